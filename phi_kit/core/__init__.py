@@ -1,0 +1,1 @@
+"""What every step stands on: errors, randomness, parameters, run folders."""

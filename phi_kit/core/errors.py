@@ -1,0 +1,94 @@
+"""The kit's one kind of error: it says what, where and what to do next.
+
+Everything a user can cause (a wrong study file, a missing column, a full
+disk) is raised as a `PhiKitError`. Anything else that surfaces is a bug.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+# "File too large" counts: quotas and container limits report it for a full disk.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class PhiKitError(Exception):
+    """A fault the reader can mend.
+
+    Args:
+        what: what went wrong, in one sentence.
+        where: the file, line, column or row it concerns.
+        todo: the next thing to do.
+    """
+
+    def __init__(self, what: str, *, where: str = "", todo: str = ""):
+        super().__init__(what, where, todo)
+        self.what, self.where, self.todo = what, where, todo
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.todo:
+            lines.append(f"  to do: {self.todo}")
+        return "\n".join(lines)
+
+    # IPython calls this in place of a long traceback: a reader's own mistake
+    # deserves the message, not forty lines of library frames.
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class StudyError(PhiKitError, ValueError):
+    """A study file or a parameter that cannot be used."""
+
+
+class DataError(PhiKitError, ValueError):
+    """Rows, columns or files that cannot be read as seeds."""
+
+
+class ModelError(PhiKitError, RuntimeError):
+    """A model that cannot be found, read or run."""
+
+
+class RunError(PhiKitError, RuntimeError):
+    """A step that cannot start or did not finish."""
+
+
+class SealError(PhiKitError, PermissionError):
+    """A step tried to read held-out items it has no business with."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'x'?"` for the nearest known name, else what is known."""
+    known = sorted(known)
+    near = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; known: {', '.join(known)}" if known else ""
+
+
+@contextmanager
+def disk_errors(path: Path | str) -> Iterator[None]:
+    """Turn a full disk or an unwritable folder into one clear message."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise RunError(
+                f"the disk is full: {error.strerror}",
+                where=str(path),
+                todo="free some space and run the same command again; "
+                "nothing half-written was left behind",
+            ) from error
+        if isinstance(error, PermissionError) and not isinstance(error, PhiKitError):
+            raise RunError(
+                "cannot write here",
+                where=str(path),
+                todo="make the folder writable, or set PHI_KIT_RUNS to another one",
+            ) from error
+        raise
