@@ -1,0 +1,78 @@
+# `make` lists the targets. Needs Python 3.11 or newer, pip and make.
+
+PYTHON ?= python3
+STUDY ?= quickstart
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Touched last, so a failed or interrupted installation leaves none.
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup quickstart lab report test test-slow test-all lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s%s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  PYTHON=python3.12     the interpreter .venv is made with"
+	@echo "  STUDY=quickstart      the study that 'make report' reads"
+	@echo "  ARGS='-k name -x'     further arguments for the command behind a target"
+
+setup: $(READY) ## make .venv and install the kit in it (the others do it when needed)
+
+quickstart: $(READY) ## run the quickstart study, from seeds to benchmark
+	$(BIN)/phi-kit run params/quickstart.yaml $(ARGS)
+
+lab: $(READY) ## open JupyterLab on the notebooks
+	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(ARGS)
+
+report: $(READY) ## write the report of a study: make report STUDY=name
+	$(BIN)/phi-kit report $(STUDY) $(ARGS)
+
+test: $(READY) ## run the everyday tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(READY) ## run the slow tests: real notebooks, kills, conversions
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-all: $(READY) ## run every test there is, measurements and browser too
+	$(BIN)/python -m pytest -m "" $(ARGS)
+
+lint: $(READY) ## check style and format of package, tests and notebooks
+	$(BIN)/python -m ruff check phi_kit tests notebooks
+	$(BIN)/python -m ruff format --check phi_kit tests notebooks
+
+bench: $(READY) ## measure, and write benchmarks.json
+	$(BIN)/python -m pytest tests/benchmarks -m bench $(ARGS)
+
+clean: ## remove .venv, caches and builds; runs/ stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find phi_kit tests notebooks -type d \
+	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# Debian keeps ensurepip in a package of its own; without it the new
+# environment gets its packages from the pip of $(PYTHON).
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "phi_kit needs Python 3.11 or newer; '$(PYTHON)' is" \
+	    "$$($(PYTHON) --version 2>&1 || echo 'not there')."; \
+	  echo "Name another one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; \
+	  exit 1; } >&2
+	@rm -f $@
+	@echo "Setting up $(VENV): minutes the first time, nothing to do afterwards."
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	  $(PYTHON) -m venv $(VENV); \
+	else \
+	  $(PYTHON) -m venv --without-pip $(VENV) && \
+	  $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
+	fi || { \
+	  echo "Could not make $(VENV). On Debian or Ubuntu:" \
+	    "apt install python3-venv; then 'make clean' and again." >&2; exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check \
+	  -c constraints.txt -e '.[dev]' || { \
+	  echo "The installation failed: the reason stands above. If a compiler or" \
+	    "Python.h is missing (pycosat is built here), on Debian or Ubuntu:" \
+	    "apt install build-essential python3-dev; then make again." >&2; exit 1; }
+	@touch $@
