@@ -52,25 +52,30 @@ clean: ## remove .venv, caches and builds; runs/ stays
 	find phi_kit tests notebooks -type d \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
-# Debian keeps ensurepip in a package of its own; without it the new
-# environment gets its packages from the pip of $(PYTHON).
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+# An environment that works is kept and brought up to date; anything less is
+# made anew. Debian keeps ensurepip in a package of its own; without it the
+# environment gets pip from the pip of $(PYTHON).
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "phi_kit needs Python 3.11 or newer; '$(PYTHON)' is" \
-	    "$$($(PYTHON) --version 2>&1 || echo 'not there')."; \
-	  echo "Name another one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; \
-	  exit 1; } >&2
 	@rm -f $@
-	@echo "Setting up $(VENV): minutes the first time, nothing to do afterwards."
-	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
-	  $(PYTHON) -m venv $(VENV); \
-	else \
-	  $(PYTHON) -m venv --without-pip $(VENV) && \
-	  $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
-	fi || { \
-	  echo "Could not make $(VENV). On Debian or Ubuntu:" \
-	    "apt install python3-venv; then 'make clean' and again." >&2; exit 1; }
-	$(BIN)/python -m pip install --disable-pip-version-check \
+	@$(BIN)/python -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null || { \
+	  $(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+	    echo "phi_kit needs Python 3.11 or newer; '$(PYTHON)' is" \
+	      "$$($(PYTHON) --version 2>/dev/null || echo 'not there')."; \
+	    echo "Name another one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; \
+	    exit 1; } >&2; \
+	  echo "Setting up $(VENV): minutes the first time, nothing to do afterwards."; \
+	  if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	    $(PYTHON) -m venv --clear $(VENV); \
+	  else \
+	    $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+	    $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
+	  fi || { \
+	    echo "Could not make $(VENV). On Debian or Ubuntu:" \
+	      "apt install python3-venv; then make again." >&2; exit 1; }; \
+	}
+	@$(BIN)/python -m pip install --disable-pip-version-check \
 	  -c constraints.txt -e '.[dev]' || { \
 	  echo "The installation failed: the reason stands above. If a compiler or" \
 	    "Python.h is missing (pycosat is built here), on Debian or Ubuntu:" \
