@@ -1,0 +1,41 @@
+"""Where things lie on disk, the same from any working directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def project_root() -> Path:
+    """The folder that holds `notebooks/` and `params/`.
+
+    Looked for upwards from the working directory, then beside the package (a
+    checkout installed with `pip install -e .`); else the working directory.
+    """
+    here = Path.cwd()
+    checkout = Path(__file__).resolve().parents[2]
+    for folder in (here, *here.parents, checkout):
+        if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
+            return folder
+    return here
+
+
+def runs_root() -> Path:
+    """The folder of all run folders: `PHI_KIT_RUNS`, else `<project>/runs`."""
+    chosen = os.environ.get("PHI_KIT_RUNS")
+    return Path(chosen).expanduser().resolve() if chosen else project_root() / "runs"
+
+
+def from_root(path: str | Path) -> Path:
+    """A path of a study file: relative ones count from the project's root."""
+    path = Path(path).expanduser()
+    return path if path.is_absolute() else project_root() / path
+
+
+def shown(path: str | Path) -> str:
+    """A path as printed: relative to the project's root where it lies below."""
+    path = Path(path)
+    try:
+        return str(path.relative_to(project_root()))
+    except ValueError:
+        return str(path)

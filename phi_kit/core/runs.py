@@ -1,0 +1,326 @@
+"""Run folders: what a step wrote, and the manifest that says it is whole.
+
+A step writes into a staging folder beside its run folder. Only when it ends
+well are its files moved in, and the manifest is written last, atomically: a
+folder without a manifest is an unfinished step, whatever else lies in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from phi_kit import __version__
+
+from .errors import RunError, disk_errors
+from .flow import Flow
+from .params import StepParams
+from .places import project_root, runs_root, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+MANIFEST = "manifest.json"
+NOTEBOOK = "notebook.ipynb"
+_VERSIONS = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "papermill")
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, first 16 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def digest_json(value: Any) -> str:
+    """sha256 of a JSON value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A step's folder, as later steps read it."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, study: str, step: str, *, domain: str = "") -> RunFolder:
+        """Where a step of a study lies; `domain` is empty for steps 6 and 7."""
+        return cls(runs_root() / study / domain / step)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the manifest, written last, is there."""
+        return (self.path / MANIFEST).is_file()
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """The step's manifest.
+
+        Raises:
+            RunError: there is none, or it cannot be read.
+        """
+        path = self.path / MANIFEST
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"{self.path.name} has no readable manifest",
+                where=shown(path),
+                todo=f"run that step first: notebooks/{self.path.name}.ipynb, or "
+                f"phi-kit run … --to {self.path.name[3:]}",
+            ) from error
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The step's findings, as its manifest keeps them."""
+        return self.manifest["result"]
+
+    def file(self, name: str) -> Path:
+        """A file of the step, checked against the digest in its manifest."""
+        path, known = self.path / name, self.manifest["files"]
+        if name not in known:
+            raise RunError(f"{self.path.name} wrote no '{name}'", where=shown(path))
+        if not path.is_file() or digest(path) != known[name]:
+            raise RunError(
+                f"{name} is not what {self.path.name} wrote",
+                where=shown(path),
+                todo=f"run the step again: phi-kit run … --from {self.path.name[3:]} "
+                "--redo",
+            )
+        return path
+
+    def folder(self, name: str) -> Path:
+        """A folder of the step, every file in it checked."""
+        inside = [file for file in self.manifest["files"] if file.startswith(f"{name}/")]
+        for file in inside:
+            self.file(file)
+        if not inside:
+            raise RunError(f"{self.path.name} wrote no '{name}'", where=str(self.path))
+        return self.path / name
+
+    def table(self, name: str = "rows") -> pd.DataFrame:
+        """A parquet table of the step."""
+        import pandas as pd
+
+        return pd.read_parquet(self.file(f"{name}.parquet"))
+
+
+class StepRun:
+    """A step while it runs: reads its upstream, writes into the staging folder."""
+
+    def __init__(self, params: StepParams, *, staging: Path):
+        self.params, self.staging = params, staging
+        self.target = home(params)
+        self.inputs: dict[str, str] = {}
+        self.flow: Flow | None = None
+        self.result: dict[str, Any] = {}
+        self.started = time.time()
+
+    def read(self, step: str, *, domain: str | None = None) -> RunFolder:
+        """The finished run folder of an earlier step.
+
+        Raises:
+            RunError: the step has not finished, or `NEEDS` does not name it.
+        """
+        if step not in self.params.NEEDS:
+            raise RunError(f"{self.params.STEP} does not declare that it reads {step}")
+        domain = getattr(self.params, "domain", "") if domain is None else domain
+        return RunFolder.of(self.params.study, step, domain=domain)
+
+    def save_rows(self, rows: pd.DataFrame, name: str = "rows") -> None:
+        """Write a table as `<name>.parquet`."""
+        with disk_errors(self.target):
+            rows.to_parquet(self.staging / f"{name}.parquet", index=False)
+
+    def save_figure(self, figure: Figure, name: str) -> Figure:
+        """Write a figure as `figures/<name>.png` and hand it back."""
+        with disk_errors(self.target):
+            path = self.folder("figures") / f"{name}.png"
+            # No date, no version in the file: the same figure is the same bytes.
+            figure.savefig(path, metadata={"Software": None})
+        return figure
+
+    def folder(self, name: str) -> Path:
+        """A folder to write into; it moves to the run folder at the end."""
+        path = self.staging / name
+        with disk_errors(self.target):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
+    def folder_of_results(self) -> RunFolder:
+        """The run folder, once the step has ended."""
+        return RunFolder(self.target)
+
+
+def home(params: StepParams) -> Path:
+    """The run folder these parameters write to."""
+    domain = getattr(params, "domain", "") if params.PER_DOMAIN else ""
+    return RunFolder.of(params.study, params.STEP, domain=domain).path
+
+
+def upstream(params: StepParams) -> dict[str, RunFolder]:
+    """The run folders a step reads, by `domain/step`."""
+    domains = [params.domain] if params.PER_DOMAIN else params.domains
+    return {
+        f"{domain}/{step}".lstrip("/"): RunFolder.of(params.study, step, domain=domain)
+        for step in params.NEEDS
+        for domain in (domains if step[:2] < "06" else [""])
+    }
+
+
+def require_upstream(params: StepParams) -> dict[str, str]:
+    """Digests of what the step reads.
+
+    Raises:
+        RunError: some of it has not finished; all of it is named.
+    """
+    folders = upstream(params)
+    missing = [name for name, folder in folders.items() if not folder.finished]
+    if missing:
+        first = missing[0].rpartition("/")[2]
+        raise RunError(
+            f"{params.STEP} reads steps that have not finished: {', '.join(missing)}",
+            where=f"study '{params.study}' in {shown(runs_root())}",
+            todo=f"run notebooks/{first}.ipynb first, or "
+            f"phi-kit run params/{params.study}.yaml --to {params.section()}",
+        )
+    return {name: folder.manifest["digest"] for name, folder in folders.items()}
+
+
+def fingerprint(params: StepParams) -> str:
+    """What a step's outcome depends on, in 16 hex digits.
+
+    Parameters, the outputs it reads, the model's weights, the seed files'
+    content and the kit's version. The study's name is only a place.
+    """
+    return digest_json(
+        {
+            "step": params.STEP,
+            "kit": __version__,
+            "params": params.model_dump(mode="json", exclude={"study"}),
+            "inputs": require_upstream(params),
+            "outside": params.outside(),
+        }
+    )
+
+
+def up_to_date(params: StepParams) -> bool:
+    """Whether the finished run folder is what these parameters would give."""
+    folder = RunFolder(home(params))
+    if not folder.finished:
+        return False
+    manifest = folder.manifest
+    present = all((folder.path / name).is_file() for name in manifest["files"])
+    return present and manifest["fingerprint"] == fingerprint(params)
+
+
+@contextmanager
+def open_run(params: StepParams) -> Iterator[StepRun]:
+    """Run a step: `with open_run(params) as run: ...`.
+
+    On a clean end the files move into the run folder and the manifest is
+    written. On an error nothing of this attempt stays, and what an earlier
+    attempt finished is untouched.
+
+    Raises:
+        RunError: upstream is unfinished, another process writes this very
+            step, or the disk is full.
+    """
+    target = home(params)
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)
+    try:
+        with disk_errors(target), lock:
+            yield from _staged(params, target)
+    except Timeout:
+        raise RunError(
+            f"{params.STEP} is being written by another process",
+            where=shown(target),
+            todo="wait for it, or give this study another name",
+        ) from None
+
+
+def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
+    inputs, mark = require_upstream(params), fingerprint(params)
+    staging = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(staging, ignore_errors=True)  # left by a killed attempt
+    staging.mkdir()
+    try:
+        run = StepRun(params, staging=staging)
+        run.inputs = inputs
+        yield run
+        _commit(run, mark)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _commit(run: StepRun, mark: str) -> None:
+    files = {
+        str(path.relative_to(run.staging)): digest(path)
+        for path in sorted(run.staging.rglob("*"))
+        if path.is_file()
+    }
+    data = {name: value for name, value in files.items() if "figures/" not in name}
+    manifest = {
+        "step": run.params.STEP,
+        "fingerprint": mark,
+        "digest": digest_json({**data, "result": run.result}),
+        "params": run.params.model_dump(mode="json"),
+        "inputs": run.inputs,
+        "flow": run.flow.as_dict() if run.flow else None,
+        "result": run.result,
+        "files": files,
+        "seconds": round(time.time() - run.started, 1),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": versions(),
+    }
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    run.target.mkdir(exist_ok=True)
+    (run.target / MANIFEST).unlink(missing_ok=True)
+    for old in run.target.iterdir():
+        if old.name != NOTEBOOK:  # the executed notebook is still being written
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    for new in run.staging.iterdir():
+        new.replace(run.target / new.name)
+    write_atomic(run.target / MANIFEST, text)
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with disk_errors(path), partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def versions() -> Mapping[str, str]:
+    """The versions a result may depend on."""
+    found = {"phi_kit": __version__, "python": sys.version.split()[0]}
+    for name in _VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

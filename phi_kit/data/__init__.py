@@ -1,0 +1,1 @@
+"""Seeds: records, sources, duplicates, the seal and the frozen data sets."""

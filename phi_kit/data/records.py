@@ -1,0 +1,79 @@
+"""The one shape of a seed, whatever source it came from."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from phi_kit.core.runs import digest_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A prompt with its answer.
+
+    Args:
+        domain: whose verifier checks it.
+        prompt: what the user turn says.
+        answer: the gold answer, as text.
+        family: what kind of item it is (`sum-2`, `gsm8k_train`).
+        level: difficulty inside the domain, 1 the easiest; 0 unknown.
+        source: where it came from.
+        licence: what its use is bound to.
+        parent: id of the seed it was made from; empty for an organic seed.
+        extra: JSON of what the verifier needs besides the answer.
+    """
+
+    domain: str
+    prompt: str
+    answer: str
+    family: str = ""
+    level: int = 0
+    source: str = ""
+    licence: str = ""
+    parent: str = ""
+    extra: str = "{}"
+
+    @cached_property
+    def id(self) -> str:
+        """A name that depends on what is asked and answered, on nothing else."""
+        return digest_json([self.domain, self.prompt, self.answer])[:12]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """`extra`, parsed."""
+        return json.loads(self.extra)
+
+
+_FIELDS = [field.name for field in fields(Seed)]
+
+
+def to_frame(seeds: Iterable[Seed], **columns: Iterable[Any]) -> pd.DataFrame:
+    """Seeds as a table, `id` first, with further columns."""
+    import pandas as pd
+
+    rows = [{"id": seed.id, **asdict(seed)} for seed in seeds]
+    frame = pd.DataFrame(rows, columns=["id", *_FIELDS])
+    return frame.assign(**{name: list(values) for name, values in columns.items()})
+
+
+def from_frame(frame: pd.DataFrame) -> list[Seed]:
+    """The seeds of a table; further columns are left alone."""
+    return [Seed(**row) for row in frame[_FIELDS].to_dict("records")]
+
+
+def normal(prompt: str) -> str:
+    """A prompt as duplicates are compared: NFKC, one case, single spaces.
+
+    Signs stay: in arithmetic `3 - 4` and `3 + 4` are different prompts.
+    """
+    text = unicodedata.normalize("NFKC", prompt).casefold()
+    return re.sub(r"\s+", " ", text).strip()

@@ -1,0 +1,127 @@
+"""Loading the student: NF4 weights, the right dtype for the machine, adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phi_kit.core.errors import ModelError
+
+from . import catalog
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Student:
+    """A model ready to sample or train, with its tokenizer."""
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Tokens that end a turn: EOS, and what the model itself names."""
+        named = self.model.generation_config.eos_token_id
+        named = named if isinstance(named, list) else [named]
+        ids = {self.tokenizer.eos_token_id, *named} - {None}
+        return frozenset(ids)
+
+    @contextmanager
+    def adapter(self, folder: Path | None) -> Iterator[Student]:
+        """The student with a LoRA adapter on, unmerged; taken off afterwards.
+
+        Merging into 4-bit weights changes the model (peft #2321), so adapters
+        are always evaluated as they were trained: beside the weights.
+        """
+        if folder is None:
+            yield self
+            return
+        from peft import PeftModel
+
+        tuned = PeftModel.from_pretrained(self.model, folder)
+        tuned.eval()
+        try:
+            yield Student(f"{self.name}+{folder.name}", tuned, self.tokenizer)
+        finally:
+            tuned.unload()
+            # peft leaves its config on the base model and warns at the next one.
+            vars(self.model).pop("peft_config", None)
+
+
+def device() -> str:
+    """`cuda` where there is one, else `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def compute_dtype() -> torch.dtype:
+    """bf16 on a GPU that has it; float32 elsewhere.
+
+    On CPUs without bf16 units a bf16 product is about 100 times slower than
+    a float32 one.
+    """
+    import torch
+
+    if device() == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.bfloat16
+    return torch.float32
+
+
+def nf4(dtype: torch.dtype) -> Any:
+    """4-bit NormalFloat with double quantisation (QLoRA, arXiv 2305.14314)."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def load(name: str, *, four_bit: bool = True) -> Student:
+    """Load a model and its tokenizer.
+
+    Args:
+        name: a catalogue name, a Hugging Face id or a local folder.
+        four_bit: NF4 weights; else the compute dtype's.
+
+    Raises:
+        ModelError: it cannot be found, or is no causal language model with a
+            chat template.
+    """
+    folder = catalog.resolve(name)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    dtype = compute_dtype()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            device_map=device(),
+            quantization_config=nf4(dtype) if four_bit else None,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{name} cannot be loaded: {error}",
+            where=str(folder),
+            todo="give a folder or id of a causal language model in "
+            "Hugging Face format",
+        ) from error
+    if tokenizer.chat_template is None:
+        raise ModelError(
+            f"{name} has no chat template",
+            where=str(folder),
+            todo="use an instruct model: the kit trains and asks in chat turns",
+        )
+    model.eval()
+    return Student(name, model, tokenizer)

@@ -1,0 +1,1 @@
+"""QLoRA training, its data gate, and the arms that make it an experiment."""

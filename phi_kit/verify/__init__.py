@@ -1,0 +1,1 @@
+"""Verifiers: is this response right? Three answers, each with its reason."""
