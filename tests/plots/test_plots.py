@@ -1,0 +1,296 @@
+"""Every signature figure: drawn from plain tables, nasty ones included."""
+
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from phi_kit import plots
+from phi_kit.plots import (
+    arms,
+    difficulty,
+    flow,
+    gains,
+    matrix,
+    passrates,
+    style,
+    words,
+    yields,
+)
+
+NAN = float("nan")
+LONG = "an_extraordinarily_long_name_that_never_seems_to_end_" * 3
+ONE_WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenband$x_1$"
+
+
+def score(name, *, key, n=40, accuracy=0.4, **more):
+    low, high = max(0, accuracy - 0.1), min(1, accuracy + 0.1)
+    row = {key: name, "n": n, "accuracy": accuracy, "low": low, "high": high}
+    return row | {"delta": NAN, "delta_low": NAN, "delta_high": NAN} | more
+
+
+def family(name, **more):
+    return score(name, key="family") | {"level": 1} | more
+
+
+def cell(adapter, domain, **more):
+    return score(adapter, key="adapter", domain=domain, **more)
+
+
+def gained(domain, verdict, **more):
+    row = {"domain": domain, "metric": "pass@1", "n": 120, "base": 0.2, "final": 0.3}
+    return row | {"delta": 0.1, "low": 0.02, "high": 0.18, "verdict": verdict} | more
+
+
+UP = {"delta": 0.14, "delta_low": 0.08, "delta_high": 0.2}
+NO_CHANGE = {"delta": 0.0, "delta_low": 0.0, "delta_high": 0.0}
+ZERO = {"accuracy": 0.0, "low": 0.0, "high": 0.09}
+UNKNOWN = {"n": 0, "accuracy": NAN, "low": None, "high": None}
+MATRIX = [cell("base", "math"), cell("math", "math", **UP)]
+
+CASES = {
+    "difficulty": (difficulty, [family("sums", level=2), family("gcd")]),
+    "difficulty, one family": (difficulty, [family("sums")]),
+    "difficulty, long names": (difficulty, [family(LONG), family(ONE_WORD)]),
+    "difficulty, all zero": (difficulty, [family("a", **ZERO), family("b", **ZERO)]),
+    "difficulty, n tiny": (difficulty, [family("a", n=1), family("b", **UNKNOWN)]),
+    "difficulty, no level": (difficulty, [family("a", level=NAN)]),
+    "matrix": (matrix, MATRIX),
+    "matrix, all zero": (matrix, [cell("base", "m"), cell("m", "m", **NO_CHANGE)]),
+    "matrix, long names": (matrix, [cell(LONG, ONE_WORD, **UP)]),
+    "matrix, holes": (matrix, [*MATRIX, cell("math", "puzzles", **UNKNOWN)]),
+    "gains": (gains, [gained("math", "better"), gained("puzzles", "cannot tell")]),
+    "gains, worse": (gains, [gained("m", "worse", delta=-0.1, low=-0.2, high=-0.01)]),
+    "gains, all zero": (gains, [gained("m", "cannot tell", delta=0, low=0, high=0)]),
+    "gains, unknown": (gains, [gained(LONG, "", delta=NAN, low=None, high=None)]),
+}
+CALLS = {name: (module, [pd.DataFrame(rows)]) for name, (module, rows) in CASES.items()}
+DROPS = {"duplicate": 30, LONG: 20}
+RATES = pd.DataFrame(
+    {
+        "pass_rate": [0, 0.125, 0.5, 1, NAN],
+        "tier": ["frontier", "teachable", "teachable", "easy", "suspect"],
+    }
+)
+ARMS = pd.DataFrame([score("base", key="arm"), score("teachable", key="arm", **UP)])
+FLAT = pd.DataFrame([score("base", key="arm", **ZERO), score(LONG, key="arm", **ZERO)])
+TRIED = pd.DataFrame({"transform": ["rename", LONG], "tried": [40, 0], "kept": [9, 0]})
+MIX = {"organic": 30, "synthetic": 60, "self": 0}
+CALLS |= {
+    "flow": (flow, [{"read": 100, "kept": 50, "dropped": DROPS}]),
+    "flow, nothing dropped": (flow, [{"read": 3, "kept": 3, "dropped": {}}]),
+    "flow, nothing kept": (flow, [{"read": 3, "kept": 0, "dropped": {"bad": 3}}]),
+    "flow, many reasons": (
+        flow,
+        [{"read": 300, "kept": 0, "dropped": {f"why {i}": 10 for i in range(30)}}],
+    ),
+    "passrates": (passrates, [RATES]),
+    "passrates, all zero": (passrates, [RATES.assign(pass_rate=0.0)]),
+    "passrates, mixed k": (
+        passrates,
+        [RATES.assign(pass_rate=[1 / 3, 0.2, 1 / 7] + [1] * 2)],
+    ),
+    "passrates, one": (passrates, [RATES.head(1), (0.2, 0.9)]),
+    "passrates, unknown tier": (passrates, [RATES.assign(tier="new")]),
+    "arms": (arms, [ARMS, {"teachable": [2.0, 1.5, 1.1], "random": [2.0, 1.6]}]),
+    "arms, no losses": (arms, [FLAT, {}]),
+    "arms, odd losses": (arms, [FLAT, {"base": [], "random": [NAN], LONG: [1.0]}]),
+    "arms, unknown": (arms, [pd.DataFrame([score("x", key="arm", **UNKNOWN)]), {}]),
+    "yields": (yields, [TRIED, MIX]),
+    "yields, no transform": (yields, [TRIED.head(0), MIX]),
+    "yields, empty set": (yields, [TRIED, {}]),
+}
+
+
+@cache
+def drawn(name):
+    module, arguments = CALLS[name]
+    return module.draw(*arguments)
+
+
+def texts(figure):
+    return "\n".join(
+        text.get_text()
+        for text in figure.findobj(matplotlib.text.Text)
+        if text.get_visible()
+    )
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_draws(name):
+    png, shown = drawn(name)._repr_png_()
+    assert png.startswith(b"\x89PNG")
+    assert shown == {"width": 768}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_says_how_many_and_asks_in_words(name):
+    words_of = texts(drawn(name))
+    assert CALLS[name][0].TITLE in words_of
+    assert words_of.count("n =") + words_of.count("n not given") > 0
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_nothing_is_cut_off(name):
+    figure = drawn(name)
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert box.x0 > -0.05
+    assert box.y0 > -0.05
+    assert box.x1 < width + 0.05
+    assert box.y1 < height + 0.05
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        difficulty.draw(pd.DataFrame(columns=["family", "level"])),
+        flow.draw({"read": 0, "kept": 0, "dropped": {}}),
+        flow.draw({}),
+        passrates.draw(RATES.head(0)),
+        passrates.draw(RATES.assign(pass_rate=NAN)),
+        arms.draw(ARMS.head(0), {}),
+        yields.draw(TRIED.head(0), {}),
+        matrix.draw(pd.DataFrame()),
+        gains.draw(pd.DataFrame()),
+    ],
+)
+def test_without_data_a_figure_says_so(figure):
+    assert re.search(r"\b(No|Nothing)\b.*\.", texts(figure))
+
+
+def test_difficulty_is_sorted_by_level():
+    rows = pd.DataFrame([family("hard", level=9), family("easy", level=1)])
+    shown = [
+        tick.get_text() for tick in difficulty.draw(rows).axes[0].get_yticklabels()
+    ]
+    assert shown == ["easy  ·  level 1", "hard  ·  level 9"]
+
+
+def test_flow_bars_add_up():
+    figure = flow.draw({"read": 100, "kept": 50, "dropped": {"a": 10, "b": 40}})
+    read, *dropped, kept = (bar.get_width() for bar in figure.axes[0].patches)
+    assert read == kept + sum(dropped) == 100
+    assert dropped == [40, 10]
+
+
+def test_flow_that_loses_rows_says_so():
+    assert "do not add up" in texts(flow.draw({"read": 9, "kept": 1, "dropped": {}}))
+
+
+def test_flow_gathers_the_smallest_reasons():
+    why = {f"why {i}": i + 1 for i in range(30)}
+    total = sum(why.values())
+    figure = flow.draw({"read": total, "kept": 0, "dropped": why})
+    assert "21 more reasons" in texts(figure)
+    assert sum(bar.get_width() for bar in figure.axes[0].patches[1:-1]) == total
+
+
+@pytest.mark.parametrize(
+    ("rates", "steps"), [([0, 0], 8), ([0.125], 8), ([1 / 3], 9), ([1 / 32], 32)]
+)
+def test_pass_rates_find_their_grid(rates, steps):
+    assert passrates._steps(pd.Series(rates, dtype=float)) == steps
+
+
+def test_pass_rates_lose_no_seed():
+    rates = pd.DataFrame({"pass_rate": np.linspace(0, 1, 77), "tier": "easy"})
+    figure = passrates.draw(rates)
+    assert sum(bar.get_height() for bar in figure.axes[0].containers[0]) == 77
+    assert "n = 77 seeds" in texts(figure)
+
+
+def test_samples_say_how_rough_one_pass_rate_is():
+    assert "4 right of 8 has the 95 % interval 21.5" in texts(
+        passrates.draw(RATES, samples=8)
+    )
+
+
+def test_every_cell_of_the_matrix_has_its_interval():
+    shown = texts(matrix.draw(pd.DataFrame(MATRIX)))
+    assert "+14.0" in shown
+    assert "+8.0 to +20.0\n40.0\u00a0%, n = 40" in shown
+    assert "30.0 to 50.0\u00a0%\nn = 40" in shown
+
+
+def test_gains_are_coloured_by_verdict():
+    rows = pd.DataFrame([gained("a", "worse"), gained("b", "better")])
+    colours = {line.get_color() for line in gains.draw(rows).axes[0].lines}
+    assert {style.COLOURS["worse"], style.COLOURS["better"]} <= colours
+
+
+def test_the_readers_own_settings_neither_leak_in_nor_are_changed():
+    rows = pd.DataFrame([family("a")])
+    plain = difficulty.draw(rows)._repr_png_()[0]
+    with matplotlib.rc_context({"axes.facecolor": "black", "font.size": 30}):
+        mine = dict(matplotlib.rcParams)
+        assert difficulty.draw(rows)._repr_png_()[0] == plain
+        assert dict(matplotlib.rcParams) == mine
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    for name in ("one.png", "two.png"):
+        figure = matrix.draw(pd.DataFrame(MATRIX))
+        figure.savefig(tmp_path / name, metadata={"Software": None})
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_pyplot_is_never_touched_and_matplotlib_only_when_drawing():
+    modules = sorted(Path(plots.__file__).parent.glob("*.py"))
+    names = [f"phi_kit.plots.{path.stem}" for path in modules if path.stem != "sheet"]
+    assert len(names) > 8
+    code = f"import sys, {', '.join(names)}; assert 'matplotlib' not in sys.modules\n"
+    code += "from phi_kit.plots import flow; flow.draw({'read': 1, 'kept': 1})\n"
+    code += "assert 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_module_has_one_public_function_named_draw():
+    shared = {"__init__", "style", "words", "sheet"}
+    found = 0
+    for path in Path(plots.__file__).parent.glob("*.py"):
+        if path.stem in shared:
+            continue
+        tree = ast.parse(path.read_text())
+        functions = [
+            node.name for node in tree.body if isinstance(node, ast.FunctionDef)
+        ]
+        assert [name for name in functions if name[0] != "_"] == ["draw"], path.name
+        found += 1
+    assert found == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (words.points(0.1234), "+12.3"),
+        (words.points(-0.04), "−4.0"),
+        (words.points(-0.0001), "0.0"),
+        (words.points(None), "–"),
+        (words.percent(NAN), "–"),
+        (words.percent_span(0, 1), "0.0 to 100.0\u00a0%"),
+        (words.points_span(None, 1), "–"),
+        (words.counts([40, 40.0]), "n = 40"),
+        (words.counts([30, None, 4000]), "n = 30 to 4,000"),
+        (words.counts([]), "n not given"),
+        (words.plural(1, "seed"), "1 seed"),
+        (words.label("two_digit_sums"), "two digit sums"),
+        (words.label(""), ""),
+    ],
+)
+def test_words(text, expected):
+    assert text == expected
+
+
+@pytest.mark.parametrize("name", [LONG, ONE_WORD, "x" * 500])
+def test_labels_stay_short(name):
+    lines = words.label(name, width=20).split("\n")
+    assert len(lines) <= 2
+    assert max(map(len, lines)) <= 21
+    assert lines[-1].endswith("…")
