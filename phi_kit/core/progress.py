@@ -72,7 +72,7 @@ class Bar(Heartbeat):
 
 @contextmanager
 def progress(label: str, *, total: int, unit: str) -> Iterator[Heartbeat]:
-    """`with progress("sampling", total=300, unit="seeds") as bar: bar.step()`."""
+    """A bar or a heartbeat around a loop; call its `step` as the work goes on."""
     shown = (Bar if by_hand() else Heartbeat)(label, total=total, unit=unit)
     try:
         yield shown

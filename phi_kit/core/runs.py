@@ -28,7 +28,7 @@ from phi_kit import __version__
 from .errors import RunError, disk_errors
 from .flow import Flow
 from .params import StepParams
-from .places import project_root, runs_root, shown
+from .places import runs_root, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +106,9 @@ class RunFolder:
 
     def folder(self, name: str) -> Path:
         """A folder of the step, every file in it checked."""
-        inside = [file for file in self.manifest["files"] if file.startswith(f"{name}/")]
+        inside = [
+            file for file in self.manifest["files"] if file.startswith(f"{name}/")
+        ]
         for file in inside:
             self.file(file)
         if not inside:
@@ -129,6 +131,9 @@ class StepRun:
         self.inputs: dict[str, str] = {}
         self.flow: Flow | None = None
         self.result: dict[str, Any] = {}
+        # For the reader of the notebook; the files are what later steps read.
+        self.table: pd.DataFrame | None = None
+        self.figure: Figure | None = None
         self.started = time.time()
 
     def read(self, step: str, *, domain: str | None = None) -> RunFolder:
@@ -232,7 +237,7 @@ def up_to_date(params: StepParams) -> bool:
 
 @contextmanager
 def open_run(params: StepParams) -> Iterator[StepRun]:
-    """Run a step: `with open_run(params) as run: ...`.
+    """Run a step inside a `with` block.
 
     On a clean end the files move into the run folder and the manifest is
     written. On an error nothing of this attempt stays, and what an earlier

@@ -69,7 +69,9 @@ def draw(
     Returns:
         One list of `k` samples per prompt.
     """
-    ids = [student.tokenizer(text, add_special_tokens=False).input_ids for text in prompts]
+    ids = [
+        student.tokenizer(text, add_special_tokens=False).input_ids for text in prompts
+    ]
     found: list[list[Sample]] = [[] for _ in prompts]
     # Similar lengths together: less padding.
     order = sorted(range(len(prompts)), key=lambda i: len(ids[i]))
@@ -190,8 +192,10 @@ def pick(
     total = torch.softmax(logits.float() / temperature, dim=-1).cumsum(dim=-1)
     # Scaled by the true sum: rounding must never point past the last token.
     goal = uniforms[:, None].to(total.dtype) * total[:, -1:]
-    return torch.searchsorted(total, goal, right=True).squeeze(1).clamp(
-        max=logits.shape[-1] - 1
+    return (
+        torch.searchsorted(total, goal, right=True)
+        .squeeze(1)
+        .clamp(max=logits.shape[-1] - 1)
     )
 
 

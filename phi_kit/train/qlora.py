@@ -24,7 +24,6 @@ from phi_kit.models.loading import Student, device
 from .rows import IGNORE, Encoded, Row, collate, gate
 
 if TYPE_CHECKING:
-    import torch
     from transformers import TrainingArguments
 
 

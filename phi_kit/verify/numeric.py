@@ -22,6 +22,12 @@ _MARKS = (
     re.compile(r"(?:^|\n)\s*(?:final )?answer\s*(?:is|:)\s*(.+)", re.IGNORECASE),
     re.compile(r"\banswer is:?\s*(.+)", re.IGNORECASE),
 )
+_WORDS = {
+    word: str(value)
+    for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve".split()
+    )
+} | {"once": "1", "twice": "2", "thrice": "3"}
 # A binary minus written close (`12-7`) is not a sign.
 _CLOSE_MINUS = re.compile(r"(?<=\d)\s*[-−–]\s*(?=\d)")
 
@@ -49,7 +55,8 @@ def final(response: str) -> str:
             break
     numbers = _NUMBERS.findall(_CLOSE_MINUS.sub(" - ", text.replace("−", "-")))
     if not numbers:
-        return ""
+        said = [_WORDS[w] for w in re.findall(r"[a-z]+", text.lower()) if w in _WORDS]
+        return said[-1] if said else ""
     # After a mark the first number answers; in running text the last one does.
     marked = text != visible(response)
     return numbers[0] if marked and "=" not in text else numbers[-1]

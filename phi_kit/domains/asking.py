@@ -1,0 +1,90 @@
+"""Asking a student the items of a domain and checking what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from phi_kit.data.records import Seed
+from phi_kit.models.prompts import render
+from phi_kit.models.sampling import Sampling, draw
+from phi_kit.train.rows import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phi_kit.models.loading import Student
+
+    from .base import Domain
+
+
+def ask(
+    student: Student,
+    domain: Domain,
+    seeds: Sequence[Seed],
+    *,
+    sampling: Sampling,
+    k: int,
+    rng_seed: int,
+    label: str,
+) -> pd.DataFrame:
+    """Draw k samples per seed and verify each.
+
+    Returns:
+        One row per sample, in the seeds' order: `seed_id`, `family`, `level`,
+        `sample`, `text`, `tokens`, `finish`, `verdict`, `reason`,
+        `extracted`. A truncated sample keeps its verdict; `finish` says so.
+    """
+    import pandas as pd
+
+    prompts = [render(student.tokenizer, domain.instruction, s.prompt) for s in seeds]
+    drawn = draw(student, prompts, sampling, k=k, rng_seed=rng_seed, label=label)
+    rows = []
+    for seed, samples in zip(seeds, drawn, strict=True):
+        for index, sample in enumerate(samples):
+            verdict = domain.verifier(seed, sample.text)
+            rows.append(
+                {
+                    "seed_id": seed.id,
+                    "family": seed.family,
+                    "level": seed.level,
+                    "sample": index,
+                    "text": sample.text,
+                    "tokens": sample.tokens,
+                    "finish": sample.finish,
+                    "verdict": verdict.value,
+                    "reason": verdict.reason,
+                    "extracted": verdict.extracted,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def as_asked(params: Mapping[str, Any]) -> dict[str, Any]:
+    """How a step asked, for `ask`: only the same way of asking can be paired."""
+    return {
+        "sampling": Sampling(params["max_tokens"], params["temperature"]),
+        "k": params["samples"],
+        "rng_seed": params["rng_seed"],
+    }
+
+
+def per_item(samples: pd.DataFrame, order: Sequence[Seed]) -> list[float]:
+    """Each seed's share of right samples, in the seeds' order."""
+    right = (samples.verdict == "right").groupby(samples.seed_id).mean()
+    return [float(right[seed.id]) for seed in order]
+
+
+def truncated(samples: pd.DataFrame) -> float:
+    """Share of samples that reached the token limit."""
+    return round(float((samples.finish == "length").mean()), 4)
+
+
+def rows_of(
+    student: Student, domain: Domain, seeds: Sequence[Seed], completions: Sequence[str]
+) -> list[Row]:
+    """Training rows: each seed's rendered prompt with what it should answer."""
+    return [
+        Row(render(student.tokenizer, domain.instruction, seed.prompt), completion)
+        for seed, completion in zip(seeds, completions, strict=True)
+    ]

@@ -1,0 +1,118 @@
+"""Math: arithmetic and word problems with one number as the answer."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+
+from phi_kit.core.rng import rng
+from phi_kit.data.records import Seed
+from phi_kit.verify import numeric
+
+from .base import Domain, Family
+
+_SUM = re.compile(r"(\d+) ([+-]) (\d+)(?= =)")
+_GCD = re.compile(r"numbers: (\d+), (\d+)")
+
+
+def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
+    return replace(
+        seed,
+        prompt=prompt,
+        answer=str(answer),
+        source=f"transform/{name}",
+        parent=seed.id,
+        extra=json.dumps({"transform": name}),
+    )
+
+
+def _value(a: int, sign: str, b: int) -> int:
+    return a + b if sign == "+" else a - b
+
+
+def swap(seed: Seed, rng_seed: int) -> list[Seed]:
+    """The same numbers the other way round; the answer is computed afresh."""
+    found = _SUM.search(seed.prompt)
+    if found:
+        a, sign, b = int(found[1]), found[2], int(found[3])
+        prompt = _SUM.sub(f"{b} {sign} {a}", seed.prompt)
+        return [_variant(seed, "swap", prompt=prompt, answer=_value(b, sign, a))]
+    if found := _GCD.search(seed.prompt):
+        a, b = int(found[1]), int(found[2])
+        prompt = _GCD.sub(f"numbers: {b}, {a}", seed.prompt)
+        return [_variant(seed, "swap", prompt=prompt, answer=math.gcd(a, b))]
+    return []
+
+
+def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
+    """The same question with nearby numbers of as many digits."""
+    draw = rng(rng_seed, "renumber", seed.id)
+
+    def near(number: str) -> int:
+        low = 10 ** (len(number) - 1) if len(number) > 1 else 0
+        return int(draw.integers(low, 10 ** len(number)))
+
+    if found := _SUM.search(seed.prompt):
+        a, sign, b = near(found[1]), found[2], near(found[3])
+        prompt = _SUM.sub(f"{a} {sign} {b}", seed.prompt)
+        return [_variant(seed, "renumber", prompt=prompt, answer=_value(a, sign, b))]
+    if found := _GCD.search(seed.prompt):
+        a, b = max(near(found[1]), 1), max(near(found[2]), 1)
+        prompt = _GCD.sub(f"numbers: {a}, {b}", seed.prompt)
+        return [_variant(seed, "renumber", prompt=prompt, answer=math.gcd(a, b))]
+    return []
+
+
+def story(seed: Seed, rng_seed: int) -> list[Seed]:
+    """A sum told as a word problem: same numbers, same answer."""
+    found = _SUM.search(seed.prompt)
+    if not found:
+        return []
+    a, sign, b = int(found[1]), found[2], int(found[3])
+    if sign == "-" and b > a:
+        return []  # nobody gives away more apples than there are
+    who, what = _scene(seed, rng_seed)
+    turn = "gets {} more" if sign == "+" else "gives {} away"
+    prompt = f"{who} has {a} {what} and {turn.format(b)}. How many {what} now?"
+    return [_variant(seed, "story", prompt=prompt, answer=_value(a, sign, b))]
+
+
+def _scene(seed: Seed, rng_seed: int) -> tuple[str, str]:
+    draw = rng(rng_seed, "story", seed.id)
+    who = ("Ada", "Ben", "Mia", "Tom")[draw.integers(4)]
+    return who, ("apples", "books", "coins")[draw.integers(3)]
+
+
+DOMAIN = Domain(
+    name="math",
+    title="Arithmetic and word problems",
+    description="Sums, common divisors and short word problems; one number answers.",
+    instruction="Give only the answer.",
+    answer_kind="numeric",
+    verifier=numeric.verify,
+    families=(
+        Family(
+            "sum-1",
+            1,
+            "chain_sum",
+            {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+        ),
+        Family("gcd-20", 2, "gcd", {"max_value": 20}),
+        Family(
+            "sum-2",
+            3,
+            "chain_sum",
+            {"min_terms": 2, "max_terms": 2, "min_digits": 2, "max_digits": 2},
+        ),
+        Family(
+            "legs",
+            4,
+            "leg_counting",
+            {"min_animals": 1, "max_animals": 2, "max_instances": 3},
+        ),
+        Family("word", 5, "gsm_symbolic"),
+    ),
+    transforms={"swap": swap, "renumber": renumber, "story": story},
+)

@@ -1,0 +1,87 @@
+"""Puzzles: small questions about letters and logic, checkable to the letter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from phi_kit.core.rng import rng
+from phi_kit.data.records import Seed
+from phi_kit.verify import choice, numeric
+from phi_kit.verify.base import Verdict
+
+from .base import Domain, Family
+
+
+def verify(seed: Seed, response: str) -> Verdict:
+    """A number where the gold is one; else one of two words."""
+    checker = numeric if numeric.parse(seed.answer) is not None else choice
+    return checker.verify(seed, response)
+
+
+def _count(seed: Seed, name: str, *, letter: str, text: str) -> Seed:
+    facts = {"span": text.split(), "target_letter": letter, "transform": name}
+    return replace(
+        seed,
+        prompt=f'How many times does the letter "{letter}" appear in the text: '
+        f'"{text}"?',
+        answer=str(text.lower().count(letter)),
+        source=f"transform/{name}",
+        parent=seed.id,
+        extra=json.dumps(facts),
+    )
+
+
+def another_letter(seed: Seed, rng_seed: int) -> list[Seed]:
+    """Count another letter of the same text."""
+    facts = seed.facts
+    if "span" not in facts:
+        return []
+    text = " ".join(facts["span"])
+    others = sorted(set(text.lower()) - {facts["target_letter"], " "})
+    if not others:
+        return []
+    letter = others[rng(rng_seed, "another_letter", seed.id).integers(len(others))]
+    return [_count(seed, "another_letter", letter=letter, text=text)]
+
+
+def backwards(seed: Seed, rng_seed: int) -> list[Seed]:
+    """The same letter in the text written backwards; the count stays."""
+    facts = seed.facts
+    if "span" not in facts:
+        return []
+    text = " ".join(facts["span"])[::-1]
+    return [_count(seed, "backwards", letter=facts["target_letter"], text=text)]
+
+
+_LETTERS = ("span", "target_letter")
+
+DOMAIN = Domain(
+    name="puzzles",
+    title="Letters and logic",
+    description="Counting letters, building notes, simple syllogisms.",
+    instruction="Give only the answer.",
+    answer_kind="number or word",
+    verifier=verify,
+    families=(
+        Family(
+            "letters-1",
+            1,
+            "letter_counting",
+            {"min_words": 1, "max_words": 1},
+            facts=_LETTERS,
+        ),
+        Family(
+            "letters-3",
+            2,
+            "letter_counting",
+            {"min_words": 2, "max_words": 3},
+            facts=_LETTERS,
+        ),
+        Family("syllogism", 3, "syllogism"),
+        Family(
+            "note", 4, "ransom_note", {"max_note_length": 3, "max_magazine_length": 6}
+        ),
+    ),
+    transforms={"another_letter": another_letter, "backwards": backwards},
+)

@@ -1,0 +1,1 @@
+"""Statistics of the kit: every number with its interval and its n."""

@@ -1,0 +1,122 @@
+"""Intervals and verdicts for accuracies and their differences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.stats import norm
+
+from phi_kit.core.rng import rng
+
+Z = norm.ppf(0.975)  # two-sided 95 %
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Score:
+    """An accuracy between 0 and 1 with its 95 % interval, over `n` items."""
+
+    accuracy: float
+    low: float
+    high: float
+    n: int
+
+    def as_dict(self) -> dict[str, float]:
+        """For a manifest or a table."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A paired difference of two accuracies with its 95 % interval."""
+
+    delta: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "cannot tell"]:
+        """Better or worse only where the whole interval lies on one side of 0."""
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "cannot tell"
+
+    def as_dict(self) -> dict[str, float | str]:
+        """For a manifest or a table."""
+        return {**asdict(self), "verdict": self.verdict}
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a proportion.
+
+    Source: E. B. Wilson (1927), JASA 22:209; 0 of 8 gives (0, .32). With no
+    samples nothing is known: (0, 1).
+    """
+    if n == 0:
+        return 0.0, 1.0
+    p, z2 = right / n, Z**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z / (1 + z2 / n) * np.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def score(items: Sequence[float], *, rng_seed: int) -> Score:
+    """Mean accuracy over items; bootstrap interval that resamples items.
+
+    Args:
+        items: one accuracy per item (the mean over that item's samples).
+        rng_seed: the resampling is repeatable.
+
+    Samples of one item are not independent, so items are what is resampled.
+    When every item has the same value the bootstrap would claim certainty;
+    Wilson's interval over the items stands in.
+    """
+    values = np.asarray(items, float)
+    n = len(values)
+    if n == 0:
+        return Score(float("nan"), 0.0, 1.0, 0)
+    if np.ptp(values) == 0 and values[0] in (0.0, 1.0):
+        low, high = wilson(round(values.sum()), n)
+    else:
+        low, high = _bootstrap(values, rng_seed)
+    return Score(float(values.mean()), low, high, n)
+
+
+def gain(before: Sequence[float], after: Sequence[float], *, rng_seed: int) -> Gain:
+    """Paired difference `after - before` over the same items, in points of 1.
+
+    Args:
+        before: one accuracy per item.
+        after: the same items, in the same order.
+        rng_seed: the resampling is repeatable.
+
+    Raises:
+        ValueError: the two do not hold the same number of items.
+    """
+    difference = np.asarray(after, float) - np.asarray(before, float)
+    if len(before) != len(after):
+        raise ValueError(f"not paired: {len(before)} and {len(after)} items")
+    if len(difference) == 0:
+        return Gain(float("nan"), -1.0, 1.0, 0)
+    low, high = _bootstrap(difference, rng_seed)
+    return Gain(float(difference.mean()), low, high, len(difference))
+
+
+def _bootstrap(values: np.ndarray, rng_seed: int) -> tuple[float, float]:
+    picks = rng(rng_seed, "bootstrap").integers(
+        len(values), size=(RESAMPLES, len(values))
+    )
+    means = values[picks].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def majority(answers: Sequence[str]) -> str:
+    """The most frequent readable answer; the first seen wins a tie."""
+    votes = Counter(answer for answer in answers if answer)
+    return votes.most_common(1)[0][0] if votes else ""

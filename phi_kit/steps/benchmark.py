@@ -1,0 +1,124 @@
+"""Step 7: is the final adapter better than base, on items nobody has seen?
+
+Reads the sealed test sets, opened here and nowhere else, and the final
+adapter. Writes pass@1 and maj@k of base and final with a paired verdict.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pandas as pd
+from pydantic import Field, field_validator
+
+from phi_kit.core.params import StepParams
+from phi_kit.core.runs import StepRun, open_run
+from phi_kit.data.records import Seed
+from phi_kit.data.seal import unseal
+from phi_kit.domains import all_known
+from phi_kit.domains import get as domain_of
+from phi_kit.domains.asking import ask, per_item, truncated
+from phi_kit.metrics.intervals import gain, majority, score
+from phi_kit.models import catalog, loading
+from phi_kit.models.sampling import Sampling
+from phi_kit.plots import gains
+
+
+class Params(StepParams):
+    """How often and how each test item is asked."""
+
+    STEP: ClassVar[str] = "07_benchmark"
+    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "06_expand_domains")
+    SEALED: ClassVar[tuple[str, ...]] = ("test",)
+    PER_DOMAIN: ClassVar[bool] = False
+
+    domains: list[str] = Field(["math", "puzzles"], min_length=1)
+    samples: int = Field(4, ge=1)
+    max_tokens: int = Field(20, ge=1)
+    temperature: float = Field(0.6, ge=0)
+
+    _known = field_validator("domains")(all_known)
+
+    def outside(self) -> dict[str, str]:
+        """The model's weights."""
+        return {"model": catalog.identity(catalog.resolve(self.model))}
+
+
+def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
+    """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
+    found = {}
+    for seed_id, part in samples.groupby("seed_id"):
+        winner = majority(part.extracted.tolist())
+        votes = part[part.extracted == winner]
+        found[seed_id] = float(bool(winner) and votes.verdict.iloc[0] == "right")
+    return [found[seed.id] for seed in order]
+
+
+def run(params: Params) -> StepRun:
+    """Ask base and final the same test items and compare item by item."""
+    with open_run(params) as run:
+        merged = run.read("06_expand_domains", domain="")
+        adapter = merged.folder(f"adapters/{merged.result['final']}")
+        student = loading.load(params.model)
+        samples, scores = [], []
+        for name in params.domains:
+            card = run.read("01_pick_domain", domain=name)
+            test = unseal(card, "test", params=params)
+            base = _ask(student, name, test, params, label=f"base on {name}")
+            with student.adapter(adapter) as tuned:
+                final = _ask(tuned, name, test, params, label=f"final on {name}")
+            samples += [base.assign(domain=name, model="base")]
+            samples += [final.assign(domain=name, model="final")]
+            scores += judge(name, test, base, final, params=params)
+        table = pd.DataFrame(scores)
+        run.save_rows(pd.concat(samples), "samples")
+        run.save_rows(table)
+        run.figure = run.save_figure(gains.draw(table), "gains")
+        run.table = table
+        run.result = {"scores": scores, "final": merged.result["final"]}
+    return run
+
+
+def _ask(student, name: str, test: list[Seed], params: Params, *, label: str):
+    return ask(
+        student,
+        domain_of(name),
+        test,
+        sampling=Sampling(params.max_tokens, params.temperature),
+        k=params.samples,
+        rng_seed=params.rng_seed,
+        label=label,
+    )
+
+
+def judge(
+    name: str,
+    test: list[Seed],
+    base: pd.DataFrame,
+    final: pd.DataFrame,
+    *,
+    params: Params,
+) -> list[dict]:
+    """pass@1 and maj@k of one domain with their paired verdicts."""
+    seed = params.rng_seed
+    rows = []
+    for metric, measure in (
+        ("pass@1", per_item),
+        (f"maj@{params.samples}", by_majority),
+    ):
+        before, after = measure(base, test), measure(final, test)
+        rows.append(
+            {
+                "domain": name,
+                "metric": metric,
+                "k": params.samples,
+                "base": score(before, rng_seed=seed).accuracy,
+                "final": score(after, rng_seed=seed).accuracy,
+                **gain(before, after, rng_seed=seed).as_dict(),
+                "base_truncated": truncated(base),
+                "final_truncated": truncated(final),
+                "base_tokens": float(base.tokens.mean()),
+                "final_tokens": float(final.tokens.mean()),
+            }
+        )
+    return rows

@@ -1,0 +1,150 @@
+"""Step 6: do domains tuned alone keep their gains when merged?
+
+Reads every domain's frozen data set and sealed dev set. Writes an adapter per
+domain, one trained once on all of them concatenated (the additive property is
+about data, not about adding adapters), and how each does on each domain.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pandas as pd
+from pydantic import Field, field_validator
+
+from phi_kit.core.params import StepParams
+from phi_kit.core.runs import RunFolder, StepRun, open_run
+from phi_kit.data import frozen
+from phi_kit.data.records import Seed, from_frame
+from phi_kit.data.seal import unseal
+from phi_kit.domains import all_known
+from phi_kit.domains import get as domain_of
+from phi_kit.domains.asking import as_asked, ask, per_item, rows_of
+from phi_kit.metrics.intervals import gain, score
+from phi_kit.models import catalog, loading
+from phi_kit.plots import matrix
+from phi_kit.train.qlora import Recipe, train
+from phi_kit.train.rows import Row
+
+
+class Params(StepParams):
+    """Which domains, and the recipe of the longer run."""
+
+    STEP: ClassVar[str] = "06_expand_domains"
+    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "05_synthesize")
+    SEALED: ClassVar[tuple[str, ...]] = ("dev",)
+    PER_DOMAIN: ClassVar[bool] = False
+
+    domains: list[str] = Field(["math", "puzzles"], min_length=1)
+    recipe: Recipe = Recipe()
+
+    _known = field_validator("domains")(all_known)
+
+    def outside(self) -> dict[str, str]:
+        """The model's weights."""
+        return {"model": catalog.identity(catalog.resolve(self.model))}
+
+
+def plan(names: list[str]) -> dict[str, list[str]]:
+    """Which domains each adapter trains on: every one alone, then all merged."""
+    alone = {name: [name] for name in names}
+    return alone | {"+".join(names): names} if len(names) > 1 else alone
+
+
+def training_rows(run: StepRun, student: loading.Student) -> dict[str, list[Row]]:
+    """The rows of every domain's frozen data set, rendered."""
+    found = {}
+    for name in run.params.domains:
+        table = frozen.thaw(run.read("05_synthesize", domain=name))
+        seeds = from_frame(table)
+        found[name] = rows_of(student, domain_of(name), seeds, table.completion)
+    return found
+
+
+def run(params: Params) -> StepRun:
+    """Train each adapter of the plan and ask it every domain's dev items."""
+    with open_run(params) as run:
+        student = loading.load(params.model)
+        rows = training_rows(run, student)
+        cards = {n: run.read("01_pick_domain", domain=n) for n in params.domains}
+        dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}
+        items = {
+            ("base", name): per_item(card.table("samples"), dev[name])
+            for name, card in cards.items()
+        }
+        for adapter, parts in plan(params.domains).items():
+            folder = run.folder(f"adapters/{adapter}")
+            merged = [row for part in parts for row in rows[part]]
+            train(student, merged, params.recipe, out=folder, rng_seed=params.rng_seed)
+            with student.adapter(folder) as tuned:
+                items |= _ask_all(tuned, adapter, cards, dev)
+        cells = compare(items, rng_seed=params.rng_seed)
+        kept = retention(items, params)
+        run.save_rows(cells)
+        run.figure = run.save_figure(matrix.draw(cells), "interference")
+        run.table = cells
+        run.result = {
+            "matrix": cells.to_dict("records"),
+            "retention": kept,
+            "final": list(plan(params.domains))[-1],
+            "rows": {name: len(part) for name, part in rows.items()},
+        }
+    return run
+
+
+def _ask_all(
+    student: loading.Student,
+    adapter: str,
+    cards: dict[str, RunFolder],
+    dev: dict[str, list[Seed]],
+) -> dict[tuple[str, str], list[float]]:
+    return {
+        (adapter, name): per_item(
+            ask(
+                student,
+                domain_of(name),
+                dev[name],
+                **as_asked(card.manifest["params"]),
+                label=f"{adapter} on {name}",
+            ),
+            dev[name],
+        )
+        for name, card in cards.items()
+    }
+
+
+def compare(
+    items: dict[tuple[str, str], list[float]], *, rng_seed: int
+) -> pd.DataFrame:
+    """One row per adapter and domain: accuracy and paired gain over base."""
+    rows = []
+    for (adapter, name), values in items.items():
+        over = gain(items["base", name], values, rng_seed=rng_seed)
+        rows.append(
+            {
+                "adapter": adapter,
+                "domain": name,
+                **score(values, rng_seed=rng_seed).as_dict(),
+                "delta": over.delta,
+                "delta_low": over.low,
+                "delta_high": over.high,
+                "verdict": "" if adapter == "base" else over.verdict,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def retention(items: dict[tuple[str, str], list[float]], params: Params) -> list[dict]:
+    """Per domain: the merged adapter against the one tuned on it alone."""
+    final = list(plan(params.domains))[-1]
+    return [
+        {
+            "domain": name,
+            "alone": sum(items[name, name]) / len(items[name, name]),
+            "merged": sum(items[final, name]) / len(items[final, name]),
+            **gain(
+                items[name, name], items[final, name], rng_seed=params.rng_seed
+            ).as_dict(),
+        }
+        for name in params.domains
+    ]

@@ -1,0 +1,116 @@
+"""Step 1: what is the domain, and where does the base model stand in it?
+
+Reads nothing. Writes the domain card, the base model's accuracy by
+difficulty on the dev items, and the sealed dev and test sets.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pandas as pd
+from pydantic import Field, field_validator
+
+from phi_kit import domains
+from phi_kit.core.params import StepParams
+from phi_kit.core.runs import StepRun, open_run
+from phi_kit.data import seal
+from phi_kit.data.procedural import items
+from phi_kit.data.records import Seed, normal, to_frame
+from phi_kit.domains.asking import ask, per_item, truncated
+from phi_kit.domains.base import Domain
+from phi_kit.metrics.intervals import score
+from phi_kit.models import catalog, loading
+from phi_kit.models.sampling import Sampling
+from phi_kit.plots import difficulty
+
+
+class Params(StepParams):
+    """Which domain, how many held-out items, and how the base model is asked."""
+
+    STEP: ClassVar[str] = "01_pick_domain"
+    SEALED: ClassVar[tuple[str, ...]] = ("dev",)
+
+    domain: str = "math"
+    families: list[str] = Field([])
+    dev_items: int = Field(120, ge=4)
+    test_items: int = Field(120, ge=4)
+    samples: int = Field(2, ge=1)
+    max_tokens: int = Field(20, ge=1)
+    temperature: float = Field(0.6, ge=0)
+
+    _known = field_validator("domain")(domains.known)
+
+    def outside(self) -> dict[str, str]:
+        """The model's weights."""
+        return {"model": catalog.identity(catalog.resolve(self.model))}
+
+
+def split(domain: Domain, params: Params) -> dict[str, list[Seed]]:
+    """The dev and test items: the families in equal parts, no prompt twice."""
+    seen: set[str] = set()
+    families = domain.chosen(params.families)
+    found: dict[str, list[Seed]] = {"dev": [], "test": []}
+    for name, wanted in (("dev", params.dev_items), ("test", params.test_items)):
+        for place, family in enumerate(families):
+            share = (wanted + len(families) - 1 - place) // len(families)
+            found[name] += _fresh(domain, family, seen, n=share, params=params, to=name)
+    return found
+
+
+def _fresh(domain, family, seen: set[str], *, n: int, params: Params, to: str):
+    stream = items(domain.name, family, rng_seed=params.rng_seed, split=to)
+    kept: list[Seed] = []
+    for _, item in zip(range(50 * n), stream):  # noqa: B905 - the stream never ends
+        if len(kept) == n:
+            break
+        if normal(item.prompt) not in seen:
+            seen.add(normal(item.prompt))
+            kept.append(item)
+    return kept
+
+
+def standing(samples: pd.DataFrame, dev: list[Seed], *, rng_seed: int) -> pd.DataFrame:
+    """Accuracy per family with its 95 % interval, the easiest first."""
+    right = pd.Series(per_item(samples, dev))
+    groups = right.groupby([[s.level for s in dev], [s.family for s in dev]])
+    return pd.DataFrame(
+        {"level": level, "family": family, **score(part, rng_seed=rng_seed).as_dict()}
+        for (level, family), part in groups
+    )
+
+
+def run(params: Params) -> StepRun:
+    """Seal the held-out sets and measure the base model on dev."""
+    with open_run(params) as run:
+        domain = domains.get(params.domain)
+        held_out = split(domain, params)
+        for name, part in held_out.items():
+            seal.close(run, name, part)
+        dev = held_out["dev"]
+        samples = ask(
+            loading.load(params.model),
+            domain,
+            dev,
+            sampling=Sampling(params.max_tokens, params.temperature),
+            k=params.samples,
+            rng_seed=params.rng_seed,
+            label="base on dev",
+        )
+        scores = standing(samples, dev, rng_seed=params.rng_seed)
+        overall = score(per_item(samples, dev), rng_seed=params.rng_seed)
+        run.save_rows(samples, "samples")
+        run.save_rows(to_frame(dev)[["id", "family", "level"]])
+        run.figure = run.save_figure(difficulty.draw(scores), "base_by_difficulty")
+        run.table = scores
+        run.result = {
+            "title": domain.title,
+            "description": domain.description,
+            "answer_kind": domain.answer_kind,
+            "instruction": domain.instruction,
+            "scores": scores.to_dict("records"),
+            "overall": overall.as_dict(),
+            "truncated": truncated(samples),
+            "sealed": {name: len(part) for name, part in held_out.items()},
+        }
+    return run

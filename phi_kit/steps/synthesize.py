@@ -1,0 +1,186 @@
+"""Step 5: more rows that are right by construction, and the frozen data set.
+
+Reads the tiers and the student's samples. Writes variants of the teachable
+seeds, the student's own verified solutions, and both with the organic rows as
+one frozen `datasets` folder. Every row names its parent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import pandas as pd
+from pydantic import Field, field_validator
+
+from phi_kit import domains
+from phi_kit.core.flow import Flow
+from phi_kit.core.params import StepParams
+from phi_kit.core.rng import rng
+from phi_kit.core.runs import StepRun, open_run
+from phi_kit.data import frozen
+from phi_kit.data.dedup import judge
+from phi_kit.data.records import Seed, from_frame, to_frame
+from phi_kit.data.seal import Seal
+from phi_kit.domains.base import Domain
+from phi_kit.plots import yields
+
+
+class Params(StepParams):
+    """How much is made, and how much of the mix stays organic.
+
+    At least a fifth to a third of organic rows is the kit's own choice.
+    """
+
+    STEP: ClassVar[str] = "05_synthesize"
+    NEEDS: ClassVar[tuple[str, ...]] = (
+        "01_pick_domain",
+        "03_filter_edge",
+        "04_probe_sft",
+    )
+
+    domain: str = "math"
+    arm: Literal["teachable", "random", "best"] = "teachable"
+    transforms: list[str] = Field([])
+    own_solutions: bool = True
+    organic_share: float = Field(0.33, gt=0, le=1)
+    max_chars: int = Field(2000, ge=1)
+
+    _known = field_validator("domain")(domains.known)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A candidate row: the seed, what to answer, and how it came about."""
+
+    seed: Seed
+    completion: str
+    kind: str  # "synthetic" or "self"
+    by: str
+
+
+def organic(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed]:
+    """The seeds of the chosen arm; `best` is the one that did best on dev."""
+    arm = params.arm
+    if arm == "best":
+        tuned = arms[arms.arm != "base"]
+        arm = tuned.loc[tuned.accuracy.idxmax(), "arm"]
+    return from_frame(
+        pool[pool.tier == "teachable"] if arm == "teachable" else pool[pool.control]
+    )
+
+
+def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Made]:
+    """Every transform on every seed; a transform that does not fit makes none."""
+    for name, transform in domain.transforms.items():
+        if params.transforms and name not in params.transforms:
+            continue
+        for seed in seeds:
+            for made in transform(seed, params.rng_seed):
+                yield Made(made, made.answer, "synthetic", name)
+
+
+def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Made]:
+    """The student's shortest right and finished answer to each seed."""
+    good = samples[(samples.verdict == "right") & (samples.finish == "stop")]
+    first = good.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
+    for seed in seeds:
+        if seed.id in first.index:
+            parented = replace(seed, parent=seed.id, source="student")
+            yield Made(parented, first[seed.id], "self", "own solution")
+
+
+def run(params: Params) -> StepRun:
+    """Make candidates, drop what fails a check, mix, and freeze."""
+    with open_run(params) as run:
+        domain = domains.get(params.domain)
+        edge = run.read("03_filter_edge")
+        seeds = organic(edge.table(), run.read("04_probe_sft").table(), params)
+        made = list(variants(domain, seeds, params))
+        checked = _check(made, seeds, domain, run=run)
+        if params.own_solutions:
+            own = list(own_solutions(edge.table("samples"), seeds))
+            known = {seed.id: seed.answer for seed in seeds}
+            checked += [
+                (
+                    m,
+                    "same as the gold"
+                    if m.completion == known[m.seed.parent]
+                    else None,
+                )
+                for m in own
+            ]
+        kept = [m for m, reason in checked if reason is None]
+        mixed = balance(kept, organic=len(seeds), params=params)
+        chosen = {id(m) for m in mixed}
+        checked = [
+            (m, reason or (None if id(m) in chosen else "over the share"))
+            for m, reason in checked
+        ]
+        rows = _table(seeds, mixed)
+        run.flow = Flow()
+        run.flow.take([None] * len(seeds) + [reason for _, reason in checked])
+        run.save_rows(rows)
+        frozen.freeze(rows, run.folder("dataset"))
+        run.save_rows(_dropped(checked), "dropped")
+        yielded = _yield(checked)
+        mix = {
+            kind: int((rows.kind == kind).sum())
+            for kind in ("organic", "synthetic", "self")
+        }
+        run.figure = run.save_figure(yields.draw(yielded, mix), "yield_and_mix")
+        run.table = rows
+        run.result = {"transforms": yielded.to_dict("records"), "mix": mix}
+    return run
+
+
+def _check(made: list[Made], seeds: list[Seed], domain: Domain, *, run: StepRun):
+    """Candidates with the reason to drop them; organic rows count as seen."""
+    seal = Seal.of([run.read("01_pick_domain")])
+    everything = [*seeds, *(m.seed for m in made)]
+    judged = list(
+        judge(everything, domain.verifier, seal, max_chars=run.params.max_chars)
+    )
+    reasons = [reason for _, reason in judged[len(seeds) :]]
+    return list(zip(made, reasons, strict=True))
+
+
+def balance(made: list[Made], *, organic: int, params: Params) -> list[Made]:
+    """A random part of the made rows, so that the organic share is kept."""
+    room = int(organic / params.organic_share) - organic
+    order = rng(params.rng_seed, "mix", params.domain).permutation(len(made))
+    return [made[i] for i in sorted(order[:room])]
+
+
+def _table(seeds: list[Seed], made: list[Made]) -> pd.DataFrame:
+    everything = [*seeds, *(m.seed for m in made)]
+    return to_frame(
+        everything,
+        completion=[s.answer for s in seeds] + [m.completion for m in made],
+        kind=["organic"] * len(seeds) + [m.kind for m in made],
+        by=[""] * len(seeds) + [m.by for m in made],
+    )
+
+
+def _dropped(checked: list[tuple[Made, str | None]]) -> pd.DataFrame:
+    gone = [(m, reason) for m, reason in checked if reason]
+    return to_frame(
+        [m.seed for m, _ in gone],
+        completion=[m.completion for m, _ in gone],
+        by=[m.by for m, _ in gone],
+        reason=[reason for _, reason in gone],
+    )
+
+
+def _yield(checked: list[tuple[Made, str | None]]) -> pd.DataFrame:
+    tried = Counter(m.by for m, _ in checked)
+    kept = Counter(m.by for m, reason in checked if reason is None)
+    return pd.DataFrame(
+        [
+            {"transform": name, "tried": n, "kept": kept[name]}
+            for name, n in tried.items()
+        ],
+        columns=["transform", "tried", "kept"],
+    )
