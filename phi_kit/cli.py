@@ -1,0 +1,167 @@
+"""`phi-kit`: the command line.
+
+Exit codes: 0 done; 1 a message of the kit (a study file with faults and a
+failed step included); 2 a wrong command line; 130 interrupted by Ctrl-C.
+Heavy imports stand inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from phi_kit import __version__
+from phi_kit.core.errors import PhiKitError
+
+
+@contextmanager
+def _messages() -> Iterator[None]:
+    """The kit's errors and Ctrl-C as messages, without tracebacks."""
+    try:
+        yield
+    except PhiKitError as error:
+        typer.echo(f"phi-kit: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("\nphi-kit: interrupted; the same command carries on", err=True)
+        raise typer.Exit(130) from None
+
+
+class _Group(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        with _messages():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=_Group,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Data-first supervised fine-tuning of small language models.",
+)
+models = typer.Typer(no_args_is_help=True, help="The models known by name.")
+app.add_typer(models, name="models")
+
+StudyFile = Annotated[
+    str, typer.Argument(metavar="STUDY.yaml", help="a study file of params/")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="change a parameter: filter_edge.SAMPLES=8, "
+        "math.filter_edge.samples=8, rng_seed=3; may be repeated",
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Show it.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"phi-kit {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="STEP", help="begin with this step")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="STEP", help="end with this step")
+    ] = None,
+    *,
+    sets: Sets = None,
+    redo: Annotated[
+        bool, typer.Option("--redo", help="run steps even if nothing changed")
+    ] = False,
+) -> None:
+    """Run a study: its notebooks in order, finished steps skipped.
+
+    A STEP is named filter_edge, 03_filter_edge or 3.
+    """
+    from phi_kit.study import files, runner
+
+    # `timeout`, job schedulers and containers end a run so; kernels end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    loaded = files.load(study, sets or ())
+    runner.run_study(loaded, first=first, last=last, redo=redo, say=_say)
+
+
+@app.command()
+def status(study: StudyFile, *, sets: Sets = None) -> None:
+    """Show which steps of a study are finished, stale or missing."""
+    from phi_kit.study import files, runner
+
+    loaded = files.load(study, sets or ())
+    for line in runner.status(loaded):
+        typer.echo(line)
+
+
+@app.command()
+def report(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="its name or file")],
+) -> None:
+    """Write report.html from what the study's steps have finished."""
+    from phi_kit.core.places import shown
+    from phi_kit.study import files
+    from phi_kit.study import report as pages
+
+    name = files.load(study).name if study.endswith((".yaml", ".yml")) else study
+    typer.echo(f"report: {shown(pages.write(name))}")
+
+
+@app.command()
+def lab() -> None:
+    """Open JupyterLab on the notebooks."""
+    from phi_kit.core.places import project_root
+
+    os.chdir(project_root())
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab"])
+
+
+@models.command("list")
+def list_models() -> None:
+    """Show the models known by name, and where those on this machine are."""
+    from phi_kit.models import catalog
+
+    for entry in catalog.entries():
+        place = catalog.where(entry.name)
+        size = (
+            f"{entry.parameters / 1e9:.1f} B"
+            if entry.parameters >= 1e9
+            else (f"{entry.parameters / 1e6:.0f} M")
+        )
+        typer.echo(f"{entry.name:<14} {size:>7}  {entry.licence:<11} {entry.note}")
+        typer.echo(f"{'':<14} {place or 'not on this machine; phi-kit models pull'}")
+
+
+@models.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="a name of the list or a hub id")],
+) -> None:
+    """Fetch a model, so that later runs need no network."""
+    from phi_kit.models import catalog
+
+    typer.echo(f"{name}: {catalog.resolve(name)}")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main() -> None:
+    """Entry point of `phi-kit`."""
+    app(prog_name="phi-kit")

@@ -1,0 +1,58 @@
+"""The kernel of a headless notebook: this interpreter, on its own sockets."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from traitlets.config import Config
+
+from phi_kit.core.places import runs_root
+from phi_kit.core.progress import HEADLESS
+
+_LONGEST = 80  # a Unix socket's path may have some 100 characters
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts `sys.executable -m ipykernel_launcher`.
+
+    A kernel installed under the name `python3` may be another Python (another
+    virtual environment's, `pip install --user`'s): it is not asked for.
+    """
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """The kernel of the running interpreter."""
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+
+@contextmanager
+def sockets() -> Iterator[Config]:
+    """Sockets that are files in a private folder: parallel runs race for no port."""
+    with tempfile.TemporaryDirectory(prefix="phi-kit-") as folder:
+        chosen = {"connection_file": f"{folder}/kernel.json"}
+        if len(folder) <= _LONGEST:
+            chosen["transport"] = "ipc"
+        yield Config({"OwnKernel": chosen})
+
+
+@contextmanager
+def environment() -> Iterator[None]:
+    """What kernels inherit: that nobody watches, and where run folders are."""
+    # A relative PHI_KIT_RUNS would mean another folder from the kernel's place.
+    wanted = {HEADLESS: "1", "PHI_KIT_RUNS": str(runs_root())}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,267 @@
+"""What a study file says, sorted by step and domain, and every fault of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from phi_kit import domains, steps
+from phi_kit.core.errors import did_you_mean
+from phi_kit.core.params import NAME, StepParams, describe, read_value
+
+from .lines import ON_COMMAND_LINE, Fault, Keys, Source
+
+COMMON = ("study", "rng_seed", "model")  # keys of the whole study
+_TOP_ONLY = (*COMMON, "domain", "domains")
+
+
+class Unit(NamedTuple):
+    """One notebook to run: a step, its domain ("" for steps 6 and 7), its values."""
+
+    step: str
+    domain: str
+    params: StepParams
+
+
+class Given(NamedTuple):
+    """A value, the keys it stands under and its line."""
+
+    value: Any
+    keys: Keys
+    line: float
+
+
+def plain(key: Any) -> str:
+    """A key as Python knows it: `SAMPLES`, as in the notebook, is `samples`."""
+    key = str(key)
+    return key.lower() if key.isupper() else key
+
+
+class Reader:
+    """Sorts a file's values by step and domain, and notes every fault."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.steps = {name: steps.load(name).Params for name in steps.STEPS}
+        self.name = ""
+        self.common: dict[str, Given] = {}
+        self.domains: list[str] = []
+        # Sections by (domain, step); the domain "" means every domain.
+        self.sections: dict[tuple[str, str], dict[str, Given]] = {}
+
+    def _fault(self, keys: Keys, text: str, *, line: float | None = None) -> None:
+        line = self.source.line(keys) if line is None else line
+        self.source.faults.append(Fault(line, f"{'.'.join(keys)}: {text}"))
+
+    # --- the file ---
+
+    def read_file(self, stem: str) -> None:
+        """Read the top level; `stem` is the study's name if it gives none."""
+        self.common["study"] = Given(stem, ("study",), 1)
+        for raw, value in self.source.values.items():
+            key, keys = plain(raw), (str(raw),)
+            if key == "domains":
+                self._read_domains(value, keys)
+            elif key in COMMON:
+                self.common[key] = Given(value, keys, self.source.line(keys))
+            elif key in self.steps:
+                self._read_section(value, keys, step=key)
+            else:
+                what = "section" if isinstance(value, Mapping) else "key"
+                known = [*COMMON, "domains", *self.steps]
+                self._fault(keys, f"unknown {what}{did_you_mean(key, known)}")
+        if not {plain(raw) for raw in self.source.values} & {"domains"}:
+            known = ", ".join(domains.names())
+            self._fault(("domains",), f"is missing; name one or more of: {known}")
+
+    def _read_domains(self, value: Any, keys: Keys) -> None:
+        """Read `domains`: a list of names, or names with sections of their own."""
+        if isinstance(value, Mapping):
+            named = [(name, (*keys, str(name))) for name in value]
+            for name, below in named:
+                self._read_overrides(value[name], below, domain=str(name))
+        elif isinstance(value, list):
+            named = [(name, (*keys, str(i))) for i, name in enumerate(value)]
+        else:
+            named = []
+        if not named:
+            self._fault(keys, "should name one domain or more")
+        self._take_domains(named)
+
+    def _take_domains(
+        self, named: Iterable[tuple[Any, Keys]], *, line: float | None = None
+    ) -> None:
+        self.domains, seen = [], set()
+        for name, keys in named:
+            if name in seen:
+                self._fault(keys, f"'{name}' is named twice", line=line)
+            elif name not in domains.names():
+                near = did_you_mean(str(name), domains.names())
+                self._fault(keys, f"unknown domain '{name}'{near}", line=line)
+            else:
+                self.domains.append(name)
+            seen.add(name)
+
+    def _read_overrides(self, value: Any, keys: Keys, *, domain: str) -> None:
+        """Read the sections that one domain overrides."""
+        if not isinstance(value, Mapping):
+            if value is not None:
+                self._fault(keys, "should be a mapping of steps to parameters")
+            return
+        for raw, section in value.items():
+            step, below = plain(raw), (*keys, str(raw))
+            if step not in self.steps:
+                near = did_you_mean(step, self.steps)
+                self._fault(below, f"unknown section{near}")
+            elif not self.steps[step].PER_DOMAIN:
+                self._fault(below, "runs once for all domains; set it at the top")
+            else:
+                self._read_section(section, below, step=step, domain=domain)
+
+    def _read_section(
+        self, value: Any, keys: Keys, *, step: str, domain: str = ""
+    ) -> None:
+        """Read one step's parameters."""
+        if not isinstance(value, Mapping):
+            if value is not None:
+                self._fault(keys, "should be a mapping of parameters to values")
+            return
+        seen: set[str] = set()
+        for raw, inner in value.items():
+            below = (*keys, str(raw))
+            if plain(raw) in seen:
+                self._fault(below, "is given twice, in upper and in lower case")
+            seen.add(plain(raw))
+            given = Given(inner, below, self.source.line(below))
+            self._take(given, plain(raw), step=step, domain=domain)
+
+    def _take(self, given: Given, name: str, *, step: str, domain: str = "") -> None:
+        """Keep a parameter if the step has one of that name."""
+        known = list(self.steps[step].model_fields)
+        own = [field for field in known if field not in _TOP_ONLY]
+        if name in own:
+            self.sections.setdefault((domain, step), {})[name] = given
+        elif name in _TOP_ONLY:
+            text = "belongs to the whole study; set it at the top"
+            self._fault(given.keys, text, line=given.line)
+        else:
+            text = f"unknown parameter{did_you_mean(name, own)}"
+            self._fault(given.keys, text, line=given.line)
+
+    # --- the command line ---
+
+    def read_set(self, text: str) -> None:
+        """Read one `--set`."""
+        left, equals, right = text.partition("=")
+        keys = tuple(plain(part.strip()) for part in left.split("."))
+        given = Given(_Text(right.strip()), keys, ON_COMMAND_LINE)
+        if not equals or not all(keys):
+            wrong = "should read NAME=VALUE, such as filter_edge.SAMPLES=8"
+            self._fault((text,), wrong, line=ON_COMMAND_LINE)
+        elif keys == ("domains",):
+            self._set_domains(given)
+        elif len(keys) == 1 and keys[0] in COMMON:
+            self.common[keys[0]] = given
+        else:
+            self._set_parameter(given)
+
+    def _set_domains(self, given: Given) -> None:
+        value = read_value(given.value)
+        if not isinstance(value, list) or not value:
+            self._fault(given.keys, "should be a list such as [math]", line=given.line)
+        else:
+            self._take_domains([(name, given.keys) for name in value], line=given.line)
+
+    def _set_parameter(self, given: Given) -> None:
+        *domain, step, name = given.keys if len(given.keys) > 1 else (*given.keys, "")
+        if len(domain) > 1 or (domain and domain[0] not in self.domains):
+            near = did_you_mean(domain[0], self.domains)
+            text = f"the study has no domain '{domain[0]}'{near}"
+        elif step not in self.steps:
+            text = f"unknown section{did_you_mean(step, [*COMMON, *self.steps])}"
+        elif not name:
+            text = f"name a parameter of it: {step}.NAME=VALUE"
+        elif domain and not self.steps[step].PER_DOMAIN:
+            text = f"runs once for all domains: --set {step}.{name}=…"
+        else:
+            self._take(given, name, step=step, domain="".join(domain))
+            if not domain:  # the command line has the last word in every domain
+                for each in self.domains:
+                    self.sections.get((each, step), {}).pop(name, None)
+            return
+        self._fault(given.keys, text, line=given.line)
+
+    # --- the steps ---
+
+    def units(self) -> Iterable[Unit]:
+        """Check every step's values; units come only from values that hold."""
+        self._check_name()
+        per_domain = [step for step in self.steps if self.steps[step].PER_DOMAIN]
+        once = [step for step in self.steps if step not in per_domain]
+        # With no usable domain the sections are checked all the same.
+        order = [(s, domain) for domain in self.domains or [""] for s in per_domain]
+        for step, domain in [*order, *((step, "") for step in once)]:
+            params = self._checked(step, domain)
+            if params is not None:
+                yield Unit(step, domain, params)
+
+    def _check_name(self) -> None:
+        given = self.common["study"]
+        if not isinstance(given.value, str) or not re.match(NAME, given.value):
+            text = "cannot be a folder's name; use letters, digits, '.', '_' and '-'"
+            self._fault(("study",), f"{given.value!r} {text}", line=given.line)
+            self.common["study"] = given._replace(value="study")
+        self.name = str(self.common["study"].value)
+
+    def _checked(self, step: str, domain: str) -> StepParams | None:
+        model = self.steps[step]
+        given = self.common | self.sections.get(("", step), {})
+        given |= self.sections.get((domain, step), {})
+        given = {name: one for name, one in given.items() if name in model.model_fields}
+        values = {name: _value(one.value, model, name) for name, one in given.items()}
+        if model.PER_DOMAIN and domain:
+            values["domain"] = domain
+        elif not model.PER_DOMAIN and self.domains:
+            values["domains"] = list(self.domains)
+        try:
+            return model.model_validate(values)
+        except ValidationError as error:
+            for fault in error.errors():
+                self._note(fault, given, step=step)
+            return None
+
+    def _note(
+        self, fault: ErrorDetails, given: Mapping[str, Given], *, step: str
+    ) -> None:
+        """Turn pydantic's fault into one of the file's."""
+        inside = tuple(str(part) for part in fault["loc"])
+        if inside and inside[0] in ("domain", "domains") and not self.domains:
+            return  # that there is no domain has been said
+        origin = given.get(inside[0]) if inside else None
+        keys = (*origin.keys, *inside[1:]) if origin else (step, *inside)
+        line = ON_COMMAND_LINE if origin and origin.line == ON_COMMAND_LINE else None
+        self._fault(keys, _message(fault, self.steps[step]), line=line)
+
+
+class _Text(str):
+    """A value as typed after `--set`; the parameter's type decides what it means."""
+
+    __slots__ = ()
+
+
+def _value(value: Any, model: type[StepParams], name: str) -> Any:
+    if not isinstance(value, _Text):
+        return value
+    read = read_value(value)
+    is_text = model.model_fields[name].annotation is str
+    return str(value) if is_text and not isinstance(read, str) else read
+
+
+def _message(fault: ErrorDetails, model: type[StepParams]) -> str:
+    if not fault["loc"]:  # of the section as a whole: its value says nothing new
+        return fault["msg"].removeprefix("Value error, ")
+    return describe(fault, model).partition(": ")[2]

@@ -1,0 +1,255 @@
+"""Carry a study out: its notebooks in order, finished ones skipped.
+
+Success is read from a step's manifest and from nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from phi_kit import steps
+from phi_kit.core.errors import (
+    PhiKitError,
+    RunError,
+    StudyError,
+    did_you_mean,
+    disk_errors,
+)
+from phi_kit.core.flow import Flow
+from phi_kit.core.params import StepParams
+from phi_kit.core.places import project_root, runs_root, shown
+from phi_kit.core.runs import (
+    MANIFEST,
+    NOTEBOOK,
+    RunFolder,
+    fingerprint,
+    home,
+    up_to_date,
+)
+
+from .files import Study
+from .reader import Unit
+
+REPORT = "report.html"
+Say = Callable[[str], None]
+# A killed run's kernel notices within a second or two that it is alone, but may
+# be deep in one long operation.
+_LEFT_OVER_SECONDS = 20.0
+
+
+def run_study(
+    study: Study,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    redo: bool = False,
+    say: Say = print,
+) -> None:
+    """Execute the notebooks of a study, in order.
+
+    Args:
+        study: what to run.
+        first: the step to begin with: `filter_edge`, `03_filter_edge` or `3`.
+        last: the step to end with.
+        redo: run the chosen steps even if nothing about them changed.
+        say: takes one line of text at a time.
+
+    Raises:
+        StudyError: `first` or `last` is no step, or they are the wrong way round.
+        RunError: a step failed, or another process is running this study.
+    """
+    from .kernel import environment
+
+    units = chosen(study, first=first, last=last)
+    began = time.monotonic()
+    with _alone(study.name), environment():
+        for unit in units:
+            _run_unit(unit, redo=redo, say=say)
+    say(f"study '{study.name}' is finished after {_spell(time.monotonic() - began)}")
+    report = runs_root() / study.name / REPORT
+    if report.is_file() and units and units[-1].step == steps.STEPS[-1]:
+        say(f"report: {shown(report)}")
+
+
+def chosen(study: Study, *, first: str | None, last: str | None) -> Sequence[Unit]:
+    """The units from step `first` to step `last`, both included.
+
+    Raises:
+        StudyError: one of them is no step, or they are the wrong way round.
+    """
+    low = _number(first) if first else 0
+    high = _number(last) if last else len(steps.STEPS) - 1
+    if low > high:
+        raise StudyError(f"--from {first} comes after --to {last}")
+    wanted = steps.STEPS[low : high + 1]
+    return [unit for unit in study.units() if unit.step in wanted]
+
+
+def _number(text: str) -> int:
+    """The place of a step named `filter_edge`, `03_filter_edge`, `03` or `3`."""
+    digits, _, name = text.strip().removesuffix(".ipynb").partition("_")
+    if digits.isdecimal() and 1 <= int(digits) <= len(steps.STEPS):
+        index = int(digits) - 1
+        if name in ("", steps.STEPS[index]):
+            return index
+    plain = name if digits.isdecimal() else text.strip().lower()
+    if plain in steps.STEPS and not digits.isdecimal():
+        return steps.STEPS.index(plain)
+    near = did_you_mean(plain, steps.STEPS)
+    raise StudyError(f"there is no step '{text}'{near}")
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    folder = runs_root() / name
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        with disk_errors(folder):
+            lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(
+            f"another phi-kit run of study '{name}' is going on",
+            where=shown(folder),
+            todo="wait for it, or give this study another name: --set study=NAME",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_current(params: StepParams) -> bool:
+    """Whether the step's run folder is whole and what these parameters give.
+
+    Raises:
+        RunError: the step was never run and what it reads has not finished.
+    """
+    try:
+        return up_to_date(params)
+    except RunError:
+        fingerprint(params)  # upstream is missing: that message is the right one
+        return False  # an unreadable manifest is no manifest
+
+
+def title(unit: Unit) -> str:
+    """`03 filter_edge math`."""
+    return f"{unit.params.STEP.replace('_', ' ', 1)} {unit.domain}".strip()
+
+
+def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
+    from .execute import Lines, execute, parameters_of
+
+    target = home(unit.params)
+    if not redo and is_current(unit.params):
+        say(f"[{title(unit)}] finished earlier, nothing changed")
+        return
+    notebook = project_root() / "notebooks" / f"{unit.params.STEP}.ipynb"
+    if not notebook.is_file():
+        raise RunError("there is no such notebook", where=shown(notebook))
+    mark, before = fingerprint(unit.params), _stamp(target)
+    _let_go(unit, target, say=say)
+    began = time.monotonic()
+    say(f"[{title(unit)}] starts")
+    out = Lines(f"[{title(unit)}] ", say)
+    with disk_errors(target):
+        execute(notebook, target / NOTEBOOK, parameters_of(unit.params), out=out)
+    _require_written(unit, target, mark=mark, before=before)
+    flow = _flow(RunFolder(target).manifest)
+    say(f"[{title(unit)}] done in {_spell(time.monotonic() - began)}{flow}")
+
+
+def _let_go(unit: Unit, target: Path, *, say: Say) -> None:
+    """Wait for the kernel of a killed run to notice that it is alone."""
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(target.parent / f".{target.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"[{title(unit)}] another process writes this step; waiting for it")
+        try:
+            lock.acquire(timeout=_LEFT_OVER_SECONDS)
+        except Timeout:
+            raise RunError(
+                f"{unit.params.STEP} is being written by another process",
+                where=shown(target),
+                todo="wait for it or shut its kernel down in JupyterLab, or give "
+                "this study another name: --set study=NAME",
+            ) from None
+    lock.release()
+
+
+def _stamp(target: Path) -> tuple[int, int] | None:
+    """Which writing of the manifest this is."""
+    try:
+        found = (target / MANIFEST).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _require_written(unit: Unit, target: Path, *, mark: str, before: Any) -> None:
+    """Raise unless this attempt finished the step with the study's parameters."""
+    notebook, run = shown(target / NOTEBOOK), f"steps.{unit.step}.run(params)"
+    if _stamp(target) in (None, before):
+        raise RunError(
+            f"{unit.params.STEP} ran to its end, yet did not finish its step",
+            where=notebook,
+            todo=f"the notebook must call {run}; is that line still there?",
+        )
+    manifest = RunFolder(target).manifest
+    if manifest["fingerprint"] == mark:
+        return
+    wanted = unit.params.model_dump(mode="json")
+    differ = [
+        f"{name} was {manifest['params'].get(name)!r} instead of {value!r}"
+        for name, value in wanted.items()
+        if manifest["params"].get(name) != value
+    ]
+    raise RunError(
+        f"{unit.params.STEP} did not run as the study says: "
+        + ("; ".join(differ) or "what it reads changed meanwhile"),
+        where=notebook,
+        todo="let no cell after the parameters cell set a parameter"
+        if differ
+        else "run the same command again",
+    )
+
+
+def _flow(manifest: dict[str, Any]) -> str:
+    flow = manifest.get("flow")
+    if not flow:
+        return ""
+    return f"; {Flow(flow['read'], flow['kept'], Counter(flow['dropped']))}"
+
+
+def _spell(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def status(study: Study) -> list[str]:
+    """One line per unit: finished, stale or missing, and since when."""
+    rows = [(title(unit), *_state(unit.params)) for unit in study.units()]
+    width = max((len(name) for name, *_ in rows), default=0)
+    return [f"{name:<{width}}  {state:<8}  {when}" for name, state, when in rows]
+
+
+def _state(params: StepParams) -> tuple[str, str]:
+    folder = RunFolder(home(params))
+    if not folder.finished:
+        return "missing", ""
+    try:
+        when = folder.manifest["finished"]
+        return ("finished" if up_to_date(params) else "stale"), when
+    except PhiKitError as error:  # upstream unfinished, manifest or model unreadable
+        return "stale", error.what
