@@ -22,6 +22,7 @@ class Family:
         task: name of the reasoning-gym task.
         config: the task's own settings.
         facts: keys of an item's metadata that transforms need.
+        usual: whether it is in when a study names no families.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Family:
     task: str
     config: Mapping[str, Any] = field(default_factory=dict)
     facts: tuple[str, ...] = ()
+    usual: bool = True
 
 
 def items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator[Seed]:

@@ -28,7 +28,7 @@ class Domain:
     transforms: Mapping[str, Transform]
 
     def chosen(self, names: Sequence[str] = ()) -> list[Family]:
-        """The families of these names, the easiest first; all when none is named.
+        """The families of these names, the easiest first; without names the usual ones.
 
         Raises:
             StudyError: the domain has no such family.
@@ -38,6 +38,6 @@ class Domain:
             if name not in known:
                 raise StudyError(
                     f"{self.name} has no family '{name}'{did_you_mean(name, known)}",
-                    todo="name its families in the study file, or none for all",
+                    todo="name its families in pick_domain, or leave the list empty",
                 )
-        return [family for family in self.families if not names or family.name in names]
+        return [f for f in self.families if (f.name in names if names else f.usual)]

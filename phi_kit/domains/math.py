@@ -112,7 +112,7 @@ DOMAIN = Domain(
             "leg_counting",
             {"min_animals": 1, "max_animals": 2, "max_instances": 3},
         ),
-        Family("word", 5, "gsm_symbolic"),
+        Family("word", 5, "gsm_symbolic", usual=False),
     ),
     transforms={"swap": swap, "renumber": renumber, "story": story},
 )

@@ -29,7 +29,6 @@ class Params(StepParams):
     NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain",)
 
     domain: str = "math"
-    families: list[str] = Field([])
     sources: list[Source] = Field([Procedural()], min_length=1)
     max_chars: int = Field(2000, ge=1)
 
@@ -45,14 +44,15 @@ def run(params: Params) -> StepRun:
     """Read every source, judge every row, keep the clean ones."""
     with open_run(params) as run:
         domain = domains.get(params.domain)
-        seal = Seal.of([run.read("01_pick_domain")])
+        card = run.read("01_pick_domain")
+        seal, chosen = Seal.of([card]), card.manifest["params"]["families"]
         found = [
             seed
             for source in params.sources
             for seed in read(
                 source,
                 domain.name,
-                families=domain.chosen(params.families),
+                families=domain.chosen(chosen),
                 rng_seed=params.rng_seed,
             )
         ]

@@ -27,7 +27,7 @@ from phi_kit.train.qlora import Recipe, train
 from phi_kit.train.rows import Row
 
 
-class Params(StepParams):
+class Params(Recipe, StepParams):
     """Which domains, and the recipe of the longer run."""
 
     STEP: ClassVar[str] = "06_expand_domains"
@@ -36,7 +36,6 @@ class Params(StepParams):
     PER_DOMAIN: ClassVar[bool] = False
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
-    recipe: Recipe = Recipe()
 
     _known = field_validator("domains")(all_known)
 
@@ -75,7 +74,7 @@ def run(params: Params) -> StepRun:
         for adapter, parts in plan(params.domains).items():
             folder = run.folder(f"adapters/{adapter}")
             merged = [row for part in parts for row in rows[part]]
-            train(student, merged, params.recipe, out=folder, rng_seed=params.rng_seed)
+            train(student, merged, params, out=folder, rng_seed=params.rng_seed)
             with student.adapter(folder) as tuned:
                 items |= _ask_all(tuned, adapter, cards, dev)
         cells = compare(items, rng_seed=params.rng_seed)

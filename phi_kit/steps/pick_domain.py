@@ -33,8 +33,8 @@ class Params(StepParams):
 
     domain: str = "math"
     families: list[str] = Field([])
-    dev_items: int = Field(120, ge=4)
-    test_items: int = Field(120, ge=4)
+    dev_items: int = Field(100, ge=4)
+    test_items: int = Field(100, ge=4)
     samples: int = Field(2, ge=1)
     max_tokens: int = Field(20, ge=1)
     temperature: float = Field(0.6, ge=0)

@@ -25,7 +25,7 @@ from phi_kit.train.qlora import Recipe, Trained, train
 ARMS = ("base", "random", "teachable")
 
 
-class Params(StepParams):
+class Params(Recipe, StepParams):
     """The recipe of the probe. Dev is asked exactly as in step 1."""
 
     STEP: ClassVar[str] = "04_probe_sft"
@@ -33,7 +33,6 @@ class Params(StepParams):
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
 
     domain: str = "math"
-    recipe: Recipe = Recipe()
 
     _known = field_validator("domain")(domains.known)
 
@@ -62,7 +61,7 @@ def run(params: Params) -> StepRun:
             rows = rows_of(student, domain, seeds, [seed.answer for seed in seeds])
             folder = run.folder(f"adapters/{arm}")
             trained[arm] = train(
-                student, rows, params.recipe, out=folder, rng_seed=params.rng_seed
+                student, rows, params, out=folder, rng_seed=params.rng_seed
             )
             with student.adapter(folder) as tuned:
                 answers[arm] = ask(
@@ -82,7 +81,7 @@ def run(params: Params) -> StepRun:
             "arms": table.astype(object).where(table.notna(), None).to_dict("records"),
             "teachable_vs_random": edge.as_dict(),
             "losses": losses,
-            "recipe": params.recipe.model_dump(),
+            "recipe": {name: getattr(params, name) for name in Recipe.model_fields},
         }
     return run
 

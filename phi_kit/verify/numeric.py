@@ -22,12 +22,12 @@ _MARKS = (
     re.compile(r"(?:^|\n)\s*(?:final )?answer\s*(?:is|:)\s*(.+)", re.IGNORECASE),
     re.compile(r"\banswer is:?\s*(.+)", re.IGNORECASE),
 )
-_WORDS = {
-    word: str(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
-    )
-} | {"once": "1", "twice": "2", "thrice": "3"}
+_COUNTS = (
+    *("zero", "one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
+_WORDS = {word: str(value) for value, word in enumerate(_COUNTS)}
+_WORDS |= {"once": "1", "twice": "2", "thrice": "3"}
 # A binary minus written close (`12-7`) is not a sign.
 _CLOSE_MINUS = re.compile(r"(?<=\d)\s*[-−–]\s*(?=\d)")
 
