@@ -32,8 +32,8 @@ def draw(arms: pd.DataFrame, losses: Mapping[str, Sequence[float]]) -> Figure:
         TITLE,
         "Left, dot: held-out accuracy; line: 95 % interval over items, "
         f"{counts(arms['n'])} items per arm; dashed: base.\nBeside it, the gain over "
-        "base in points, paired by item [95 % interval]. Choose by the left panel, never "
-        "by loss.",
+        "base in points, paired by item [95 % interval]. Choose by the left panel, "
+        "never by loss.",
         height=max(3.7, 2.2 + 0.5 * len(arms)),
         panels=(1.25, 1),
     )

@@ -1,0 +1,294 @@
+"""The report's tables: a step's result as rows of words.
+
+A step's result may lack keys (an older run, a newer kit): what is there is
+shown, what is not is left out, and single values that nobody asked for are
+listed as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from phi_kit.metrics.intervals import wilson
+from phi_kit.plots.words import (
+    NOTHING,
+    count,
+    known,
+    percent,
+    percent_span,
+    points,
+    points_span,
+)
+
+from .findings import verdict
+
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table of texts."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def of_step(number: int, result: Result) -> list[Table]:
+    """The tables of a step, those with rows."""
+    return [table for make in _MAKERS[number] if (table := make(result)).rows]
+
+
+def facts(number: int, result: Result) -> dict[str, str]:
+    """Single values of a step by name: the known ones, then any other."""
+    known_here = _FACTS.get(number, {})
+    named = {
+        name: words(result[key])
+        for key, (name, words) in known_here.items()
+        if result.get(key) not in (None, "", [], {})
+    }
+    loose = {
+        key.replace("_", " "): plain(value)
+        for key, value in result.items()
+        if key not in known_here | _ABOVE and isinstance(value, str | int | float)
+    }
+    return {**named, **loose}
+
+
+def plain(value: Any) -> str:
+    """Any JSON value as a reader writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def listed(result: Result, key: str) -> list[Mapping[str, Any]]:
+    """A list of rows under a key; empty when it is missing or something else."""
+    value = result.get(key)
+    rows = value if isinstance(value, list) else []
+    return [row for row in rows if isinstance(row, Mapping)]
+
+
+def mapped(result: Result, key: str) -> Mapping[str, Any]:
+    """A mapping under a key; empty when it is missing or something else."""
+    value = result.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _accuracy(row: Result) -> str:
+    return _with(
+        percent(row.get("accuracy")), percent_span(row.get("low"), row.get("high"))
+    )
+
+
+def _gain(row: Result, low: str = "low", high: str = "high") -> str:
+    return _with(points(row.get("delta")), points_span(row.get(low), row.get(high)))
+
+
+def _share(part: Any, whole: Any) -> str:
+    if not (known(part) and known(whole) and 0 <= part <= whole and whole > 0):
+        return NOTHING
+    return _with(percent(part / whole), percent_span(*wilson(part, whole)))
+
+
+def _with(value: str, span: str) -> str:
+    return value if span == NOTHING else f"{value} [{span}]"
+
+
+def _arm_verdict(row: Result) -> str:
+    if not known(row.get("delta")):
+        return NOTHING
+    return verdict(row, "delta_low", "delta_high")
+
+
+def _families(result: Result) -> Table:
+    rows = [
+        (
+            plain(row.get("family")),
+            plain(row.get("level")),
+            count(row.get("n")),
+            _accuracy(row),
+        )
+        for row in sorted(listed(result, "scores"), key=_level)
+    ]
+    if overall := mapped(result, "overall"):
+        rows.append(("all", NOTHING, count(overall.get("n")), _accuracy(overall)))
+    head = ("family", "level", "n", "base accuracy [95 %]")
+    return Table("Base accuracy on held-out items", head, rows)
+
+
+def _level(row: Result) -> float:
+    return row["level"] if known(row.get("level")) else float("inf")
+
+
+def _sources(result: Result) -> Table:
+    rows = [(name, count(kept)) for name, kept in mapped(result, "sources").items()]
+    return Table("Seeds by source", ("source", "kept"), rows)
+
+
+def _tiers(result: Result) -> Table:
+    tiers = mapped(result, "tiers")
+    whole = sum(number for number in tiers.values() if known(number))
+    rows = [(tier, count(n), _share(n, whole)) for tier, n in tiers.items()]
+    title = f"Seeds by tier, n = {count(whole)}"
+    return Table(title, ("tier", "seeds", "share [95 %]"), rows)
+
+
+def _matched(result: Result) -> Table:
+    rows = [
+        (name, count(found.get("rows")), count(found.get("tokens")))
+        for name, key in (("teachable", "teachable"), ("random control", "control"))
+        if (found := mapped(result, key))
+    ]
+    return Table("Training rows of the two arms", ("arm", "rows", "tokens"), rows)
+
+
+def _arms(result: Result) -> Table:
+    rows = [
+        (
+            plain(row.get("arm")),
+            count(row.get("rows")),
+            count(row.get("tokens")),
+            count(row.get("n")),
+            _accuracy(row),
+            _gain(row, "delta_low", "delta_high"),
+            _arm_verdict(row),
+        )
+        for row in listed(result, "arms")
+    ]
+    head = ("arm", "rows", "tokens", "n", "accuracy [95 %]")
+    head += ("gain over base, points [95 %]", "verdict")
+    return Table("Arms on held-out items", head, rows)
+
+
+def _recipe(result: Result) -> Table:
+    recipe = mapped(result, "recipe")
+    rows = [(name.replace("_", " "), plain(value)) for name, value in recipe.items()]
+    return Table("The recipe", ("setting", "value"), rows)
+
+
+def _transforms(result: Result) -> Table:
+    rows = [
+        (
+            plain(row.get("transform")),
+            count(row.get("tried")),
+            count(row.get("kept")),
+            _share(row.get("kept"), row.get("tried")),
+        )
+        for row in listed(result, "transforms")
+    ]
+    head = ("transform", "tried (n)", "kept", "share kept [95 %]")
+    return Table("Rewrites that passed every check", head, rows)
+
+
+def _mix(result: Result) -> Table:
+    mix = mapped(result, "mix")
+    whole = sum(rows for rows in mix.values() if known(rows))
+    rows = [
+        (kind, count(n), percent(n / whole if known(n) and whole else None))
+        for kind, n in mix.items()
+    ]
+    title = f"The frozen data set, n = {count(whole)} rows"
+    return Table(title, ("kind", "rows", "share"), rows)
+
+
+def _matrix(result: Result) -> Table:
+    rows = [
+        (
+            plain(row.get("adapter")),
+            plain(row.get("domain")),
+            count(row.get("n")),
+            _accuracy(row),
+            _gain(row, "delta_low", "delta_high"),
+            _arm_verdict(row),
+        )
+        for row in listed(result, "matrix")
+    ]
+    head = ("trained on", "measured on", "n", "accuracy [95 %]")
+    head += ("gain over base, points [95 %]", "verdict")
+    return Table("Every adapter on every domain", head, rows)
+
+
+def _retention(result: Result) -> Table:
+    rows = [
+        (
+            plain(row.get("domain")),
+            count(row.get("n")),
+            percent(row.get("alone")),
+            percent(row.get("merged")),
+            _gain(row),
+            verdict(row),
+        )
+        for row in listed(result, "retention")
+    ]
+    head = ("domain", "n", "trained alone", "trained together")
+    head += ("difference, points [95 %]", "verdict")
+    return Table("What each domain keeps after merging", head, rows)
+
+
+def _benchmarks(result: Result) -> Table:
+    rows = [
+        (
+            f"{plain(row.get('domain'))}, {plain(row.get('metric'))}",
+            f"{count(row.get('n'))} × {count(row.get('k'))}",
+            _change(row, "base", "final", percent),
+            _gain(row),
+            verdict(row),
+            _change(row, "base_truncated", "final_truncated", percent),
+            _change(row, "base_tokens", "final_tokens", count),
+        )
+        for row in listed(result, "scores")
+    ]
+    head = ("benchmark", "n items × samples", "base → final", "gain, points [95 %]")
+    head += ("verdict", "truncated answers", "tokens per answer")
+    return Table("Base and final adapter, paired by item", head, rows)
+
+
+def _change(row: Result, before: str, after: str, words: Callable[[Any], str]) -> str:
+    return f"{words(row.get(before))} → {words(row.get(after))}"
+
+
+_MAKERS: dict[int, tuple[Callable[[Result], Table], ...]] = {
+    1: (_families,),
+    2: (_sources,),
+    3: (_tiers, _matched),
+    4: (_arms, _recipe),
+    5: (_transforms, _mix),
+    6: (_matrix, _retention),
+    7: (_benchmarks,),
+}
+
+
+def _sealed(splits: Any) -> str:
+    if not isinstance(splits, Mapping):
+        return plain(splits)
+    return ", ".join(f"{count(n)} {split}" for split, n in splits.items())
+
+
+def _band(band: Any) -> str:
+    if not (isinstance(band, list) and len(band) == 2 and all(map(known, band))):
+        return plain(band)
+    return f"pass rates from {100 * band[0]:g} to {100 * band[1]:g}\u00a0%"
+
+
+_FACTS: dict[int, dict[str, tuple[str, Callable[[Any], str]]]] = {
+    1: {
+        "answer_kind": ("answers are", plain),
+        "instruction": ("instruction", plain),
+        "sealed": ("sealed items", _sealed),
+    },
+    3: {
+        "samples": ("samples per seed", count),
+        "band": ("band", _band),
+        "truncated": ("truncated samples", percent),
+    },
+    6: {"final": ("final adapter", plain)},
+}
+_ABOVE = {"title": None, "description": None}  # stand above the facts

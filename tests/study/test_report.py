@@ -1,0 +1,269 @@
+"""The report: whole or half a study in one file that needs nothing else."""
+
+import base64
+import json
+import shutil
+from html.parser import HTMLParser
+
+import fake_study
+import pytest
+
+from phi_kit.core.errors import StudyError
+from phi_kit.metrics import published
+from phi_kit.study import findings, report, tables
+
+VOID = {"meta", "img", "br", "hr", "link"}
+
+
+class Page(HTMLParser):
+    """Text, tags and attributes of a page; refuses tags that do not match."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.words, self.attributes = [], [], [], []
+        self.feed(html)
+        assert not self.open
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.words.append(data)
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def demo(runs):
+    return fake_study.build(runs)
+
+
+def page():
+    return Page(report.write("demo").read_text(encoding="utf-8"))
+
+
+def test_a_whole_study_is_one_file_with_its_figures(runs):
+    folder = fake_study.build(runs, figures=True)
+    shown = page()
+    assert shown.tags.count("img") == 12
+    for name, value in shown.attributes:
+        if name == "src":
+            head, code = value.split(",")
+            assert head == "data:image/png;base64"
+            assert base64.b64decode(code).startswith(b"\x89PNG")
+    assert [path.name for path in folder.glob("*report*")] == ["report.html"]
+
+
+def test_it_needs_nothing_from_outside(demo):
+    shown = page()
+    assert not {"script", "link", "iframe"} & set(shown.tags)
+    links = {value for name, value in shown.attributes if name == "href"}
+    assert {link for link in links if link[0] != "#"} == set(published.SOURCES.values())
+
+
+def test_links_inside_lead_somewhere(demo):
+    attributes = page().attributes
+    places = [value for name, value in attributes if name == "id"]
+    inside = {
+        value[1:] for name, value in attributes if name == "href" and value[0] == "#"
+    }
+    assert inside <= set(places)
+    assert len(places) == len(set(places))
+    assert len(inside) > 12
+
+
+def test_the_verdicts_come_first_with_interval_and_n(demo):
+    text = page().text
+    said = [
+        "On held-out math the final adapter is better than base: +12.3 points, "
+        "95 % interval +6.1 to +18.4, n = 120.",
+        "On held-out puzzles the final adapter is worse than base: −4.0 points, "
+        "95 % interval −7.0 to −1.0, n = 120.",
+        "In math, training on teachable seeds beat training on random ones: +12.3",
+        "In puzzles, this run cannot tell whether teachable seeds teach more or less "
+        "than random ones: +1.2 points, 95 % interval −3.1 to +5.5, n = 120.",
+    ]
+    places = [text.index(sentence) for sentence in said]
+    assert places == sorted(places)
+    assert places[-1] < text.index("Where does the base model stand?")
+
+
+def test_rows_are_accounted_for(demo):
+    text = page().text
+    assert "1,110 kept + 390 dropped = 1,500 read" in text
+    assert "duplicate 240 16.0 %" in text
+    assert "do not add up" not in text
+
+
+def test_every_step_shows_its_numbers(demo):
+    text = page().text
+    for words in (
+        "one_digit_sums 1 40 61.0 % [54.0 to 68.0 %]",
+        "120 dev, 120 test",
+        "pass rates from 10 to 75 %",
+        "truncated samples 3.1 %",
+        "random control 391 48,200",
+        "teachable 380 48,310 120 46.0 % [39.0 to 53.0 %] +12.3 [+6.1 to +18.4] better",
+        "learning rate 0.001",
+        "new_numbers 400 371 92.8 % [89.8 to 94.9 %]",
+        "organic 380 39.5 %",
+        "math puzzles 120 32.2 % [25.2 to 39.2 %] +1.2 [−3.1 to +5.5] cannot tell",
+        "math 120 46.3 % 47.5 % +1.2 [−3.1 to +5.5] cannot tell",
+        "math, pass@1 120 × 4 34.0 % → 46.3 % +12.3 [+6.1 to +18.4] better "
+        "8.0 % → 1.0 % 61 → 25",
+        "LiveCodeBench 8/24-1/25 53.8 53.1 DeepSeek-R1-Distill-Llama-70B 57.5 report",
+        "the kit’s own choice",
+        "math/03_filter_edge 3 min 20 s 2026-03-01T10:20:30Z",
+        "torch 2.13",
+    ):
+        assert words in text
+
+
+def test_text_is_escaped(demo):
+    raw = report.write("demo").read_text(encoding="utf-8")
+    assert "Letter &lt;puzzles&gt;" in raw
+    assert "<puzzles>" not in raw
+    assert "after &lt;answer&gt;" in raw
+
+
+def test_hostile_names_stay_text(demo):
+    bad = '"><script>alert(1)</script>'
+    result = {"sources": {bad: 3}, "note": bad}
+    flow = {"read": 4, "kept": 3, "dropped": {bad: 1}}
+    fake_study.write_manifest(
+        demo / "math/02_collect_seeds", result, flow=flow, params={bad: bad}
+    )
+    assert "script" not in page().tags
+
+
+@pytest.mark.parametrize("gone", fake_study.RESULTS)
+def test_a_missing_step_is_named_and_the_rest_is_there(demo, gone):
+    for folder in demo.glob(f"**/{gone}"):
+        shutil.rmtree(folder)
+    text = page().text
+    assert "10 of 12" in text or "11 of 12" in text
+    assert f"{gone} has no manifest" in text
+
+
+def test_only_one_unfinished_step(runs):
+    (runs / "demo/math/01_pick_domain").mkdir(parents=True)
+    text = page().text
+    assert "0 of 7 steps finished" in text
+    assert "No verdict yet" in text
+    assert "phi-kit run params/demo.yaml" in text
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"result": 3}', '{"result": null}'])
+def test_a_damaged_manifest_is_no_crash(demo, text):
+    for path in demo.glob("**/manifest.json"):
+        path.write_text(text)
+    assert "No verdict yet" in page().text
+
+
+def test_results_may_lack_anything(demo):
+    def holes(value):
+        """Every result with one key left out, at any depth."""
+        if isinstance(value, dict):
+            for key in value:
+                yield {name: it for name, it in value.items() if name != key}
+                yield {**value, key: None}
+                for inner in holes(value[key]):
+                    yield {**value, key: inner}
+        elif isinstance(value, list) and value:
+            for inner in holes(value[-1]):
+                yield [*value[:-1], inner]
+
+    checked = 0
+    for number, result in enumerate(fake_study.RESULTS.values(), 1):
+        for broken in holes(result("math")):
+            tables.of_step(number, broken)
+            tables.facts(number, broken)
+            findings.on_benchmarks(tables.listed(broken, "scores"))
+            findings.teachable_or_random("math", broken)
+            findings.after_merging(tables.listed(broken, "retention"))
+            checked += 1
+    assert checked > 100
+
+
+def test_unknown_values_of_a_step_are_listed_not_lost(demo):
+    folder = demo / "07_benchmark"
+    fake_study.write_manifest(folder, {"scale_decision": "do not scale", "seeds": 3})
+    text = page().text
+    assert "scale decision do not scale" in text
+    assert "seeds 3" in text
+
+
+def test_rows_that_do_not_add_up_are_called_out(demo):
+    flow = {"read": 10, "kept": 3, "dropped": {"duplicate": 2}}
+    fake_study.write_manifest(demo / "math/02_collect_seeds", {}, flow=flow)
+    assert "The reasons do not add up (5 rows)" in page().text
+
+
+def test_domains_follow_the_order_of_the_study(demo):
+    path = demo / "06_expand_domains/manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["params"]["domains"] = ["puzzles", "math"]
+    path.write_text(json.dumps(manifest))
+    assert list(report.read("demo").domains) == ["puzzles", "math"]
+
+
+@pytest.mark.parametrize("name", ["dmo", "", "../demo", ".", "nothing-like-it"])
+def test_no_such_study(demo, name):
+    with pytest.raises(StudyError) as caught:
+        report.write(name)
+    assert "phi-kit run" in str(caught.value)
+    if name == "dmo":
+        assert "did you mean 'demo'?" in str(caught.value)
+
+
+def test_an_empty_folder_is_no_study(runs):
+    (runs / "demo").mkdir()
+    with pytest.raises(StudyError):
+        report.write("demo")
+
+
+def test_no_runs_folder_at_all(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "none"))
+    with pytest.raises(StudyError):
+        report.write("demo")
+
+
+def test_writing_again_gives_the_same_bytes(demo):
+    assert report.write("demo").read_bytes() == report.write("demo").read_bytes()
+
+
+def test_without_a_verdict_the_interval_decides():
+    assert findings.verdict({"low": 0.01, "high": 0.2}) == "better"
+    assert findings.verdict({"low": -0.3, "high": -0.01}) == "worse"
+    assert findings.verdict({"low": -0.3, "high": 0.1}) == "cannot tell"
+    assert findings.verdict({}) == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(8.2, "8 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (None, "")],
+)
+def test_durations(value, text):
+    assert report.seconds(value) == text
+
+
+def test_published_table():
+    frame = published.frame()
+    assert len(frame) == len(published.TABLE) == 7
+    assert set(frame["source"]) == set(published.SOURCES)
+    first = frame.iloc[0]
+    assert (first["benchmark"], first["-plus"]) == ("AIME 2024", 81.3)
+    assert first["compared with"] == "o1-mini 63.6"
+    assert "no comparison" in published.NOTE
