@@ -38,7 +38,7 @@ class Recipe(Strict):
 
     rank: int = Field(16, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
-    epochs: int = Field(2, ge=1)
+    epochs: int = Field(3, ge=1)
     batch: int = Field(8, ge=1)
     warmup: float = Field(0.03, ge=0, lt=1)
     max_row_tokens: int = Field(512, ge=8)
