@@ -16,11 +16,12 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from papermill.iorw import papermill_io
+from traitlets.config import Config
 
 from phi_kit.core.errors import RunError
 from phi_kit.core.places import project_root, shown
 
-from .kernel import OwnKernel, sockets
+from .kernel import OwnKernel, last_words, sockets
 from .scrub import SCHEME, ScrubbedFile, without_secrets
 
 CARRY_ON = "the same command carries on from here"
@@ -91,26 +92,28 @@ def execute(
         RunError: a cell raised or left the notebook, or the kernel died.
     """
     position = Position()
-    name = shown(notebook)
-    try:
-        done = _papermill(notebook, output, parameters, out=out, position=position)
-    except PapermillExecutionError as error:
-        raise _stopped(name, position, _said(error), output) from None
-    except DeadKernelError:
-        raise _died(name, position, output) from None
-    except RuntimeError as error:
-        # nbclient: the kernel did not answer at all; it has no class of its own.
-        if "Kernel d" not in str(error):
-            raise
-        raise _died(name, position, output) from error
-    finally:
-        out.close()
+    with sockets() as config:
+        try:
+            done = _papermill(
+                notebook, output, parameters, out=out, config=config, position=position
+            )
+        except PapermillExecutionError as error:
+            raise _stopped(shown(notebook), position, _said(error), output) from None
+        except (DeadKernelError, RuntimeError) as error:
+            # A kernel that never answered has no error class of its own.
+            if "Kernel d" not in str(error):
+                raise
+            last = last_words(config)
+            raise _died(shown(notebook), position, last, output) from None
+        finally:
+            out.close()
     if any(
         result.get("ename") == "SystemExit"
         for cell in done.cells
         for result in cell.get("outputs", [])
     ):
-        raise _stopped(name, position, "it left the notebook by sys.exit", output)
+        why = "it left the notebook by sys.exit"
+        raise _stopped(shown(notebook), position, why, output)
 
 
 def _papermill(
@@ -119,26 +122,26 @@ def _papermill(
     parameters: dict[str, Any],
     *,
     out: Lines,
+    config: Config,
     position: Position,
 ) -> Any:
     papermill_io.register(SCHEME, ScrubbedFile)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with sockets() as config:
-        return papermill.execute_notebook(
-            _literal(str(notebook)),
-            _literal(f"{SCHEME}{output}"),
-            parameters,
-            kernel_name="python3",
-            language="python",
-            cwd=str(project_root()),
-            progress_bar=False,
-            stdout_file=out,
-            start_timeout=_START_SECONDS,
-            iopub_timeout=_IOPUB_SECONDS,
-            kernel_manager_class=OwnKernel,
-            config=config,
-            on_cell_execute=position.note,
-        )
+    return papermill.execute_notebook(
+        _literal(str(notebook)),
+        _literal(f"{SCHEME}{output}"),
+        parameters,
+        kernel_name="python3",
+        language="python",
+        cwd=str(project_root()),
+        progress_bar=False,
+        stdout_file=out,
+        start_timeout=_START_SECONDS,
+        iopub_timeout=_IOPUB_SECONDS,
+        kernel_manager_class=OwnKernel,
+        config=config,
+        on_cell_execute=position.note,
+    )
 
 
 def _literal(path: str) -> str:
@@ -156,14 +159,17 @@ def _stopped(name: str, position: Position, why: str, output: Path) -> RunError:
     return RunError(
         f"{name} stopped {position}\n  {why}",
         where=shown(output),
-        todo=f"open that notebook to see the whole of it and mend the cause; {CARRY_ON}",
+        todo=f"open that notebook to see all of it and mend the cause; {CARRY_ON}",
     )
 
 
-def _died(name: str, position: Position, output: Path) -> RunError:
+def _died(name: str, position: Position, last: str, output: Path) -> RunError:
+    why = "It was killed from outside, most likely because memory ran out."
+    if last:
+        last = without_secrets(last).replace("\n", "\n    ")
+        why = f"Its last words; if they say nothing, memory ran out:\n    {last}"
     return RunError(
-        f"the kernel of {name} died {position}\n"
-        "  It was killed from outside, most likely because memory ran out.",
+        f"the kernel of {name} died {position}\n  {why}",
         where=shown(output),
         todo="close other programs, or choose smaller sizes (a batch, the number of "
         f"samples, the model); {CARRY_ON}",

@@ -6,6 +6,8 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
@@ -25,10 +27,22 @@ class OwnKernel(AsyncKernelManager):
     virtual environment's, `pip install --user`'s): it is not asked for.
     """
 
+    async def start_kernel(self, **options: Any) -> None:
+        """Start it; what the process itself prints goes to its log."""
+        with log_beside(self.connection_file).open("ab") as log:
+            await AsyncKernelManager.start_kernel(
+                self, **{**options, "stdout": log, "stderr": log}
+            )
+
     @property
     def kernel_spec(self) -> KernelSpec:
         """The kernel of the running interpreter."""
         return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+
+def log_beside(connection_file: str) -> Path:
+    """Where a kernel's process writes what no cell shows: crashes of C code."""
+    return Path(connection_file).with_name("kernel.log")
 
 
 @contextmanager
@@ -39,6 +53,16 @@ def sockets() -> Iterator[Config]:
         if len(folder) <= _LONGEST:
             chosen["transport"] = "ipc"
         yield Config({"OwnKernel": chosen})
+
+
+def last_words(config: Config, *, lines: int = 5) -> str:
+    """The end of a kernel's log, without its own chatter."""
+    try:
+        text = log_beside(config.OwnKernel.connection_file).read_text(errors="replace")
+    except OSError:
+        return ""
+    said = [line for line in text.splitlines() if line and "[IPKernelApp]" not in line]
+    return "\n".join(said[-lines:])
 
 
 @contextmanager

@@ -106,6 +106,9 @@ def _nodes(
         pairs = [(str(i), value, value) for i, value in enumerate(node.value)]
     else:
         return
+    seen: set[str] = set()
     for name, at, value in pairs:
         yield (*keys, name), at
-        yield from _nodes(value, (*keys, name), above)
+        if name not in seen:  # a key given twice is one fault, whatever is below
+            yield from _nodes(value, (*keys, name), above)
+        seen.add(name)

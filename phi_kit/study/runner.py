@@ -84,26 +84,27 @@ def chosen(study: Study, *, first: str | None, last: str | None) -> Sequence[Uni
     Raises:
         StudyError: one of them is no step, or they are the wrong way round.
     """
-    low = _number(first) if first else 0
-    high = _number(last) if last else len(steps.STEPS) - 1
+    names = list(steps.STEPS)
+    low = names.index(step_named(first)) if first else 0
+    high = names.index(step_named(last)) if last else len(names) - 1
     if low > high:
         raise StudyError(f"--from {first} comes after --to {last}")
-    wanted = steps.STEPS[low : high + 1]
-    return [unit for unit in study.units() if unit.step in wanted]
+    return [unit for unit in study.units() if unit.step in names[low : high + 1]]
 
 
-def _number(text: str) -> int:
-    """The place of a step named `filter_edge`, `03_filter_edge`, `03` or `3`."""
-    digits, _, name = text.strip().removesuffix(".ipynb").partition("_")
-    if digits.isdecimal() and 1 <= int(digits) <= len(steps.STEPS):
-        index = int(digits) - 1
-        if name in ("", steps.STEPS[index]):
-            return index
-    plain = name if digits.isdecimal() else text.strip().lower()
-    if plain in steps.STEPS and not digits.isdecimal():
-        return steps.STEPS.index(plain)
-    near = did_you_mean(plain, steps.STEPS)
-    raise StudyError(f"there is no step '{text}'{near}")
+def step_named(text: str) -> str:
+    """The step meant by `filter_edge`, `03_filter_edge`, `03` or `3`.
+
+    Raises:
+        StudyError: there is none.
+    """
+    wanted = text.strip().lower().removesuffix(".ipynb")
+    for name in steps.STEPS:
+        stem = steps.load(name).Params.STEP
+        if wanted in (name, stem, stem[:2], stem[:2].lstrip("0")):
+            return name
+    plain = wanted.lstrip("0123456789").lstrip("_")
+    raise StudyError(f"there is no step '{text}'{did_you_mean(plain, steps.STEPS)}")
 
 
 @contextmanager

@@ -1,0 +1,236 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import toy_study
+
+from phi_kit.core.errors import RunError, StudyError
+from phi_kit.core.runs import RunFolder
+from phi_kit.study import files, runner, scrub
+
+SECRET = "sk-verysecret-0123"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    toy_study.make_project(tmp_path)
+    toy_study.install(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PHI_KIT_RUNS", raising=False)
+    return tmp_path
+
+
+def run(*sets, **options):
+    lines = []
+    study = files.load("params/toy.yaml", ("domains=[math]", *sets))
+    runner.run_study(study, say=lines.append, **options)
+    return lines
+
+
+def finish(project, study="toy", domain="math"):
+    """Finish the first step without a kernel."""
+    toy_study.run(toy_study.PickDomain(study=study, domain=domain))
+
+
+def test_a_study_runs_once_and_redoes_what_a_change_touches(project, monkeypatch):
+    assert not os.environ.get("PHI_KIT_HEADLESS")
+    toy_study.write_notebook(project, "pick_domain", "import os, sys\n" + "\n".join([
+        "assert os.environ['PHI_KIT_HEADLESS']",
+        f"assert sys.executable == {sys.executable!r}",
+        f"assert os.getcwd() == {str(project)!r}",
+        "print('a\\nb', end='')",
+        "print('in', os.getcwd() + '/x', os.path.expanduser('~/y'))",
+        "print('key', os.environ['SOME_API_KEY'])",
+    ]))  # fmt: skip
+    # A kernel of that name that is another Python must not be asked for.
+    hijack = project / "jupyter/kernels/python3"
+    hijack.mkdir(parents=True)
+    spec = {"argv": ["/bin/false"], "display_name": "x", "language": "python"}
+    (hijack / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(project / "jupyter"))
+    monkeypatch.setenv("SOME_API_KEY", SECRET)
+    monkeypatch.chdir(project / "params")
+
+    lines = run()
+    assert toy_study.executions(project) == [
+        "01_pick_domain math",
+        "03_filter_edge math",
+        "07_benchmark -",
+    ]
+    assert lines[:2] == ["[01 pick_domain math] starts", "[01 pick_domain math] a"]
+    assert lines[2].startswith("[01 pick_domain math] bin ")
+    assert lines[3] == "[01 pick_domain math] key ***"
+    assert "read 3 = kept 2 + dropped 1 too long" in lines[4]
+    assert lines[-1].startswith("study 'toy' is finished after")
+    assert not os.environ.get("PHI_KIT_HEADLESS")
+    manifest = RunFolder.of("toy", "03_filter_edge", domain="math").manifest
+    assert manifest["params"]["samples"] == 3  # the study's, not the notebook's
+    text = (project / "runs/toy/math/01_pick_domain/notebook.ipynb").read_text()
+    assert "in x" in text
+    for hidden in (SECRET, str(project), str(Path.home())):
+        assert hidden not in text
+
+    again = run()
+    assert len(toy_study.executions(project)) == 3
+    assert sum("nothing changed" in line for line in again) == 3
+    run("benchmark.items=5")
+    assert toy_study.executions(project)[3:] == ["07_benchmark -"]
+
+
+def test_a_failed_cell_is_named_and_the_next_run_carries_on(project):
+    cell = (
+        "# why it fails\nfrom phi_kit.core.errors import DataError\n"
+        "raise DataError('no column answr', where='x.csv', todo='name it')"
+    )
+    toy_study.write_notebook(project, "filter_edge", cell)
+    finish(project)
+    with pytest.raises(RunError) as caught:
+        run()
+    assert str(caught.value).splitlines() == [
+        "notebooks/03_filter_edge.ipynb stopped in cell In [4]: "
+        "from phi_kit.core.errors import DataError",
+        "  DataError: no column answr",
+        "    where: x.csv",
+        "    to do: name it",
+        "  where: runs/toy/math/03_filter_edge/notebook.ipynb",
+        "  to do: open that notebook to see all of it and mend the cause; "
+        "the same command carries on from here",
+    ]
+    toy_study.write_notebook(project, "filter_edge")
+    run(last="filter_edge")
+    assert toy_study.executions(project) == [
+        "01_pick_domain math",
+        "03_filter_edge math",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("import os\nos.kill(os.getpid(), 9)", "died in cell In [4]: import os"),
+        ("import sys; sys.exit(0)", "it left the notebook by sys.exit"),
+        ("params = params.model_copy(update={'items': 9})", "items was 9 instead of 4"),
+    ],
+    ids=["killed", "sys.exit", "other parameters"],
+)
+def test_only_the_manifest_counts_as_success(project, cell, said):
+    toy_study.write_notebook(project, "pick_domain", cell)
+    with pytest.raises(RunError, match="01_pick_domain") as caught:
+        run(last="1")
+    assert said in str(caught.value)
+    assert "runs/toy/math/01_pick_domain/notebook.ipynb" in str(caught.value)
+
+
+def test_an_old_manifest_does_not_count(project):
+    finish(project)
+    toy_study.write_notebook(project, "pick_domain", "toy_study.run = lambda p: None")
+    with pytest.raises(RunError, match="did not finish its step"):
+        run(last="pick_domain", redo=True)
+    assert RunFolder.of("toy", "01_pick_domain", domain="math").finished
+
+
+def test_from_runs_no_earlier_step(project):
+    with pytest.raises(RunError, match="have not finished: math/01_pick_domain"):
+        run(first="filter_edge")
+    assert toy_study.executions(project) == []
+
+
+@pytest.mark.parametrize("text", ["filter_edge", "03_filter_edge", "03", "3"])
+def test_a_step_has_many_names(project, text):
+    assert runner.step_named(text) == "filter_edge"
+
+
+def test_a_wrong_step_is_refused(project):
+    for text in ("03_filtr_edge", "filter-edge"):
+        with pytest.raises(StudyError, match="did you mean 'filter_edge'"):
+            run(first=text)
+    with pytest.raises(StudyError, match="known: benchmark, filter_edge, pick_domain"):
+        run(last="9")
+    with pytest.raises(StudyError, match="--from 7 comes after --to 3"):
+        run(first="7", last="3")
+
+
+def test_one_run_of_a_study_at_a_time(project):
+    with runner._alone("toy"), pytest.raises(RunError, match="another phi-kit run"):
+        run()
+
+
+def test_status_tells_finished_stale_and_missing(project):
+    finish(project)
+    toy_study.run(toy_study.FilterEdge(study="toy", samples=9))
+    lines = runner.status(files.load("toy"))
+    assert [line.split()[:-1] for line in lines[:2]] == [
+        ["01", "pick_domain", "math", "finished"],
+        ["03", "filter_edge", "math", "stale"],
+    ]
+    assert lines[2].split() == ["01", "pick_domain", "puzzles", "missing"]
+
+
+def test_an_unreadable_manifest_is_run_again(project):
+    finish(project)
+    (project / "runs/toy/math/01_pick_domain/manifest.json").write_text("{")
+    unit = files.load("toy").units()[0]
+    assert not runner.is_current(unit.params)
+
+
+def test_paths_are_scrubbed_only_where_they_are_paths(project, monkeypatch):
+    monkeypatch.setenv("HOME", "/home")
+    outputs = ["/home/a /home", "/homeric x/home", "https://home/x", f"{project}"]
+    assert scrub.scrubbed({"a": outputs, "image/png": "/home"}) == {
+        "a": ["~/a ~", "/homeric x/home", "https://home/x", "."],
+        "image/png": "/home",
+    }
+
+
+KERNEL = "import os, time\nopen('kernel.pid', 'w').write(str(os.getpid()))"
+
+
+def started_in_the_middle(project):
+    """A run whose kernel is inside the second step; both process ids."""
+    cell = f"{KERNEL}\nprint('inside', flush=True)\ntime.sleep(600)"
+    toy_study.write_notebook(project, "filter_edge", cell)
+    finish(project)
+    process = toy_study.start(project, "--set", "domains=[math]")
+    pid = project / "kernel.pid"
+    toy_study.until(lambda: (pid.exists() and pid.read_text()) or process.poll())
+    assert process.poll() is None, process.stderr.read()
+    return process, int(pid.read_text())
+
+
+def test_kill_9_leaves_no_kernel_and_the_next_run_carries_on(project):
+    process, kernel = started_in_the_middle(project)
+    process.kill()
+    process.wait()
+    toy_study.write_notebook(project, "filter_edge")
+    again = toy_study.start(project, "--set", "domains=[math]", "--to", "3")
+    out, error = again.communicate(timeout=120)
+    assert again.returncode == 0, error
+    assert "[01 pick_domain math] finished earlier, nothing changed" in out
+    assert toy_study.executions(project) == [
+        "01_pick_domain math",
+        "03_filter_edge math",
+    ]
+    toy_study.until(lambda: not toy_study.alive(kernel))
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_says_so_and_leaves_no_kernel(project, how, code):
+    process, kernel = started_in_the_middle(project)
+    process.send_signal(how)
+    try:
+        _, error = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode == code
+    assert "Traceback" not in error
+    if how is signal.SIGINT:
+        assert error.split("\n", 1)[1].strip() == (
+            "phi-kit: interrupted; the same command carries on"
+        )
+    toy_study.until(lambda: not toy_study.alive(kernel))
+    assert not list(project.glob("runs/toy/math/.*.partial"))

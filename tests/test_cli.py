@@ -1,0 +1,74 @@
+import resource
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from phi_kit import __version__
+from phi_kit.cli import app
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, list(arguments), prog_name="phi-kit")
+
+
+def _seconds_of_children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\ntry:\n from phi_kit.cli import app\n app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'papermill', 'pandas', 'numpy'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    began = _seconds_of_children()
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert _seconds_of_children() - began < 1
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+    for command in ("run", "status", "report", "models", "lab"):
+        assert command in done.stdout
+
+
+def test_version():
+    assert call("--version").stdout == f"phi-kit {__version__}\n"
+
+
+def test_a_fault_is_a_message_on_stderr(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = tmp_path / "bad.yaml"
+    study.write_text("domains: [math]\nfilter_egde: {}\nmodl: x\n")
+    done = call("run", "bad.yaml", "--set", "rng_seed=-1")
+    assert done.exit_code == 1
+    assert "bad.yaml has 3 faults; nothing was started" in done.stderr
+    assert "did you mean 'filter_edge'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("**/manifest.json"))
+
+
+def test_a_missing_study_is_a_message():
+    done = call("status", "quickstrat.yaml")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("phi-kit: there is no study file 'quickstrat.yaml'")
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["run", "x", "--form", "3"], ["walk"]])
+def test_a_wrong_command_line_is_exit_2(arguments):
+    assert call(*arguments).exit_code == 2
+
+
+def test_models_are_listed():
+    done = call("models", "list")
+    assert done.exit_code == 0
+    assert "smollm2-135m" in done.stdout
+
+
+def test_an_unknown_model_is_a_message():
+    done = call("models", "pull", "smollm2")
+    assert done.exit_code == 1
+    assert "did you mean 'smollm2-135m'" in done.stderr
