@@ -66,6 +66,11 @@ class Step:
         return f"{self.domain}/{self.name}".lstrip("/")
 
     @property
+    def title(self) -> str:
+        """Its name in words: `Filter edge`."""
+        return self.name[3:].replace("_", " ").capitalize()
+
+    @property
     def question(self) -> str:
         """What the step answers."""
         return QUESTIONS[self.number - 1]

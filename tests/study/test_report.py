@@ -131,6 +131,10 @@ def test_every_step_shows_its_numbers(demo):
         assert words in text
 
 
+def test_without_its_figure_a_step_still_asks_its_question(demo):
+    assert all(question in page().text for question in report.QUESTIONS)
+
+
 def test_text_is_escaped(demo):
     raw = report.write("demo").read_text(encoding="utf-8")
     assert "Letter &lt;puzzles&gt;" in raw
