@@ -85,7 +85,8 @@ def _curves(
         return style.say(ax, "No training loss was recorded.")
     for place, (arm, curve) in enumerate(drawn.items()):
         shade = colours.get(arm) or style.colour(arm, place)
-        smooth = curve.rolling(max(1, len(curve) // 12), min_periods=1, center=True).mean()
+        width = max(1, len(curve) // 12)
+        smooth = curve.rolling(width, min_periods=1, center=True).mean()
         steps = curve.index + 1
         alone = "o" if len(curve) == 1 else None
         ax.plot(steps, curve, color=shade, lw=0.8, alpha=0.35)

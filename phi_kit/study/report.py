@@ -27,6 +27,15 @@ from . import findings, tables
 
 NAMES = tuple(f"{number:02d}_{name}" for number, name in enumerate(STEPS, 1))
 PER_DOMAIN, PER_STUDY = NAMES[:5], NAMES[5:]
+TITLES = (
+    "Pick a domain",
+    "Collect seeds",
+    "Filter to the edge",
+    "Probe with short runs",
+    "Synthesize variants",
+    "Expand to all domains",
+    "Benchmark",
+)
 QUESTIONS = (
     "Where does the base model stand?",
     "Which rows are clean enough to learn from?",
@@ -67,8 +76,8 @@ class Step:
 
     @property
     def title(self) -> str:
-        """Its name in words: `Filter edge`."""
-        return self.name[3:].replace("_", " ").capitalize()
+        """Its name in words: `Filter to the edge`."""
+        return TITLES[self.number - 1]
 
     @property
     def question(self) -> str:

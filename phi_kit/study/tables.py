@@ -120,7 +120,7 @@ def _families(result: Result) -> Table:
     ]
     if overall := mapped(result, "overall"):
         rows.append(("all", NOTHING, count(overall.get("n")), _accuracy(overall)))
-    head = ("family", "level", "n", "base accuracy [95 %]")
+    head = ("family", "level", "n", "base accuracy [95\u00a0%]")
     return Table("Base accuracy on held-out items", head, rows)
 
 
@@ -138,7 +138,7 @@ def _tiers(result: Result) -> Table:
     whole = sum(number for number in tiers.values() if known(number))
     rows = [(tier, count(n), _share(n, whole)) for tier, n in tiers.items()]
     title = f"Seeds by tier, n = {count(whole)}"
-    return Table(title, ("tier", "seeds", "share [95 %]"), rows)
+    return Table(title, ("tier", "seeds", "share [95\u00a0%]"), rows)
 
 
 def _matched(result: Result) -> Table:
@@ -163,8 +163,8 @@ def _arms(result: Result) -> Table:
         )
         for row in listed(result, "arms")
     ]
-    head = ("arm", "rows", "tokens", "n", "accuracy [95 %]")
-    head += ("gain over base, points [95 %]", "verdict")
+    head = ("arm", "rows", "tokens", "n", "accuracy [95\u00a0%]")
+    head += ("gain over base, points [95\u00a0%]", "verdict")
     return Table("Arms on held-out items", head, rows)
 
 
@@ -184,7 +184,7 @@ def _transforms(result: Result) -> Table:
         )
         for row in listed(result, "transforms")
     ]
-    head = ("transform", "tried (n)", "kept", "share kept [95 %]")
+    head = ("transform", "tried (n)", "kept", "share kept [95\u00a0%]")
     return Table("Rewrites that passed every check", head, rows)
 
 
@@ -211,8 +211,8 @@ def _matrix(result: Result) -> Table:
         )
         for row in listed(result, "matrix")
     ]
-    head = ("trained on", "measured on", "n", "accuracy [95 %]")
-    head += ("gain over base, points [95 %]", "verdict")
+    head = ("trained on", "measured on", "n", "accuracy [95\u00a0%]")
+    head += ("gain over base, points [95\u00a0%]", "verdict")
     return Table("Every adapter on every domain", head, rows)
 
 
@@ -229,7 +229,7 @@ def _retention(result: Result) -> Table:
         for row in listed(result, "retention")
     ]
     head = ("domain", "n", "trained alone", "trained together")
-    head += ("difference, points [95 %]", "verdict")
+    head += ("difference, points [95\u00a0%]", "verdict")
     return Table("What each domain keeps after merging", head, rows)
 
 
@@ -246,7 +246,12 @@ def _benchmarks(result: Result) -> Table:
         )
         for row in listed(result, "scores")
     ]
-    head = ("benchmark", "n items × samples", "base → final", "gain, points [95 %]")
+    head = (
+        "benchmark",
+        "n items × samples",
+        "base → final",
+        "gain, points [95\u00a0%]",
+    )
     head += ("verdict", "truncated answers", "tokens per answer")
     return Table("Base and final adapter, paired by item", head, rows)
 
