@@ -73,18 +73,13 @@ def score(items: Sequence[float], *, rng_seed: int) -> Score:
         rng_seed: the resampling is repeatable.
 
     Samples of one item are not independent, so items are what is resampled.
-    When every item has the same value the bootstrap would claim certainty;
-    Wilson's interval over the items stands in.
     """
     values = np.asarray(items, float)
     n = len(values)
     if n == 0:
         return Score(float("nan"), 0.0, 1.0, 0)
-    if np.ptp(values) == 0 and values[0] in (0.0, 1.0):
-        low, high = wilson(round(values.sum()), n)
-    else:
-        low, high = _bootstrap(values, rng_seed)
-    return Score(float(values.mean()), low, high, n)
+    low, high = _bootstrap(values, rng_seed)
+    return Score(float(values.mean()), max(low, 0.0), min(high, 1.0), n)
 
 
 def gain(before: Sequence[float], after: Sequence[float], *, rng_seed: int) -> Gain:
@@ -104,10 +99,16 @@ def gain(before: Sequence[float], after: Sequence[float], *, rng_seed: int) -> G
     if len(difference) == 0:
         return Gain(float("nan"), -1.0, 1.0, 0)
     low, high = _bootstrap(difference, rng_seed)
-    return Gain(float(difference.mean()), low, high, len(difference))
+    mean = float(difference.mean())
+    return Gain(mean, max(low, -1.0), min(high, 1.0), len(difference))
 
 
 def _bootstrap(values: np.ndarray, rng_seed: int) -> tuple[float, float]:
+    if np.ptp(values) == 0:
+        # Resampling equal values would claim certainty. That none of n items
+        # differs still leaves room for as many as Wilson's interval of 0 of n.
+        room = wilson(0, len(values))[1]
+        return float(values[0]) - room, float(values[0]) + room
     picks = rng(rng_seed, "bootstrap").integers(
         len(values), size=(RESAMPLES, len(values))
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,8 +88,12 @@ def nf4(dtype: torch.dtype) -> Any:
     )
 
 
+@lru_cache(maxsize=1)
 def load(name: str, *, four_bit: bool = True) -> Student:
-    """Load a model and its tokenizer.
+    """Load a model and its tokenizer; asked again, the same one comes back.
+
+    One model is kept: a notebook's example and its step share it, and another
+    name lets the first one go.
 
     Args:
         name: a catalogue name, a Hugging Face id or a local folder.

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ KILLS = ("math/.03_filter_edge", "puzzles/.04_probe_sft", ".06_expand_domains")
 pytestmark = pytest.mark.slow
 
 
-def phi_kit(*words: str, runs: Path) -> list[str]:
+def phi_kit(*words: str) -> list[str]:
     return [sys.executable, "-m", "phi_kit", *words]
 
 
@@ -39,7 +40,7 @@ def manifests(runs: Path) -> dict[str, int]:
 
 def kill_in(step: str, *, runs: Path) -> dict[str, int]:
     """Run the study until `step` writes, `kill -9` it; what had finished."""
-    command = phi_kit("run", SMOKE, runs=runs)
+    command = phi_kit("run", SMOKE)
     run = subprocess.Popen(command, env=environment(runs), cwd=runs)
     working = runs / "smoke" / f"{step}.partial"
     deadline = time.monotonic() + 300
@@ -54,12 +55,14 @@ def kill_in(step: str, *, runs: Path) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, int]]]:
+def study(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, list[dict[str, int]]]:
     """The smoke study, killed three times and then finished."""
     runs = tmp_path_factory.mktemp("runs")
     seen = [kill_in(step, runs=runs) for step in KILLS]
     done = subprocess.run(
-        phi_kit("run", SMOKE, runs=runs),
+        phi_kit("run", SMOKE),
         env=environment(runs),
         cwd=runs,
         capture_output=True,
@@ -73,7 +76,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str
 def test_a_killed_study_finishes_and_no_finished_step_runs_twice(study):
     _, seen = study
     assert len(seen[-1]) == 12
-    for earlier, later in zip(seen, seen[1:], strict=False):
+    for earlier, later in pairwise(seen):
         assert len(earlier) < len(later)
         assert earlier.items() <= later.items()
 
@@ -81,7 +84,7 @@ def test_a_killed_study_finishes_and_no_finished_step_runs_twice(study):
 def test_the_next_run_has_nothing_to_do(study):
     runs, seen = study
     done = subprocess.run(
-        phi_kit("run", SMOKE, runs=runs),
+        phi_kit("run", SMOKE),
         env=environment(runs),
         capture_output=True,
         text=True,
@@ -106,7 +109,7 @@ def test_rows_add_up_in_every_step_that_drops_some(study):
 def test_a_changed_parameter_makes_stale_exactly_what_depends_on_it(study):
     runs, _ = study
     done = subprocess.run(
-        phi_kit("status", SMOKE, "--set", "math.synthesize.arm=random", runs=runs),
+        phi_kit("status", SMOKE, "--set", "math.synthesize.arm=random"),
         env=environment(runs),
         capture_output=True,
         text=True,
@@ -135,7 +138,17 @@ def test_executed_notebooks_hold_no_path_of_this_machine(study):
 def test_plain_papermill_lands_in_the_same_folders_from_anywhere(study, tmp_path):
     runs, _ = study
     notebook = ROOT / "notebooks" / "02_collect_seeds.ipynb"
-    words = ["-p", "STUDY", "smoke", "-p", "DOMAIN", "puzzles", "-p", "MAX_CHARS", "900"]
+    words = [
+        "-p",
+        "STUDY",
+        "smoke",
+        "-p",
+        "DOMAIN",
+        "puzzles",
+        "-p",
+        "MAX_CHARS",
+        "900",
+    ]
     before = manifests(runs)
     subprocess.run(
         [sys.executable, "-m", "papermill", str(notebook), "out.ipynb", *words],

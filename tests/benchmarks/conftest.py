@@ -1,0 +1,64 @@
+"""Measurements, side by side in one run, written to benchmarks.json."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from phi_kit.core.runs import versions
+from phi_kit.models import loading
+
+FILE = Path(__file__).resolve().parents[2] / "benchmarks.json"
+
+Record = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def student() -> loading.Student:
+    """The embedded model in NF4, loaded once."""
+    return loading.load("smollm2-135m")
+
+
+@pytest.fixture(scope="session")
+def record() -> Iterator[Record]:
+    """Collect figures; a run that measures all of them replaces the file."""
+    rows: dict[str, dict] = {}
+    if FILE.is_file():
+        rows = {row["name"]: row for row in json.loads(FILE.read_text())}
+
+    def add(name: str, figure: float, *, unit: str, n: int, what: str) -> None:
+        rows[name] = {
+            "name": name,
+            "figure": round(figure, 3),
+            "unit": unit,
+            "n": n,
+            "what": what,
+            "versions": dict(versions()),
+        }
+
+    yield add
+    ordered = [rows[name] for name in sorted(rows)]
+    FILE.write_text(json.dumps(ordered, indent=1) + "\n")
+
+
+def ratio(
+    ours: Callable[[], float], theirs: Callable[[], float], *, pairs: int
+) -> float:
+    """Median over pairs of `ours() / theirs()`, run in turn after a warm-up.
+
+    In turn, because a shared machine's speed drifts: a ratio of neighbours
+    holds where two separate timings would not.
+    """
+    ours(), theirs()
+    return statistics.median(ours() / theirs() for _ in range(pairs))
+
+
+def per_second(work: Callable[[], int]) -> float:
+    """Units of work per second; `work` returns how many it did."""
+    started = time.perf_counter()
+    return work() / (time.perf_counter() - started)
