@@ -1,7 +1,8 @@
 """`phi-kit`: the command line.
 
 Exit codes: 0 done; 1 a message of the kit (a study file with faults and a
-failed step included); 2 a wrong command line; 130 interrupted by Ctrl-C.
+failed step included); 2 a wrong command line; 130 interrupted by Ctrl-C, 143
+by SIGTERM.
 Heavy imports stand inside the commands, so that `--help` answers at once.
 """
 
@@ -29,9 +30,18 @@ def _messages() -> Iterator[None]:
     except PhiKitError as error:
         typer.echo(f"phi-kit: {error}", err=True)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         typer.echo("\nphi-kit: interrupted; the same command carries on", err=True)
-        raise typer.Exit(130) from None
+        by = signal.SIGTERM if isinstance(stop, _TerminatedError) else signal.SIGINT
+        raise typer.Exit(128 + by) from None
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM ends a run the way Ctrl-C does: kernels first."""
+
+
+def _terminate(*_: Any) -> None:
+    raise _TerminatedError
 
 
 class _Group(TyperGroup):
@@ -95,7 +105,7 @@ def run(
     from phi_kit.study import files, runner
 
     # `timeout`, job schedulers and containers end a run so; kernels end with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _terminate)
     loaded = files.load(study, sets or ())
     runner.run_study(loaded, first=first, last=last, redo=redo, say=_say)
 

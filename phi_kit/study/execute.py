@@ -7,6 +7,7 @@ kernel was killed and takes `sys.exit(0)` for success.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,8 @@ def execute(
         RunError: a cell raised or left the notebook, or the kernel died.
     """
     position = Position()
+    # Its log repeats on stderr what the errors below say better.
+    logging.getLogger("papermill").addHandler(logging.NullHandler())
     with sockets() as config:
         try:
             done = _papermill(
@@ -105,6 +108,10 @@ def execute(
                 raise
             last = last_words(config)
             raise _died(shown(notebook), position, last, output) from None
+        except KeyboardInterrupt:
+            # nbclient's pending tasks would each complain of the kernel's end.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+            raise
         finally:
             out.close()
     if any(

@@ -242,9 +242,16 @@ class Reader:
         if inside and inside[0] in ("domain", "domains") and not self.domains:
             return  # that there is no domain has been said
         origin = given.get(inside[0]) if inside else None
-        keys = (*origin.keys, *inside[1:]) if origin else (step, *inside)
+        keys = self._below(origin.keys, inside[1:]) if origin else (step, *inside)
         line = ON_COMMAND_LINE if origin and origin.line == ON_COMMAND_LINE else None
         self._fault(keys, _message(fault, self.steps[step]), line=line)
+
+    def _below(self, keys: Keys, inside: Keys) -> Keys:
+        """The file's keys for pydantic's, which also name the kind of a value."""
+        for index, part in enumerate(inside, 1):
+            if index == len(inside) or (*keys, part) in self.source.lines:
+                keys = (*keys, part)
+        return keys
 
 
 class _Text(str):

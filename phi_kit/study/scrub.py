@@ -30,10 +30,9 @@ class ScrubbedFile:
     def write(text: str, path: str) -> None:
         """Write the notebook whole or not at all, scrubbed."""
         target = Path(path.removeprefix(SCHEME))
-        notebook = scrubbed(json.loads(text))
-        record = notebook["metadata"].get("papermill", {})
-        record["output_path"] = shown(target)
-        body = json.dumps(notebook, indent=1, ensure_ascii=False)
+        notebook = json.loads(text)
+        notebook["metadata"].get("papermill", {})["output_path"] = str(target)
+        body = json.dumps(scrubbed(notebook), indent=1, ensure_ascii=False)
         write_atomic(target, f"{body}\n")
 
     @staticmethod

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import toy_study
 
@@ -32,6 +34,32 @@ def unit(study, step, domain=""):
     found = [u.params for u in study.units() if (u.step, u.domain) == (step, domain)]
     assert len(found) == 1
     return found[0]
+
+
+SOURCES = """\
+domains: [math]
+collect_seeds:
+  sources:
+    - path: nowhere.jsonl
+      qestion: prompt
+"""
+
+
+def test_a_missing_source_file_is_a_fault_before_anything_starts(tmp_path, monkeypatch):
+    (tmp_path / "demo.yaml").write_text(SOURCES)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError) as caught:
+        files.load(tmp_path / "demo.yaml")
+    _, path, question = str(caught.value).splitlines()
+    assert path.startswith("  line 4   collect_seeds.sources.0.path: there is no such")
+    assert question.startswith("  line 5   collect_seeds.sources.0.qestion: unknown")
+
+
+def test_every_study_file_of_the_kit_loads():
+    found = sorted((Path(__file__).parents[2] / "params").glob("*.yaml"))
+    assert len(found) >= 2
+    for path in found:
+        assert files.load(path).name == path.stem
 
 
 def test_units_stand_domain_by_domain_then_once(study):
