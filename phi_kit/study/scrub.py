@@ -20,6 +20,7 @@ from phi_kit.core.runs import write_atomic
 
 SCHEME = "phi-kit:"  # what papermill knows this writer by
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+_CELL = re.compile(r"/\S*/ipykernel_\d+/\d+\.py")  # where IPython puts a cell's code
 _SHORTEST = 8  # shorter values (`TOKENIZERS_PARALLELISM=false`) are words
 
 
@@ -43,12 +44,23 @@ class ScrubbedFile:
 
 def scrubbed(notebook: dict[str, Any]) -> dict[str, Any]:
     """A copy of a notebook's JSON without machine paths and secrets."""
-    return _everywhere(notebook, lambda text: without_secrets(_without_paths(text)))
+    folders, secrets = _folders(), _secrets()
+
+    def change(text: str) -> str:
+        for pattern, short in folders:
+            text = pattern.sub(short, text)
+        return _without(secrets, text)
+
+    return _everywhere(notebook, change)
 
 
 def without_secrets(text: str) -> str:
     """The text with `***` for the value of every environment secret."""
-    for value in _secrets():
+    return _without(_secrets(), text)
+
+
+def _without(secrets: list[str], text: str) -> str:
+    for value in secrets:
         text = text.replace(value, "***")
     return text
 
@@ -62,8 +74,8 @@ def _secrets() -> list[str]:
     return sorted(found, key=len, reverse=True)  # a secret may contain another
 
 
-def _without_paths(text: str) -> str:
-    # What stands for a folder; the longest first, for one may lie in another.
+def _folders() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
+    """Patterns of this machine's folders, each with what stands for it."""
     known = {
         str(project_root()): "",
         str(project_root().resolve()): "",
@@ -71,10 +83,12 @@ def _without_paths(text: str) -> str:
         sys.prefix: "<python>",
         str(Path.home()): "~",
     }
-    for folder in sorted(known, key=len, reverse=True):
-        if folder.count("/") and folder != "/":
-            text = _folder(folder).sub(partial(_short, known[folder]), text)
-    return re.sub(r"/\S*/ipykernel_\d+/\d+\.py", "<cell>", text)
+    # The longest first, for one may lie in another.
+    return [(_CELL, lambda _: "<cell>")] + [
+        (_folder(path), partial(_short, known[path]))
+        for path in sorted(known, key=len, reverse=True)
+        if path != "/"
+    ]
 
 
 def _folder(path: str) -> re.Pattern[str]:

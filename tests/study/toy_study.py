@@ -11,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
-import nbformat
 from pydantic import Field, model_validator
 
 from phi_kit.core.flow import Flow
@@ -97,6 +96,8 @@ def make_project(folder: Path, **cells: str) -> Path:
 
 
 def write_notebook(folder: Path, name: str, extra: str = "") -> None:
+    import nbformat  # seconds of imports that the kernels need not pay
+
     params = PARAMS[name]
     values = params().model_dump(mode="json")
     literals = "\n".join(f"{key.upper()} = {value!r}" for key, value in values.items())
