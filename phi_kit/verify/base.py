@@ -35,6 +35,9 @@ _THINK = re.compile(r"<think>.*?(</think>|$)", re.DOTALL)
 
 def visible(response: str) -> str:
     """The response without its thinking block; answers in there do not count."""
+    head, closed, tail = response.partition("</think>")
+    if closed and "<think>" not in head:  # some templates open the block themselves
+        response = tail
     return _THINK.sub("", response).strip()
 
 
