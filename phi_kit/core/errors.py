@@ -7,6 +7,8 @@ disk) is raised as a `PhiKitError`. Anything else that surfaces is a bug.
 from __future__ import annotations
 
 import errno
+import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -14,6 +16,7 @@ from pathlib import Path
 
 # "File too large" counts: quotas and container limits report it for a full disk.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 
 class PhiKitError(Exception):
@@ -65,11 +68,11 @@ class SealError(PhiKitError, PermissionError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"` for the nearest known name, else what is known."""
-    known = sorted(known)
-    near = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    names = {name.lower(): name for name in sorted(known)}
+    near = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     if near:
-        return f"; did you mean '{near[0]}'?"
-    return f"; known: {', '.join(known)}" if known else ""
+        return f"; did you mean '{names[near[0]]}'?"
+    return f"; known: {', '.join(names.values())}" if names else ""
 
 
 @contextmanager
@@ -77,18 +80,26 @@ def disk_errors(path: Path | str) -> Iterator[None]:
     """Turn a full disk or an unwritable folder into one clear message."""
     try:
         yield
-    except OSError as error:
-        if error.errno in _FULL:
+    except PhiKitError:
+        raise
+    except Exception as error:
+        if _errno(error) in _FULL:
             raise RunError(
-                f"the disk is full: {error.strerror}",
+                f"the disk is full: {os.strerror(_errno(error))}",
                 where=str(path),
                 todo="free some space and run the same command again; "
                 "nothing half-written was left behind",
             ) from error
-        if isinstance(error, PermissionError) and not isinstance(error, PhiKitError):
+        if _errno(error) in _CLOSED:
             raise RunError(
                 "cannot write here",
                 where=str(path),
                 todo="make the folder writable, or set PHI_KIT_RUNS to another one",
             ) from error
         raise
+
+
+def _errno(error: Exception) -> int | None:
+    # safetensors hides it in its text: `… (os error 28)`
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else getattr(error, "errno", None)

@@ -37,7 +37,9 @@ def read_value(text: str) -> Any:
 class Strict(BaseModel):
     """Unknown names are refused and no type is guessed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
 
 
 class StepParams(Strict):

@@ -21,9 +21,12 @@ def project_root() -> Path:
 
 
 def runs_root() -> Path:
-    """The folder of all run folders: `PHI_KIT_RUNS`, else `<project>/runs`."""
-    chosen = os.environ.get("PHI_KIT_RUNS")
-    return Path(chosen).expanduser().resolve() if chosen else project_root() / "runs"
+    """The folder of all run folders: `PHI_KIT_RUNS`, else `<project>/runs`.
+
+    A relative one counts from the project's root: a notebook's working directory
+    is another than the command line's.
+    """
+    return from_root(os.environ.get("PHI_KIT_RUNS") or "runs").resolve()
 
 
 def from_root(path: str | Path) -> Path:

@@ -7,9 +7,7 @@ folder without a manifest is an unfinished step, whatever else lies in it.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import sys
 import time
@@ -26,6 +24,7 @@ from filelock import FileLock, Timeout
 from phi_kit import __version__
 
 from .errors import RunError, disk_errors
+from .files import digest, digest_json, write_atomic
 from .flow import Flow
 from .params import StepParams
 from .places import runs_root, shown
@@ -37,18 +36,6 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 NOTEBOOK = "notebook.ipynb"
 _VERSIONS = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "papermill")
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file, first 16 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def digest_json(value: Any) -> str:
-    """sha256 of a JSON value, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -296,28 +283,17 @@ def _commit(run: StepRun, mark: str) -> None:
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": versions(),
     }
-    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    # Whole on disk before anything of the last attempt goes.
+    write_atomic(
+        run.staging / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False)
+    )
     run.target.mkdir(exist_ok=True)
     (run.target / MANIFEST).unlink(missing_ok=True)
     for old in run.target.iterdir():
         if old.name != NOTEBOOK:  # the executed notebook is still being written
             shutil.rmtree(old) if old.is_dir() else old.unlink()
-    for new in run.staging.iterdir():
+    for new in sorted(run.staging.iterdir(), key=lambda path: path.name == MANIFEST):
         new.replace(run.target / new.name)
-    write_atomic(run.target / MANIFEST, text)
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with disk_errors(path), partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def versions() -> Mapping[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-from phi_kit.verify.base import Verifier
+from typing import TYPE_CHECKING
 
 from .records import Seed, normal
 from .seal import Seal
+
+if TYPE_CHECKING:
+    from phi_kit.verify.base import Verifier
 
 # What data sets write where an answer should be.
 SENTINELS = {"", "proof", "notfound", "n/a", "none", "null", "nan", "unknown"}

@@ -11,7 +11,6 @@ import gzip
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 
 from phi_kit.core.errors import SealError
 from phi_kit.core.params import StepParams
@@ -80,9 +79,3 @@ class Seal:
 def key(prompt: str) -> str:
     """What counts as the same prompt; case and spacing do not tell two apart."""
     return normal(prompt)
-
-
-def sealed_folders(study: Path) -> list[RunFolder]:
-    """The finished step-1 folders of a study, one per domain."""
-    found = (RunFolder(path) for path in sorted(study.glob(f"*/{STEP}")))
-    return [folder for folder in found if folder.finished]

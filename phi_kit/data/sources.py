@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -104,6 +105,12 @@ def _procedural(
 def _local(source: LocalFile, domain: str) -> Iterator[Seed]:
     path = from_root(source.path)
     frame = _frame(path)
+    if frame.empty:
+        raise DataError(
+            "the source has no rows",
+            where=shown(path),
+            todo="give a file with rows, or remove it from collect_seeds.sources",
+        )
     for column in (source.question, source.answer):
         if column not in frame.columns:
             raise DataError(
@@ -112,12 +119,6 @@ def _local(source: LocalFile, domain: str) -> Iterator[Seed]:
                 where=f"{shown(path)}, columns {', '.join(map(str, frame.columns))}",
                 todo="name the columns in the study file: question: and answer:",
             )
-    if frame.empty:
-        raise DataError(
-            "the source has no rows",
-            where=shown(path),
-            todo="give a file with rows, or remove it from collect_seeds.sources",
-        )
     for row in frame.head(source.limit or len(frame)).to_dict("records"):
         answer = _text(row[source.answer])
         if source.answer_after:
@@ -134,22 +135,35 @@ def _local(source: LocalFile, domain: str) -> Iterator[Seed]:
 
 
 def _text(value: object) -> str:
-    return "" if value is None or value != value else str(value).strip()
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    # A column with gaps is read as floats: 13.0 was 13.
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value).strip()
 
 
 def _frame(path: Path) -> pd.DataFrame:
     import pandas as pd
+    import pyarrow.parquet
 
     try:
         if path.suffix == ".csv":
-            # Everything as text: `007` and `1e3` are answers, not numbers.
-            return pd.read_csv(path, dtype=str, keep_default_na=False)
+            # Everything as text: `007` and `1e3` are answers, not numbers. Without
+            # `index_col` a comma too many would shift every column by one.
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                return pd.read_csv(
+                    path, dtype=str, keep_default_na=False, index_col=False
+                )
+        # As objects: whole numbers beside a gap would become floats.
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        return pd.DataFrame(_lines(path))
+            rows = pyarrow.parquet.read_table(path).to_pylist()
+        else:
+            rows = list(_lines(path))
+        return pd.DataFrame(rows, dtype=object)
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, pd.errors.ParserWarning) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
@@ -160,7 +174,7 @@ def _frame(path: Path) -> pd.DataFrame:
 
 
 def _lines(path: Path) -> Iterator[dict]:
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue

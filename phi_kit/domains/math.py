@@ -13,8 +13,8 @@ from phi_kit.verify import numeric
 
 from .base import Domain, Family
 
-_SUM = re.compile(r"(\d+) ([+-]) (\d+)(?= =)")
-_GCD = re.compile(r"numbers: (\d+), (\d+)")
+_SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
+_GCD = re.compile(r"numbers: (\d+), (\d+)(?![\d,])")
 
 
 def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
@@ -32,11 +32,19 @@ def _value(a: int, sign: str, b: int) -> int:
     return a + b if sign == "+" else a - b
 
 
+def _sum(seed: Seed) -> tuple[int, str, int] | None:
+    """The one sum a seed asks for; `None` if its gold answers something else."""
+    found = _SUM.search(seed.prompt)
+    if not found:
+        return None
+    a, sign, b = int(found[1]), found[2], int(found[3])
+    return (a, sign, b) if numeric.parse(seed.answer) == _value(a, sign, b) else None
+
+
 def swap(seed: Seed, rng_seed: int) -> list[Seed]:
     """The same numbers the other way round; the answer is computed afresh."""
-    found = _SUM.search(seed.prompt)
-    if found:
-        a, sign, b = int(found[1]), found[2], int(found[3])
+    if found := _sum(seed):
+        a, sign, b = found
         prompt = _SUM.sub(f"{b} {sign} {a}", seed.prompt)
         return [_variant(seed, "swap", prompt=prompt, answer=_value(b, sign, a))]
     if found := _GCD.search(seed.prompt):
@@ -50,16 +58,17 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
     """The same question with nearby numbers of as many digits."""
     draw = rng(rng_seed, "renumber", seed.id)
 
-    def near(number: str) -> int:
-        low = 10 ** (len(number) - 1) if len(number) > 1 else 0
-        return int(draw.integers(low, 10 ** len(number)))
+    def near(number: int) -> int:
+        digits = len(str(number))
+        low = 10 ** (digits - 1) if digits > 1 else 0
+        return int(draw.integers(low, 10**digits))
 
-    if found := _SUM.search(seed.prompt):
-        a, sign, b = near(found[1]), found[2], near(found[3])
+    if found := _sum(seed):
+        a, sign, b = near(found[0]), found[1], near(found[2])
         prompt = _SUM.sub(f"{a} {sign} {b}", seed.prompt)
         return [_variant(seed, "renumber", prompt=prompt, answer=_value(a, sign, b))]
     if found := _GCD.search(seed.prompt):
-        a, b = max(near(found[1]), 1), max(near(found[2]), 1)
+        a, b = (max(near(int(number)), 1) for number in found.groups())
         prompt = _GCD.sub(f"numbers: {a}, {b}", seed.prompt)
         return [_variant(seed, "renumber", prompt=prompt, answer=math.gcd(a, b))]
     return []
@@ -67,10 +76,10 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
 
 def story(seed: Seed, rng_seed: int) -> list[Seed]:
     """A sum told as a word problem: same numbers, same answer."""
-    found = _SUM.search(seed.prompt)
+    found = _sum(seed)
     if not found:
         return []
-    a, sign, b = int(found[1]), found[2], int(found[3])
+    a, sign, b = found
     if sign == "-" and b > a:
         return []  # nobody gives away more apples than there are
     who, what = _scene(seed, rng_seed)

@@ -93,9 +93,9 @@ def gain(before: Sequence[float], after: Sequence[float], *, rng_seed: int) -> G
     Raises:
         ValueError: the two do not hold the same number of items.
     """
-    difference = np.asarray(after, float) - np.asarray(before, float)
     if len(before) != len(after):
         raise ValueError(f"not paired: {len(before)} and {len(after)} items")
+    difference = np.asarray(after, float) - np.asarray(before, float)
     if len(difference) == 0:
         return Gain(float("nan"), -1.0, 1.0, 0)
     low, high = _bootstrap(difference, rng_seed)

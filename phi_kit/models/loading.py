@@ -128,5 +128,8 @@ def load(name: str, *, four_bit: bool = True) -> Student:
             where=str(folder),
             todo="use an instruct model: the kit trains and asks in chat turns",
         )
+    if tokenizer.pad_token_id is None:
+        # Any will do: the kit masks by position, never by what the PAD token is.
+        tokenizer.pad_token = tokenizer.eos_token
     model.eval()
     return Student(name, model, tokenizer)

@@ -8,7 +8,7 @@ depend on which rows happened to share its batch (up to float rounding).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -190,16 +190,8 @@ def pick(
     if temperature == 0:
         return logits.argmax(dim=-1)
     total = torch.softmax(logits.float() / temperature, dim=-1).cumsum(dim=-1)
-    # Scaled by the true sum: rounding must never point past the last token.
-    goal = uniforms[:, None].to(total.dtype) * total[:, -1:]
-    return (
-        torch.searchsorted(total, goal, right=True)
-        .squeeze(1)
-        .clamp(max=logits.shape[-1] - 1)
-    )
-
-
-def batches(items: Sequence, size: int) -> Iterator[Sequence]:
-    """Slices of `size` items."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    # Rounding must never point past the last token that can be drawn at all.
+    whole = total[:, -1:].contiguous()
+    goal = uniforms[:, None].to(total.dtype) * whole
+    found = torch.searchsorted(total, goal, right=True)
+    return found.minimum(torch.searchsorted(total, whole)).squeeze(1)

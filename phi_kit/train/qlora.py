@@ -87,7 +87,7 @@ def train(
     model = get_peft_model(student.model, config)
     try:
         model.train()
-        losses = _fit(model, student, encoded, recipe, label=out.name, seed=rng_seed)
+        losses = _fit(model, student, encoded, recipe, out=out, seed=rng_seed)
         with disk_errors(out):
             model.save_pretrained(out)
     finally:
@@ -105,7 +105,16 @@ def train(
     )
 
 
-def _fit(model: Any, student: Student, rows: list[Encoded], recipe: Recipe, **how):
+def _fit(
+    model: Any,
+    student: Student,
+    rows: list[Encoded],
+    recipe: Recipe,
+    *,
+    out: Path,
+    seed: int,
+) -> list[float]:
+    """One optimiser step per batch; the loss of each."""
     from transformers import Trainer, TrainerCallback
 
     steps = recipe.epochs * -(-len(rows) // recipe.batch)
@@ -126,7 +135,7 @@ def _fit(model: Any, student: Student, rows: list[Encoded], recipe: Recipe, **ho
             if loss != loss:
                 raise RunError(
                     f"the loss became NaN at step {state.global_step}",
-                    where=how["label"],
+                    where=out.name,
                     todo="lower learning_rate, and look at the rows of that batch",
                 )
 
@@ -136,10 +145,15 @@ def _fit(model: Any, student: Student, rows: list[Encoded], recipe: Recipe, **ho
         def compute_loss(self, model, inputs, num_items_in_batch=None, **_):
             return masked_loss(model, inputs, count=num_items_in_batch)
 
-    with progress(f"training {how['label']}", total=steps, unit="steps") as bar:
+    with progress(f"training {out.name}", total=steps, unit="steps") as bar:
         trainer = TrainedPositions(
             model=model,
-            args=_arguments(recipe, label_seed(how["seed"], "order") % 2**31, steps),
+            args=_arguments(
+                recipe,
+                out=out,
+                seed=label_seed(seed, "order") % 2**31,
+                steps=steps,
+            ),
             train_dataset=rows,
             data_collator=lambda batch: collate(
                 batch, pad=student.tokenizer.pad_token_id
@@ -153,13 +167,15 @@ def _fit(model: Any, student: Student, rows: list[Encoded], recipe: Recipe, **ho
     return losses
 
 
-def _arguments(recipe: Recipe, seed: int, steps: int) -> TrainingArguments:
+def _arguments(
+    recipe: Recipe, *, out: Path, seed: int, steps: int
+) -> TrainingArguments:
     import torch
     from transformers import TrainingArguments
 
     on_gpu = device() == "cuda"
     return TrainingArguments(
-        output_dir="unused",  # nothing is saved by the Trainer itself
+        output_dir=str(out),  # the Trainer itself saves nothing there
         per_device_train_batch_size=recipe.batch,
         num_train_epochs=recipe.epochs,
         learning_rate=recipe.learning_rate,

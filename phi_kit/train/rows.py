@@ -56,15 +56,10 @@ def gate(student: Student, rows: Sequence[Row], *, max_tokens: int) -> list[Enco
     to stop in the middle. The caller sees them as the difference in length.
 
     Raises:
-        DataError: a row trains nothing or no end of turn, PAD is the
-            end-of-turn token, or no row is short enough. The row is shown.
+        DataError: a row trains nothing or no end of turn, or no row is short
+            enough. The row is shown.
     """
     tokenizer = student.tokenizer
-    if tokenizer.pad_token_id is None:
-        raise DataError(
-            f"the tokenizer of {student.name} has no PAD token",
-            todo="set one in its tokenizer_config.json; it must not be EOS",
-        )
     kept = []
     for number, row in enumerate(rows):
         encoded = encode(student, row)

@@ -1,0 +1,46 @@
+"""An error says what, where and what to do."""
+
+import errno
+
+import pytest
+
+from phi_kit.core.errors import PhiKitError, RunError, did_you_mean, disk_errors
+
+
+def test_says_what_where_and_what_to_do():
+    error = PhiKitError("no column 'x'", where="a.csv", todo="name it")
+    assert str(error) == "no column 'x'\n  where: a.csv\n  to do: name it"
+    assert str(PhiKitError("only this")) == "only this"
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "said"),
+    [
+        ("SAMPELS", ["samples", "model"], "; did you mean 'samples'?"),
+        ("question", ["QUESTION", "b"], "; did you mean 'QUESTION'?"),
+        ("xyz", ["b", "a"], "; known: a, b"),
+        ("x", [], ""),
+    ],
+)
+def test_did_you_mean(word, known, said):
+    assert did_you_mean(word, known) == said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        Exception("I/O error: No space left on device (os error 28)"),  # safetensors
+    ],
+)
+def test_a_full_disk_is_one_clear_message(error, tmp_path):
+    said = r"disk is full[\s\S]*free some space"
+    with pytest.raises(RunError, match=said), disk_errors(tmp_path):
+        raise error
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("x"), KeyError("x")])
+def test_other_errors_stay_what_they_are(error, tmp_path):
+    with pytest.raises(type(error)), disk_errors(tmp_path):
+        raise error
