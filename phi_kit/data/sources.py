@@ -29,7 +29,7 @@ class Procedural(Strict):
     """Items of the study's families, in equal parts; `limit` counts them all."""
 
     kind: Literal["procedural"] = "procedural"
-    limit: int = Field(300, ge=1)
+    limit: int = Field(280, ge=1)
 
 
 class LocalFile(Strict):

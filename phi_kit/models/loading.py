@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,16 @@ class Student:
             vars(self.model).pop("peft_config", None)
 
 
+def _share_cores() -> None:
+    """Let waiting threads sleep; effective if torch is not imported yet.
+
+    By default OpenMP threads spin while they wait. With any other program on
+    the machine that makes sampling ten times slower; asleep they lose about a
+    sixth of the speed of an idle machine. An explicit setting is left alone.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def device() -> str:
     """`cuda` where there is one, else `cpu`."""
     import torch
@@ -104,6 +115,7 @@ def load(name: str, *, four_bit: bool = True) -> Student:
             chat template.
     """
     folder = catalog.resolve(name)
+    _share_cores()
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     dtype = compute_dtype()

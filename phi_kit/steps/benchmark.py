@@ -34,7 +34,7 @@ class Params(StepParams):
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
     samples: int = Field(4, ge=1)
-    max_tokens: int = Field(20, ge=1)
+    max_tokens: int = Field(16, ge=1)
     temperature: float = Field(0.6, ge=0)
 
     _known = field_validator("domains")(all_known)

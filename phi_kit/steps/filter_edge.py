@@ -40,7 +40,7 @@ class Params(StepParams):
 
     domain: str = "math"
     samples: int = Field(4, ge=2)
-    max_tokens: int = Field(20, ge=1)
+    max_tokens: int = Field(16, ge=1)
     temperature: float = Field(0.6, gt=0)
     band_low: float = Field(0.1, ge=0, le=1)
     band_high: float = Field(0.75, ge=0, le=1)

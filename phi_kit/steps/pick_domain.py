@@ -36,7 +36,7 @@ class Params(StepParams):
     dev_items: int = Field(100, ge=4)
     test_items: int = Field(100, ge=4)
     samples: int = Field(2, ge=1)
-    max_tokens: int = Field(20, ge=1)
+    max_tokens: int = Field(16, ge=1)
     temperature: float = Field(0.6, ge=0)
 
     _known = field_validator("domain")(domains.known)

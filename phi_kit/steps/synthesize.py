@@ -42,7 +42,7 @@ class Params(StepParams):
     )
 
     domain: str = "math"
-    arm: Literal["teachable", "random", "best"] = "teachable"
+    arm: Literal["teachable", "random", "best"] = "best"
     transforms: list[str] = Field([])
     own_solutions: bool = True
     organic_share: float = Field(0.33, gt=0, le=1)
