@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +26,7 @@ from .files import digest, digest_json, write_atomic
 from .flow import Flow
 from .params import StepParams
 from .places import runs_root, shown
+from .versions import versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 NOTEBOOK = "notebook.ipynb"
-_VERSIONS = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "papermill")
 
 
 @dataclass(frozen=True)
@@ -294,14 +292,3 @@ def _commit(run: StepRun, mark: str) -> None:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
     for new in sorted(run.staging.iterdir(), key=lambda path: path.name == MANIFEST):
         new.replace(run.target / new.name)
-
-
-def versions() -> Mapping[str, str]:
-    """The versions a result may depend on."""
-    found = {"phi_kit": __version__, "python": sys.version.split()[0]}
-    for name in _VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -1,4 +1,4 @@
-"""Items made on the spot by reasoning-gym: offline, endless, with their answers."""
+"""Items made on the spot by reasoning-gym: offline, plenty, with their answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from typing import Any
 from phi_kit.core.rng import label_seed
 
 from .records import Seed
+
+# More than anyone draws. Some tasks lay out all of their items at the start, so
+# a billion would cost minutes and gigabytes.
+ENOUGH = 10**6
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Family:
 
 
 def items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator[Seed]:
-    """Endless items of a family, the same ones for the same seed and split.
+    """A million items of a family, the same ones for the same seed and split.
 
     Splits are named by hashed labels: neighbouring reasoning-gym seeds share
     items (42 and 43 share 496 of 497). Small families do repeat themselves;
@@ -44,9 +48,9 @@ def items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator
 
     start = label_seed(rng_seed, "items", domain, family.name, split)
     task = reasoning_gym.create_dataset(
-        family.task, seed=start, size=10**9, **family.config
+        family.task, seed=start, size=ENOUGH, **family.config
     )
-    for index in range(10**9):
+    for index in range(ENOUGH):
         entry = task[index]
         meta = {key: entry["metadata"][key] for key in family.facts}
         yield Seed(
