@@ -1,0 +1,163 @@
+"""Every notebook keeps the contract, and the check would notice if not."""
+
+import copy
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from contract import faults, parameters, values
+
+from phi_kit import steps
+from phi_kit.study import files
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+EVERY = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path):
+    notebook = json.loads(path.read_text())
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return notebook
+
+
+def test_there_are_seven():
+    stems = [f"{number:02}_{name}" for number, name in enumerate(steps.STEPS, 1)]
+    assert [path.stem for path in NOTEBOOKS] == stems
+    assert len(NOTEBOOKS) == 7
+
+
+@EVERY
+def test_it_keeps_the_contract(path):
+    assert faults(read(path)) == []
+
+
+@EVERY
+def test_its_parameters_are_the_steps_own(path):
+    model = steps.load(path.stem[3:]).Params
+    given = values(read(path))
+    assert {name.lower() for name in given} == set(model.model_fields)
+    assert model.from_notebook(given) == model()
+
+
+@EVERY
+def test_its_defaults_are_the_quickstarts(path):
+    units = files.load(ROOT / "params" / "quickstart.yaml").units()
+    (unit,) = [
+        unit
+        for unit in units
+        if path.stem == unit.params.STEP and unit.domain in ("math", "")
+    ]
+    assert unit.params == type(unit.params).from_notebook(values(read(path)))
+
+
+COUNT = itertools.count()
+
+
+def code(source):
+    return {
+        "cell_type": "code",
+        "id": f"new-{next(COUNT)}",
+        "metadata": {},
+        "source": source,
+        "outputs": [],
+        "execution_count": None,
+    }
+
+
+def output(notebook):
+    cell = code("1")
+    cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "1"}]
+    notebook["cells"].append(cell)
+
+
+def count(notebook):
+    notebook["cells"].append(code("1") | {"execution_count": 3})
+
+
+def widget(notebook):
+    notebook["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {}}
+
+
+def injected(notebook):
+    cell = code("STUDY = 'x'") | {"metadata": {"tags": ["injected-parameters"]}}
+    notebook["cells"].append(cell)
+
+
+def parameter(line):
+    def change(notebook):
+        parameters(notebook)[0]["source"] += f"\n{line}"
+
+    change.__name__ = line
+    return change
+
+
+def cell(source):
+    def change(notebook):
+        notebook["cells"].append(code(source))
+
+    change.__name__ = source[:30]
+    return change
+
+
+def title(old, new):
+    def change(notebook):
+        source = notebook["cells"][0]["source"]
+        assert old in source
+        notebook["cells"][0]["source"] = source.replace(old, new, 1)
+
+    change.__name__ = f"title without {old}"
+    return change
+
+
+def twice(notebook):
+    notebook["cells"].append(copy.deepcopy(parameters(notebook)[0]) | {"id": "again"})
+
+
+def no_parameters(notebook):
+    parameters(notebook)[0]["metadata"] = {}
+
+
+BAD = [
+    output,
+    count,
+    widget,
+    injected,
+    twice,
+    no_parameters,
+    parameter("RATE = 3  # not annotated"),
+    parameter("RATE: int = 3"),
+    parameter("RATE: int = 3 # "),
+    parameter("rate: int = 3  # lower case"),
+    parameter("RATE: int = 2 * 3  # arithmetic"),
+    parameter("import os  # an import"),
+    cell("!pip install x"),
+    cell("%cd .."),
+    cell("import sys\nsys.exit(0)"),
+    cell("sys.path.insert(0, '..')"),
+    cell("os.chdir('..')"),
+    cell("name = input()"),
+    cell("open('/home/ada/data.csv')"),
+    cell("open('C:\\\\data.csv')"),
+    cell("x = 1\n" * 26),
+    cell("x = " + "1" * 80),
+    cell("def long():\n" + "    x = 1\n" * 12),
+    title("# ", ""),
+    title("| takes |", "| minutes |"),
+    title("| reads |", "| |"),
+]
+
+
+@pytest.mark.parametrize("change", BAD, ids=lambda change: change.__name__)
+def test_a_doctored_notebook_is_rejected(change):
+    notebook = read(NOTEBOOKS[0])
+    change(notebook)
+    assert len(faults(notebook)) >= 1
+
+
+def test_a_notebook_of_long_cells_is_rejected():
+    notebook = read(NOTEBOOKS[0])
+    notebook["cells"] += [code("x = 1\n" * 7)] * 30
+    assert any("too long" in fault for fault in faults(notebook))
