@@ -146,12 +146,11 @@ def test_a_tokenizer_without_pad_gets_one(tiny, monkeypatch):
 def test_the_real_model_ends_its_turns():
     from phi_kit.models import loading
 
-    student = loading.load("smollm2-135m")
-    prompts = [
-        render(student.tokenizer, "Give only the answer.", f"What is {a} + 1?")
-        for a in (1, 2)
-    ]
-    found = draw(student, prompts, Sampling(max_tokens=12, temperature=0.6), k=4)
+    student = loading.load("smollm2-135m", four_bit=False)
+    prompt = render(
+        student.tokenizer, "Give only the answer.", "What is the capital of France?"
+    )
+    found = draw(student, [prompt], Sampling(max_tokens=32, temperature=0), k=2)
     everyone = [sample for samples in found for sample in samples]
     assert any(sample.finish == "stop" for sample in everyone)
     assert not any("<|im_" in sample.text for sample in everyone)
