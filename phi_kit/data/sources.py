@@ -1,195 +1,194 @@
-"""Where seeds come from: the domain's own tasks, or a local file."""
+"""Where seeds come from: the domain's families, tasks, files, the hub, a mix."""
 
 from __future__ import annotations
 
-import itertools
-import json
-import warnings
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from phi_kit.core.errors import DataError, did_you_mean
+from phi_kit.core.errors import did_you_mean
 from phi_kit.core.params import Strict
-from phi_kit.core.places import from_root, shown
-from phi_kit.core.runs import digest
+from phi_kit.core.places import from_root
+from phi_kit.core.runs import digest, digest_json
 
+from . import hub
+from .files import SUFFIXES
 from .procedural import Family, items
-from .records import Seed
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_READERS = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
-class Procedural(Strict):
+class Weighted(Strict):
+    """What every source has: its own limit, and its weight in a mix."""
+
+    limit: int | None = Field(None, ge=1)
+    weight: float = Field(1.0, gt=0)
+
+    @property
+    def name(self) -> str:
+        """What the source is called in counts and in the manifest."""
+        raise NotImplementedError
+
+    def digest(self) -> str:
+        """What its rows depend on outside the study file; empty if on nothing."""
+        return ""
+
+
+class Procedural(Weighted):
     """Items of the study's families, in equal parts; `limit` counts them all."""
 
     kind: Literal["procedural"] = "procedural"
     limit: int = Field(280, ge=1)
 
+    @property
+    def name(self) -> str:
+        """Always `procedural`."""
+        return self.kind
 
-class LocalFile(Strict):
-    """A JSONL, CSV or Parquet file with a question and an answer column.
+
+class Task(Weighted):
+    """Items of one reasoning-gym task with a configuration of its own."""
+
+    task: str
+    config: dict[str, Any] = Field({})
+    limit: int = Field(300, ge=1)
+
+    @property
+    def name(self) -> str:
+        """As in the seeds' `source`."""
+        return f"reasoning-gym/{self.task}"
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, task: str) -> str:
+        from reasoning_gym.factory import DATASETS
+
+        if task not in DATASETS:
+            near = did_you_mean(task, DATASETS) if len(task) > 2 else ""
+            if "; known:" in near:  # a hundred names help nobody
+                near = ""
+            raise ValueError(f"reasoning-gym has no task '{task}'{near}")
+        return task
+
+    @model_validator(mode="after")
+    def _made(self) -> Task:
+        try:
+            next(items("", self.family(), rng_seed=0, split="check"))
+        except (TypeError, AssertionError, ValueError, KeyError) as error:
+            why = str(error) or type(error).__name__
+            raise ValueError(f"the task refuses this config: {why}") from error
+        return self
+
+    def family(self) -> Family:
+        """The task as a family of its own; `extra` keeps what its scorer needs."""
+        return Family(self.task, 0, self.task, self.config, entry=True)
+
+
+class Table(Weighted):
+    """Rows with a question and an answer column.
 
     `answer_after` cuts a worked solution: only what follows its last
-    occurrence is the answer (GSM8K marks it with `####`).
+    occurrence is the answer (GSM8K marks it with `####`). `extra` names
+    columns that the verifier needs besides: `{choices: options}`.
     """
 
-    path: str
     question: str = "question"
     answer: str = "answer"
     answer_after: str = ""
-    limit: int | None = Field(None, ge=1)
-    licence: str = "unknown"
+    extra: dict[str, str] = Field({})
+    licence: str = ""
+
+
+class LocalFile(Table):
+    """A JSONL, CSV or Parquet file, or a folder of them."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folders."""
+        return Path(self.path).name
 
     @field_validator("path")
     @classmethod
     def _exists(cls, path: str) -> str:
-        if Path(path).suffix not in _READERS:
-            raise ValueError(f"should end in {', '.join(_READERS)}")
-        if not from_root(path).is_file():
+        place = from_root(path)
+        if place.is_dir():
+            if not _inside(place):
+                raise ValueError(f"holds no file that ends in {', '.join(SUFFIXES)}")
+        elif place.suffix not in SUFFIXES:
+            raise ValueError(f"should end in {', '.join(SUFFIXES)}, or be a folder")
+        elif not place.is_file():
             raise ValueError("there is no such file, counted from the project's root")
         return path
 
+    def files(self) -> list[Path]:
+        """The file, or the folder's files in order of their names."""
+        place = from_root(self.path)
+        return _inside(place) if place.is_dir() else [place]
+
     def digest(self) -> str:
         """Content digest, so that an edited file redoes what read it."""
-        return digest(from_root(self.path))
+        place = from_root(self.path)
+        if not place.is_dir():
+            return digest(place)
+        return digest_json(
+            {str(path.relative_to(place)): digest(path) for path in self.files()}
+        )
+
+
+class HubData(Table):
+    """A data set of the Hugging Face hub, or a local folder of the same shape."""
+
+    hub: str
+    config: str = ""
+    split: str = "train"
+    revision: str = "main"
+
+    @property
+    def name(self) -> str:
+        """As the hub names it, with configuration and split."""
+        parts = (self.hub, self.config, self.split)
+        return ":".join(part for part in parts if part)
+
+    @field_validator("hub")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if not _HUB.fullmatch(name) and not from_root(name).is_dir():
+            raise ValueError("should be owner/name on the hub, or a local folder")
+        return name
+
+    def pinned(self) -> hub.Pinned:
+        """The data set at its resolved revision."""
+        return hub.pin(self.hub, self.revision)
+
+    def digest(self) -> str:
+        """The resolved revision: a data set that moved on redoes what read it."""
+        return self.pinned().revision
+
+
+def _inside(folder: Path) -> list[Path]:
+    found = (p for p in folder.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+    return sorted(found)
+
+
+_KINDS = {"hub": "hub", "path": "file", "task": "task"}
 
 
 def _which(value: object) -> str:
-    has_path = "path" in value if isinstance(value, dict) else hasattr(value, "path")
-    return "file" if has_path else "procedural"
+    given = value if isinstance(value, Mapping) else dict(vars(value))
+    return next((kind for key, kind in _KINDS.items() if key in given), "procedural")
 
 
-# Told apart by their `path`, so that a fault is reported once, for that kind.
+# Told apart by the key that names them, so that a fault is reported once, for
+# that kind.
 Source = Annotated[
-    Annotated[Procedural, Tag("procedural")] | Annotated[LocalFile, Tag("file")],
+    Annotated[Procedural, Tag("procedural")]
+    | Annotated[Task, Tag("task")]
+    | Annotated[LocalFile, Tag("file")]
+    | Annotated[HubData, Tag("hub")],
     Discriminator(_which),
 ]
-
-
-def read(
-    source: Source, domain: str, *, families: Sequence[Family], rng_seed: int
-) -> Iterator[Seed]:
-    """The seeds of a source, as they come; nothing is dropped here.
-
-    Args:
-        source: one entry of `collect_seeds.sources`.
-        domain: the name the seeds carry.
-        families: what a procedural source makes.
-        rng_seed: the same seed makes the same items.
-
-    Raises:
-        DataError: the file lacks a column, cannot be read, or is empty.
-    """
-    if isinstance(source, LocalFile):
-        return _local(source, domain)
-    return _procedural(source, domain, families=families, rng_seed=rng_seed)
-
-
-def _procedural(
-    source: Procedural, domain: str, *, families: Sequence[Family], rng_seed: int
-) -> Iterator[Seed]:
-    streams = [
-        items(domain, family, rng_seed=rng_seed, split="train") for family in families
-    ]
-    # Families take turns, so any limit cuts them evenly.
-    turns = itertools.chain.from_iterable(zip(*streams, strict=True))
-    return itertools.islice(turns, source.limit)
-
-
-def _local(source: LocalFile, domain: str) -> Iterator[Seed]:
-    path = from_root(source.path)
-    frame = _frame(path)
-    if frame.empty:
-        raise DataError(
-            "the source has no rows",
-            where=shown(path),
-            todo="give a file with rows, or remove it from collect_seeds.sources",
-        )
-    for column in (source.question, source.answer):
-        if column not in frame.columns:
-            raise DataError(
-                f"there is no column '{column}'"
-                f"{did_you_mean(column, map(str, frame.columns))}",
-                where=f"{shown(path)}, columns {', '.join(map(str, frame.columns))}",
-                todo="name the columns in the study file: question: and answer:",
-            )
-    for row in frame.head(source.limit or len(frame)).to_dict("records"):
-        answer = _text(row[source.answer])
-        if source.answer_after:
-            _, found, tail = answer.rpartition(source.answer_after)
-            answer = tail if found else ""
-        yield Seed(
-            domain=domain,
-            prompt=_text(row[source.question]),
-            answer=answer.strip(),
-            family=path.stem,
-            source=path.name,
-            licence=source.licence,
-        )
-
-
-def _text(value: object) -> str:
-    if value is None or (isinstance(value, float) and value != value):
-        return ""
-    # A column with gaps is read as floats: 13.0 was 13.
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if whole else value).strip()
-
-
-def _frame(path: Path) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow.parquet
-
-    try:
-        if path.suffix == ".csv":
-            # Everything as text: `007` and `1e3` are answers, not numbers. Without
-            # `index_col` a comma too many would shift every column by one.
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                return pd.read_csv(
-                    path, dtype=str, keep_default_na=False, index_col=False
-                )
-        # As objects: whole numbers beside a gap would become floats.
-        if path.suffix == ".parquet":
-            rows = pyarrow.parquet.read_table(path).to_pylist()
-        else:
-            rows = list(_lines(path))
-        return pd.DataFrame(rows, dtype=object)
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
-    except (ValueError, OSError, pd.errors.ParserWarning) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"cannot be read as {path.suffix[1:]}: {error}",
-            where=shown(path),
-            todo="correct the file; JSONL is one JSON object a line, UTF-8",
-        ) from error
-
-
-def _lines(path: Path) -> Iterator[dict]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise DataError(
-                    f"line {number} is not JSON: {error}",
-                    where=shown(path),
-                    todo="correct or remove that line; one JSON object a line",
-                ) from error
-            if not isinstance(row, dict):
-                raise DataError(
-                    f"line {number} is not a JSON object",
-                    where=shown(path),
-                    todo='write {"question": …, "answer": …} on each line',
-                )
-            yield row
