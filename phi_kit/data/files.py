@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ def _json_row(number: int, raw: bytes) -> dict[str, Any] | Bad:
 def _csv(path: Path) -> Iterator[dict[str, Any] | Bad]:
     # Everything as text: `007` and `1e3` are answers, not numbers.
     text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    lines = text.splitlines(keepends=True)
+    # Not splitlines(): it would cut at a form feed or U+2028 inside a field.
+    lines = list(io.StringIO(text, newline=""))
     header: list[str] = []
     for number, fields in _records(lines):
         if isinstance(fields, Bad):

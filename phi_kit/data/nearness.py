@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -14,9 +15,8 @@ BANDS, ROWS = 16, 5
 
 
 def _hash(shingle: str) -> int:
-    import xxhash
-
-    return xxhash.xxh32_intdigest(shingle)
+    # Not Python's own hash: a candidate must be one in every process.
+    return zlib.crc32(shingle.encode("utf-8", "surrogatepass"))
 
 
 class Near:

@@ -80,7 +80,7 @@ def items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator
             level=family.level,
             source=source,
             licence="Apache-2.0",
-            extra=json.dumps(extra),
+            extra=json.dumps(extra, default=str),
         )
 
 
@@ -98,7 +98,7 @@ _BLOCKS = (10_000, 500)
 def _gym(task: str, family: Family, *, start: int) -> Iterator[Made]:
     for block in itertools.count():
         seed = label_seed(start, "block", block) if block else start
-        entries = _block(task, family.config, seed=seed)
+        entries = gym_block(task, family.config, seed=seed)
         for index in range(len(entries)):
             entry = entries[index]
             facts = {key: entry["metadata"][key] for key in family.facts}
@@ -107,7 +107,13 @@ def _gym(task: str, family: Family, *, start: int) -> Iterator[Made]:
             yield entry["question"].strip(), str(entry["answer"]), facts
 
 
-def _block(task: str, config: Mapping[str, Any], *, seed: int) -> Any:
+def gym_block(task: str, config: Mapping[str, Any], *, seed: int) -> Any:
+    """A reasoning-gym task with as many items as it allows at once.
+
+    Raises:
+        TypeError, AssertionError, ValueError: what the task says of a config
+            it refuses.
+    """
     import reasoning_gym
 
     if "size" in config:  # chosen by whoever knows the task

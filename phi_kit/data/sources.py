@@ -16,7 +16,7 @@ from phi_kit.core.runs import digest, digest_json
 
 from . import hub
 from .files import SUFFIXES
-from .procedural import Family, items
+from .procedural import Family, gym_block
 
 _HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -76,7 +76,7 @@ class Task(Weighted):
     @model_validator(mode="after")
     def _made(self) -> Task:
         try:
-            next(items("", self.family(), rng_seed=0, split="check"))
+            gym_block(self.task, self.config, seed=0)
         except (TypeError, AssertionError, ValueError, KeyError) as error:
             why = str(error) or type(error).__name__
             raise ValueError(f"the task refuses this config: {why}") from error
