@@ -45,6 +45,8 @@ class Overlap:
         everything = [parts for family in drawn.values() for parts in family]
         self.safe = Safelist(self._words, everything, n=FIRST)
         self._covered = [self.safe.covered(parts) for parts in self._words]
+        # Per item the numbers a piece must come with; `None` asks for none.
+        self._asked = _asked(items, self._words, drawn)
         self._exact: dict[str, int] = {}
         self._whole: dict[int, int] = {}
         self._lengths: set[int] = set()
@@ -52,8 +54,6 @@ class Overlap:
         self._second: dict[int, int] = {}
         for place in range(len(items)):
             self._add(place)
-        # Per item the numbers a piece must come with; `None` asks for none.
-        self._asked = _asked(items, self._words, drawn)
         self._shapes = _templates(items, self._words, drawn)
         self._signatures = self._sign()
         self._short = Short(
@@ -65,7 +65,8 @@ class Overlap:
     def _add(self, place: int) -> None:
         parts, covered = self._words[place], self._covered[place]
         self._exact.setdefault(normal(self.items[place].prompt), place)
-        if len(parts) >= WHOLE and (len(parts) < FIRST or any(covered)):
+        few = len(parts) - sum(covered) < FIRST  # too few for an n-gram
+        if len(parts) >= WHOLE and (few or self._asked[place] is not None):
             self._whole.setdefault(hash(tuple(parts)), place)
             self._lengths.add(len(parts))
         for start, gram in enumerate(grams(parts, FIRST)):
@@ -102,7 +103,7 @@ class Overlap:
     def _contained(
         self, prompt: str, parts: list[str], template: bool
     ) -> Iterator[Hit]:
-        # Longer items are found by their n-grams, unless template text hides them.
+        # Only items that n-grams cannot find are here, most of them template text.
         for length in self._lengths:
             if length < FIRST or template:
                 for start, gram in enumerate(grams(parts, length)):
