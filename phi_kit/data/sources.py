@@ -1,194 +1,262 @@
-"""Where seeds come from: the domain's families, tasks, files, the hub, a mix."""
+"""Reading sources: rows become seeds, in their order or as a weighted mix."""
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Number
+from typing import Any
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from phi_kit.core.errors import DataError, did_you_mean
+from phi_kit.core.places import shown
+from phi_kit.core.rng import label_seed
 
-from phi_kit.core.errors import did_you_mean
-from phi_kit.core.params import Strict
-from phi_kit.core.places import from_root
-from phi_kit.core.runs import digest, digest_json
+from . import files, hub
+from .files import Bad
+from .kinds import HubData, LocalFile, Procedural, Source, Table, Task
+from .procedural import Family, items
+from .quarantine import Unread
+from .records import Seed
 
-from . import hub
-from .files import SUFFIXES
-from .procedural import Family, gym_block
-
-_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
-
-
-class Weighted(Strict):
-    """What every source has: its own limit, and its weight in a mix."""
-
-    limit: int | None = Field(None, ge=1)
-    weight: float = Field(1.0, gt=0)
-
-    @property
-    def name(self) -> str:
-        """What the source is called in counts and in the manifest."""
-        raise NotImplementedError
-
-    def digest(self) -> str:
-        """What its rows depend on outside the study file; empty if on nothing."""
-        return ""
+_SHOWN = 2000  # characters of an unreadable line that are kept
+_PATIENCE = 10_000  # rows without the named columns, and the name is wrong
+_LACKS = "no column"
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
-class Procedural(Weighted):
-    """Items of the study's families, in equal parts; `limit` counts them all."""
+def read(
+    source: Source, domain: str, *, families: Sequence[Family], rng_seed: int
+) -> Iterator[Seed]:
+    """The seeds of a source, as they come; nothing is dropped here.
 
-    kind: Literal["procedural"] = "procedural"
-    limit: int = Field(280, ge=1)
+    A row that cannot be read comes as `Unread`, so that the counts add up.
 
-    @property
-    def name(self) -> str:
-        """Always `procedural`."""
-        return self.kind
+    Args:
+        source: one entry of `collect_seeds.sources`.
+        domain: the name the seeds carry.
+        families: what a procedural source makes.
+        rng_seed: the same seed makes the same items.
 
-
-class Task(Weighted):
-    """Items of one reasoning-gym task with a configuration of its own."""
-
-    task: str
-    config: dict[str, Any] = Field({})
-    limit: int = Field(300, ge=1)
-
-    @property
-    def name(self) -> str:
-        """As in the seeds' `source`."""
-        return f"reasoning-gym/{self.task}"
-
-    @field_validator("task")
-    @classmethod
-    def _known(cls, task: str) -> str:
-        from reasoning_gym.factory import DATASETS
-
-        if task not in DATASETS:
-            near = did_you_mean(task, DATASETS) if len(task) > 2 else ""
-            if "; known:" in near:  # a hundred names help nobody
-                near = ""
-            raise ValueError(f"reasoning-gym has no task '{task}'{near}")
-        return task
-
-    @model_validator(mode="after")
-    def _made(self) -> Task:
-        try:
-            gym_block(self.task, self.config, seed=0)
-        except (TypeError, AssertionError, ValueError, KeyError) as error:
-            why = str(error) or type(error).__name__
-            raise ValueError(f"the task refuses this config: {why}") from error
-        return self
-
-    def family(self) -> Family:
-        """The task as a family of its own; `extra` keeps what its scorer needs."""
-        return Family(self.task, 0, self.task, self.config, entry=True)
-
-
-class Table(Weighted):
-    """Rows with a question and an answer column.
-
-    `answer_after` cuts a worked solution: only what follows its last
-    occurrence is the answer (GSM8K marks it with `####`). `extra` names
-    columns that the verifier needs besides: `{choices: options}`.
+    Raises:
+        DataError: a column is lacking everywhere, the source cannot be read
+            at all, or it is empty.
     """
+    if isinstance(source, LocalFile):
+        found = _local(source, domain)
+    elif isinstance(source, HubData):
+        found = _hub(source, domain)
+    elif isinstance(source, Task):
+        found = _task(source, domain, rng_seed=rng_seed)
+    else:
+        found = _procedural(source, domain, families=families, rng_seed=rng_seed)
+    return itertools.islice(found, source.limit)
 
-    question: str = "question"
-    answer: str = "answer"
-    answer_after: str = ""
-    extra: dict[str, str] = Field({})
-    licence: str = ""
+
+def shares(sources: Sequence[Source], limit: int) -> list[int]:
+    """How many rows each source gives to a mix of `limit`, by its weight.
+
+    The rows that rounding leaves over go to the largest remainders.
+    """
+    total = sum(source.weight for source in sources)
+    exact = [limit * source.weight / total for source in sources]
+    found = [int(part) for part in exact]
+    order = sorted(range(len(exact)), key=lambda i: found[i] - exact[i])
+    for place in order[: limit - sum(found)]:
+        found[place] += 1
+    return found
 
 
-class LocalFile(Table):
-    """A JSONL, CSV or Parquet file, or a folder of them."""
+def mix(
+    sources: Sequence[Source],
+    limit: int | None,
+    open_source: Callable[[Source], Iterator[Seed]],
+    *,
+    rng_seed: int,
+) -> Iterator[tuple[int, Seed]]:
+    """Every source's rows with its place; with a limit, its share of them.
 
-    path: str
+    The share is drawn by hashed randomness, one pass over the source, holding
+    no more than the share; the rows keep their order. Generated sources are
+    random already: the first rows are the share. A source with fewer rows than
+    its share gives what it has.
+    """
+    wanted = shares(sources, limit) if limit else [None] * len(sources)
+    for place, (source, share) in enumerate(zip(sources, wanted, strict=True)):
+        if isinstance(source, Procedural | Task) and share is not None:
+            # Its own default limit must not keep it from its share.
+            grown = source.model_copy(update={"limit": max(share, 1)})
+            given = "limit" in source.model_fields_set
+            rows = itertools.islice(open_source(source if given else grown), share)
+        elif share is None:
+            rows = open_source(source)
+        else:
+            label = (rng_seed, "mix", source.name, place)
+            rows = _some(open_source(source), share, label)
+        yield from ((place, seed) for seed in rows)
 
-    @property
-    def name(self) -> str:
-        """The file's name without its folders."""
-        return Path(self.path).name
 
-    @field_validator("path")
-    @classmethod
-    def _exists(cls, path: str) -> str:
-        place = from_root(path)
-        if place.is_dir():
-            if not _inside(place):
-                raise ValueError(f"holds no file that ends in {', '.join(SUFFIXES)}")
-        elif place.suffix not in SUFFIXES:
-            raise ValueError(f"should end in {', '.join(SUFFIXES)}, or be a folder")
-        elif not place.is_file():
-            raise ValueError("there is no such file, counted from the project's root")
-        return path
+def _some(rows: Iterable[Seed], share: int, label: tuple) -> Iterator[Seed]:
+    hashed = ((label_seed(*label, i), i, row) for i, row in enumerate(rows))
+    chosen = heapq.nsmallest(share, hashed, key=lambda entry: entry[:2])
+    return (row for _, _, row in sorted(chosen, key=lambda entry: entry[1]))
 
-    def files(self) -> list[Path]:
-        """The file, or the folder's files in order of their names."""
-        place = from_root(self.path)
-        return _inside(place) if place.is_dir() else [place]
 
-    def digest(self) -> str:
-        """Content digest, so that an edited file redoes what read it."""
-        place = from_root(self.path)
-        if not place.is_dir():
-            return digest(place)
-        return digest_json(
-            {str(path.relative_to(place)): digest(path) for path in self.files()}
+def _procedural(
+    source: Procedural, domain: str, *, families: Sequence[Family], rng_seed: int
+) -> Iterator[Seed]:
+    streams = [
+        items(domain, family, rng_seed=rng_seed, split="train") for family in families
+    ]
+    while streams:  # families take turns, so any limit cuts them evenly
+        left = []
+        for stream in streams:
+            for seed in itertools.islice(stream, 1):
+                yield seed
+                left.append(stream)
+        streams = left
+
+
+def _task(source: Task, domain: str, *, rng_seed: int) -> Iterator[Seed]:
+    stream = items(domain, source.family(), rng_seed=rng_seed, split="train")
+    while True:
+        try:
+            yield next(stream)
+        except StopIteration:
+            return
+        except (TypeError, ValueError, KeyError, AssertionError) as error:
+            raise DataError(
+                f"the task fails on an item: {error!r}",
+                where=source.name,
+                todo="give it another config:, or a smaller limit:",
+            ) from error
+
+
+def _local(source: LocalFile, domain: str) -> Iterator[Seed]:
+    any_row = False
+    for path in source.files():
+        for seed in _seeds(
+            files.rows(path),
+            source,
+            {"domain": domain, "family": path.stem, "source": path.name},
+            where=shown(path),
+        ):
+            any_row = True
+            yield seed
+    if not any_row:
+        raise DataError(
+            "the source has no rows",
+            where=shown(source.path),
+            todo="give a file with rows, or remove it from collect_seeds.sources",
         )
 
 
-class HubData(Table):
-    """A data set of the Hugging Face hub, or a local folder of the same shape."""
-
-    hub: str
-    config: str = ""
-    split: str = "train"
-    revision: str = "main"
-
-    @property
-    def name(self) -> str:
-        """As the hub names it, with configuration and split."""
-        parts = (self.hub, self.config, self.split)
-        return ":".join(part for part in parts if part)
-
-    @field_validator("hub")
-    @classmethod
-    def _named(cls, name: str) -> str:
-        if not _HUB.fullmatch(name) and not from_root(name).is_dir():
-            raise ValueError("should be owner/name on the hub, or a local folder")
-        return name
-
-    def pinned(self) -> hub.Pinned:
-        """The data set at its resolved revision."""
-        return hub.pin(self.hub, self.revision)
-
-    def digest(self) -> str:
-        """The resolved revision: a data set that moved on redoes what read it."""
-        return self.pinned().revision
+def _hub(source: HubData, domain: str) -> Iterator[Seed]:
+    pinned = source.pinned()
+    licence = source.licence or pinned.licence
+    yield from _seeds(
+        hub.rows(pinned, source.config, source.split),
+        source.model_copy(update={"licence": licence}),
+        {"domain": domain, "family": source.hub.split("/")[-1], "source": source.name},
+        where=f"{source.name} at {pinned.revision[:12]}",
+    )
 
 
-def _inside(folder: Path) -> list[Path]:
-    found = (p for p in folder.rglob("*") if p.suffix in SUFFIXES and p.is_file())
-    return sorted(found)
+def _seeds(
+    rows: Iterable[Mapping[str, Any] | Bad],
+    source: LocalFile | HubData,
+    common: dict[str, str],
+    *,
+    where: str,
+) -> Iterator[Seed]:
+    """Rows as seeds; the ones before the first good row wait for it."""
+    common = {**common, "licence": source.licence or "unknown"}
+    waiting: list[Seed] = []
+    columns: list[str] = []
+    good = False
+    for number, row in enumerate(rows, 1):
+        seed = _seed(row, source, common, number)
+        lacking = isinstance(seed, Unread) and seed.reason.startswith(_LACKS)
+        if lacking and not columns:
+            columns = [_text(name) for name in row]
+        good = good or not (lacking or isinstance(row, Bad))
+        waiting.append(seed)
+        if good:
+            yield from waiting
+            waiting = []
+        elif len(waiting) >= _PATIENCE:
+            break
+    if waiting:
+        raise _no_column(source, columns, where)
 
 
-_KINDS = {"hub": "hub", "path": "file", "task": "task"}
+def _columns(source: Table) -> tuple[str, ...]:
+    return (source.question, source.answer, *source.extra.values())
 
 
-def _which(value: object) -> str:
-    given = value if isinstance(value, Mapping) else dict(vars(value))
-    return next((kind for key, kind in _KINDS.items() if key in given), "procedural")
+def _no_column(source: Table, known: list[str], where: str) -> DataError:
+    column = next((name for name in _columns(source) if name not in known), "")
+    return DataError(
+        f"there is no column '{column}'{did_you_mean(column, known)}",
+        where=f"{where}, columns {', '.join(known)}",
+        todo="name the columns in the study file: question: and answer:",
+    )
 
 
-# Told apart by the key that names them, so that a fault is reported once, for
-# that kind.
-Source = Annotated[
-    Annotated[Procedural, Tag("procedural")]
-    | Annotated[Task, Tag("task")]
-    | Annotated[LocalFile, Tag("file")]
-    | Annotated[HubData, Tag("hub")],
-    Discriminator(_which),
-]
+def _seed(
+    row: Mapping[str, Any] | Bad, source: Table, common: dict[str, str], number: int
+) -> Seed:
+    if isinstance(row, Bad):
+        detail = f"line {row.line} {row.reason}"
+        return _unread("unreadable line", detail, row.text, common)
+    lacking = [name for name in _columns(source) if name not in row]
+    prompt, answer = row.get(source.question), row.get(source.answer)
+    fault = f"{_LACKS} '{lacking[0]}'" if lacking else ""
+    if not fault and not (_plain(prompt) and _plain(answer)):
+        fault = "question or answer is not text"
+    if fault:
+        text = json.dumps(dict(row), default=str)
+        return _unread(fault, f"row {number}", text, common)
+    kept = {key: row[column] for key, column in source.extra.items()}
+    return Seed(
+        prompt=_text(prompt),
+        answer=_cut(_text(answer), source.answer_after),
+        extra=_json(kept),
+        **common,
+    )
+
+
+def _unread(reason: str, detail: str, text: str, common: dict[str, str]) -> Unread:
+    shown = _text(text)[:_SHOWN]
+    return Unread(prompt=shown, answer="", reason=reason, detail=detail, **common)
+
+
+def _cut(answer: str, mark: str) -> str:
+    if not mark:
+        return answer
+    _, found, tail = answer.rpartition(mark)
+    return tail.strip() if found else ""
+
+
+def _json(kept: dict[str, Any]) -> str:
+    options = kept.get("choices")
+    if isinstance(options, list | tuple):  # as most data sets have them
+        letters = (chr(ord("A") + i) for i in range(len(options)))
+        kept["choices"] = dict(zip(letters, map(_text, options), strict=True))
+    return json.dumps(kept, default=str)
+
+
+def _plain(value: object) -> bool:
+    return value is None or isinstance(value, str | Number)
+
+
+def _text(value: object) -> str:
+    """A value as text that any file can hold; a missing one is empty."""
+    if value is None or (isinstance(value, Number) and value != value):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column with gaps is kept as floats: 13.0 was 13
+    # Half a surrogate pair, which JSON can spell, is no text in any encoding.
+    return _HALVES.sub("\ufffd", str(value).strip())

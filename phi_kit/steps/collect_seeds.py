@@ -21,11 +21,11 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data import quarantine
 from phi_kit.data.dedup import judge
+from phi_kit.data.kinds import Procedural, Source
 from phi_kit.data.nearness import Near
-from phi_kit.data.reading import mix, read, shares
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.data.seal import Seal
-from phi_kit.data.sources import Procedural, Source
+from phi_kit.data.sources import mix, read, shares
 from phi_kit.domains.base import Domain, Family
 from phi_kit.plots import flow
 

@@ -39,7 +39,9 @@ def test_recall_on_a_corpus_of_known_overlap(seed):
     near = Near(0.8)
     for prompt in first:
         assert near.twin(prompt) is None
-    alike = [jaccard(shingles(a), shingles(b)) for a, b in zip(first, second, strict=True)]
+    alike = [
+        jaccard(shingles(a), shingles(b)) for a, b in zip(first, second, strict=True)
+    ]
     pairs = [(b, a) for a, b, j in zip(first, second, alike, strict=True) if j >= 0.8]
     found = sum(near.twin(b) == a for b, a in pairs)
     assert len(pairs) > 300

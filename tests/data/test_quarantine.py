@@ -10,13 +10,13 @@ from phi_kit import domains
 from phi_kit.core.flow import Flow
 from phi_kit.data import quarantine
 from phi_kit.data.dedup import judge
+from phi_kit.data.kinds import Source
 from phi_kit.data.lineage import ancestors
 from phi_kit.data.nearness import Near
 from phi_kit.data.quarantine import Reason, Unread
-from phi_kit.data.reading import read
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.data.seal import Seal
-from phi_kit.data.sources import Source
+from phi_kit.data.sources import read
 from phi_kit.verify import numeric
 
 SEED = Seed("math", "What is 20 + 3?", "23")

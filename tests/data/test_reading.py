@@ -8,9 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from phi_kit.core.errors import DataError
 from phi_kit.data import hub
+from phi_kit.data.kinds import HubData, LocalFile, Procedural, Source, Task
 from phi_kit.data.quarantine import Unread
-from phi_kit.data.reading import mix, read, shares
-from phi_kit.data.sources import HubData, LocalFile, Procedural, Source, Task
+from phi_kit.data.sources import mix, read, shares
 
 ROWS = [{"question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(20)]
 
@@ -41,7 +41,9 @@ def test_a_few_bad_lines_go_along_with_their_numbers(tmp_path):
     assert found[1].prompt == "{oops"
 
 
-@pytest.mark.parametrize("text", ["hello\nthere\n", '[\n{\n"question": "x"\n}\n]', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["hello\nthere\n", '[\n{\n"question": "x"\n}\n]', "\x00"]
+)
 def test_what_is_no_jsonl_at_all_is_refused(tmp_path, text):
     path = tmp_path / "a.jsonl"
     path.write_text(text)
@@ -52,7 +54,9 @@ def test_what_is_no_jsonl_at_all_is_refused(tmp_path, text):
 def test_bytes_that_are_no_text(tmp_path):
     path = tmp_path / "a.jsonl"
     good = json.dumps(ROWS[0]).encode()
-    path.write_bytes(b"\xef\xbb\xbf" + good + b"\n{\xff}\n" + b"[" * 10**5 + b"\n" + good)
+    path.write_bytes(
+        b"\xef\xbb\xbf" + good + b"\n{\xff}\n" + b"[" * 10**5 + b"\n" + good
+    )
     found = seeds(source(path=str(path)))
     assert [getattr(seed, "detail", "") for seed in found] == [
         "",
@@ -80,7 +84,11 @@ def test_parquet_with_columns_of_all_kinds(tmp_path):
     frame["options"] = [["x", "y"], ["z"], None]
     frame.to_parquet(path)
     found = seeds(source(path=str(path), extra={"choices": "options"}))
-    assert [(s.prompt, s.answer) for s in found] == [("a", "1.5"), ("", "2.0"), ("c", "")]
+    assert [(s.prompt, s.answer) for s in found] == [
+        ("a", "1.5"),
+        ("", "2.0"),
+        ("c", ""),
+    ]
     assert found[0].facts == {"choices": {"A": "x", "B": "y"}}
 
 

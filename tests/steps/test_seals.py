@@ -138,7 +138,10 @@ def test_step_6_holds_every_domain_against_every_seal():
 
     with open_run(Merge(study="s")) as run:
         found = expand_domains.clean(run)
-    assert {name: len(rows) for name, rows in found.items()} == {"math": 5, "puzzles": 5}
+    assert {name: len(rows) for name, rows in found.items()} == {
+        "math": 5,
+        "puzzles": 5,
+    }
     assert run.flow.dropped == {"sealed": 1, "sealed ancestor": 1}
     hits = of("06_expand_domains", "").table("sealed_hits")
     assert set(hits["item"]) == {theirs.id}
