@@ -82,7 +82,9 @@ def _json_row(number: int, raw: bytes) -> dict[str, Any] | Bad:
 
 def _csv(path: Path) -> Iterator[dict[str, Any] | Bad]:
     # Everything as text: `007` and `1e3` are answers, not numbers.
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    raw = path.read_bytes()
+    text = raw.decode("utf-8-sig", errors="replace")
+    broken = "\ufffd".encode() not in raw and "\ufffd" in text
     # Not splitlines(): it would cut at a form feed or U+2028 inside a field.
     lines = list(io.StringIO(text, newline=""))
     header: list[str] = []
@@ -91,6 +93,8 @@ def _csv(path: Path) -> Iterator[dict[str, Any] | Bad]:
             yield fields
         elif not header:
             header = fields
+        elif broken and any("\ufffd" in field for field in fields):
+            yield Bad(number, ",".join(fields), "is not UTF-8")
         elif len(fields) != len(header):
             reason = "has another number of fields than the header"
             yield Bad(number, ",".join(fields), reason)

@@ -214,7 +214,7 @@ def _seed(
     lacking = [name for name in _columns(source) if name not in row]
     prompt, answer = row.get(source.question), row.get(source.answer)
     fault = f"{_LACKS} '{lacking[0]}'" if lacking else ""
-    if not fault and not (_plain(prompt) and _plain(answer)):
+    if not fault and not (_plain(prompt) and _plain(answer, list)):
         fault = "question or answer is not text"
     if fault:
         text = json.dumps(dict(row), default=str)
@@ -248,8 +248,8 @@ def _json(kept: dict[str, Any]) -> str:
     return json.dumps(kept, default=str)
 
 
-def _plain(value: object) -> bool:
-    return value is None or isinstance(value, str | Number)
+def _plain(value: object, *more: type) -> bool:
+    return value is None or isinstance(value, (str, Number, *more))
 
 
 def _text(value: object) -> str:

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pandas as pd
 import pytest
+from pydantic import Field
 
 from phi_kit import domains
 from phi_kit.core.errors import StudyError
@@ -21,7 +22,7 @@ STORY = "Vanessa packs her many orders with 200g of peanuts each and has 3000g l
 class Card(StepParams):
     STEP: ClassVar[str] = "01_pick_domain"
     domain: str = "math"
-    families: list[str] = []
+    families: list[str] = Field([])
 
 
 class Edge(Card):
@@ -110,7 +111,7 @@ def test_step_5_checks_rows_and_their_ancestors():
         run.save_rows(pd.DataFrame(columns=columns), "samples")
     with open_run(Probe(study="s")) as run:
         run.save_rows(pd.DataFrame({"arm": ["base"], "accuracy": [0.5]}))
-    synthesize.run(synthesize.Params(study="s", own_solutions=False))
+    synthesize.run(synthesize.Params(study="s", arm="teachable", own_solutions=False))
     hits = of("05_synthesize").table("sealed_hits")
     assert held_out.id in set(hits.ancestor)
     assert held_out.id not in set(of("05_synthesize").table().parent)
@@ -134,7 +135,7 @@ def test_step_6_holds_every_domain_against_every_seal():
         STEP: ClassVar[str] = "06_expand_domains"
         NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "05_synthesize")
         PER_DOMAIN: ClassVar[bool] = False
-        domains: list[str] = ["math", "puzzles"]
+        domains: list[str] = Field(["math", "puzzles"])
 
     with open_run(Merge(study="s")) as run:
         found = expand_domains.clean(run)
