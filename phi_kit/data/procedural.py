@@ -1,65 +1,126 @@
-"""Items made on the spot by reasoning-gym: offline, plenty, with their answers."""
+"""Items made on the spot: offline, endless, with their answers.
+
+A family is made by a reasoning-gym task or by a function of a generator.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from phi_kit.core.rng import label_seed
+from phi_kit.core.rng import label_seed, rng
 
 from .records import Seed
 
-# More than anyone draws. Some tasks lay out all of their items at the start, so
-# a billion would cost minutes and gigabytes.
-ENOUGH = 10**6
+if TYPE_CHECKING:
+    import numpy as np
+
+# One item: its prompt, its answer, and what the verifier needs besides (`extra`).
+Made = tuple[str, str, Mapping[str, Any]]
+Make = Callable[["np.random.Generator"], Made]
+# A family's own stream: a seed and a split in, the items of that split out. It may
+# end, and its splits must share nothing; it is for items drawn from a fixed store.
+Stream = Callable[[int, str], Iterator["Seed"]]
 
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of item at one difficulty, made by a reasoning-gym task.
+    """One kind of item at one difficulty.
 
     Args:
         name: how a study file names it.
         level: difficulty inside the domain, 1 the easiest.
-        task: name of the reasoning-gym task.
-        config: the task's own settings.
-        facts: keys of an item's metadata that transforms need.
+        task: a reasoning-gym task's name, or a function that makes one item
+            from a generator; the same draws must make the same item.
+        config: settings of the reasoning-gym task.
+        facts: keys of a reasoning-gym item's metadata that transforms need.
+        entry: whether `extra` keeps the whole reasoning-gym item, as
+            `{"task", "entry"}`, for a verifier that calls the task's scorer.
+        stream: the family's own items by seed and split, in place of `task`.
         usual: whether it is in when a study names no families.
     """
 
     name: str
     level: int
-    task: str
+    task: str | Make = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     facts: tuple[str, ...] = ()
+    entry: bool = False
+    stream: Stream | None = None
     usual: bool = True
 
 
 def items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator[Seed]:
-    """A million items of a family, the same ones for the same seed and split.
+    """Items of a family, the same for the same seed and split; only streams end.
 
     Splits are named by hashed labels: neighbouring reasoning-gym seeds share
     items (42 and 43 share 496 of 497). Small families do repeat themselves;
     whoever draws removes duplicates.
     """
-    import reasoning_gym
-
-    start = label_seed(rng_seed, "items", domain, family.name, split)
-    task = reasoning_gym.create_dataset(
-        family.task, seed=start, size=ENOUGH, **family.config
-    )
-    for index in range(ENOUGH):
-        entry = task[index]
-        meta = {key: entry["metadata"][key] for key in family.facts}
+    if family.stream:
+        for seed in family.stream(rng_seed, split):
+            yield replace(seed, family=family.name, level=family.level)
+        return
+    labels = ("items", domain, family.name, split)
+    if isinstance(family.task, str):
+        drawn = _gym(family.task, family, start=label_seed(rng_seed, *labels))
+        source = f"reasoning-gym/{family.task}"
+    else:
+        drawn = _made(family.task, rng_seed, *labels)
+        source = f"phi-kit/{domain}/{family.name}"
+    for prompt, answer, extra in drawn:
         yield Seed(
             domain=domain,
-            prompt=entry["question"].strip(),
-            answer=str(entry["answer"]),
+            prompt=prompt,
+            answer=answer,
             family=family.name,
             level=family.level,
-            source=f"reasoning-gym/{family.task}",
+            source=source,
             licence="Apache-2.0",
-            extra=json.dumps(meta),
+            extra=json.dumps(extra, default=str),
         )
+
+
+def _made(make: Make, rng_seed: int, *labels: str) -> Iterator[Made]:
+    # A generator of its own per item: an item that draws more shifts no other.
+    for index in itertools.count():
+        yield make(rng(rng_seed, *labels, index))
+
+
+# Some tasks build a list as long as their size (gsm_symbolic), others allow only
+# small ones (word_ladder): items come in blocks, each with a hashed seed.
+_BLOCKS = (10_000, 500)
+
+
+def _gym(task: str, family: Family, *, start: int) -> Iterator[Made]:
+    for block in itertools.count():
+        seed = label_seed(start, "block", block) if block else start
+        entries = gym_block(task, family.config, seed=seed)
+        for index in range(len(entries)):
+            entry = entries[index]
+            facts = {key: entry["metadata"][key] for key in family.facts}
+            if family.entry:
+                facts |= {"task": task, "entry": entry}
+            yield entry["question"].strip(), str(entry["answer"]), facts
+
+
+def gym_block(task: str, config: Mapping[str, Any], *, seed: int) -> Any:
+    """A reasoning-gym task with as many items as it allows at once.
+
+    Raises:
+        TypeError, AssertionError, ValueError: what the task says of a config
+            it refuses.
+    """
+    import reasoning_gym
+
+    if "size" in config:  # chosen by whoever knows the task
+        return reasoning_gym.create_dataset(task, seed=seed, **config)
+    for size in _BLOCKS[:-1]:
+        try:
+            return reasoning_gym.create_dataset(task, seed=seed, size=size, **config)
+        except ValueError:
+            continue
+    return reasoning_gym.create_dataset(task, seed=seed, size=_BLOCKS[-1], **config)

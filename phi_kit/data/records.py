@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ class Seed:
         source: where it came from.
         licence: what its use is bound to.
         parent: id of the seed it was made from; empty for an organic seed.
+        answer_kind: what the answer is, in the domain's words (`numeric`).
         extra: JSON of what the verifier needs besides the answer.
     """
 
@@ -40,6 +41,7 @@ class Seed:
     source: str = ""
     licence: str = ""
     parent: str = ""
+    answer_kind: str = ""
     extra: str = "{}"
 
     @cached_property
@@ -52,7 +54,17 @@ class Seed:
         """`extra`, parsed."""
         return json.loads(self.extra)
 
+    @property
+    def generated(self) -> bool:
+        """Whether a program made it: a task, a family or a transform.
 
+        Items of one template differ in what is filled in, however alike they
+        look; likeness says nothing about them.
+        """
+        return bool(self.parent) or self.source.startswith(_MADE)
+
+
+_MADE = ("reasoning-gym/", "phi-kit/", "transform/")
 _FIELDS = [field.name for field in fields(Seed)]
 
 
@@ -60,7 +72,10 @@ def to_frame(seeds: Iterable[Seed], **columns: Iterable[Any]) -> pd.DataFrame:
     """Seeds as a table, `id` first, with further columns."""
     import pandas as pd
 
-    rows = [{"id": seed.id, **asdict(seed)} for seed in seeds]
+    rows = [
+        {"id": seed.id} | {name: getattr(seed, name) for name in _FIELDS}
+        for seed in seeds
+    ]
     frame = pd.DataFrame(rows, columns=["id", *_FIELDS])
     return frame.assign(**{name: list(values) for name, values in columns.items()})
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from phi_kit.core.errors import SealError
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import RunFolder, StepRun
 
-from .records import Seed, normal
+from .overlap import Overlap
+from .quarantine import Hit
+from .records import Seed
 
 SPLITS = ("dev", "test")
+DRAWS = "draws"  # not held out: they show what is template text
 STEP = "01_pick_domain"
 
 
@@ -56,26 +60,36 @@ def _read(folder: RunFolder, split: str) -> list[Seed]:
 
 
 class Seal:
-    """Says whether a prompt is a sealed one, of any domain of the study."""
+    """Says whether a prompt overlaps a sealed item, and which.
 
-    def __init__(self, prompts: Iterable[str]):
-        self._keys = {key(prompt) for prompt in prompts}
+    Args:
+        items: the sealed items, or only their prompts.
+        draws: prompts by family that show what is template text.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Seed | str],
+        draws: Mapping[str, Sequence[str]] | None = None,
+    ):
+        seeds = [Seed("", i, "") if isinstance(i, str) else i for i in items]
+        self._overlap = Overlap(seeds, draws or {})
 
     @classmethod
     def of(cls, folders: Iterable[RunFolder]) -> Seal:
         """The seal over every split of these step-1 folders."""
-        items = (
-            item
-            for folder in folders
-            for split in SPLITS
-            for item in _read(folder, split)
-        )
-        return cls(item.prompt for item in items)
+        items, draws = [], defaultdict(list)
+        for folder in folders:
+            for split in SPLITS:
+                items += _read(folder, split)
+            if f"sealed/{DRAWS}.seal" in folder.manifest["files"]:
+                for seed in _read(folder, DRAWS):
+                    draws[seed.family].append(seed.prompt)
+        return cls(items, draws)
+
+    def hit(self, prompt: str) -> Hit | None:
+        """The sealed item this prompt overlaps, how, and in which words."""
+        return self._overlap.hit(prompt)
 
     def __contains__(self, prompt: str) -> bool:
-        return key(prompt) in self._keys
-
-
-def key(prompt: str) -> str:
-    """What counts as the same prompt; case and spacing do not tell two apart."""
-    return normal(prompt)
+        return self.hit(prompt) is not None

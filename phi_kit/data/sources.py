@@ -1,81 +1,38 @@
-"""Where seeds come from: the domain's own tasks, or a local file."""
+"""Reading sources: rows become seeds, in their order or as a weighted mix."""
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import json
-import warnings
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Discriminator, Field, Tag, field_validator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Number
+from typing import Any
 
 from phi_kit.core.errors import DataError, did_you_mean
-from phi_kit.core.params import Strict
-from phi_kit.core.places import from_root, shown
-from phi_kit.core.runs import digest
+from phi_kit.core.places import shown
+from phi_kit.core.rng import label_seed
 
+from . import files, hub
+from .files import Bad
+from .kinds import HubData, LocalFile, Procedural, Source, Table, Task
 from .procedural import Family, items
+from .quarantine import Unread
 from .records import Seed
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_READERS = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
-
-
-class Procedural(Strict):
-    """Items of the study's families, in equal parts; `limit` counts them all."""
-
-    kind: Literal["procedural"] = "procedural"
-    limit: int = Field(280, ge=1)
-
-
-class LocalFile(Strict):
-    """A JSONL, CSV or Parquet file with a question and an answer column.
-
-    `answer_after` cuts a worked solution: only what follows its last
-    occurrence is the answer (GSM8K marks it with `####`).
-    """
-
-    path: str
-    question: str = "question"
-    answer: str = "answer"
-    answer_after: str = ""
-    limit: int | None = Field(None, ge=1)
-    licence: str = "unknown"
-
-    @field_validator("path")
-    @classmethod
-    def _exists(cls, path: str) -> str:
-        if Path(path).suffix not in _READERS:
-            raise ValueError(f"should end in {', '.join(_READERS)}")
-        if not from_root(path).is_file():
-            raise ValueError("there is no such file, counted from the project's root")
-        return path
-
-    def digest(self) -> str:
-        """Content digest, so that an edited file redoes what read it."""
-        return digest(from_root(self.path))
-
-
-def _which(value: object) -> str:
-    has_path = "path" in value if isinstance(value, dict) else hasattr(value, "path")
-    return "file" if has_path else "procedural"
-
-
-# Told apart by their `path`, so that a fault is reported once, for that kind.
-Source = Annotated[
-    Annotated[Procedural, Tag("procedural")] | Annotated[LocalFile, Tag("file")],
-    Discriminator(_which),
-]
+_SHOWN = 2000  # characters of an unreadable line that are kept
+_PATIENCE = 10_000  # rows without the named columns, and the name is wrong
+_LACKS = "no column"
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def read(
     source: Source, domain: str, *, families: Sequence[Family], rng_seed: int
 ) -> Iterator[Seed]:
     """The seeds of a source, as they come; nothing is dropped here.
+
+    A row that cannot be read comes as `Unread`, so that the counts add up.
 
     Args:
         source: one entry of `collect_seeds.sources`.
@@ -84,11 +41,67 @@ def read(
         rng_seed: the same seed makes the same items.
 
     Raises:
-        DataError: the file lacks a column, cannot be read, or is empty.
+        DataError: a column is lacking everywhere, the source cannot be read
+            at all, or it is empty.
     """
     if isinstance(source, LocalFile):
-        return _local(source, domain)
-    return _procedural(source, domain, families=families, rng_seed=rng_seed)
+        found = _local(source, domain)
+    elif isinstance(source, HubData):
+        found = _hub(source, domain)
+    elif isinstance(source, Task):
+        found = _task(source, domain, rng_seed=rng_seed)
+    else:
+        found = _procedural(source, domain, families=families, rng_seed=rng_seed)
+    return itertools.islice(found, source.limit)
+
+
+def shares(sources: Sequence[Source], limit: int) -> list[int]:
+    """How many rows each source gives to a mix of `limit`, by its weight.
+
+    The rows that rounding leaves over go to the largest remainders.
+    """
+    total = sum(source.weight for source in sources)
+    exact = [limit * source.weight / total for source in sources]
+    found = [int(part) for part in exact]
+    order = sorted(range(len(exact)), key=lambda i: found[i] - exact[i])
+    for place in order[: limit - sum(found)]:
+        found[place] += 1
+    return found
+
+
+def mix(
+    sources: Sequence[Source],
+    limit: int | None,
+    open_source: Callable[[Source], Iterator[Seed]],
+    *,
+    rng_seed: int,
+) -> Iterator[tuple[int, Seed]]:
+    """Every source's rows with its place; with a limit, its share of them.
+
+    The share is drawn by hashed randomness, one pass over the source, holding
+    no more than the share; the rows keep their order. Generated sources are
+    random already: the first rows are the share. A source with fewer rows than
+    its share gives what it has.
+    """
+    wanted = shares(sources, limit) if limit else [None] * len(sources)
+    for place, (source, share) in enumerate(zip(sources, wanted, strict=True)):
+        if isinstance(source, Procedural | Task) and share is not None:
+            # Its own default limit must not keep it from its share.
+            grown = source.model_copy(update={"limit": max(share, 1)})
+            given = "limit" in source.model_fields_set
+            rows = itertools.islice(open_source(source if given else grown), share)
+        elif share is None:
+            rows = open_source(source)
+        else:
+            label = (rng_seed, "mix", source.name, place)
+            rows = _some(open_source(source), share, label)
+        yield from ((place, seed) for seed in rows)
+
+
+def _some(rows: Iterable[Seed], share: int, label: tuple) -> Iterator[Seed]:
+    hashed = ((label_seed(*label, i), i, row) for i, row in enumerate(rows))
+    chosen = heapq.nsmallest(share, hashed, key=lambda entry: entry[:2])
+    return (row for _, _, row in sorted(chosen, key=lambda entry: entry[1]))
 
 
 def _procedural(
@@ -97,99 +110,153 @@ def _procedural(
     streams = [
         items(domain, family, rng_seed=rng_seed, split="train") for family in families
     ]
-    # Families take turns, so any limit cuts them evenly.
-    turns = itertools.chain.from_iterable(zip(*streams, strict=True))
-    return itertools.islice(turns, source.limit)
+    while streams:  # families take turns, so any limit cuts them evenly
+        left = []
+        for stream in streams:
+            for seed in itertools.islice(stream, 1):
+                yield seed
+                left.append(stream)
+        streams = left
+
+
+def _task(source: Task, domain: str, *, rng_seed: int) -> Iterator[Seed]:
+    stream = items(domain, source.family(), rng_seed=rng_seed, split="train")
+    while True:
+        try:
+            yield next(stream)
+        except StopIteration:
+            return
+        except (TypeError, ValueError, KeyError, AssertionError) as error:
+            raise DataError(
+                f"the task fails on an item: {error!r}",
+                where=source.name,
+                todo="give it another config:, or a smaller limit:",
+            ) from error
 
 
 def _local(source: LocalFile, domain: str) -> Iterator[Seed]:
-    path = from_root(source.path)
-    frame = _frame(path)
-    if frame.empty:
+    any_row = False
+    for path in source.files():
+        for seed in _seeds(
+            files.rows(path),
+            source,
+            {"domain": domain, "family": path.stem, "source": path.name},
+            where=shown(path),
+        ):
+            any_row = True
+            yield seed
+    if not any_row:
         raise DataError(
             "the source has no rows",
-            where=shown(path),
+            where=shown(source.path),
             todo="give a file with rows, or remove it from collect_seeds.sources",
         )
-    for column in (source.question, source.answer):
-        if column not in frame.columns:
-            raise DataError(
-                f"there is no column '{column}'"
-                f"{did_you_mean(column, map(str, frame.columns))}",
-                where=f"{shown(path)}, columns {', '.join(map(str, frame.columns))}",
-                todo="name the columns in the study file: question: and answer:",
-            )
-    for row in frame.head(source.limit or len(frame)).to_dict("records"):
-        answer = _text(row[source.answer])
-        if source.answer_after:
-            _, found, tail = answer.rpartition(source.answer_after)
-            answer = tail if found else ""
-        yield Seed(
-            domain=domain,
-            prompt=_text(row[source.question]),
-            answer=answer.strip(),
-            family=path.stem,
-            source=path.name,
-            licence=source.licence,
-        )
+
+
+def _hub(source: HubData, domain: str) -> Iterator[Seed]:
+    pinned = source.pinned()
+    licence = source.licence or pinned.licence
+    yield from _seeds(
+        hub.rows(pinned, source.config, source.split),
+        source.model_copy(update={"licence": licence}),
+        {"domain": domain, "family": source.hub.split("/")[-1], "source": source.name},
+        where=f"{source.name} at {pinned.revision[:12]}",
+    )
+
+
+def _seeds(
+    rows: Iterable[Mapping[str, Any] | Bad],
+    source: LocalFile | HubData,
+    common: dict[str, str],
+    *,
+    where: str,
+) -> Iterator[Seed]:
+    """Rows as seeds; the ones before the first good row wait for it."""
+    common = {**common, "licence": source.licence or "unknown"}
+    waiting: list[Seed] = []
+    columns: list[str] = []
+    good = False
+    for number, row in enumerate(rows, 1):
+        seed = _seed(row, source, common, number)
+        lacking = isinstance(seed, Unread) and seed.reason.startswith(_LACKS)
+        if lacking and not columns:
+            columns = [_text(name) for name in row]
+        good = good or not (lacking or isinstance(row, Bad))
+        waiting.append(seed)
+        if good:
+            yield from waiting
+            waiting = []
+        elif len(waiting) >= _PATIENCE:
+            break
+    if waiting:
+        raise _no_column(source, columns, where)
+
+
+def _columns(source: Table) -> tuple[str, ...]:
+    return (source.question, source.answer, *source.extra.values())
+
+
+def _no_column(source: Table, known: list[str], where: str) -> DataError:
+    column = next((name for name in _columns(source) if name not in known), "")
+    return DataError(
+        f"there is no column '{column}'{did_you_mean(column, known)}",
+        where=f"{where}, columns {', '.join(known)}",
+        todo="name the columns in the study file: question: and answer:",
+    )
+
+
+def _seed(
+    row: Mapping[str, Any] | Bad, source: Table, common: dict[str, str], number: int
+) -> Seed:
+    if isinstance(row, Bad):
+        detail = f"line {row.line} {row.reason}"
+        return _unread("unreadable line", detail, row.text, common)
+    lacking = [name for name in _columns(source) if name not in row]
+    prompt, answer = row.get(source.question), row.get(source.answer)
+    fault = f"{_LACKS} '{lacking[0]}'" if lacking else ""
+    if not fault and not (_plain(prompt) and _plain(answer, list)):
+        fault = "question or answer is not text"
+    if fault:
+        text = json.dumps(dict(row), default=str)
+        return _unread(fault, f"row {number}", text, common)
+    kept = {key: row[column] for key, column in source.extra.items()}
+    return Seed(
+        prompt=_text(prompt),
+        answer=_cut(_text(answer), source.answer_after),
+        extra=_json(kept),
+        **common,
+    )
+
+
+def _unread(reason: str, detail: str, text: str, common: dict[str, str]) -> Unread:
+    shown = _text(text)[:_SHOWN]
+    return Unread(prompt=shown, answer="", reason=reason, detail=detail, **common)
+
+
+def _cut(answer: str, mark: str) -> str:
+    if not mark:
+        return answer
+    _, found, tail = answer.rpartition(mark)
+    return tail.strip() if found else ""
+
+
+def _json(kept: dict[str, Any]) -> str:
+    options = kept.get("choices")
+    if isinstance(options, list | tuple):  # as most data sets have them
+        letters = (chr(ord("A") + i) for i in range(len(options)))
+        kept["choices"] = dict(zip(letters, map(_text, options), strict=True))
+    return json.dumps(kept, default=str)
+
+
+def _plain(value: object, *more: type) -> bool:
+    return value is None or isinstance(value, (str, Number, *more))
 
 
 def _text(value: object) -> str:
-    if value is None or (isinstance(value, float) and value != value):
+    """A value as text that any file can hold; a missing one is empty."""
+    if value is None or (isinstance(value, Number) and value != value):
         return ""
-    # A column with gaps is read as floats: 13.0 was 13.
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if whole else value).strip()
-
-
-def _frame(path: Path) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow.parquet
-
-    try:
-        if path.suffix == ".csv":
-            # Everything as text: `007` and `1e3` are answers, not numbers. Without
-            # `index_col` a comma too many would shift every column by one.
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                return pd.read_csv(
-                    path, dtype=str, keep_default_na=False, index_col=False
-                )
-        # As objects: whole numbers beside a gap would become floats.
-        if path.suffix == ".parquet":
-            rows = pyarrow.parquet.read_table(path).to_pylist()
-        else:
-            rows = list(_lines(path))
-        return pd.DataFrame(rows, dtype=object)
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
-    except (ValueError, OSError, pd.errors.ParserWarning) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"cannot be read as {path.suffix[1:]}: {error}",
-            where=shown(path),
-            todo="correct the file; JSONL is one JSON object a line, UTF-8",
-        ) from error
-
-
-def _lines(path: Path) -> Iterator[dict]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise DataError(
-                    f"line {number} is not JSON: {error}",
-                    where=shown(path),
-                    todo="correct or remove that line; one JSON object a line",
-                ) from error
-            if not isinstance(row, dict):
-                raise DataError(
-                    f"line {number} is not a JSON object",
-                    where=shown(path),
-                    todo='write {"question": …, "answer": …} on each line',
-                )
-            yield row
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column with gaps is kept as floats: 13.0 was 13
+    # Half a surrogate pair, which JSON can spell, is no text in any encoding.
+    return _HALVES.sub("\ufffd", str(value).strip())

@@ -1,24 +1,32 @@
 """Step 2: which prompt-answer pairs can be trusted?
 
-Reads the sealed prompts of step 1 (to keep them out). Writes clean seeds, and
-every dropped row with its reason: kept + dropped = read.
+Reads the sealed prompts of step 1 (to keep them out). Writes clean seeds,
+every dropped row with its reason (kept + dropped = read), and which sealed
+item a dropped row met in which words.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
 from phi_kit.core.errors import DataError
 from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
+from phi_kit.data import quarantine
 from phi_kit.data.dedup import judge
-from phi_kit.data.records import to_frame
+from phi_kit.data.kinds import Procedural, Source
+from phi_kit.data.nearness import Near
+from phi_kit.data.records import Seed, to_frame
 from phi_kit.data.seal import Seal
-from phi_kit.data.sources import LocalFile, Procedural, Source, read
+from phi_kit.data.sources import mix, read, shares
+from phi_kit.domains.base import Domain, Family
 from phi_kit.plots import flow
 
 
@@ -30,14 +38,55 @@ class Params(StepParams):
 
     domain: str = "math"
     sources: list[Source] = Field([Procedural()], min_length=1)
+    limit: int | None = Field(None, ge=1)
     max_chars: int = Field(2000, ge=1)
+    near_duplicates: float = Field(0.8, gt=0, le=1)
 
     _known = field_validator("domain")(domains.known)
 
+    @model_validator(mode="after")
+    def _mixed(self) -> Self:
+        weighted = any("weight" in s.model_fields_set for s in self.sources)
+        if weighted and self.limit is None:
+            raise ValueError("weights divide a limit: give collect_seeds a limit too")
+        return self
+
     def outside(self) -> dict[str, str]:
-        """The content of local files."""
-        files = [s for s in self.sources if isinstance(s, LocalFile)]
-        return {file.path: file.digest() for file in files}
+        """The content of local files, the revisions of hub data sets."""
+        marks = {
+            f"{place} {source.name}": source.digest()
+            for place, source in enumerate(self.sources, 1)
+        }
+        return {name: mark for name, mark in marks.items() if mark}
+
+
+def rows(
+    params: Params, domain: Domain, families: list[Family]
+) -> tuple[list[Seed], list[dict]]:
+    """Every row of every source, or each source's share of the limit.
+
+    Returns:
+        The rows, and per source how many were wanted and how many there were.
+    """
+
+    def opened(source: Source) -> Iterator[Seed]:
+        return read(source, domain.name, families=families, rng_seed=params.rng_seed)
+
+    found, counts = [], Counter()
+    drawn = mix(params.sources, params.limit, opened, rng_seed=params.rng_seed)
+    for place, seed in drawn:
+        counts[place] += 1
+        found.append(replace(seed, answer_kind=domain.answer_kind))
+    parts = shares(params.sources, params.limit) if params.limit else None
+    return found, [
+        {
+            "source": source.name,
+            "weight": source.weight,
+            "wanted": parts[place] if parts else source.limit,
+            "read": counts[place],
+        }
+        for place, source in enumerate(params.sources)
+    ]
 
 
 def run(params: Params) -> StepRun:
@@ -45,20 +94,18 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         domain = domains.get(params.domain)
         card = run.read("01_pick_domain")
-        seal, chosen = Seal.of([card]), card.manifest["params"]["families"]
-        found = [
-            seed
-            for source in params.sources
-            for seed in read(
-                source,
-                domain.name,
-                families=domain.chosen(chosen),
-                rng_seed=params.rng_seed,
+        families = domain.chosen(card.manifest["params"]["families"])
+        found, mixed = rows(params, domain, families)
+        judged = list(
+            judge(
+                found,
+                domain.verifier,
+                Seal.of([card]),
+                max_chars=params.max_chars,
+                near=Near(params.near_duplicates),
             )
-        ]
-        judged = list(judge(found, domain.verifier, seal, max_chars=params.max_chars))
+        )
         kept = [seed for seed, reason in judged if reason is None]
-        dropped = [(seed, reason) for seed, reason in judged if reason is not None]
         run.flow = Flow()
         run.flow.take(reason for _, reason in judged)
         if not kept:
@@ -68,9 +115,12 @@ def run(params: Params) -> StepRun:
             )
         run.table = to_frame(kept)
         run.save_rows(run.table)
-        run.save_rows(
-            to_frame([s for s, _ in dropped], reason=[r for _, r in dropped]), "dropped"
-        )
+        run.save_rows(quarantine.table(judged), "quarantine")
+        run.save_rows(quarantine.hits(judged), "sealed_hits")
         run.figure = run.save_figure(flow.draw(run.flow.as_dict()), "row_flow")
-        run.result = {"sources": run.table.source.value_counts().to_dict()}
+        run.result = {
+            "sources": run.table.source.value_counts().to_dict(),
+            "mix": mixed,
+            "pinned": params.outside(),
+        }
     return run

@@ -12,11 +12,14 @@ from typing import ClassVar
 import pandas as pd
 from pydantic import Field, field_validator
 
+from phi_kit.core.errors import DataError
+from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import RunFolder, StepRun, open_run
-from phi_kit.data import frozen
+from phi_kit.data import frozen, quarantine
+from phi_kit.data.dedup import sealed
 from phi_kit.data.records import Seed, from_frame
-from phi_kit.data.seal import unseal
+from phi_kit.data.seal import Seal, unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import get as domain_of
 from phi_kit.domains.asking import as_asked, ask, per_item, rows_of
@@ -50,11 +53,43 @@ def plan(names: list[str]) -> dict[str, list[str]]:
     return alone | {"+".join(names): names} if len(names) > 1 else alone
 
 
-def training_rows(run: StepRun, student: loading.Student) -> dict[str, list[Row]]:
-    """The rows of every domain's frozen data set, rendered."""
-    found = {}
-    for name in run.params.domains:
+def clean(run: StepRun) -> dict[str, pd.DataFrame]:
+    """Every domain's frozen rows but those that met a sealed item of any domain.
+
+    Step 2 knows its own domain's seal only, so that it does not depend on which
+    domains were picked before; what is merged is held against all of them, and
+    so are its ancestors.
+    """
+    names = run.params.domains
+    seal = Seal.of(run.read("01_pick_domain", domain=name) for name in names)
+    found, judged = {}, []
+    for name in names:
         table = frozen.thaw(run.read("05_synthesize", domain=name))
+        seeds = from_frame(table)
+        known = {seed.id: seed for seed in seeds}
+        reasons = [sealed(seed, seal, known) for seed in seeds]
+        found[name] = table[[reason is None for reason in reasons]]
+        judged += zip(seeds, reasons, strict=True)
+    run.flow = Flow()
+    run.flow.take(reason for _, reason in judged)
+    run.save_rows(quarantine.hits(judged), "sealed_hits")
+    return found
+
+
+def training_rows(run: StepRun, student: loading.Student) -> dict[str, list[Row]]:
+    """The clean rows of every domain's frozen data set, rendered.
+
+    Raises:
+        DataError: the seals leave a domain without rows.
+    """
+    found = {}
+    for name, table in clean(run).items():
+        if table.empty:
+            raise DataError(
+                f"every row of {name} overlaps a sealed item",
+                where=f"{run.params.STEP}: {run.flow}",
+                todo="look at the domains' benchmarks: one trains what another tests",
+            )
         seeds = from_frame(table)
         found[name] = rows_of(student, domain_of(name), seeds, table.completion)
     return found

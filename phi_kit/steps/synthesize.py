@@ -20,7 +20,7 @@ from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
 from phi_kit.core.runs import StepRun, open_run
-from phi_kit.data import frozen
+from phi_kit.data import frozen, quarantine
 from phi_kit.data.dedup import judge
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.data.seal import Seal
@@ -125,6 +125,9 @@ def run(params: Params) -> StepRun:
         run.save_rows(rows)
         frozen.freeze(rows, run.folder("dataset"))
         run.save_rows(_dropped(checked), "dropped")
+        run.save_rows(
+            quarantine.hits((m.seed, why) for m, why in checked), "sealed_hits"
+        )
         yielded = _yield(checked)
         mix = {
             kind: int((rows.kind == kind).sum())
@@ -170,7 +173,8 @@ def _dropped(checked: list[tuple[Made, str | None]]) -> pd.DataFrame:
         [m.seed for m, _ in gone],
         completion=[m.completion for m, _ in gone],
         by=[m.by for m, _ in gone],
-        reason=[reason for _, reason in gone],
+        reason=[str(reason) for _, reason in gone],
+        detail=[getattr(reason, "detail", "") for _, reason in gone],
     )
 
 

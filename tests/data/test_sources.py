@@ -127,11 +127,7 @@ def test_csv_as_other_machines_write_it(tmp_path, content):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        (
-            "a.jsonl",
-            b'{"question": "a", "answer": 1}\n{"question": ',
-            "line 2 is not JSON",
-        ),
+        ("a.jsonl", b'{"question": "a", \n{"question": ', "line 1 is not JSON"),
         ("a.jsonl", b"[1, 2]\n", "line 1 is not a JSON object"),
         ("a.jsonl", '{"question": "é"}'.encode("latin-1"), "cannot be read as jsonl"),
         ("a.csv", "question,answer\né,1".encode("latin-1"), "cannot be read as csv"),

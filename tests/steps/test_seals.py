@@ -1,0 +1,149 @@
+"""Steps 2, 5 and 6 keep sealed items out, with no model: step 1 is made by hand."""
+
+from itertools import islice
+from typing import ClassVar
+
+import pandas as pd
+import pytest
+from pydantic import Field
+
+from phi_kit import domains
+from phi_kit.core.errors import StudyError
+from phi_kit.core.params import StepParams
+from phi_kit.core.runs import RunFolder, open_run
+from phi_kit.data import frozen, seal
+from phi_kit.data.procedural import items
+from phi_kit.data.records import Seed, to_frame
+from phi_kit.steps import collect_seeds, expand_domains, synthesize
+
+STORY = "Vanessa packs her many orders with 200g of peanuts each and has 3000g left."
+
+
+class Card(StepParams):
+    STEP: ClassVar[str] = "01_pick_domain"
+    domain: str = "math"
+    families: list[str] = Field([])
+
+
+class Edge(Card):
+    STEP: ClassVar[str] = "03_filter_edge"
+
+
+class Probe(Card):
+    STEP: ClassVar[str] = "04_probe_sft"
+
+
+class Made(Card):
+    STEP: ClassVar[str] = "05_synthesize"
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
+
+
+def pick(domain: str, *more: Seed) -> None:
+    with open_run(Card(study="s", domain=domain)) as run:
+        family = domains.get(domain).families[0]
+        draw = {
+            split: list(islice(items(domain, family, rng_seed=7, split=split), 20))
+            for split in ("dev", "test", "draws")
+        }
+        seal.close(run, "dev", [*draw["dev"], *more])
+        seal.close(run, "test", draw["test"])
+        seal.close(run, seal.DRAWS, draw["draws"])
+
+
+def of(step: str, domain: str = "math") -> RunFolder:
+    return RunFolder.of("s", step, domain=domain)
+
+
+def test_step_2_names_the_item_and_the_words(tmp_path):
+    item = Seed("math", STORY, "15", family="gsm8k")
+    pick("math", item)
+    path = tmp_path / "mine.jsonl"
+    rows = pd.DataFrame(
+        {
+            "question": [f"Well! {STORY} Why?", "What is 1 + 1?", "How many are 2?"],
+            "answer": ["15", "2", "proof"],
+        }
+    )
+    rows.to_json(path, orient="records", lines=True)
+    with path.open("a") as file:
+        file.write("{broken\n")
+    params = collect_seeds.Params(
+        study="s", sources=[collect_seeds.Procedural(limit=40), {"path": str(path)}]
+    )
+    run = collect_seeds.run(params)
+    gone = of("02_collect_seeds").table("quarantine")
+    hits = of("02_collect_seeds").table("sealed_hits")
+    mine = hits[hits.family == "gsm8k"].iloc[0]
+    assert mine["item"] == item.id
+    assert mine.how == "8-gram"
+    assert "peanuts each and has 3000" in mine.span
+    assert {"no answer", "unreadable line"} <= set(gone.reason)
+    assert "line 4 is not JSON" in set(gone.detail)
+    assert len(gone) + len(run.table) == run.flow.read == 44
+    assert set(run.table.answer_kind) == {domains.get("math").answer_kind}
+    assert list(run.result["pinned"]) == ["2 mine.jsonl"]
+
+
+def test_a_mix_needs_a_limit_and_keeps_to_it(tmp_path):
+    pick("math")
+    sources = [{"task": "gcd", "weight": 3.0}, {"task": "chain_sum", "weight": 1.0}]
+    with pytest.raises(StudyError, match="give collect_seeds a limit"):
+        collect_seeds.Params.checked({"sources": sources}, where="here")
+    params = collect_seeds.Params(study="s", sources=sources, limit=40)
+    run = collect_seeds.run(params)
+    assert run.flow.read == 40
+    assert [part["read"] for part in run.result["mix"]] == [30, 10]
+
+
+def test_step_5_checks_rows_and_their_ancestors():
+    pick("math")
+    collect_seeds.run(collect_seeds.Params(study="s"))
+    seeds = of("02_collect_seeds").table()
+    held_out = seal._read(of("01_pick_domain"), "dev")[0]
+    pool = pd.concat([seeds[seeds.family == "sum-1"].head(30), to_frame([held_out])])
+    with open_run(Edge(study="s")) as run:
+        run.save_rows(pool.assign(tier="teachable", control=False))
+        columns = ["seed_id", "text", "tokens", "sample", "verdict", "finish"]
+        run.save_rows(pd.DataFrame(columns=columns), "samples")
+    with open_run(Probe(study="s")) as run:
+        run.save_rows(pd.DataFrame({"arm": ["base"], "accuracy": [0.5]}))
+    synthesize.run(synthesize.Params(study="s", arm="teachable", own_solutions=False))
+    hits = of("05_synthesize").table("sealed_hits")
+    assert held_out.id in set(hits.ancestor)
+    assert held_out.id not in set(of("05_synthesize").table().parent)
+
+
+def test_step_6_holds_every_domain_against_every_seal():
+    pick("math")
+    pick("puzzles")
+    theirs = seal._read(of("01_pick_domain", "puzzles"), "test")[0]
+    for domain in ("math", "puzzles"):
+        family = domains.get(domain).families[2]
+        seeds = list(islice(items(domain, family, rng_seed=7, split="train"), 5))
+        if domain == "math":
+            seeds += [Seed("math", theirs.prompt, "1")]
+            seeds += [Seed("math", "Say 1.", "1", parent=seeds[-1].id)]
+        with open_run(Made(study="s", domain=domain)) as run:
+            rows = to_frame(seeds, completion=[seed.answer for seed in seeds])
+            frozen.freeze(rows, run.folder("dataset"))
+
+    class Merge(StepParams):
+        STEP: ClassVar[str] = "06_expand_domains"
+        NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "05_synthesize")
+        PER_DOMAIN: ClassVar[bool] = False
+        domains: list[str] = Field(["math", "puzzles"])
+
+    with open_run(Merge(study="s")) as run:
+        found = expand_domains.clean(run)
+    assert {name: len(rows) for name, rows in found.items()} == {
+        "math": 5,
+        "puzzles": 5,
+    }
+    assert run.flow.dropped == {"sealed": 1, "sealed ancestor": 1}
+    hits = of("06_expand_domains", "").table("sealed_hits")
+    assert set(hits["item"]) == {theirs.id}
+    assert set(hits.domain) == {"puzzles"}
