@@ -8,6 +8,7 @@ Heavy imports stand inside the commands, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -131,6 +132,95 @@ def report(
 
     name = files.load(study).name if study.endswith((".yaml", ".yml")) else study
     typer.echo(f"report: {shown(pages.write(name))}")
+
+
+@app.command()
+def verify(
+    domain: Annotated[
+        str, typer.Argument(metavar="DOMAIN", help="a domain or a verifier: math")
+    ],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE.jsonl", help="rows of prompt, gold, response")
+    ],
+) -> None:
+    """Judge every row of a file: one JSON line each, a summary on stderr.
+
+    FILE may be - for standard input.
+    """
+    from collections import Counter
+
+    from phi_kit.verify import rows
+
+    verifier, counts = _verifier(domain), Counter[str]()
+    with _opened(file) as lines:
+        for result in rows.judge(lines, verifier, domain=domain):
+            rows.tally(counts, result)
+            print(json.dumps(result, ensure_ascii=True))
+    sys.stdout.flush()
+    typer.echo(rows.summary(counts), err=True)
+
+
+def _verifier(name: str) -> Any:
+    """The verifier of a domain, or the one of that name."""
+    from phi_kit import domains
+    from phi_kit import verify as verifiers
+
+    if name in domains.names():
+        return domains.get(name).verifier
+    if name in verifiers.names():
+        return verifiers.get(name)
+    return domains.get(name).verifier  # its message names the nearest domain
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[Any]:
+    """The lines of a file as bytes: undecodable text must not end a run."""
+    from pathlib import Path
+
+    from phi_kit.core.errors import DataError
+
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        with Path(file).open("rb") as lines:
+            yield lines
+    except OSError as error:
+        raise DataError(
+            f"cannot read the rows: {error.strerror}",
+            where=file,
+            todo="name a JSONL file with prompt, gold and response",
+        ) from error
+
+
+@app.command()
+def court(
+    verifier: Annotated[
+        str | None, typer.Argument(metavar="VERIFIER", help="only this one")
+    ] = None,
+    *,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", metavar="FILE.jsonl", help="write all disagreements"),
+    ] = None,
+) -> None:
+    """Put the verifiers to the test: error rates, and what a human should read."""
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from phi_kit.core.errors import disk_errors
+    from phi_kit.verify import court as bench
+
+    queue = []
+    for name in [verifier] if verifier else bench.heard():
+        found = bench.hear(name)
+        queue += found.queue
+        for line in bench.lines(found):
+            typer.echo(line)
+    if table:
+        text = "".join(json.dumps(asdict(row)) + "\n" for row in queue)
+        with disk_errors(table):
+            Path(table).write_text(text, encoding="utf-8")
 
 
 @app.command()

@@ -1,52 +1,119 @@
-"""What every verifier returns, and the one way to call it."""
+"""What every verifier returns, the one way to call it, and the cases it carries."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from phi_kit.data.records import Seed
+
+Value = Literal["right", "wrong", "unknown"]
+
+NO_ANSWER = "no answer found"
+NO_GOLD = "the gold answer cannot be read"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a verifier says of one response.
+    """What a verifier says of one response, in two readings.
 
-    `unknown` means that nobody can tell: the *gold* cannot be read. A response
-    without a readable answer is `wrong`, with that as its reason.
+    Args:
+        value: the strict reading: a marked answer, or a response that is only
+            the answer or plainly ends with it.
+        reason: why, in a few words.
+        extracted: what was read as the answer.
+        lenient: the value when the answer may stand anywhere in the response;
+            without one the strict value. Strictly right is leniently right.
+
+    `unknown` means that nobody can tell: the *gold* cannot be read, or a
+    checker ran out of time on it. A response without a readable answer is
+    `wrong`, with "no answer found" as its reason.
     """
 
-    value: Literal["right", "wrong", "unknown"]
+    value: Value
     reason: str
     extracted: str = ""
+    lenient: Value | None = None
+
+    def __post_init__(self) -> None:
+        if self.lenient is None or self.value == "right":
+            object.__setattr__(self, "lenient", self.value)
 
     @property
     def right(self) -> bool:
-        """Whether the response earned its point."""
+        """Whether the response earned its point, strictly read."""
         return self.value == "right"
+
+    @property
+    def unparsed(self) -> bool:
+        """Whether the strict reading found nothing to compare."""
+        return self.value == "wrong" and self.reason == NO_ANSWER
 
 
 Verifier = Callable[[Seed, str], Verdict]
 
-_THINK = re.compile(r"<think>.*?(</think>|$)", re.DOTALL)
+
+@dataclass(frozen=True)
+class Case:
+    """One row of a verifier's own table, which the court and the tests run.
+
+    Args:
+        gold: the item's answer.
+        response: what a model said.
+        value: the strict verdict it must get.
+        lenient: the lenient one; without it the same.
+        extra: what the seed carries besides the answer.
+        prompt: the item's prompt, where a verifier reads it.
+        about: the thread or the rule the case stands for.
+    """
+
+    gold: str
+    response: str
+    value: Value
+    lenient: Value | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    prompt: str = ""
+    about: str = ""
+
+
+_THINK = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
 
 
 def visible(response: str) -> str:
-    """The response without its thinking block; answers in there do not count."""
-    head, closed, tail = response.partition("</think>")
-    if closed and "<think>" not in head:  # some templates open the block themselves
-        response = tail
-    return _THINK.sub("", response).strip()
+    """The response without its thinking; answers in there do not count.
+
+    A block that never closes hides the rest. A closing tag alone (the chat
+    template opened the block) hides all that stands before it.
+    """
+    if "think" not in response.lower():
+        return response.strip()
+    kept: list[str] = []
+    depth = begin = 0
+    for tag in _THINK.finditer(response):
+        if tag[1]:
+            if not depth:
+                kept.clear()
+            depth = max(depth - 1, 0)
+        else:
+            if not depth:
+                kept.append(response[begin : tag.start()])
+            depth += 1
+        begin = tag.end()
+    if not depth:
+        kept.append(response[begin:])
+    return "".join(kept).strip()
 
 
-def compare(gold: object, found: object, *, shown: str) -> Verdict:
+def compare(
+    gold: object, found: object, *, shown: str, lenient: Value | None = None
+) -> Verdict:
     """Right or wrong for two parsed answers; `None` means unreadable."""
     if gold is None:
-        return Verdict("unknown", "the gold answer cannot be read", shown)
+        return Verdict("unknown", NO_GOLD, shown)
     if found is None:
-        return Verdict("wrong", "no answer found", shown)
+        return Verdict("wrong", NO_ANSWER, shown, lenient)
     if gold == found:
         return Verdict("right", "equal", shown)
-    return Verdict("wrong", "another answer", shown)
+    return Verdict("wrong", "another answer", shown, lenient)

@@ -1,7 +1,8 @@
 """Numeric answers: find the number a response ends on and compare exactly.
 
 Numbers are compared as fractions, so `0.5`, `1/2` and `.50` are one answer
-and no float rounding decides a verdict.
+and no float rounding decides a verdict. A seed whose `extra` names a
+`tolerance` (relative, such as 0.01) is compared within it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from fractions import Fraction
 
 from phi_kit.data.records import Seed
 
-from .base import Verdict, compare, visible
+from . import marks
+from .base import Case, Value, Verdict, compare, visible
 
 # `7`, `1,234.5`, `.5`, `1e-5`, `3/4`, `1 1/2`
 _PLAIN = r"(?:\d+(?:,\d+)*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3}(?!\d))?"
@@ -32,6 +34,7 @@ _MARKS = (
 )
 # A marked answer ends where its reasons begin.
 _CLAUSE = re.compile(r"[;(]|[,.](?:\s|$)|\b(?:because|since)\b", re.IGNORECASE)
+_HEDGE = re.compile(rf"\W*(?:not\b|{_NUMBER}\W*\b(?:or|and/or)\b\W*{_NUMBER})", re.I)
 # `3 + 4` states no number, unless an equals sign or a word comes between.
 _OPEN_SUM = re.compile(rf"{_NUMBER}[ \t]*[-+*×÷^][ \t]*{_NUMBER}\W*$")
 _COUNTS = (
@@ -78,15 +81,49 @@ def final(response: str) -> str:
         return numbers[-1] if len(numbers) == 1 or "=" in boxes[-1] else ""
     for mark in _MARKS:
         if found := mark.findall(text):
-            piece = _CLAUSE.split(_plain(found[-1]).strip(), maxsplit=1)[0]
-            return _stated(piece, first="=" not in piece)
-    return _stated(_plain(text), first=False)
+            return said(found[-1], marked=True)
+    return said(text)
+
+
+def said(text: str, *, marked: bool = False) -> str:
+    """The number that a piece of text says, or an empty text.
+
+    After a mark the first number answers, up to where its reasons begin; in
+    running text the last one does. "5 or 7" and "not 5" answer nothing.
+    """
+    text = _plain(text)
+    if not marked:
+        return _stated(text, first=False)
+    if _HEDGE.match(text):
+        return ""
+    piece = _CLAUSE.split(text.strip(), maxsplit=1)[0]
+    return _stated(piece, first="=" not in piece)
+
+
+def anywhere(response: str) -> list[str]:
+    """Every number that a lenient reader could take for the answer."""
+    text = visible(response)
+    pieces = [said(piece, marked=True) for piece in marks.everywhere(text)]
+    return [piece for piece in (*pieces, *_NUMBERS.findall(_plain(text))[-1:]) if piece]
 
 
 def verify(seed: Seed, response: str) -> Verdict:
     """Compare the number a response ends on with the seed's gold answer."""
     shown = final(response)
-    return compare(parse(seed.answer), parse(shown), shown=shown)
+    gold, found = parse(seed.answer), parse(shown)
+    near = float(seed.facts.get("tolerance") or 0) if len(seed.extra) > 2 else 0.0
+    if gold is None or (found is not None and gold == found):
+        return compare(gold, found, shown=shown)
+    if found is not None and _near(gold, found, near):
+        return Verdict("right", "within the tolerance", shown)
+    others = [other for other in map(parse, anywhere(response)) if other is not None]
+    fits = any(_near(gold, other, near) for other in others)
+    lenient: Value = "right" if fits else "wrong"
+    return compare(gold, found, shown=shown, lenient=lenient)
+
+
+def _near(gold: Fraction, found: Fraction, tolerance: float) -> bool:
+    return abs(gold - found) <= abs(gold) * Fraction(tolerance)
 
 
 def _plain(text: str) -> str:
@@ -103,3 +140,23 @@ def _stated(text: str, *, first: bool) -> str:
     words = text.lower()
     said = [_WORDS[word] for word in re.findall(r"[a-z]+", words) if word in _WORDS]
     return said[-1] if said and not _OTHERS.search(words) else ""
+
+
+CASES = (
+    Case("73", "**73**", "right", about="Math-Verify #76"),
+    Case("73", "✅ Final Answer: **73**", "right", about="Math-Verify #76"),
+    Case("13", r"\boxed{\text{13}}", "right", about="Math-Verify #37"),
+    Case("18", "Step by step ...\n#### 18", "right", about="lm-eval #3438"),
+    Case("18", "<think>18</think> The answer is 17", "wrong", about="lm-eval #3210"),
+    Case("18", "<think>It is 18", "wrong", about="lm-eval #3382"),
+    Case("72", "<think>72?</think> So the answer is 72.", "right"),
+    Case("5", "The answer is 5 or 7", "wrong"),
+    Case("5", "The answer is not 5", "wrong", "right"),
+    Case("1234", "1,234", "right"),
+    Case("1/2", "0.5", "right"),
+    Case("7", "seven", "right"),
+    Case("-3", "−3", "right"),
+    Case("3", "-3", "wrong"),
+    Case("", "5", "unknown", about="NeMo-Skills #1092"),
+    Case("5", "", "wrong"),
+)

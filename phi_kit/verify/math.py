@@ -1,0 +1,178 @@
+"""Math answers: exact first, then by type, last by computer algebra.
+
+1. *Exact*: the same text once typesetting is gone.
+2. *Numeric*: everything made of digits as fractions, without floats.
+3. *Symbolic*: formulas, by math-verify in a worker process with a hard kill.
+
+Types keep false friends apart: `(1, 2)` is no `[1, 2]`, `5 cm` no `5 m`,
+`x = 5` no `y = 5`, `12:00` no `1:00` (Math-Verify #14). Structure is compared
+here, leaf by leaf; only a formula ever costs a worker.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from phi_kit.data.records import Seed
+
+from . import exact, marks, numeric
+from .base import NO_ANSWER, NO_GOLD, Case, Verdict, visible
+from .matching import EQUAL, OTHER, Match, match
+from .matching import numbers as same_number
+from .typed import Number, Value, Words, parse
+from .workers import SECONDS, pool
+
+_INLINE = re.compile(
+    r"\$\$(.+?)\$\$|\$((?:[^$\\\n]|\\.)+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL
+)
+_TAIL = re.compile(
+    r".*(?:\b(?:is|are|be|equals?|get|gives|obtain|have)\b:?|[:=])\s*(\S.*)", re.DOTALL
+)
+_CLAUSE = re.compile(r"(?<=[\w)}$%])(?:\.\s|,\s(?=(?:because|since|as|so|which)\b))")
+_WORD = re.compile(r"(?<![\\a-zA-Z])(?!and\b|or\b)[a-zA-Z]{2,}")
+_LONG = 400  # characters; a longer piece is no answer
+_TRIES = 6  # places a lenient reader looks at for a formula
+
+
+def verify(seed: Seed, response: str) -> Verdict:
+    """Compare what a response states as its answer with the gold.
+
+    Raises:
+        RunError: a formula must be compared and math-verify is missing.
+    """
+    gold = parse(seed.answer)
+    if gold is None:
+        return Verdict("unknown", NO_GOLD)
+    if isinstance(gold, Words):
+        return exact.verify(seed, response)
+    text = visible(response)
+    shown, found = _strict(gold, text)
+    outcome = match(gold, found, _leaf) if found else Match("wrong", NO_ANSWER)
+    lenient = outcome.lenient
+    if outcome.value == "wrong" and lenient is None:
+        # What was read with its type and found wanting is not read again.
+        rest = text.replace(shown, " ") if found else text
+        lenient = "right" if _anywhere(gold, rest) else "wrong"
+    return Verdict(outcome.value, outcome.reason, shown, lenient)
+
+
+def _strict(gold: Value, text: str) -> tuple[str, Value | None]:
+    """What the response itself presents as its answer, as text and typed."""
+    if found := marks.marked(text, letter_a=True):
+        return _piece(gold, found[-1])
+    if len(text) <= _LONG and "\n" not in text:
+        value = parse(text)
+        if value and not isinstance(value, Words) and _only(gold, value):
+            return text, value
+    if isinstance(gold, Number):
+        said = numeric.said(text)
+        return said, parse(said) if said else None
+    return _ending(marks.last_sentence(text))
+
+
+def _only(gold: Value, value: Value) -> bool:
+    """Whether a whole response is an answer; `GCD of 6 and 9 is 3` is a sentence."""
+    if not isinstance(gold, Number) or isinstance(value, Number):
+        return True
+    return not _WORD.search(value.text) and "boxed" not in value.text
+
+
+def _piece(gold: Value, piece: str) -> tuple[str, Value | None]:
+    """A marked piece: as a whole, or the part before its explanation."""
+    if len(piece) <= _LONG:
+        for part in dict.fromkeys((piece, _CLAUSE.split(piece)[0])):
+            value = parse(part)
+            if value and not isinstance(value, Words):
+                return part, value
+    if inline := _inline(piece):
+        return inline[0], parse(inline[0])
+    if isinstance(gold, Number):
+        said = numeric.said(piece, marked=True)
+        return said, parse(said) if said else None
+    return _ending(piece)
+
+
+def _ending(sentence: str) -> tuple[str, Value | None]:
+    """What a sentence plainly ends with: inline mathematics, or after `is`."""
+    if inline := _inline(sentence):
+        return inline[-1], parse(inline[-1])
+    tail = _TAIL.match(sentence)
+    value = parse(tail[1]) if tail and len(tail[1]) <= _LONG else None
+    if value is None or isinstance(value, Words):
+        return "", None
+    return tail[1], value
+
+
+def _inline(text: str) -> list[str]:
+    return [next(filter(None, found)) for found in _INLINE.findall(text)]
+
+
+def _anywhere(gold: Value, text: str) -> bool:
+    """Whether any place where an answer may stand holds the gold."""
+    pieces = marks.everywhere(text)
+    if isinstance(gold, Number):
+        return any(_number_in(gold, piece) for piece in (*pieces, numeric.said(text)))
+    pieces += [*_inline(text), marks.last_sentence(text)]
+    last = list(dict.fromkeys(p for p in pieces if len(p) <= _LONG))[-_TRIES:]
+    for value in map(parse, reversed(last)):
+        if value and not isinstance(value, Words):
+            found = match(gold, value, _leaf)
+            if "right" in (found.value, found.lenient):
+                return True
+    return False
+
+
+def _number_in(gold: Number, piece: str) -> bool:
+    value = parse(piece) if len(piece) <= _LONG else None
+    if value is None or isinstance(value, Words):
+        value = parse(numeric.said(piece, marked=True))
+    if not isinstance(value, Number):
+        return False
+    found = same_number(gold, value)
+    return "right" in (found.value, found.lenient)
+
+
+@lru_cache(maxsize=65_536)
+def _leaf(gold: str, answer: str) -> Match:
+    """Two formulas, by a worker; what was once compared is remembered."""
+    said = pool("symbolic").ask({"gold": gold, "answer": answer})
+    if said.late or said.result.startswith("failed"):
+        what = f"ran out of time ({SECONDS:g} s)" if said.late else said.result
+        if said.stage == "gold":
+            return Match("unknown", f"the checker {what} on the gold")
+        return Match("wrong", f"the checker {what}")
+    if said.result == "no gold":
+        return Match("wrong", "another text; the gold is no readable formula")
+    return EQUAL if said.result == "equal" else OTHER
+
+
+CASES = (
+    *numeric.CASES,
+    Case("73", "Thus the number is **73**.\n\n---\n\n✅ Final Answer: **73**", "right"),
+    Case("13", r"$\text{13}$", "right", about="Math-Verify #37"),
+    Case(r"\frac{1}{2}", r"\boxed{\frac12}", "right", about="Math-Verify #35"),
+    Case(r"\frac{1}{2}", r"\boxed{0.5}", "right"),
+    Case(r"\frac{1}{2^{99}}", r"\boxed{\frac{1}{2^{98}}}", "wrong", about="#14"),
+    Case(r"\frac{1}{2004!}", r"\boxed{\frac{1}{2006!}}", "wrong", about="#14"),
+    Case("n=2, 3, 4", r"\boxed{n=1, 2, 3}", "wrong", about="#14"),
+    Case("D = (0, 1)", r"\boxed{D = (0, 1.5)}", "wrong", about="#14"),
+    Case(r"19, 46, \text{ and } 82", r"\boxed{21, 36, and 82}", "wrong", about="#14"),
+    Case(r"\pm 2021", r"\boxed{2021}", "wrong", about="#14"),
+    Case("12:00", r"\boxed{1:00}", "wrong", about="#14"),
+    Case("x=5", r"\boxed{5}", "right"),
+    Case("5", r"\boxed{x=5}", "right"),
+    Case("x=5", r"\boxed{y=5}", "wrong"),
+    Case("50%", r"\boxed{0.5}", "right"),
+    Case("0.5", r"\boxed{0.5\%}", "wrong"),
+    Case("5 cm", r"\boxed{5\text{ m}}", "wrong"),
+    Case("5", r"\boxed{5\text{ cm}}", "right"),
+    Case("(1, 2]", r"\boxed{(1,2]}", "right"),
+    Case("(1, 2]", r"\boxed{[1,2]}", "wrong"),
+    Case(r"\{1, 2, 3\}", r"\boxed{\{3, 2, 1\}}", "right"),
+    Case("(1, 2)", r"\boxed{(2, 1)}", "wrong"),
+    Case("4", r"First \boxed{3}, then \boxed{4}", "right"),
+    Case("3", r"First \boxed{3}, then \boxed{4}", "wrong", "right"),
+    Case("7", "3 + 4", "wrong", "right", about="a sum is no answer"),
+    Case("7", "3 + 4 = 7", "right"),
+)

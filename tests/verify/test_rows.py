@@ -1,0 +1,160 @@
+"""`phi-kit verify`: every line gets its verdict, whatever stands in it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from phi_kit import verify
+from phi_kit.cli import app
+from phi_kit.data.records import Seed
+from phi_kit.verify import matching, math, rows
+
+
+def call(*arguments, **options):
+    return CliRunner().invoke(app, list(arguments), prog_name="phi-kit", **options)
+
+
+def row(gold, response, **more):
+    return json.dumps({"prompt": "q", "gold": gold, "response": response, **more})
+
+
+def test_one_line_per_row_and_a_summary(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    lines = [
+        row("5", "The answer is 5."),
+        row("5", "I saw 5 and then 6", finish="length"),
+        row("", "5"),
+        "{broken",
+        "",
+        "[1, 2]",
+        row("5", "hm", finish="stop"),
+        json.dumps({"gold": "5"}),
+        row(5, 5),
+    ]
+    file.write_text("\n".join(lines) + "\n")
+    done = call("verify", "math", str(file))
+    assert done.exit_code == 0
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["line"] for r in said] == [1, 2, 3, 4, 6, 7, 8, 9]
+    assert [r["verdict"] for r in said] == [
+        *("right", "wrong", "unknown", "unknown", "unknown", "wrong", "unknown"),
+        "right",
+    ]
+    assert all({"verdict", "lenient", "reason", "extracted"} <= set(r) for r in said)
+    assert said[1]["truncated"] is True
+    assert "truncated" not in said[0]
+    assert "no JSON" in said[3]["reason"]
+    assert "no 'response'" in said[6]["reason"]
+    assert "8 rows: 2 right, 2 wrong, 4 unknown" in done.stderr
+    assert "unparsed 1 (12.5%)" in done.stderr
+    assert "truncated 1; malformed 3" in done.stderr
+
+
+def test_choices_may_stand_in_the_row(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text(row("B", "Rome", choices={"A": "Paris", "B": "Rome"}))
+    done = call("verify", "choice", str(file))
+    assert json.loads(done.stdout)["verdict"] == "right"
+
+
+def test_broken_text_is_no_end(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(
+        b"\xff\xfe\n" + row("5", "5").encode() + b'\n{"gold": "\xff"}\n\x00\n'
+    )
+    done = call("verify", "math", str(file))
+    assert done.exit_code == 0
+    verdicts = [json.loads(line)["verdict"] for line in done.stdout.splitlines()]
+    assert verdicts == ["unknown", "right", "unknown", "unknown"]
+
+
+@pytest.mark.parametrize("arguments", [("math", "none.jsonl"), ("maths", "none.jsonl")])
+def test_a_missing_file_or_domain_is_a_message(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = call("verify", *arguments)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("phi-kit: ")
+    assert "Traceback" not in done.output
+
+
+TEXTS = st.one_of(
+    st.text(max_size=80),
+    st.text(alphabet="\\{}$()[]<>+-*/^%_=.,:#?!ABC abc019thinkboxed\n", max_size=80),
+    st.sampled_from(
+        ["\\boxed{", "</think>", "1/0", "9" * 5000, "\\frac{1}{0}", "1e400", "²", "∞"]
+    ),
+)
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | TEXTS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+ROWS = st.one_of(
+    st.fixed_dictionaries({"gold": TEXTS, "response": TEXTS}),
+    st.dictionaries(
+        st.sampled_from(["gold", "response", "prompt", "extra", "choices", "finish"]),
+        JUNK,
+    ),
+)
+QUIET = settings(
+    max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck)
+)
+# Formulas that only a worker can compare have tests of their own.
+OFFLINE = ("numeric", "exact", "choice")
+
+
+@QUIET
+@given(gold=TEXTS, response=TEXTS)
+def test_fuzzed_answers_never_raise(gold, response):
+    for name in OFFLINE:
+        verdict = verify.get(name)(Seed("fuzz", "", gold), response)
+        assert verdict.value in ("right", "wrong", "unknown")
+        if verdict.value == "right":
+            assert verdict.lenient == "right"
+
+
+@QUIET
+@given(gold=TEXTS, response=TEXTS)
+def test_fuzzed_math_never_raises(gold, response):
+    old, math._leaf = math._leaf, lambda gold, answer: matching.OTHER
+    try:
+        verdict = math.verify(Seed("fuzz", "", gold), response)
+    finally:
+        math._leaf = old
+    assert verdict.value in ("right", "wrong", "unknown")
+
+
+@QUIET
+@given(
+    lines=st.lists(
+        st.one_of(ROWS.map(json.dumps), TEXTS, st.binary(max_size=40)), max_size=3
+    )
+)
+def test_fuzzed_rows_are_never_lost(lines):
+    lines = [line for line in lines if line.strip()]
+    verdicts = list(rows.judge(lines, verify.get("choice"), domain="fuzz"))
+    blank = [x for x in lines if isinstance(x, str) and not x.strip("\ufeff \t\r\n")]
+    assert len(verdicts) >= len(lines) - len(blank) - sum(
+        isinstance(x, bytes) for x in lines
+    )
+    assert all(json.dumps(verdict) for verdict in verdicts)
+
+
+@QUIET
+@given(text=TEXTS)
+def test_a_gold_is_right_or_unreadable_against_itself(text):
+    verdict = verify.get("exact")(Seed("fuzz", "", text), text)
+    assert (
+        verdict.value != "wrong"
+        or "boxed" in text
+        or "think" in text.lower()
+        or (any(mark in text.lower() for mark in ("answer", "####")))
+    )
