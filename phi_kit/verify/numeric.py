@@ -37,6 +37,7 @@ _CLAUSE = re.compile(r"[;(]|[,.](?:\s|$)|\b(?:because|since)\b", re.IGNORECASE)
 _HEDGE = re.compile(rf"\W*(?:not\b|{_NUMBER}\W*\b(?:or|and/or)\b\W*{_NUMBER})", re.I)
 # `3 + 4` states no number, unless an equals sign or a word comes between.
 _OPEN_SUM = re.compile(rf"{_NUMBER}[ \t]*[-+*×÷^][ \t]*{_NUMBER}\W*$")
+# Searched for near the end only: over thousands of digits it takes for ever.
 _COUNTS = (
     *("zero", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -136,7 +137,7 @@ def _plain(text: str) -> str:
 def _stated(text: str, *, first: bool) -> str:
     """The first or last number of a text; a count in words where it has none."""
     if numbers := _NUMBERS.findall(text):
-        return "" if _OPEN_SUM.search(text) else numbers[0 if first else -1]
+        return "" if _OPEN_SUM.search(text[-_LONGEST:]) else numbers[0 if first else -1]
     words = text.lower()
     said = [_WORDS[word] for word in re.findall(r"[a-z]+", words) if word in _WORDS]
     return said[-1] if said and not _OTHERS.search(words) else ""

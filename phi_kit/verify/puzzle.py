@@ -7,7 +7,8 @@ one). A puzzle with one solution: what the scorer accepts must also be the
 entry's answer, token by token. A puzzle with many: it must be written in that
 puzzle's own alphabet, whole.
 
-A seed carries `{"task": ..., "entry": {...}}` in `extra`. Without them the
+A seed carries `{"task": ..., "entry": {...}}` in `extra`, and the task's `config`
+where a scorer depends on it. Without them the
 answer is compared as a number, a word of a pair or a text.
 """
 
@@ -85,6 +86,7 @@ def verify(seed: Seed, response: str) -> Verdict:
         return _plain(seed, response)
     task = str(facts["task"])
     entry = {"answer": seed.answer, "metadata": {}, **facts["entry"]}
+    entry["config"] = facts.get("config")
     pieces = candidates(visible(response))
     if not pieces:
         return Verdict("wrong", NO_ANSWER)
@@ -146,6 +148,7 @@ def _solves(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]
 
 def _scored(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]:
     job = {"task": task, "entry": dict(entry), "answer": answer}
+    job["config"] = entry.get("config")
     said = pool("scoring").ask(job)
     if said.result == "full":
         return "right", "solves the puzzle"

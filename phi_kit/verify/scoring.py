@@ -7,6 +7,7 @@ be killed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -18,15 +19,16 @@ def warm() -> None:
 
 
 @cache
-def _scorer(task: str) -> Callable[..., float]:
-    from reasoning_gym.factory import get_score_answer_fn
+def _scorer(task: str, config: str) -> Callable[..., float]:
+    import reasoning_gym
 
-    return get_score_answer_fn(task)
+    made = reasoning_gym.create_dataset(task, size=1, seed=0, **json.loads(config))
+    return made.score_answer
 
 
 def run(job: dict[str, Any], say: Callable[[str], None]) -> str:
     """Score `answer` for `entry` of `task`; full credit is "full", else "less"."""
     say("entry")
-    score = _scorer(job["task"])
+    score = _scorer(job["task"], json.dumps(job.get("config") or {}))
     say("answer")
     return "full" if score(job["answer"], job["entry"]) == 1.0 else "less"

@@ -98,26 +98,25 @@ def changed(answer):
     yield f"It is {answer} or not"
     yield f"{answer} {answer}"
     yield f"{answer}, 0"
-    for miss in list(near.texts(answer))[:2]:
-        yield miss
+    yield from list(near.texts(answer))[:2]
 
 
 def test_any_valid_solution_is_right():
     entry = {
-        "question": "Change DOG to CAT",
-        "answer": "DOG,COG,COT,CAT",
+        "question": "Change COLD to WARM",
+        "answer": "COLD,CORD,CARD,WARD,WARM",
         "metadata": {
-            "start_word": "DOG",
-            "end_word": "CAT",
-            "word_length": 3,
-            "chain_length": 4,
+            "start_word": "COLD",
+            "end_word": "WARM",
+            "word_length": 4,
+            "chain_length": 5,
         },
     }
     extra = json.dumps({"task": "word_ladder", "entry": entry})
-    seed = Seed("p", "", "DOG,COG,COT,CAT", extra=extra)
-    assert puzzle.verify(seed, "DOG,DOT,COT,CAT").right
-    assert puzzle.verify(seed, "DOG,CAT").value == "wrong"
-    assert puzzle.verify(seed, "DOG,DOX,COT,CAT").value == "wrong"
+    seed = Seed("p", "", entry["answer"], extra=extra)
+    assert puzzle.verify(seed, "COLD,CORD,WORD,WARD,WARM").right
+    assert puzzle.verify(seed, "COLD,WARM").value == "wrong"
+    assert puzzle.verify(seed, "COLD,CORX,CARD,WARD,WARM").value == "wrong"
 
 
 def test_a_scorer_that_never_ends_is_killed(monkeypatch):
