@@ -107,6 +107,8 @@ ROWS = st.one_of(
 QUIET = settings(
     max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck)
 )
+# Three rows each: a thousand in all.
+THIRD = settings(QUIET, max_examples=334)
 # Formulas that only a worker can compare have tests of their own.
 OFFLINE = ("numeric", "exact", "choice")
 
@@ -132,10 +134,12 @@ def test_fuzzed_math_never_raises(gold, response):
     assert verdict.value in ("right", "wrong", "unknown")
 
 
-@QUIET
+@THIRD
 @given(
     lines=st.lists(
-        st.one_of(ROWS.map(json.dumps), TEXTS, st.binary(max_size=40)), max_size=3
+        st.one_of(ROWS.map(json.dumps), TEXTS, st.binary(max_size=40)),
+        min_size=3,
+        max_size=3,
     )
 )
 def test_fuzzed_rows_are_never_lost(lines):
@@ -148,7 +152,7 @@ def test_fuzzed_rows_are_never_lost(lines):
     assert all(json.dumps(verdict) for verdict in verdicts)
 
 
-@QUIET
+@THIRD
 @given(text=TEXTS)
 def test_a_gold_is_right_or_unreadable_against_itself(text):
     verdict = verify.get("exact")(Seed("fuzz", "", text), text)
