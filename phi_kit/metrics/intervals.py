@@ -14,6 +14,9 @@ from phi_kit.core.rng import rng
 
 Z = norm.ppf(0.975)  # two-sided 95 %
 RESAMPLES = 10_000
+# The bootstrap's interval is too narrow for a handful of items: below this many
+# there is no verdict. The kit's own choice.
+FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Gain:
     @property
     def verdict(self) -> Literal["better", "worse", "cannot tell"]:
         """Better or worse only where the whole interval lies on one side of 0."""
+        if self.n < FEWEST:
+            return "cannot tell"
         if self.low > 0:
             return "better"
         return "worse" if self.high < 0 else "cannot tell"
