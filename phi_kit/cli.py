@@ -224,6 +224,19 @@ def court(
 
 
 @app.command()
+def domains(
+    name: Annotated[
+        str | None, typer.Argument(help="one domain to show in full")
+    ] = None,
+) -> None:
+    """List the domains a study may name, or show one of them."""
+    from phi_kit.domains import showing
+
+    for line in showing.one(name) if name else showing.every():
+        typer.echo(line)
+
+
+@app.command()
 def lab() -> None:
     """Open JupyterLab on the notebooks."""
     from phi_kit.core.places import project_root

@@ -15,8 +15,48 @@ Transform = Callable[[Seed, int], list[Seed]]
 
 
 @dataclass(frozen=True)
+class HubSource:
+    """A data set of the Hugging Face hub that fits a domain.
+
+    Args:
+        id: its name on the hub.
+        licence: as its card states it (SPDX where there is one); the user of the
+            rows is bound by it, the kit only says so.
+        config: the configuration, where it has several.
+        split: the split to train from; never a benchmark's test split.
+        question: column of the prompt.
+        answer: column of the answer.
+        note: what to know before using it.
+    """
+
+    id: str
+    licence: str
+    config: str = ""
+    split: str = "train"
+    question: str = "question"
+    answer: str = "answer"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Benchmarks:
+    """Which public benchmarks a domain is judged by beside its sealed items.
+
+    `dev` is for choosing, `test` is opened once for the report, `regression`
+    is what training on the domain must not cost.
+    """
+
+    dev: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    regression: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Domain:
-    """What is asked, how an answer must look, and who checks it."""
+    """What is asked, how an answer must look, and who checks it.
+
+    `checker` names the verifier for the reader; `verifier` is what is called.
+    """
 
     name: str
     title: str
@@ -26,6 +66,9 @@ class Domain:
     verifier: Verifier
     families: tuple[Family, ...]
     transforms: Mapping[str, Transform]
+    checker: str = ""
+    hub: tuple[HubSource, ...] = ()
+    benchmarks: Benchmarks = Benchmarks()
 
     def chosen(self, names: Sequence[str] = ()) -> list[Family]:
         """The families of these names, the easiest first; without names the usual ones.

@@ -11,7 +11,7 @@ from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.verify import numeric
 
-from .base import Domain, Family
+from .base import Benchmarks, Domain, Family, HubSource
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
 _GCD = re.compile(r"numbers: (\d+), (\d+)(?![\d,])")
@@ -122,6 +122,35 @@ DOMAIN = Domain(
             {"min_animals": 1, "max_animals": 2, "max_instances": 3},
         ),
         Family("word", 5, "gsm_symbolic", usual=False),
+        Family("lcm-10", 3, "lcm", {"max_value": 10}, usual=False),
+        Family(
+            "product-1",
+            3,
+            "products",
+            {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+            usual=False,
+        ),
+        Family("equation", 4, "simple_equations", usual=False),
+        Family("sequence", 5, "number_sequence", usual=False),
+        Family("bits", 6, "count_bits", {"max_n": 1000}, usual=False),
     ),
     transforms={"swap": swap, "renumber": renumber, "story": story},
+    checker="numeric",
+    hub=(
+        HubSource(
+            "openai/gsm8k",
+            "MIT",
+            config="main",
+            note="the answer is what follows ####; its test split is a benchmark",
+        ),
+        HubSource(
+            "AI-MO/NuminaMath-1.5",
+            "Apache-2.0",
+            question="problem",
+            note="a quarter of its answers are 'proof' or 'notfound'; they are dropped",
+        ),
+    ),
+    benchmarks=Benchmarks(
+        dev=("AIME 2024",), test=("GSM8K test", "AIME 2025"), regression=("IFEval",)
+    ),
 )

@@ -7,16 +7,23 @@ from dataclasses import replace
 
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.verify import choice, numeric
+from phi_kit.verify import choice, numeric, puzzle
 from phi_kit.verify.base import Verdict
 
-from .base import Domain, Family
+from .base import Benchmarks, Domain, Family
 
 
 def verify(seed: Seed, response: str) -> Verdict:
-    """A number where the gold is one; else one of two words."""
+    """By the task's scorer where the seed keeps its item; else a number or a word."""
+    if '"entry"' in seed.extra and "entry" in seed.facts:
+        return puzzle.verify(seed, response)
     checker = numeric if numeric.parse(seed.answer) is not None else choice
     return checker.verify(seed, response)
+
+
+def _scored(name: str, level: int, task: str, **config: object) -> Family:
+    """A family whose answers the task itself checks: any valid solution counts."""
+    return Family(name, level, task, config, entry=True, usual=False)
 
 
 def _count(seed: Seed, name: str, *, letter: str, text: str) -> Seed:
@@ -82,6 +89,23 @@ DOMAIN = Domain(
         Family(
             "note", 4, "ransom_note", {"max_note_length": 3, "max_magazine_length": 6}
         ),
+        _scored("backward", 2, "spell_backward", min_word_len=3, max_word_len=4),
+        _scored("family", 3, "family_relationships"),
+        _scored("sort", 4, "number_sorting", min_numbers=3, max_numbers=4),
+        _scored("palindrome", 5, "palindrome_generation", max_length=6),
+        _scored("isomorphic", 5, "isomorphic_strings"),
+        _scored("caesar", 6, "caesar_cipher", max_words=4),
+        _scored("anagrams", 6, "group_anagrams"),
+        _scored("countdown", 7, "countdown", min_numbers=3, max_numbers=4),
+        _scored("knights", 7, "knights_knaves"),
+        _scored("sudoku-4", 8, "mini_sudoku"),
+        _scored("self-reference", 8, "self_reference"),
+        _scored("queens", 9, "n_queens"),
+        _scored("hanoi", 9, "tower_of_hanoi"),
     ),
     transforms={"another_letter": another_letter, "backwards": backwards},
+    checker="numeric, choice or puzzle",
+    benchmarks=Benchmarks(
+        dev=("sealed dev items",), test=("sealed test items",), regression=("IFEval",)
+    ),
 )

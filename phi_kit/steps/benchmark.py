@@ -16,7 +16,7 @@ from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data.records import Seed
 from phi_kit.data.seal import unseal
 from phi_kit.domains import all_known
-from phi_kit.domains import get as domain_of
+from phi_kit.domains import of as domain_of
 from phi_kit.domains.asking import ask, per_item, truncated
 from phi_kit.metrics.intervals import gain, majority, score
 from phi_kit.models import catalog, loading
@@ -82,7 +82,7 @@ def run(params: Params) -> StepRun:
 def _ask(student, name: str, test: list[Seed], params: Params, *, label: str):
     return ask(
         student,
-        domain_of(name),
+        domain_of(params, name),
         test,
         sampling=Sampling(params.max_tokens, params.temperature),
         k=params.samples,

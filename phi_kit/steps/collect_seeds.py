@@ -92,7 +92,7 @@ def rows(
 def run(params: Params) -> StepRun:
     """Read every source, judge every row, keep the clean ones."""
     with open_run(params) as run:
-        domain = domains.get(params.domain)
+        domain = domains.of(params)
         card = run.read("01_pick_domain")
         families = domain.chosen(card.manifest["params"]["families"])
         found, mixed = rows(params, domain, families)

@@ -21,7 +21,7 @@ from phi_kit.data.dedup import sealed
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.data.seal import Seal, unseal
 from phi_kit.domains import all_known
-from phi_kit.domains import get as domain_of
+from phi_kit.domains import of as domain_of
 from phi_kit.domains.asking import as_asked, ask, per_item, rows_of
 from phi_kit.metrics.intervals import gain, score
 from phi_kit.models import catalog, loading
@@ -91,7 +91,9 @@ def training_rows(run: StepRun, student: loading.Student) -> dict[str, list[Row]
                 todo="look at the domains' benchmarks: one trains what another tests",
             )
         seeds = from_frame(table)
-        found[name] = rows_of(student, domain_of(name), seeds, table.completion)
+        found[name] = rows_of(
+            student, domain_of(run.params, name), seeds, table.completion
+        )
     return found
 
 
@@ -111,7 +113,7 @@ def run(params: Params) -> StepRun:
             merged = [row for part in parts for row in rows[part]]
             train(student, merged, params, out=folder, rng_seed=params.rng_seed)
             with student.adapter(folder) as tuned:
-                items |= _ask_all(tuned, adapter, cards, dev)
+                items |= _ask_all(tuned, adapter, cards, dev, params=params)
         cells = compare(items, rng_seed=params.rng_seed)
         kept = retention(items, params)
         run.save_rows(cells)
@@ -131,12 +133,14 @@ def _ask_all(
     adapter: str,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],
+    *,
+    params: Params,
 ) -> dict[tuple[str, str], list[float]]:
     return {
         (adapter, name): per_item(
             ask(
                 student,
-                domain_of(name),
+                domain_of(params, name),
                 dev[name],
                 **as_asked(card.manifest["params"]),
                 label=f"{adapter} on {name}",

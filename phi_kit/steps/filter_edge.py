@@ -36,7 +36,7 @@ class Params(StepParams):
     """
 
     STEP: ClassVar[str] = "03_filter_edge"
-    NEEDS: ClassVar[tuple[str, ...]] = ("02_collect_seeds",)
+    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "02_collect_seeds")
 
     domain: str = "math"
     samples: int = Field(4, ge=2)
@@ -88,7 +88,7 @@ def rate(samples: pd.DataFrame, seeds: list[Seed], params: Params) -> pd.DataFra
 def run(params: Params) -> StepRun:
     """Sample every seed, rate it, sort it into a tier, draw the control."""
     with open_run(params) as run:
-        domain = domains.get(params.domain)
+        domain = domains.of(params)
         table = run.read("02_collect_seeds").table()
         seeds = from_frame(table)
         student = loading.load(params.model)

@@ -7,12 +7,13 @@ difficulty on the dev items, and the sealed dev and test sets.
 from __future__ import annotations
 
 import itertools
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
 from phi_kit import domains
+from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data import seal
@@ -20,12 +21,15 @@ from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed, normal, to_frame
 from phi_kit.domains.asking import ask, per_item, truncated
 from phi_kit.domains.base import Domain
+from phi_kit.domains.custom import Definition
 from phi_kit.metrics.intervals import score
 from phi_kit.models import catalog, loading
 from phi_kit.models.sampling import Sampling
 from phi_kit.plots import difficulty
 
 DRAWS = 500  # per family: enough to see each wording of its template twice
+
+FEWEST = 4  # held-out items below which no interval says anything
 
 
 class Params(StepParams):
@@ -35,6 +39,7 @@ class Params(StepParams):
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
 
     domain: str = "math"
+    custom: Definition | None = None  # the domain itself, if the study defines it
     families: list[str] = Field([])
     dev_items: int = Field(100, ge=4)
     test_items: int = Field(100, ge=4)
@@ -42,11 +47,20 @@ class Params(StepParams):
     max_tokens: int = Field(16, ge=1)
     temperature: float = Field(0.6, ge=0)
 
-    _known = field_validator("domain")(domains.known)
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        known = domains.names()
+        if self.custom is None and self.domain not in known:
+            near = did_you_mean(self.domain, known)
+            raise ValueError(f"there is no domain '{self.domain}'{near}")
+        if self.custom is not None and self.domain in known:
+            raise ValueError(f"'{self.domain}' is one of the kit's; rename yours")
+        return self
 
     def outside(self) -> dict[str, str]:
-        """The model's weights."""
-        return {"model": catalog.identity(catalog.resolve(self.model))}
+        """The model's weights, and the content of a study's own files."""
+        files = self.custom.digests() if self.custom else {}
+        return {"model": catalog.identity(catalog.resolve(self.model)), **files}
 
 
 def split(domain: Domain, params: Params) -> dict[str, list[Seed]]:
@@ -86,6 +100,23 @@ def draws(domain: Domain, params: Params) -> list[Seed]:
     return found
 
 
+def _require(held_out: dict[str, list[Seed]], domain: Domain) -> None:
+    """Stop before anything is asked if too few items can be held out.
+
+    Raises:
+        DataError: dev or test has fewer than four items.
+    """
+    few = {name: len(part) for name, part in held_out.items() if len(part) < FEWEST}
+    if few:
+        raise DataError(
+            f"too few items to hold out for {domain.name}: "
+            + ", ".join(f"{n} for {name}" for name, n in few.items()),
+            todo="give more rows (about a fifth each is held out), and look whether "
+            "the answers are in the form that its verifier "
+            f"({domain.checker or domain.answer_kind}) reads",
+        )
+
+
 def standing(samples: pd.DataFrame, dev: list[Seed], *, rng_seed: int) -> pd.DataFrame:
     """Accuracy per family with its 95 % interval, the easiest first."""
     right = pd.Series(per_item(samples, dev))
@@ -99,8 +130,9 @@ def standing(samples: pd.DataFrame, dev: list[Seed], *, rng_seed: int) -> pd.Dat
 def run(params: Params) -> StepRun:
     """Seal the held-out sets and measure the base model on dev."""
     with open_run(params) as run:
-        domain = domains.get(params.domain)
+        domain = domains.of(params)
         held_out = split(domain, params)
+        _require(held_out, domain)
         for name, part in held_out.items():
             seal.close(run, name, part)
         seal.close(run, seal.DRAWS, draws(domain, params))

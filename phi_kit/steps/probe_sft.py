@@ -49,7 +49,7 @@ def rows_of_arm(pool: pd.DataFrame, arm: str) -> pd.DataFrame:
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
     with open_run(params) as run:
-        domain = domains.get(params.domain)
+        domain = domains.of(params)
         card = run.read("01_pick_domain")
         dev = unseal(card, "dev", params=params)
         pool = run.read("03_filter_edge").table()

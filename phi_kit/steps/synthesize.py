@@ -95,7 +95,7 @@ def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Made]:
 def run(params: Params) -> StepRun:
     """Make candidates, drop what fails a check, mix, and freeze."""
     with open_run(params) as run:
-        domain = domains.get(params.domain)
+        domain = domains.of(params)
         edge = run.read("03_filter_edge")
         seeds = organic(edge.table(), run.read("04_probe_sft").table(), params)
         made = list(variants(domain, seeds, params))

@@ -12,11 +12,13 @@ from pydantic_core import ErrorDetails
 from phi_kit import domains, steps
 from phi_kit.core.errors import did_you_mean
 from phi_kit.core.params import NAME, StepParams, describe, read_value
+from phi_kit.domains.custom import Definition
 
 from .lines import ON_COMMAND_LINE, Fault, Keys, Source
 
 COMMON = ("study", "rng_seed", "model")  # keys of the whole study
 _TOP_ONLY = (*COMMON, "domain", "domains")
+_DEFINES = tuple(Definition.model_fields)  # what a domain of one's own is made of
 
 
 class Unit(NamedTuple):
@@ -50,6 +52,7 @@ class Reader:
         self.name = ""
         self.common: dict[str, Given] = {}
         self.domains: list[str] = []
+        self.defined: list[str] = []  # the domains that this file itself defines
         # Sections by (domain, step); the domain "" means every domain.
         self.sections: dict[tuple[str, str], dict[str, Given]] = {}
 
@@ -96,11 +99,12 @@ class Reader:
         self, named: Iterable[tuple[Any, Keys]], *, line: float | None = None
     ) -> None:
         self.domains, seen = [], set()
+        known = (*domains.names(), *self.defined)
         for name, keys in named:
             if name in seen:
                 self._fault(keys, f"'{name}' is named twice", line=line)
-            elif name not in domains.names():
-                near = did_you_mean(str(name), domains.names())
+            elif name not in known:
+                near = did_you_mean(str(name), known)
                 self._fault(keys, f"unknown domain '{name}'{near}", line=line)
             else:
                 self.domains.append(name)
@@ -112,15 +116,37 @@ class Reader:
             if value is not None:
                 self._fault(keys, "should be a mapping of steps to parameters")
             return
+        own = self._read_definition(value, keys, domain=domain)
         for raw, section in value.items():
             step, below = plain(raw), (*keys, str(raw))
+            if step in own:
+                continue
             if step not in self.steps:
-                near = did_you_mean(step, self.steps)
+                near = did_you_mean(step, [*self.steps, *Definition.model_fields])
                 self._fault(below, f"unknown section{near}")
             elif not self.steps[step].PER_DOMAIN:
                 self._fault(below, "runs once for all domains; set it at the top")
             else:
                 self._read_section(section, below, step=step, domain=domain)
+
+    def _read_definition(
+        self, value: Mapping[Any, Any], keys: Keys, *, domain: str
+    ) -> dict[str, Any]:
+        """The part of a domain's mapping that defines it; step 1 checks it."""
+        own = {plain(k): v for k, v in value.items() if plain(k) in _DEFINES}
+        if not own:
+            return own
+        if domain in domains.names():
+            text = "is one of the kit's domains; give one of your own another name"
+            self._fault(keys, text)
+        elif not re.match(NAME, domain):
+            text = "cannot be a folder's name; use letters, digits, '.', '_' and '-'"
+            self._fault(keys, text)
+        else:
+            self.defined.append(domain)
+            given = Given(own, keys, self.source.line(keys))
+            self.sections[domain, steps.STEPS[0]] = {"custom": given}
+        return own
 
     def _read_section(
         self, value: Any, keys: Keys, *, step: str, domain: str = ""
@@ -228,7 +254,7 @@ class Reader:
         elif not model.PER_DOMAIN and self.domains:
             values["domains"] = list(self.domains)
         try:
-            return model.model_validate(values)
+            return model.model_validate(values, context={"domains": self.defined})
         except ValidationError as error:
             for fault in error.errors():
                 self._note(fault, given, step=step)

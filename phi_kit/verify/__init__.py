@@ -14,7 +14,7 @@ __all__ = ["Verdict", "Verifier", "get", "names"]
 # A verifier is the `verify` of the module of its name.
 _NAMES = (
     *("numeric", "math", "choice", "exact"),
-    *("puzzle", "code", "refusal", "judge"),
+    *("puzzle", "code", "refusal", "judge", "quantity"),
 )
 
 

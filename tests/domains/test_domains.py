@@ -13,8 +13,12 @@ from phi_kit.core.errors import StudyError
 from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed
 
+# What answers with one number or word; test_sweep.py sweeps over all families.
 FAMILIES = [
-    (name, family) for name in domains.names() for family in domains.get(name).families
+    (name, family)
+    for name in ("math", "puzzles")
+    for family in domains.get(name).families
+    if not family.entry
 ]
 TRANSFORMS = [
     (name, transform)

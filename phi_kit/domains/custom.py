@@ -1,0 +1,185 @@
+"""A domain of the user's own, defined in a study file and nowhere else.
+
+Its items are the rows of local files, one family per file. A hash of the
+prompt decides which split a row belongs to: up to a fifth each is held out for
+dev and for test (the shares are the kit's own choice), the rest are seeds. Which
+rows those are depends on nothing but their text and the study's seed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from phi_kit import verify
+from phi_kit.core.errors import did_you_mean
+from phi_kit.core.params import Strict
+from phi_kit.core.places import from_root
+from phi_kit.core.rng import label_seed
+from phi_kit.data.kinds import LocalFile
+from phi_kit.data.procedural import Family
+from phi_kit.data.quarantine import Unread
+from phi_kit.data.records import Seed, normal
+from phi_kit.data.sources import read
+
+from .base import Domain
+
+HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
+Checker = Literal["numeric", "choice", "exact", "code", "refusal", "judge"]
+_KINDS: Mapping[str, tuple[str, str]] = {
+    "numeric": ("number", "Give only the answer, one number."),
+    "choice": ("one of the given choices", "Give only the letter of the answer."),
+    "exact": ("a few words", "Give only the answer."),
+    "code": ("program", "Write the program in one code block."),
+    "refusal": ("help or refusal", "Help with what is safe; refuse what is not."),
+    "judge": ("free text", "Answer in one or two sentences."),
+}
+
+
+class OwnFile(LocalFile):
+    """A file of the user's.
+
+    Args:
+        choices: columns with the options, in order; the answer column holds the
+            letter or the text of the right one.
+    """
+
+    choices: list[str] = Field([])
+
+    @model_validator(mode="after")
+    def _has_columns(self) -> Self:
+        known = _columns(str(from_root(self.path)))
+        wanted = [self.question, self.answer, *self.choices, *self.extra.values()]
+        missing = [name for name in wanted if known and name not in known]
+        if missing:
+            raise ValueError(
+                "; ".join(f"no column '{n}'{did_you_mean(n, known)}" for n in missing)
+            )
+        return self
+
+
+def _columns(path: str) -> list[str]:
+    """A file's columns; none if that takes reading it whole or cannot be done."""
+    file = Path(path)
+    try:
+        if file.suffix == ".csv":
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                return next(csv.reader(lines), [])
+        if file.suffix == ".jsonl":
+            with file.open(encoding="utf-8") as lines:
+                first = json.loads(next(lines, "{}"))
+            return list(first) if isinstance(first, dict) else []
+    except (OSError, ValueError, csv.Error):
+        pass  # the step that reads it says what is wrong, with the line
+    return []
+
+
+class Definition(Strict):
+    """What a study file says under `domains:` of a domain of its own."""
+
+    verifier: Checker
+    sources: list[OwnFile] = Field(min_length=1)
+    instruction: str = ""
+    title: str = ""
+    description: str = ""
+
+    @field_validator("sources")
+    @classmethod
+    def _apart(cls, sources: list[OwnFile]) -> list[OwnFile]:
+        stems = [Path(source.path).stem for source in sources]
+        twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+        if twice:
+            raise ValueError(f"two files are called {', '.join(twice)}; rename one")
+        return sources
+
+    def digests(self) -> dict[str, str]:
+        """Content digests of the files, so that an edited one redoes step 1."""
+        return {source.path: source.digest() for source in self.sources}
+
+
+def build(name: str, definition: Definition) -> Domain:
+    """The domain that a definition describes."""
+    kind, instruction = _KINDS[definition.verifier]
+    checker = verify.get(definition.verifier)
+    return Domain(
+        name=name,
+        title=definition.title or name,
+        description=definition.description or f"A domain of this study: {kind}.",
+        instruction=definition.instruction or instruction,
+        answer_kind=kind,
+        verifier=checker,
+        checker=definition.verifier,
+        families=tuple(
+            _family(name, source, level, checker)
+            for level, source in enumerate(definition.sources, 1)
+        ),
+        transforms={},
+    )
+
+
+def _family(name: str, source: OwnFile, level: int, checker: Any) -> Family:
+    def stream(rng_seed: int, split: str) -> Iterator[Seed]:
+        rows = _rows(name, source)
+        if split not in HELD_OUT:
+            # All rows: the seal takes the held-out ones out again, counted. Those
+            # that cannot be held out come first, whatever limit cuts the rest.
+            yield from sorted(rows, key=lambda row: _split(row, rng_seed) != "")
+            return
+        for row in rows:
+            # A held-out item whose gold is unreadable measures nothing.
+            if _split(row, rng_seed) == split and checker(row, row.answer).right:
+                yield row
+
+    return Family(Path(source.path).stem, level, stream=stream)
+
+
+def _split(row: Seed, rng_seed: int) -> str:
+    """The held-out split a row may be drawn for, or an empty text."""
+    share = label_seed(rng_seed, "split", normal(row.prompt)) / 2**63
+    for name, (low, high) in HELD_OUT.items():
+        if low <= share < high:
+            return name
+    return ""
+
+
+def _rows(name: str, source: OwnFile) -> Iterator[Seed]:
+    """The rows of a file as seeds, with what further columns say of them."""
+    options = {f"option {place}": name for place, name in enumerate(source.choices)}
+    whole = source.model_copy(update={"extra": source.extra | options})
+    for seed in read(whole, name, families=(), rng_seed=0):
+        if isinstance(seed, Unread):
+            yield seed  # step 2 counts it among the dropped
+            continue
+        facts = {key: _parsed(value) for key, value in seed.facts.items()}
+        texts = [str(facts.pop(key)) for key in options]
+        if options:
+            seed, facts["choices"] = _lettered(seed, texts), _letters(texts)
+        yield replace(seed, extra=json.dumps(facts))
+
+
+def _parsed(value: Any) -> Any:
+    """A column's text as what it spells: a list, a mapping or a truth value."""
+    try:
+        read = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+    return read if isinstance(read, list | dict | bool) else value
+
+
+def _letters(texts: list[str]) -> dict[str, str]:
+    return {chr(ord("A") + place): text for place, text in enumerate(texts)}
+
+
+def _lettered(seed: Seed, texts: list[str]) -> Seed:
+    """The prompt with its options; an answer given as a text becomes its letter."""
+    letters = _letters(texts)
+    listed = "\n".join(f"{letter}) {text}" for letter, text in letters.items())
+    same = [c for c, text in letters.items() if normal(text) == normal(seed.answer)]
+    answer = same[0] if len(same) == 1 else seed.answer
+    return replace(seed, prompt=f"{seed.prompt}\n{listed}", answer=answer)

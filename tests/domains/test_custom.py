@@ -1,0 +1,231 @@
+"""A domain of the user's own: in a study file alone, and by entry point."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from phi_kit import domains
+from phi_kit.cli import app
+from phi_kit.core.errors import StudyError
+from phi_kit.data.procedural import items
+from phi_kit.domains.custom import Definition, build
+from phi_kit.steps import filter_edge, pick_domain
+from phi_kit.study import files
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDY = """\
+study: own
+domains:
+  plus:
+    verifier: numeric
+    instruction: Give only the answer.
+    sources:
+      - {path: PATH, question: Question, answer: Answer}
+"""
+
+
+@pytest.fixture
+def rows(tmp_path) -> Path:
+    """Sixty sums as a CSV."""
+    path = tmp_path / "sums.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Question", "Answer"])
+        for n in range(60):
+            writer.writerow([f"What is {n % 8} plus {n // 8}?", n % 8 + n // 8])
+    return path
+
+
+def written(path: Path, text: str, rows: Path) -> Path:
+    path.write_text(text.replace("PATH", str(rows)))
+    return path
+
+
+def of(path, **more) -> Definition:
+    source = {"path": str(path), "question": "Question", "answer": "Answer"}
+    return Definition.model_validate(
+        {"verifier": "numeric", "sources": [source | more]}
+    )
+
+
+def test_a_study_file_alone_defines_a_domain(tmp_path, rows):
+    study = files.load(written(tmp_path / "own.yaml", STUDY, rows))
+    assert [u.domain for u in study.units()] == ["plus"] * 5 + [""] * 2
+    domain = domains.of(study.units()[0].params)
+    assert (domain.name, domain.checker) == ("plus", "numeric")
+    assert [f.name for f in domain.families] == ["sums"]
+    assert not domain.transforms
+
+
+def test_held_out_rows_are_some_of_the_file_and_the_rest_are_seeds(rows):
+    params = pick_domain.Params(domain="plus", custom=of(rows))
+    domain = domains.of(params)
+    held_out = pick_domain.split(domain, params)
+    dev, test = ({s.prompt for s in held_out[k]} for k in ("dev", "test"))
+    assert len(dev) >= 4 <= len(test)
+    assert not dev & test
+    everything = list(items("plus", domain.families[0], rng_seed=7, split="train"))
+    assert len(everything) == 60
+    # A limit cuts the rows that could be held out before it cuts any seed.
+    assert not {s.prompt for s in everything[: 60 - len(dev | test)]} & (dev | test)
+
+
+def test_every_fault_of_a_definition_is_reported_at_once(tmp_path, rows):
+    text = """\
+study: own
+domains:
+  math: {verifier: exact}
+  plus:
+    verifer: numeric
+    sources:
+      - {path: PATH, question: Questin, answer: Answer}
+      - {path: nowhere.csv}
+  minus:
+    verifier: fuzzy
+    sources: []
+  plsu:
+"""
+    with pytest.raises(StudyError) as caught:
+        files.load(written(tmp_path / "own.yaml", text, rows))
+    said = str(caught.value)
+    for part in (
+        "line 3   domains.math: is one of the kit's",
+        "domains.plus.verifier: is missing",
+        "line 5   domains.plus.verifer: unknown section; did you mean 'verifier'?",
+        "no column 'Questin'; did you mean 'Question'?",
+        "line 8   domains.plus.sources.1.path: there is no such file",
+        "line 10  domains.minus.verifier: input should be",
+        "domains.minus.sources: list should have at least 1",
+        "line 12  domains.plsu: unknown domain 'plsu'; did you mean 'plus'?",
+    ):
+        assert part in said, part
+
+
+def test_choices_become_letters_in_the_prompt(tmp_path):
+    path = tmp_path / "quiz.csv"
+    path.write_text("Question,Answer,a,b\nWhich is red?,blood,blood,snow\n")
+    source = {"path": str(path), "question": "Question", "answer": "Answer"}
+    given = {"verifier": "choice", "sources": [source | {"choices": ["a", "b"]}]}
+    domain = build("quiz", Definition.model_validate(given))
+    (seed,) = items("quiz", domain.families[0], rng_seed=7, split="train")
+    assert seed.prompt == "Which is red?\nA) blood\nB) snow"
+    assert seed.answer == "A"
+    assert domain.verifier(seed, "A").right
+
+
+def test_further_columns_reach_the_verifier(tmp_path):
+    path = tmp_path / "ask.csv"
+    path.write_text("Question,Answer,Refuse\nHow do I cheat?,I will not.,true\n")
+    source = {"path": str(path), "question": "Question", "answer": "Answer"}
+    extra = {"extra": {"should_refuse": "Refuse"}}
+    given = {"verifier": "refusal", "sources": [source | extra]}
+    domain = build("ask", Definition.model_validate(given))
+    (seed,) = items("ask", domain.families[0], rng_seed=7, split="train")
+    assert seed.facts == {"should_refuse": True}
+
+
+def test_rows_with_an_unreadable_gold_are_never_held_out(tmp_path):
+    path = tmp_path / "bad.csv"
+    lines = [f"Sum number {n}?,{'proof' if n % 2 else n}" for n in range(80)]
+    path.write_text("Question,Answer\n" + "\n".join(lines))
+    params = pick_domain.Params(domain="plus", custom=of(path))
+    held_out = pick_domain.split(domains.of(params), params)
+    assert all(s.answer != "proof" for part in held_out.values() for s in part)
+
+
+def test_an_edited_file_makes_step_1_stale(rows):
+    definition = of(rows)
+    before = definition.digests()
+    rows.write_text(rows.read_text() + "What is 9 plus 9?,18\n")
+    assert definition.digests() != before
+
+
+def test_later_steps_find_the_definition_in_the_card(tmp_path, monkeypatch, rows):
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
+    with pytest.raises(StudyError, match="no domain 'plus'"):
+        filter_edge.Params.checked({"study": "own", "domain": "plus"}, where="here")
+    card = tmp_path / "runs" / "own" / "plus" / "01_pick_domain"
+    card.mkdir(parents=True)
+    custom = of(rows).model_dump(mode="json")
+    (card / "manifest.json").write_text(json.dumps({"params": {"custom": custom}}))
+    params = filter_edge.Params.checked({"study": "own", "domain": "plus"}, where="x")
+    assert domains.of(params).checker == "numeric"
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A fake distribution whose entry points add domains."""
+    site = tmp_path / "site"
+    info = site / "extra_domains-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extra-domains\n")
+    points = "[phi_kit.domains]\ngeo = extra_geo\nbroken = nowhere_to_be_found\n"
+    points += "liar = extra_geo\nmath = extra_geo\n"
+    (info / "entry_points.txt").write_text(points)
+    (site / "extra_geo.py").write_text(
+        "from dataclasses import replace\n"
+        "from phi_kit.domains.math import DOMAIN as m\n"
+        "DOMAIN = replace(m, name='geo', description='Added.')\n"
+    )
+    monkeypatch.syspath_prepend(site)
+    return site
+
+
+def test_a_package_adds_a_domain(installed, tmp_path):
+    assert {"geo", "broken", "liar"} <= set(domains.names())
+    assert domains.get("geo").description == "Added."
+    assert domains.get("math").description != "Added."
+    path = tmp_path / "geo.yaml"
+    path.write_text("study: geo\ndomains: [geo]\n")
+    assert files.load(path).units()[0].domain == "geo"
+
+
+@pytest.mark.parametrize("name", ["broken", "liar"])
+def test_a_broken_package_is_named(installed, name):
+    with pytest.raises(StudyError) as caught:
+        domains.get(name)
+    assert "extra-domains" in str(caught.value)
+
+
+def test_the_command_lists_and_shows(installed):
+    done = CliRunner().invoke(app, ["domains"])
+    assert done.exit_code == 0
+    for name in ("math", "puzzles", "stem", "safety", "geo", "broken"):
+        assert any(line.startswith(name) for line in done.stdout.splitlines())
+    shown = CliRunner().invoke(app, ["domains", "math"]).stdout
+    for part in ("openai/gsm8k", "MIT", "sum-1", "Give only the answer."):
+        assert part in shown
+    wrong = CliRunner().invoke(app, ["domains", "maths"])
+    assert wrong.exit_code == 1
+
+
+@pytest.mark.slow
+def test_a_domain_in_yaml_alone_goes_through_all_seven_steps(tmp_path, rows):
+    text = STUDY + (
+        "pick_domain: {dev_items: 8, test_items: 8, samples: 1, max_tokens: 8}\n"
+        "filter_edge: {samples: 4, max_tokens: 8}\nprobe_sft: {epochs: 1}\n"
+        "expand_domains: {epochs: 1}\nbenchmark: {samples: 1, max_tokens: 8}\n"
+    )
+    path = written(tmp_path / "own.yaml", text, rows)
+    runs = tmp_path / "runs"
+    done = subprocess.run(
+        [sys.executable, "-m", "phi_kit", "run", str(path)],
+        env={**os.environ, "PHI_KIT_RUNS": str(runs)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((runs / "own").rglob("manifest.json"))) == 7
+    flow = json.loads((runs / "own/plus/02_collect_seeds/manifest.json").read_text())
+    assert flow["flow"]["read"] == 60
+    assert flow["flow"]["dropped"]["sealed"] == 16
