@@ -23,7 +23,6 @@ import secrets
 import shutil
 import signal
 import sys
-import sysconfig
 import tempfile
 import time
 from dataclasses import dataclass
@@ -34,12 +33,11 @@ from typing import Any, Literal
 from phi_kit.core.errors import RunError
 
 from . import sandbox_watch
+from .sandbox_view import WORK, command, open_to_all, visible
 from .sandbox_watch import Ended
 
 Mode = Literal["namespaces", "bubblewrap", "limits"]
 MODES: tuple[Mode, ...] = ("namespaces", "bubblewrap", "limits")
-_HERE = Path(__file__).parent
-_WORK = "/work"
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ def run(
     order = _order(job, limits, mode=mode, work=work) | {"nonce": nonce}
     try:
         ended = sandbox_watch.run(
-            _command(mode, limits),
+            command(mode, disk=limits.disk),
             json.dumps(order | {"filters": filters}).encode(),
             job.stdin.encode("utf-8", "surrogateescape"),
             limits=limits,
@@ -210,7 +208,7 @@ def _folder(mode: Mode) -> str:
         )
     if mode == "bubblewrap" and not shutil.which("bwrap"):
         raise RunError("there is no bwrap on the PATH", todo="install bubblewrap")
-    return tempfile.mkdtemp(prefix="phi-kit-") if mode == "limits" else _WORK
+    return tempfile.mkdtemp(prefix="phi-kit-") if mode == "limits" else WORK
 
 
 def _order(job: Job, limits: Limits, *, mode: Mode, work: str) -> dict[str, Any]:
@@ -224,8 +222,8 @@ def _order(job: Job, limits: Limits, *, mode: Mode, work: str) -> dict[str, Any]
         "setup": job.setup,
         "mode": mode,
         "work": work,
-        "uid": uid if mode != "limits" or _open_to_all() else 0,
-        "visible": _visible(),
+        "uid": uid if mode != "limits" or open_to_all() else 0,
+        "visible": visible(),
         "quota": {"megabytes": limits.disk, "files": limits.files},
         "processes": limits.processes,
         "limits": {
@@ -234,58 +232,6 @@ def _order(job: Job, limits: Limits, *, mode: Mode, work: str) -> dict[str, Any]
             "file_megabytes": limits.disk,
         },
     }
-
-
-@cache
-def _visible() -> list[str]:
-    """What Python needs to run: its library, the C libraries, three devices."""
-    base = {"platbase": sys.base_exec_prefix}  # not the virtual environment's
-    python = [sysconfig.get_path(name, vars=base) for name in ("stdlib", "platstdlib")]
-    python += [f"{sys.base_prefix}/lib", sysconfig.get_config_var("LIBDIR") or ""]
-    paths = {os.path.realpath(path) for path in [*python, sys.executable] if path}
-    paths |= {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo"}
-    paths |= {"/etc/ld.so.cache", "/etc/localtime"}
-    paths |= {"/dev/null", "/dev/zero", "/dev/urandom"}
-    there = [path for path in paths if path != "/" and Path(path).exists()]
-    outer = [p for p in there if not any(str(up) in there for up in Path(p).parents)]
-    return sorted(outer, key=lambda path: (path.count("/"), path))
-
-
-@cache
-def _open_to_all() -> bool:
-    """Whether a user without rights could still read the interpreter."""
-    library = Path(os.path.realpath(sysconfig.get_path("stdlib")))
-    return all(folder.stat().st_mode & 1 for folder in [library, *library.parents])
-
-
-def _command(mode: Mode, limits: Limits) -> list[str]:
-    # -I and -S: no user site, no environment, no packages.
-    python = [os.path.realpath(sys.executable), "-I", "-S", "-B", "-X", "utf8"]
-    if mode == "bubblewrap":
-        return [*_bwrap(limits), *python, "/guard/sandbox_guard.py", "/guard"]
-    return [*python, str(_HERE / "sandbox_guard.py"), str(_HERE)]
-
-
-def _bwrap(limits: Limits) -> list[str]:
-    words = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
-    words += ["--unshare-uts", "--die-with-parent", "--as-pid-1", "--clearenv"]
-    if os.getuid() == 0:  # the guard becomes a user of its own
-        words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID"]
-        words += ["--cap-add", "CAP_SETGID"]
-    else:
-        words += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
-    for path in _visible():
-        if Path(path).is_symlink():
-            words += ["--symlink", str(Path(path).readlink()), path]
-        else:
-            words += ["--dev-bind" if path.startswith("/dev/") else "--ro-bind"]
-            words += [path, path]
-    for name in ("sandbox_guard.py", "sandbox_walls.py"):
-        words += ["--ro-bind", str(_HERE / name), f"/guard/{name}"]
-    words += ["--perms", "0777", "--size", str(limits.disk << 20), "--tmpfs", _WORK]
-    if not any(path.startswith("/tmp/") for path in _visible()):
-        words += ["--symlink", _WORK, "/tmp"]
-    return [*words, "--remount-ro", "/", "--chdir", _WORK]
 
 
 def _told(ended: Ended, limits: Limits, *, nonce: str, seconds: float) -> Run:
