@@ -51,6 +51,10 @@ def _bwrap(disk: int) -> list[str]:
         words += ["--cap-add", "CAP_SETGID"]
     else:
         words += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+    # Left to itself, bwrap makes what stands above a private folder private, too.
+    above = {str(up) for path in visible() for up in Path(path).parents} - {"/"}
+    for folder in sorted(above):
+        words += ["--perms", "0755", "--dir", folder]
     for path in visible():
         if Path(path).is_symlink():
             words += ["--symlink", str(Path(path).readlink()), path]

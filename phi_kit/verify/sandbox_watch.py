@@ -195,14 +195,24 @@ def _is_over(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
+def _entries(folder: Path) -> Iterator[os.DirEntry]:
+    """Everything below a folder; links are not followed, and no depth is too deep."""
+    waiting = [os.fspath(folder)]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                # First handed out: who removes makes it readable.
+                yield entry
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+
+
 def _fits(folder: Path, limits: Bounds) -> bool:
-    """Whether a folder is within its size and number of files, as far as we look."""
-    count = size = 0
-    for here, folders, files in os.walk(folder):
-        count += len(folders) + len(files)
-        for name in files:
-            with suppress(OSError):
-                size += Path(here, name).lstat().st_blocks * 512
+    """Whether a folder is within its size and number of files."""
+    size = 0
+    for count, entry in enumerate(_entries(folder), 1):
+        with suppress(OSError):
+            size += entry.stat(follow_symlinks=False).st_blocks * 512
         if count > limits.files or size > limits.disk << 20:
             return False
     return True
@@ -212,12 +222,10 @@ def remove(folder: Path) -> None:
     """Remove a folder whatever was done to it; links are never followed."""
     with suppress(OSError):
         folder.chmod(0o700)
-    for here, folders, _ in os.walk(folder):
-        for name in folders:
-            path = Path(here, name)
-            with suppress(OSError):
-                if not path.is_symlink():
-                    path.chmod(0o700)
+    for entry in _entries(folder):
+        with suppress(OSError):
+            if entry.is_dir(follow_symlinks=False):
+                Path(entry.path).chmod(0o700)
     with suppress(OSError, RecursionError):
         shutil.rmtree(folder)
     if folder.exists():  # deeper than Python's recursion goes
