@@ -155,7 +155,7 @@ if libc.unshare(0x10000000) == 0:
 else:
     raise SystemExit(1)
 """,
-    "starts a shell": 'import os\nprint("ran", os.execv("/bin/sh", ["sh", "-c", "id"]))',
+    "starts a shell": 'import os\nprint("ran", os.execv("/bin/sh", ["sh"]))',
     "starts a program": 'import subprocess\nprint("ran", subprocess.run(["id"]))',
     "deep recursion": """
 import sys
