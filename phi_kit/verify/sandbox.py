@@ -1,0 +1,259 @@
+"""Runs code that nobody has read: bounded in every direction, no key, no service.
+
+The strongest isolation this machine allows is found once, by trying:
+
+- `namespaces`: no network, its own process numbers, a file system that holds
+  the interpreter and a small folder in memory (`sandbox_walls.py`);
+- `bubblewrap`: the same by `bwrap`, for kernels that let only it do this;
+- `limits`: a temporary folder and rlimits.
+
+Landlock and seccomp stand in all three where the kernel has them, and make
+`limits` alone safe to use. `isolation()` says what is in force; nothing is
+promised that was not tried. The environment a program sees is empty.
+
+Not covered: a flaw in the kernel itself. Code written to break out on purpose
+belongs in a virtual machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from phi_kit.core.errors import RunError
+
+from . import sandbox_watch
+from .sandbox_view import WORK, command, open_to_all, visible
+from .sandbox_watch import Ended
+
+Mode = Literal["namespaces", "bubblewrap", "limits"]
+MODES: tuple[Mode, ...] = ("namespaces", "bubblewrap", "limits")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run may use; every default is our own choice.
+
+    Args:
+        seconds: wall-clock time, start-up included.
+        cpu: processor seconds.
+        memory: megabytes of address space.
+        output: kilobytes of printed text, and of returned values.
+        disk: megabytes it may write.
+        files: how many files it may make.
+        processes: how many threads it may have (where a user's are counted).
+    """
+
+    seconds: float = 6.0
+    cpu: int = 3
+    memory: int = 256
+    output: int = 256
+    disk: int = 16
+    files: int = 1000
+    processes: int = 32
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """The walls that stand around a program on this machine."""
+
+    mode: Mode
+    landlock: int = 0
+    seccomp: bool = False
+    uid: int = 0
+    refused: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> bool:
+        """Whether the network is out of reach."""
+        return self.mode != "limits" or self.seccomp
+
+    @property
+    def processes(self) -> bool:
+        """Whether nothing it starts can outlive it."""
+        return self.mode != "limits" or self.seccomp
+
+    @property
+    def files(self) -> bool:
+        """Whether files outside its folder are out of reach."""
+        return self.mode != "limits" or self.landlock > 0
+
+    def __str__(self) -> str:
+        walls = [self.mode]
+        walls += ["landlock"] if self.landlock else []
+        walls += ["seccomp"] if self.seccomp else []
+        open_ = [] if self.network else ["the network"]
+        open_ += [] if self.files else ["files this user can read"]
+        open_ += [] if self.processes else ["processes that leave its group"]
+        warning = f" (NOT closed off: {', '.join(open_)})" if open_ else ""
+        return "+".join(walls) + warning
+
+
+@dataclass(frozen=True)
+class Job:
+    """What runs: a program with its input, or calls into a module.
+
+    Args:
+        code: the program's text.
+        calls: expressions evaluated after `code` was loaded; without any,
+            `code` runs as a script.
+        setup: trusted lines that run before `code`.
+        stdin: what the script reads.
+    """
+
+    code: str
+    calls: tuple[str, ...] = ()
+    setup: str = ""
+    stdin: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run left behind.
+
+    Args:
+        status: `finished`, `timeout`, `output` (too much of it), `disk`,
+            `killed` (by a signal) or `broken` (the walls did not stand).
+        code: exit code; above 128 a signal's number plus 128.
+        stdout: what it printed, cut at the limit; undecodable bytes replaced.
+        answers: what came back over the result channel, in order.
+        seconds: how long it took.
+    """
+
+    status: Literal["finished", "timeout", "output", "disk", "killed", "broken"]
+    code: int
+    stdout: str
+    answers: tuple[dict[str, Any], ...] = ()
+    seconds: float = 0.0
+
+
+def run(
+    job: Job,
+    limits: Limits = Limits(),
+    *,
+    mode: Mode | None = None,
+    filters: bool = True,
+) -> Run:
+    """Run a job behind the walls; returns in bounded time whatever it does.
+
+    Args:
+        job: what to run.
+        limits: what it may use.
+        mode: which isolation; the strongest that works if not given.
+        filters: whether Landlock and seccomp stand too; False is for tests.
+
+    Raises:
+        RunError: this platform has no isolation at all, or no room to work.
+    """
+    mode = mode or isolation().mode
+    work, started = _folder(mode), time.monotonic()
+    nonce = secrets.token_hex(16)
+    order = _order(job, limits, mode=mode, work=work) | {"nonce": nonce}
+    try:
+        ended = sandbox_watch.run(
+            command(mode, disk=limits.disk),
+            json.dumps(order | {"filters": filters}).encode(),
+            job.stdin.encode("utf-8", "surrogateescape"),
+            limits=limits,
+            folder=None if mode != "limits" else Path(work),
+        )
+    finally:
+        if mode == "limits":
+            sandbox_watch.remove(Path(work))
+    return _told(ended, limits, nonce=nonce, seconds=time.monotonic() - started)
+
+
+@cache
+def isolation() -> Isolation:
+    """The strongest isolation that works here, found by running `1 + 1` in it.
+
+    Raises:
+        RunError: none works.
+    """
+    refused = []
+    for mode in MODES:
+        try:
+            # The import shows that the library can be read from inside.
+            done = run(Job("import decimal", calls=("1 + 1",)), mode=mode)
+        except (RunError, OSError) as error:
+            refused.append(f"{mode}: {error}")
+            continue
+        first = done.answers[0] if done.answers else {}
+        if first.get("ready") and done.answers[-1].get("value") == ["i", "0x2"]:
+            walls = {name: first[name] for name in ("landlock", "seccomp", "uid")}
+            return Isolation(mode, refused=tuple(refused), **walls)
+        refused.append(f"{mode}: {first.get('words', done.status)}")
+    raise RunError(
+        "code cannot be run safely on this machine",
+        where="; ".join(refused),
+        todo="use Linux (or WSL, or a container), or leave coding out of the study",
+    )
+
+
+def _folder(mode: Mode) -> str:
+    if os.name != "posix":
+        raise RunError(
+            "the sandbox needs a POSIX system",
+            where=sys.platform,
+            todo="use Linux, macOS, WSL or a container",
+        )
+    if mode == "bubblewrap" and not shutil.which("bwrap"):
+        raise RunError("there is no bwrap on the PATH", todo="install bubblewrap")
+    if mode != "limits":
+        return WORK
+    return tempfile.mkdtemp(prefix="phi-kit-sandbox-")
+
+
+def _order(job: Job, limits: Limits, *, mode: Mode, work: str) -> dict[str, Any]:
+    """The job as the guard reads it; expected values are nowhere in it."""
+    # A user nobody else is: its processes are its own, its files nobody's.
+    uid = 1 << 30 | secrets.randbelow(1 << 29) if os.getuid() == 0 else 0
+    return {
+        "kind": "calls" if job.calls else "program",
+        "code": job.code,
+        "calls": job.calls,
+        "setup": job.setup,
+        "mode": mode,
+        "work": work,
+        "uid": uid if mode != "limits" or open_to_all() else 0,
+        "visible": visible(),
+        "quota": {"megabytes": limits.disk, "files": limits.files},
+        "processes": limits.processes,
+        "limits": {
+            "seconds": limits.cpu,
+            "megabytes": limits.memory,
+            "file_megabytes": limits.disk,
+        },
+    }
+
+
+def _told(ended: Ended, limits: Limits, *, nonce: str, seconds: float) -> Run:
+    """Put the pieces together; lines without the nonce are not the guard's."""
+    answers = []
+    for line in ended.answers.splitlines():
+        try:
+            told = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        # A program that finds the nonce can write here too: only shapes we know.
+        known = isinstance(told, dict) and told.pop("nonce", None) == nonce
+        if known and type(told.get("index", 0)) is int:
+            answers.append(told)
+    status = ended.stopped or "finished"
+    if not answers or answers[0].get("ready") is not True:
+        status = "broken" if not ended.stopped else status
+    elif ended.code > 128 and not ended.stopped:
+        spent = ended.code == 128 + signal.SIGXCPU or ended.cpu >= limits.cpu
+        status = "timeout" if spent else "killed"
+    text = ended.stdout.decode("utf-8", "replace")
+    return Run(status, ended.code, text, tuple(answers), round(seconds, 3))

@@ -1,0 +1,278 @@
+"""The walls around a sandboxed program, raised by the kernel.
+
+Standard library only: `sandbox_guard.py` loads this file by its path in a
+process of its own, never in the kit's. Four walls, each usable alone:
+
+- namespaces: an empty network, its own process numbers, and a file system of
+  the interpreter, the system libraries (both read-only) and one small folder;
+- Landlock: files outside these cannot be opened, TCP cannot be used;
+- seccomp: no new process, no socket, no tracing, no signal to another process;
+- rlimits: CPU, memory, file size, open files.
+
+Sources: man pages user_namespaces(7), pivot_root(2), landlock(7), seccomp(2);
+call numbers from the kernel's `syscall_64.tbl` and `asm-generic/unistd.h`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import resource
+import struct
+from pathlib import Path
+
+WORK = "/work"
+# Whoever a program is inside; on the host it owns nothing.
+NOBODY = 65534
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+_NEW = {"ns": 0x20000, "uts": 0x4000000, "ipc": 0x8000000, "user": 0x10000000}
+_NEW |= {"pid": 0x20000000, "net": 0x40000000}
+_RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND = 1, 2, 4, 32, 4096
+_REC, _PRIVATE, _DETACH = 16384, 1 << 18, 2
+_PDEATHSIG, _NO_NEW_PRIVS, _SECCOMP = 1, 38, 22
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name: str, *args: object) -> int:
+    """A libc call; raises OSError with its own name when it fails."""
+    done = getattr(_libc, name)(*args)
+    if done < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+    return done
+
+
+def _mount(source: str, target: str, *, kind: str = "", flags: int, data: str = ""):
+    words = (source.encode(), target.encode(), kind.encode() or None)
+    _call("mount", *words, ctypes.c_ulong(flags), data.encode() or None)
+
+
+def separate(visible: list[str], *, megabytes: int, files: int) -> None:
+    """Leave the host's namespaces; only `visible` and a small folder remain.
+
+    Root keeps its user namespace (it changes its user id later); anybody else
+    needs a new one.
+
+    Raises:
+        OSError: the kernel does not let this user do it.
+    """
+    kinds = _NEW["ns"] | _NEW["uts"] | _NEW["ipc"] | _NEW["pid"] | _NEW["net"]
+    uid, gid = os.getuid(), os.getgid()
+    try:
+        if uid:
+            raise PermissionError
+        _call("unshare", kinds)
+    except PermissionError:
+        _call("unshare", kinds | _NEW["user"])
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{NOBODY} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{NOBODY} {gid} 1")
+    _mount("none", "/", flags=_REC | _PRIVATE)
+    _new_root(visible, megabytes=megabytes, files=files)
+
+
+def _new_root(visible: list[str], *, megabytes: int, files: int) -> None:
+    _mount("tmpfs", "/tmp", kind="tmpfs", flags=_NOSUID | _NODEV, data="mode=755")
+    Path("/tmp/old").mkdir()
+    _call("pivot_root", b"/tmp", b"/tmp/old")
+    os.chdir("/")
+    for path in visible:
+        _show(path)
+    Path(WORK).mkdir()
+    quota = f"size={megabytes}m,nr_inodes={files},mode=777"
+    _mount("tmpfs", WORK, kind="tmpfs", flags=_NOSUID | _NODEV, data=quota)
+    if not Path("/tmp").exists():  # unless Python itself lives there
+        Path("/tmp").symlink_to(WORK)
+    _call("umount2", b"/old", _DETACH)
+    Path("/old").rmdir()
+    _mount("none", "/", flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | _NODEV)
+    os.chdir(WORK)
+
+
+def _show(path: str) -> None:
+    """Bind one path of the old root at its own place, read-only."""
+    source, target = Path("/old" + path), Path(path)
+    if not source.is_symlink() and not source.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_symlink():  # /lib -> usr/lib
+        target.symlink_to(source.readlink())
+        return
+    if target.exists():
+        return
+    if source.is_dir():
+        target.mkdir()
+    else:
+        target.touch()
+    _mount(str(source), path, flags=_BIND | _REC)
+    if path not in DEVICES:
+        # A user namespace may not clear flags that the old mount had.
+        kept = os.statvfs(path).f_flag & (_NOSUID | _NODEV | 8 | 1024 | 2048)
+        _mount("none", path, flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | kept)
+
+
+def become_nobody(uid: int, work: str) -> None:
+    """Lose every right that root or a user namespace gave.
+
+    `uid` 0 keeps root's identity (its interpreter may be readable to root
+    alone) but none of root's powers.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    if uid and os.getuid() == 0:
+        try:
+            _be(uid, work)
+        except OSError:  # a container that maps few ids
+            _be(NOBODY, work)
+    header = struct.pack("II", 0x20080522, 0)  # capset(2), version 3
+    _call("capset", header, struct.pack("6I", *[0] * 6))
+
+
+def _be(uid: int, work: str) -> None:
+    if Path(work).stat().st_mode & 0o777 != 0o777:
+        os.chown(work, uid, uid)
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def die_with_parent() -> None:
+    """SIGKILL as soon as the watching process is gone."""
+    _call("prctl", _PDEATHSIG, 9, 0, 0, 0)
+
+
+def no_new_rights() -> None:
+    """No set-uid program gives anything back."""
+    _call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def limit(*, seconds: int, megabytes: int, file_megabytes: int) -> None:
+    """CPU, memory, file size, open files; no core dumps, no locked memory."""
+    mega = 1 << 20
+    wanted = {
+        "CPU": (seconds, seconds + 1),
+        "AS": (megabytes * mega,) * 2,
+        "FSIZE": (file_megabytes * mega,) * 2,
+        "NOFILE": (64, 64),
+        "CORE": (0, 0),
+        "MEMLOCK": (0, 0),
+        "MSGQUEUE": (0, 0),
+    }
+    for name, pair in wanted.items():
+        kind = getattr(resource, f"RLIMIT_{name}", None)
+        if kind is None:
+            continue
+        _, hard = resource.getrlimit(kind)
+        if hard != resource.RLIM_INFINITY:
+            pair = tuple(min(one, hard) for one in pair)
+        try:
+            resource.setrlimit(kind, pair)
+        except (OSError, ValueError):
+            if name in ("CPU", "FSIZE"):  # macOS refuses AS; these two work anywhere
+                raise
+
+
+def limit_processes(count: int) -> None:
+    """At most so many processes and threads of this user, wherever they run."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    if hard != resource.RLIM_INFINITY:
+        count = min(count, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (count, count))
+
+
+def landlock(readable: list[str], work: str) -> int:
+    """Forbid every file but these, and TCP; the interface's version, 0 if absent."""
+    version = _libc.syscall(444, None, ctypes.c_size_t(0), 1)
+    if version < 1:
+        return 0
+    rights = (1 << (13 + (version >= 2) + (version >= 3))) - 1
+    rules = struct.pack("QQQ", rights, 3 * (version >= 4), 3 * (version >= 6))
+    size = 8 + 8 * (version >= 4) + 8 * (version >= 6)
+    ruleset = _call("syscall", 444, rules, ctypes.c_size_t(size), 0)
+    reading = 0b1100  # READ_FILE | READ_DIR
+    for path, allowed in [*((path, reading) for path in readable), (work, rights)]:
+        try:
+            beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            continue
+        if not Path(path).is_dir():
+            allowed &= 0b110  # a file can be read and written, not listed
+        if path in DEVICES:
+            allowed |= (0b10 | 1 << 14) & rights  # write, truncate
+        rule = struct.pack("=Qi", allowed, beneath)
+        _call("syscall", 445, ruleset, 1, rule, 0)
+        os.close(beneath)
+    _call("syscall", 446, ruleset, 0)
+    os.close(ruleset)
+    return version
+
+
+# Refused with EPERM: x86_64's number, then aarch64's (-1: has none).
+_REFUSED = {
+    **{"fork": (57, -1), "vfork": (58, -1), "execve": (59, 221)},
+    **{"execveat": (322, 281), "ptrace": (101, 117), "process_vm_readv": (310, 270)},
+    **{"process_vm_writev": (311, 271), "pidfd_open": (434, 434)},
+    **{"pidfd_send_signal": (424, 424), "pidfd_getfd": (438, 438)},
+    **{"rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240)},
+    **{"setsid": (112, 157), "setpgid": (109, 154), "setpriority": (141, 140)},
+    **{"socket": (41, 198), "connect": (42, 203), "bind": (49, 200)},
+    **{"listen": (50, 201), "accept": (43, 202), "accept4": (288, 242)},
+    **{"unshare": (272, 97), "setns": (308, 268), "mount": (165, 40)},
+    **{"umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51)},
+    **{"mknod": (133, -1), "mknodat": (259, 33), "name_to_handle": (303, 264)},
+    **{"open_by_handle_at": (304, 265), "keyctl": (250, 219), "add_key": (248, 217)},
+    **{"request_key": (249, 218), "bpf": (321, 280), "perf_event": (298, 241)},
+    **{"userfaultfd": (323, 282), "io_uring_setup": (425, 425)},
+    **{"io_uring_enter": (426, 426), "io_uring_register": (427, 427)},
+    # memory that no address space limit counts
+    **{"memfd_create": (319, 279), "shmget": (29, 194), "msgget": (68, 186)},
+    **{"semget": (64, 190), "mq_open": (240, 180), "memfd_secret": (447, 447)},
+    **{"init_module": (175, 105), "finit_module": (313, 273), "reboot": (169, 142)},
+    **{"swapon": (167, 224), "sethostname": (170, 161), "syslog": (103, 116)},
+    **{f"mount_api_{n}": (n, n) for n in (428, 429, 430, 431, 432, 433, 442)},
+}
+# (audit architecture, clone, clone3, signals: kill tkill tgkill)
+_MACHINES = {
+    "x86_64": (0xC000003E, 56, 435, (62, 200, 234)),
+    "aarch64": (0xC00000B7, 220, 435, (129, 130, 131)),
+}
+_ALLOW, _EPERM, _ENOSYS, _KILL = 0x7FFF0000, 0x50001, 0x50026, 0x80000000
+_LOAD, _EQ, _GE, _ANY, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
+
+
+def _filter(pid: int) -> list[tuple[int, int, int, int]]:
+    """The seccomp program: (code, jump if true, jump if false, value)."""
+    audit, clone, clone3, signals = _MACHINES[platform.machine()]
+    column = 0 if platform.machine() == "x86_64" else 1
+    lines = [(_LOAD, 0, 0, 4), (_EQ, 1, 0, audit), (_RET, 0, 0, _KILL)]
+    # Numbers from 2^30 are x86_64's x32 twins of the same calls.
+    lines += [(_LOAD, 0, 0, 0), (_GE, 0, 1, 1 << 30), (_RET, 0, 0, _EPERM)]
+    for number in (pair[column] for pair in _REFUSED.values()):
+        if number >= 0:
+            lines += [(_EQ, 0, 1, number), (_RET, 0, 0, _EPERM)]
+    # clone3 hides its flags behind a pointer; libc falls back to clone.
+    lines += [(_EQ, 0, 1, clone3), (_RET, 0, 0, _ENOSYS)]
+    thread = [(_LOAD, 0, 0, 16), (_ANY, 1, 0, 0x10000), (_RET, 0, 0, _EPERM)]
+    lines += [(_EQ, 0, 4, clone), *thread, (_RET, 0, 0, _ALLOW)]
+    mine = [(_LOAD, 0, 0, 16), (_EQ, 1, 0, pid), (_RET, 0, 0, _EPERM)]
+    for number in signals:
+        lines += [(_EQ, 0, 4, number), *mine, (_RET, 0, 0, _ALLOW)]
+    return [*lines, (_RET, 0, 0, _ALLOW)]
+
+
+def seccomp() -> bool:
+    """Refuse the calls a solution never needs; False where the kernel cannot.
+
+    Threads stay possible; a second process does not, so that one limit bounds
+    all memory and one signal ends everything.
+    """
+    if platform.machine() not in _MACHINES:
+        return False
+    lines = _filter(os.getpid())
+    body = b"".join(struct.pack("HBBI", *line) for line in lines)
+    code = ctypes.create_string_buffer(body)
+    program = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(code))
+    return _libc.prctl(_SECCOMP, 2, program, 0, 0) == 0

@@ -1,0 +1,423 @@
+"""The code verifier: what passes, what cannot be faked, what it costs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from phi_kit.core.rng import rng
+from phi_kit.data.procedural import items
+from phi_kit.data.records import Seed
+from phi_kit.domains.coding import DOMAIN
+from phi_kit.verify import code, sandbox
+from phi_kit.verify.code_tests import (
+    Check,
+    NotPlainError,
+    UnreadableTestError,
+    checks,
+    decode,
+    same,
+)
+from phi_kit.verify.sandbox import Job, Limits, run
+
+
+def seed(**extra):
+    return Seed("coding", "Add.", "", extra=json.dumps(extra))
+
+
+ADD = seed(tests=["assert add(1, 2) == 3", "assert add(-1, 1) == 0"])
+DOUBLE = seed(cases=[{"stdin": "2\n", "stdout": "4\n"}, {"stdin": "5", "stdout": "10"}])
+
+
+@pytest.mark.parametrize("case", code.CASES, ids=lambda case: case.response[:30])
+def test_its_table(case):
+    item = Seed("coding", case.prompt, case.gold, extra=json.dumps(dict(case.extra)))
+    verdict = code.verify(item, case.response)
+    assert (verdict.value, verdict.lenient) == (case.value, case.lenient or case.value)
+
+
+# Each one tries to be called right without computing anything.
+FAKES = {
+    "prints a success": 'print("2 of 2 tests pass")\ndef add(a, b):\n    return None',
+    "prints the protocol": """
+print('{"nonce": "", "index": 0, "value": ["i", "0x3"]}')
+def add(a, b): return None
+""",
+    "exits at once": "import sys\nsys.exit(0)",
+    "exits hard": "import os\ndef add(a, b): os._exit(0)",
+    "exits in the call": "def add(a, b): raise SystemExit(0)",
+    "equals everything": """
+class Any(int):
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __hash__(self): return 0
+def add(a, b): return Any()
+""",
+    "a string that equals": """
+class Any(str):
+    __eq__ = lambda self, other: True
+    __hash__ = None
+def add(a, b): return Any("x")
+""",
+    "claims a type": """
+class Any:
+    __class__ = int
+    def __eq__(self, other): return True
+def add(a, b): return Any()
+""",
+    "replaces builtins": """
+import builtins
+builtins.type = lambda value: int
+builtins.hex = lambda value: "0x3"
+builtins.eval = lambda *given: 3
+def add(a, b): return object()
+""",
+    "replaces json": """
+import json, os
+json.dumps = lambda *given, **named: '{"index": 0, "value": ["i", "0x3"]}'
+os.write = lambda fd, data: len(data)
+def add(a, b): return object()
+""",
+    "answers for the guard": """
+import os, sys, json
+def add(a, b):
+    frame, nonce = sys._getframe(), None
+    while frame:
+        answer = frame.f_locals.get("answer")
+        if answer:
+            for cell in answer.__closure__:
+                if isinstance(cell.cell_contents, str):
+                    nonce = cell.cell_contents
+        frame = frame.f_back
+    assert nonce, "this test must find it"
+    for index in (0, 1, 2, [1], None, "0", 10 ** 30):
+        for value in (["i", "0x7"], [], None, 5, ["dict", [[["list", []], 1]]], [[]]):
+            line = {"index": index, "value": value, "loaded": 3, "error": []}
+            for fd in range(3, 20):
+                try:
+                    os.write(fd, (json.dumps(line | {"nonce": nonce}) + "\\n").encode())
+                except OSError:
+                    pass
+    os._exit(0)
+""",
+    "looks for the expected": """
+import gc, sys
+def add(a, b):
+    for thing in gc.get_objects():
+        if isinstance(thing, dict) and "expected" in thing:
+            return thing["expected"][0]
+    return [sys.argv, open("/proc/self/cmdline").read()]
+""",
+    "reads the source": """
+import glob
+def add(a, b): return [open(p).read() for p in glob.glob("/**/*.json")] or 9
+""",
+    "a generator": "def add(a, b): yield a + b",
+    "a coroutine": "async def add(a, b): return a + b",
+    "holds itself": "x = []\nx.append(x)\ndef add(a, b): return x",
+    "nested without end": """
+def add(a, b):
+    x = 3
+    for _ in range(10 ** 5): x = [x]
+    return x
+""",
+    "a dict that lies": """
+class D(dict):
+    def items(self): return [(1, 3)]
+def add(a, b): return D()
+""",
+    "a huge answer": "def add(a, b): return 'a' * 10 ** 7",
+    "a huge number": "def add(a, b): return 1 << 400000",
+    "not a number": "def add(a, b): return float('nan')",
+    "an exception that lies": """
+class Right(Exception):
+    def __str__(self): return "passes 2 of 2 tests"
+def add(a, b): raise Right
+""",
+    "threads that go on": """
+import threading
+def spin():
+    while True: pass
+threading.Thread(target=spin).start()
+def add(a, b): return 4
+""",
+    "only the first": "def add(a, b): return 3",
+    "true is not one": "def add(a, b): return a + b == 3",
+}
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_success_cannot_be_faked(name):
+    verdict = code.verify(ADD, f"```python\n{FAKES[name]}\n```")
+    assert (verdict.value, verdict.lenient) == ("wrong", "wrong"), verdict
+
+
+def test_a_right_answer_survives_noise():
+    noisy = """
+import atexit, sys
+print("hello", file=sys.stderr)
+print("a lot " * 100)
+atexit.register(lambda: print("bye"))
+def add(a, b):
+    print("adding")
+    return a + b
+if __name__ == "__main__":
+    raise RuntimeError("a script's part is not run")
+"""
+    assert (
+        code.verify(ADD, f"Sure!\n```python\n{noisy}```\nThis adds.").value == "right"
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "value", "lenient", "word"),
+    [
+        ("print(int(input()) * 2)", "right", "right", "2 of 2"),
+        (
+            "import os\nprint(int(input()) * 2, flush=True)\nos._exit(0)",
+            *["right"] * 2,
+            "",
+        ),
+        ("print(' ', int(input()) * 2)", "wrong", "right", "printed"),
+        ("print(4)", "wrong", "wrong", "case 2 of 2"),
+        ("print(int(input()) * 2)\nraise SystemExit(1)", "wrong", "wrong", "exited"),
+        ("print(input() + input())", "wrong", "wrong", "EOFError"),
+        ("while True: pass", "wrong", "wrong", "out of time"),
+        ("while True: print(4)", "wrong", "wrong", "too much output"),
+        ("x = [0] * 10 ** 9", "wrong", "wrong", "out of memory"),
+        ("import socket\nsocket.socket()", "wrong", "wrong", "forbidden"),
+        ("print(", "wrong", "wrong", "SyntaxError"),
+    ],
+)
+def test_programs(program, value, lenient, word, monkeypatch):
+    monkeypatch.setattr(code, "LIMITS", Limits(seconds=5, cpu=1))
+    verdict = code.verify(DOUBLE, f"```\n{program}\n```")
+    assert (verdict.value, verdict.lenient) == (value, lenient), verdict
+    assert word in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("response", "strict", "loose"),
+    [
+        (
+            "```python\nx = 1\n```\nand\n```python\ny = 2\n```",
+            "y = 2\n",
+            "x = 1\n\ny = 2\n",
+        ),
+        ("```json\n{}\n```", None, None),
+        ("```py\nx = 1", None, "x = 1"),
+        ("x = 1", "x = 1", None),
+        ("Sure", None, None),
+        ("Here:\ndef f():\n    return 1\nThat is it.", None, "def f():\n    return 1"),
+        ("", None, None),
+    ],
+)
+def test_where_code_stands(response, strict, loose):
+    assert (code.block(response), code.blocks(response)) == (strict, loose)
+
+
+def test_code_in_the_thinking_does_not_count():
+    thought = "<think>```python\ndef add(a, b): return a + b\n```</think>I cannot."
+    assert code.verify(ADD, thought).reason == "no answer found"
+
+
+def test_tests_are_taken_apart():
+    found = checks(
+        [
+            "assert f(1) == [1, (2,)]",
+            "assert {1} == set(f(2))",
+            "assert f(3) is None",
+            "assert f(4)",
+            "assert not f(5), 'a message'",
+            "assert math.isclose(f(6), 0.5, rel_tol=0.01)",
+        ]
+    )
+    assert found == (
+        Check("f(1)", [1, (2,)]),
+        Check("set(f(2))", {1}),
+        Check("f(3)", None),
+        Check("f(4)", True, truth=True),
+        Check("f(5)", False, truth=True),
+        Check("f(6)", 0.5, close=(0.01, 0.0)),
+    )
+
+
+def test_humanevals_check_function():
+    text = """
+METADATA = {"author": "x"}
+def check(candidate):
+    assert candidate([1, 2]) == 3
+    assert candidate([]) == 0, "empty"
+"""
+    item = seed(tests=[text], entry="total")
+    assert checks([text], "total")[0] == Check("total([1, 2])", 3)
+    assert code.verify(item, "def total(x): return sum(x)").value == "right"
+    assert code.verify(item, "def total(x): return 3").value == "wrong"
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "f(1) == 2",
+        "assert f(1) == g(1)",
+        "assert f(1) < 3",
+        "for x in range(3):\n    assert f(x) == x",
+        "assert 1 == 1",
+        "assert",
+        "",
+        "import os",
+    ],
+)
+def test_a_test_that_cannot_be_kept_outside_is_unknown(test):
+    with pytest.raises(UnreadableTestError):
+        checks([test])
+    assert code.verify(seed(tests=[test]), "def f(x): return x").value == "unknown"
+
+
+def test_no_sandbox_means_unknown(monkeypatch):
+    def refuse(*given, **named):
+        raise sandbox.RunError("code cannot be run safely on this machine")
+
+    monkeypatch.setattr(code, "run", refuse)
+    verdict = code.verify(ADD, "def add(a, b): return a + b")
+    assert verdict.value == "unknown"
+    assert "cannot be run" in verdict.reason
+
+
+VALUES = [
+    *(0, -7, 1 << 20000, 1.5, float("inf"), 2j, True, None, "", "é\ud800\n", b"\xff"),
+    *(
+        [],
+        [1, [2, (3,)]],
+        (),
+        {1, 2},
+        set(),
+        frozenset({1}),
+        {"a": {1: [None]}, (1,): 0},
+    ),
+]
+
+
+def test_plain_values_come_out_as_they_were():
+    names = {"inf": float("inf")}
+    sent = run(Job("inf = float('inf')", calls=tuple(map(text, VALUES))))
+    found = [decode(answer["value"]) for answer in sent.answers if "value" in answer]
+    assert found == VALUES
+    assert [type(one) for one in found] == [type(one) for one in VALUES]
+    assert eval("inf", names) in found
+
+
+def text(value):
+    return hex(value) if type(value) is int else repr(value)
+
+
+@pytest.mark.parametrize(
+    "sent", [None, [], 3, ["=", 3], ["i", 3], ["f", "x"], ["?", "x"]]
+)
+def test_values_the_guard_never_sends(sent):
+    with pytest.raises(NotPlainError):
+        decode(sent)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "strict", "loose"),
+    [
+        (0.3, 0.1 + 0.2, True, True),
+        (0.3, 0.3000001, False, True),
+        (2, 2.0, True, True),
+        (1, True, False, True),
+        ([1], (1,), False, True),
+        ("1", 1, False, False),
+        ({"a": 1}, {"a": 1, "b": 2}, False, False),
+        ([1], [1, 2], False, False),
+        (10**400, 1.0, False, False),
+        (None, False, False, False),
+    ],
+)
+def test_equality_of_plain_data(a, b, strict, loose):
+    assert same(a, b) is strict
+    assert same(a, b, loosely=True) is loose
+
+
+def drawn(name, count):
+    family = next(f for f in DOMAIN.families if f.name == name)
+    return itertools.islice(items("coding", family, rng_seed=5, split="near"), count)
+
+
+def near(gold, draw):
+    """A printed text that is almost the gold one."""
+    place = int(draw.integers(len(gold)))
+    other = chr(ord(gold[place]) + 1)
+    forms = (
+        gold[:place] + other + gold[place + 1 :],
+        gold + gold[-1],
+        gold[:-1],
+        gold.swapcase() if gold.swapcase() != gold else gold + "0",
+        f"{gold}\n{gold}",
+        gold.replace("\n", " ") if "\n" in gold else f"-{gold}",
+    )
+    return forms[int(draw.integers(len(forms)))]
+
+
+def test_no_near_miss_of_a_thousand_is_accepted():
+    names = [f.name for f in DOMAIN.families if f.name.startswith("print")]
+    tried = 0
+    for name in names:
+        for number, item in enumerate(drawn(name, 250)):
+            miss = near(item.answer, rng(1, "near", name, number))
+            if code.lines(miss) == code.lines(item.answer):
+                continue
+            dress = ("{}", "```\n{}\n```", "Output: {}", "It prints {}")[number % 4]
+            verdict = code.verify(item, dress.format(miss))
+            assert verdict.lenient == "wrong", (item.answer, miss, verdict)
+            tried += 1
+    assert tried >= 950
+
+
+OPERATORS = {" + ": " - ", " * ": " + ", " > ": " >= ", " % ": " // ", " < ": " <= "}
+
+
+def test_no_wrong_function_is_accepted():
+    """A thousand near misses in a few processes: the checks, as `verify` makes them."""
+    wrong, asked = [], []
+    for item in itertools.chain(drawn("write-line", 170), drawn("write-list", 170)):
+        for miss in mutants(item.answer):
+            name = f"f{len(wrong)}"
+            function = item.answer.partition("(")[0].removeprefix("def ")
+            wrong.append(miss.replace(function, name, 1))
+            asked.append(
+                [
+                    Check(check.call.replace(function, name, 1), check.expected)
+                    for check in checks(item.facts["tests"])
+                ]
+            )
+    assert len(wrong) >= 500
+    accepted = 0
+    for start in range(0, len(wrong), 200):
+        part = [check for one in asked[start : start + 200] for check in one]
+        source = "\n\n".join(wrong[start : start + 200])
+        done = run(Job(source, calls=tuple(check.call for check in part)))
+        told = {a["index"]: a for a in done.answers if "index" in a}
+        assert len(told) == len(part), done.status
+        place = 0
+        for one in asked[start : start + 200]:
+            outcomes = [told[place + n] for n in range(len(one))]
+            place += len(one)
+            accepted += all(
+                "value" in out and check.passes(decode(out["value"]), loosely=True)
+                for check, out in zip(one, outcomes, strict=True)
+            )
+    assert accepted == 0
+
+
+def mutants(reference):
+    """Almost the reference: another operator, another number, nothing done."""
+    head, _, body = reference.rpartition("return ")
+    for old, new in OPERATORS.items():
+        if old in body:
+            yield head + "return " + body.replace(old, new, 1)
+    yield f"{head}return None"
+    yield f"{head}return ({body},)"
+    yield f"{head}return str({body}) + ' '"
