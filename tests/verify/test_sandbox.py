@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hostile import HOSTILE
 
 from phi_kit.verify import sandbox
 from phi_kit.verify.sandbox import MODES, Job, Limits, isolation, run
+
+from .hostile import HOSTILE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux walls")
 
