@@ -14,9 +14,9 @@ from phi_kit.core.rng import rng
 from phi_kit.data.procedural import Made
 from phi_kit.data.records import Seed
 from phi_kit.verify import code
-from phi_kit.verify.sandbox import Job, run
+from phi_kit.verify.sandbox import Job, Limits, run
 
-from .base import Domain, Family
+from .base import Benchmarks, Domain, Family, HubSource
 
 _WORDS = (
     *("cat", "sun", "tree", "moon", "apple", "river", "stone", "cloud", "bird"),
@@ -215,7 +215,7 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
     other = _INTEGER.sub(
         lambda found: str(max(int(found[0]) + int(draw.integers(-3, 4)), 0)), program
     )
-    done = run(Job(other))
+    done = run(Job(other), Limits(seconds=3, cpu=1))  # some never end
     well = done.status == "finished" and done.code == 0 and done.stdout.strip()
     if not well or other == program:
         return []
@@ -248,4 +248,20 @@ DOMAIN = Domain(
         Family("write-program", 7, _write_program, usual=False),
     ),
     transforms={"renumber": renumber},
+    checker="code",
+    hub=(
+        HubSource(
+            "google-research-datasets/mbpp",
+            "CC-BY-4.0",
+            config="sanitized",
+            question="prompt",
+            answer="code",
+            note="tests stand in test_list; name it as the tests of extra",
+        ),
+    ),
+    benchmarks=Benchmarks(
+        dev=("MBPP validation",),
+        test=("HumanEval", "LiveCodeBench"),
+        regression=("IFEval",),
+    ),
 )

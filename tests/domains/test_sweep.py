@@ -13,8 +13,9 @@ from phi_kit.steps import pick_domain
 
 PAIRS = [(n, f) for n in domains.names() for f in domains.get(n).families]
 IDS = [f"{name}-{family.name}" for name, family in PAIRS]
-# Their tasks take a second or more for a few items.
+# A second or more for a few items: their tasks, or one sandbox for each.
 SLOW = {"countdown", "queens", "hanoi", "word", "anagrams"}
+SLOW |= {"write-line", "write-list", "write-program"}
 MARKED = [
     pytest.param(*p, id=i, marks=[pytest.mark.slow] * (p[1].name in SLOW))
     for p, i in zip(PAIRS, IDS, strict=True)
