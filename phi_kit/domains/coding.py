@@ -256,7 +256,7 @@ DOMAIN = Domain(
             config="sanitized",
             question="prompt",
             answer="code",
-            note="tests stand in test_list; name it as the tests of extra",
+            note="give its source `extra: {tests: test_list}`",
         ),
     ),
     benchmarks=Benchmarks(
