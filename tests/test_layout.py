@@ -13,7 +13,11 @@ PACKAGE = ROOT / "phi_kit"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MIDDLE = ("data", "models", "metrics", "plots", "train", "verify")
 # Beside what lies below it, what a part of the middle layer may read.
-NEIGHBOURS = {"verify": ("data.records", "metrics"), "train": ("models",), "plots": ("metrics",)}
+NEIGHBOURS = {
+    "verify": ("data.records", "metrics"),
+    "train": ("models",),
+    "plots": ("metrics",),
+}
 BELOW = {
     "core": (),
     **dict.fromkeys(MIDDLE, ("core",)),

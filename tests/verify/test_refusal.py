@@ -244,7 +244,7 @@ def stub(reply):
 
 def honest(prompt: str) -> str:
     """A judge that reads the response block and knows a refusal."""
-    from test_judge import response_in
+    from .test_judge import response_in
 
     said = response_in(prompt)
     refused = said.startswith(("I can't help", "I will not"))
