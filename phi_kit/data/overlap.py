@@ -111,7 +111,7 @@ class Overlap:
                     span = parts[start : start + length]
                     if place is None or self._words[place] != span:
                         continue
-                    if self._ends(place, prompt) and not _longer(parts, start, length):
+                    if self._ends(place, prompt):
                         yield self._hit(place, "contained", " ".join(span))
 
     def _ends(self, place: int, prompt: str) -> bool:
@@ -208,14 +208,3 @@ def _run(
     while right < min(len(row), room) and row[right] == item[right - start + at]:
         right += 1
     return left, right
-
-
-def _longer(parts: Sequence[str], start: int, length: int) -> bool:
-    """Whether a run of numbers goes on around a piece that is numbers only.
-
-    `1 0 0` is a part of `3 1 0 0 2`, yet nobody would call it the same question.
-    """
-    if any(not part.isdigit() for part in parts[start : start + length]):
-        return False
-    around = [*parts[max(start - 1, 0) : start], *parts[start + length :][:1]]
-    return any(part.isdigit() for part in around)

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from phi_kit.core.rng import rng
-from phi_kit.data.procedural import Made
 from phi_kit.data.records import Seed
 from phi_kit.verify import choice, numeric, puzzle
 from phi_kit.verify.base import Verdict
 
 from .base import Benchmarks, Domain, Family
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -66,32 +61,12 @@ def backwards(seed: Seed, rng_seed: int) -> list[Seed]:
     return [_count(seed, "backwards", letter=facts["target_letter"], text=text)]
 
 
-def note(draw: np.random.Generator) -> Made:
-    """Can a short word be built from these letters, each used once?
-
-    Written here because reasoning-gym's `ransom_note` draws from a Python set:
-    its items change with the process (`PYTHONHASHSEED`), whatever the seed.
-    """
-    letters = list("abcdefghijklmnopqrst")
-    draw.shuffle(letters)
-    size = int(draw.integers(2, 4))
-    word, others = "".join(letters[:size]), letters[size:8]
-    possible = bool(draw.integers(2))
-    given = [*word[: None if possible else -1], *others]
-    draw.shuffle(given)
-    prompt = (
-        f'Can the word "{word}" be built from the letters "{"".join(given)}", '
-        "each used once? Answer True or False."
-    )
-    return prompt, str(possible), {}
-
-
 _LETTERS = ("span", "target_letter")
 
 DOMAIN = Domain(
     name="puzzles",
     title="Letters and logic",
-    description="Counting letters, building notes, simple syllogisms.",
+    description="Counting letters, and simple syllogisms.",
     instruction="Give only the answer.",
     answer_kind="number or word",
     verifier=verify,
@@ -111,7 +86,6 @@ DOMAIN = Domain(
             facts=_LETTERS,
         ),
         Family("syllogism", 3, "syllogism"),
-        Family("note", 4, note),
         _scored("backward", 2, "spell_backward", min_word_len=3, max_word_len=4),
         _scored("family", 3, "family_relationships"),
         _scored("sort", 4, "number_sorting", min_numbers=3, max_numbers=4),
