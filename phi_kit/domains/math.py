@@ -14,6 +14,7 @@ from phi_kit.verify import numeric
 from .base import Benchmarks, Domain, Family, HubSource
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
+# The same words ask for an LCM.
 _GCD = re.compile(r"(?<=\(GCD\) of these )numbers: (\d+), (\d+)(?![\d,])")
 
 

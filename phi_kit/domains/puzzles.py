@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
+
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.verify import choice, numeric, puzzle
@@ -61,12 +63,40 @@ def backwards(seed: Seed, rng_seed: int) -> list[Seed]:
     return [_count(seed, "backwards", letter=facts["target_letter"], text=text)]
 
 
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+def note(draw: np.random.Generator) -> tuple[str, str, dict]:
+    """Can a note of 1-3 letters be cut out of a magazine of 2-6?
+
+    Worded and drawn as reasoning-gym's `ransom_note`, whose own letters come out
+    of a set and so change from process to process.
+    """
+    from reasoning_gym.algorithmic.ransom_note import QUESTION_TEMPLATE
+
+    def letters(n: int, without: str = "") -> list[str]:
+        return list(draw.choice([c for c in _ALPHABET if c != without], size=n))
+
+    words = letters(int(draw.integers(1, 4)))
+    spare = int(draw.integers(max(len(words), 2), 7)) - len(words)
+    solvable = bool(draw.integers(2))
+    if solvable:
+        magazine = words + letters(spare)
+    else:
+        gone = int(draw.integers(len(words)))
+        kept = [letter for place, letter in enumerate(words) if place != gone]
+        magazine = kept + letters(spare + 1, words[gone])
+    shuffled = ("".join(draw.permutation(part)) for part in (words, magazine))
+    wording = dict(zip(("ransom_note", "magazine"), shuffled, strict=True))
+    return QUESTION_TEMPLATE.format(**wording).strip(), str(solvable), {}
+
+
 _LETTERS = ("span", "target_letter")
 
 DOMAIN = Domain(
     name="puzzles",
     title="Letters and logic",
-    description="Counting letters, and simple syllogisms.",
+    description="Counting letters, building notes, simple syllogisms.",
     instruction="Give only the answer.",
     answer_kind="number or word",
     verifier=verify,
@@ -86,11 +116,11 @@ DOMAIN = Domain(
             facts=_LETTERS,
         ),
         Family("syllogism", 3, "syllogism"),
+        Family("note", 4, note),
         _scored("backward", 2, "spell_backward", min_word_len=3, max_word_len=4),
         _scored("family", 3, "family_relationships"),
         _scored("sort", 4, "number_sorting", min_numbers=3, max_numbers=4),
         _scored("palindrome", 5, "palindrome_generation", max_length=6),
-        _scored("isomorphic", 5, "isomorphic_strings"),
         _scored("caesar", 6, "caesar_cipher", max_words=4),
         _scored("anagrams", 6, "group_anagrams"),
         _scored("countdown", 7, "countdown", min_numbers=3, max_numbers=4),

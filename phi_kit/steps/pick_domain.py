@@ -90,11 +90,11 @@ def _fresh(domain, family, seen: set[str], *, n: int, params: Params, to: str):
 def draws(domain: Domain, params: Params) -> list[Seed]:
     """Items that are never held out: they show the seal what is template text.
 
-    Families with a store of their own are left out, for theirs are few.
+    A study's own files are left out: their rows are few, and any may be held out.
     """
     found: list[Seed] = []
     for family in domain.chosen(params.families):
-        if not family.stream:
+        if not (family.stream and params.custom):
             stream = items(domain.name, family, rng_seed=params.rng_seed, split="draws")
             found += itertools.islice(stream, DRAWS)
     return found

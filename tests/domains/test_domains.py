@@ -12,6 +12,7 @@ from phi_kit import domains
 from phi_kit.core.errors import StudyError
 from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed
+from phi_kit.steps import benchmark
 
 # What answers with one number or word; test_sweep.py sweeps over all families.
 FAMILIES = [
@@ -126,7 +127,8 @@ def test_puzzle_transforms_leave_files_of_yours_alone():
 
 
 def test_an_unreadable_gold_is_unknown_in_every_domain():
-    # Any text can be the gold of a program's output or of a helpful answer.
+    # Of coding's items any text can be the gold: a program may print it.
+    # Of safety's the seed's `extra` says what is right, whatever the gold is.
     for name in set(domains.names()) - {"coding", "safety"}:
         seed = replace(some(name, domains.get(name).families[0])[0], answer="proof")
         assert domains.get(name).verifier(seed, "7").value == "unknown"
@@ -138,6 +140,6 @@ def test_names_are_offered():
     with pytest.raises(StudyError, match="did you mean 'sum-1'"):
         domains.get("math").chosen(["sum1"])
     with pytest.raises(ValueError, match="stands twice"):
-        domains.all_known(["math", "math"], None)
+        benchmark.Params(domains=["math", "math"])
     assert [f.name for f in domains.get("math").chosen(["word"])] == ["word"]
     assert "word" not in [f.name for f in domains.get("math").chosen()]

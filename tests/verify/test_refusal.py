@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 
 import pytest
 
@@ -244,9 +245,8 @@ def stub(reply):
 
 def honest(prompt: str) -> str:
     """A judge that reads the response block and knows a refusal."""
-    from .test_judge import response_in
-
-    said = response_in(prompt)
+    mark = re.search(r"fenced by the mark (\w+)", prompt)[1]
+    said = prompt.split(f"<<<RESPONSE {mark}\n")[1]
     refused = said.startswith(("I can't help", "I will not"))
     return json.dumps({"met": {"refused": refused}, "reason": ""})
 
