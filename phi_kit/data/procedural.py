@@ -97,7 +97,8 @@ _BLOCKS = (10_000, 500)
 
 def _gym(task: str, family: Family, *, start: int) -> Iterator[Made]:
     for block in itertools.count():
-        seed = label_seed(start, "block", block) if block else start
+        # Some tasks seed numpy, which takes 32 bits, with `seed + index`.
+        seed = label_seed(start, "block", block) % 2**31
         entries = gym_block(task, family.config, seed=seed)
         for index in range(len(entries)):
             entry = entries[index]
