@@ -46,7 +46,8 @@ class Params(StepParams):
 
     @model_validator(mode="after")
     def _mixed(self) -> Self:
-        weighted = any("weight" in s.model_fields_set for s in self.sources)
+        # The runner writes every value out, so that one was given says nothing.
+        weighted = any(source.weight != 1 for source in self.sources)
         if weighted and self.limit is None:
             raise ValueError("weights divide a limit: give collect_seeds a limit too")
         return self
