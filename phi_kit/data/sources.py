@@ -88,7 +88,7 @@ def mix(
         if isinstance(source, Procedural | Task) and share is not None:
             # Its own default limit must not keep it from its share.
             grown = source.model_copy(update={"limit": max(share, 1)})
-            given = "limit" in source.model_fields_set
+            given = source.limit != type(source).model_fields["limit"].default
             rows = itertools.islice(open_source(source if given else grown), share)
         elif share is None:
             rows = open_source(source)

@@ -1,0 +1,15 @@
+"""The runner writes every parameter out: each step reads its own values back."""
+
+from __future__ import annotations
+
+import pytest
+
+from phi_kit import steps
+from phi_kit.study.execute import parameters_of
+
+
+@pytest.mark.parametrize("name", steps.STEPS)
+def test_a_step_reads_back_what_the_runner_writes(name):
+    params = steps.load(name).Params()
+    read = type(params).from_notebook(parameters_of(params))
+    assert read == params
