@@ -116,6 +116,8 @@ class LocalFile(Table):
     @classmethod
     def _exists(cls, path: str) -> str:
         place = from_root(path)
+        if not path.strip():
+            raise ValueError("should name a file or a folder")
         if place.is_dir():
             if not _inside(place):
                 raise ValueError(f"holds no file that ends in {', '.join(SUFFIXES)}")

@@ -93,12 +93,15 @@ def _made(make: Make, rng_seed: int, *labels: str) -> Iterator[Made]:
 # Some tasks build a list as long as their size (gsm_symbolic), others allow only
 # small ones (word_ladder): items come in blocks, each with a hashed seed.
 _BLOCKS = (10_000, 500)
+# These seed numpy with `seed + index`, which takes 32 bits.
+_NUMPY = {"pool_matrix"}
 
 
 def _gym(task: str, family: Family, *, start: int) -> Iterator[Made]:
     for block in itertools.count():
-        # Some tasks seed numpy, which takes 32 bits, with `seed + index`.
-        seed = label_seed(start, "block", block) % 2**31
+        seed = label_seed(start, "block", block) if block else start
+        if task in _NUMPY:
+            seed %= 2**31
         entries = gym_block(task, family.config, seed=seed)
         for index in range(len(entries)):
             entry = entries[index]
