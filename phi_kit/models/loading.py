@@ -61,8 +61,8 @@ def _share_cores() -> None:
     """Let waiting threads sleep; effective if torch is not imported yet.
 
     By default OpenMP threads spin while they wait. With any other program on
-    the machine that makes sampling ten times slower; asleep they lose about a
-    sixth of the speed of an idle machine. An explicit setting is left alone.
+    the machine that makes sampling several times slower; asleep they lose a
+    part of the speed of an idle machine. An explicit setting is left alone.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from .loading import Student
 
-# Rows that decode together. The kit's own choice: on 2 CPU cores the tokens
-# per second stop rising at about this many.
+# Rows that decode together. The kit's own choice, not tuned.
 ROWS = 128
 
 
