@@ -112,7 +112,9 @@ class Overlap:
             yield self._hit(place, "short", span)
 
     def _contained(self, row: Tokens) -> Iterator[Hit]:
-        for place, start, stop in self._whole.inside(row.words):
+        found = self._whole.inside(row.words)
+        # The longest first: an item may hold a shorter one.
+        for place, start, stop in sorted(found, key=lambda one: one[1] - one[2]):
             item, family = self.items[place].prompt, self._families[place]
             if stands_alone(row, start, stop, item=item, family=family):
                 first, last = row.places[start][0], row.places[stop - 1][1]
