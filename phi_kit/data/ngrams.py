@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from math import log
 
 from .drawn import Drawn
@@ -64,20 +64,23 @@ class Pieces:
     def shared(self, parts: Sequence[str]) -> Iterator[tuple[int, str, str]]:
         """Item, which pass found it, and the words, for every shared piece."""
         covered = self._safe.covered(parts)
-        for place, span in self._in_a_row(parts):
+        for place, span in self._in_a_row(parts, covered):
             yield place, f"{FIRST}-gram", span
         if any(covered):
             for place, span in self._between(_own(parts, covered)):
                 yield place, f"{SECOND}-gram", span
 
-    def _in_a_row(self, parts: Sequence[str]) -> Iterator[tuple[int, str]]:
+    def _in_a_row(
+        self, parts: Sequence[str], covered: Sequence[int]
+    ) -> Iterator[tuple[int, str]]:
         for start, gram in enumerate(grams(parts, FIRST)):
             for packed in self._first.get(gram, ()):
                 place, at = packed >> 32, packed & 0xFFFFFFFF
                 left, right = _run(parts, self._items[place], start, at)
-                covered = self._covered[place][at - start + left : at - start + right]
-                # Template words in the run say nothing: eight others must.
-                own = _own(parts[left:right], covered)
+                theirs = self._covered[place][at - start + left :]
+                # Template words of both say nothing: eight others must.
+                both = map(int.__and__, covered[left:right], theirs)
+                own = _own(parts[left:right], both)
                 if self._says(own, place) and (
                     len(own) >= LONG or self._rare(own) or self._counts(parts, place)
                 ):
@@ -110,7 +113,7 @@ class Pieces:
                     yield place, " ".join(piece)
 
 
-def _own(parts: Sequence[str], covered: Sequence[int]) -> list[str]:
+def _own(parts: Sequence[str], covered: Iterable[int]) -> list[str]:
     return [word for word, safe in zip(parts, covered, strict=True) if not safe]
 
 

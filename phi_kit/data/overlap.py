@@ -27,8 +27,8 @@ from .quarantine import Hit
 from .records import Seed, normal
 from .short import Short
 from .template import Safelist, Signature, Template
-from .whole import Whole, stands_alone
-from .words import Tokens, contains, figures, tokens, words
+from .whole import Whole
+from .words import Tokens, contains, figures, signs, tokens, words
 
 # From this many words on two words may change places and eight in a row are left.
 SHORT = 2 * FIRST + 2
@@ -50,7 +50,8 @@ class Overlap:
         exact = {name: [tokens(p).words for p in d] for name, d in drawn.items()}
         self._drawn = {name: Drawn(documents) for name, documents in exact.items()}
         self._families = [self._drawn.get(item.family) for item in items]
-        said = [tokens(item.prompt).words for item in items]
+        read = [tokens(item.prompt) for item in items]
+        said = [one.words for one in read]
         self._shapes = _templates(items, said, exact)
         # Per item of a filled-in family the numbers a piece must come with.
         self._asked = _asked(said, self._families)
@@ -66,7 +67,9 @@ class Overlap:
         for place, item in enumerate(items):
             self._exact.setdefault(normal(item.prompt), place)
         self._whole = Whole(
-            (place, own) for place, own in enumerate(said) if self._inside(place, own)
+            (place, one, self._families[place])
+            for place, one in enumerate(read)
+            if self._inside(place, one.words)
         )
         self._signatures = self._sign(said)
         self._short = Short(
@@ -80,14 +83,16 @@ class Overlap:
         few = self._pieces.own(place) < FIRST
         return self._families[place] is not None or (few and len(own) >= WHOLE)
 
-    def _sign(self, said: Sequence[Sequence[str]]) -> dict[tuple[str, Signature], int]:
-        found: dict[tuple[str, Signature], int] = {}
+    def _sign(
+        self, said: Sequence[list[str]]
+    ) -> dict[tuple[str, Signature], list[tuple[int, list[str]]]]:
+        found = defaultdict(list)
         for place, item in enumerate(self.items):
             if item.family in self._shapes:
                 sign = self._shapes[item.family].signature(said[place])
                 if len(sign) > 1:
-                    found.setdefault((item.family, sign), place)
-        return found
+                    found[item.family, sign].append((place, said[place]))
+        return dict(found)
 
     def hit(self, prompt: str) -> Hit | None:
         """The sealed item a prompt overlaps, or `None`."""
@@ -103,22 +108,22 @@ class Overlap:
         for place, how, span in self._pieces.shared(parts):
             if self._has(place, row.words):
                 yield self._hit(place, how, span)
-        for family, shape in self._shapes.items():
-            sign = shape.signature(row.words)
-            place = self._signatures.get((family, sign)) if sign else None
-            if place is not None:
-                yield self._hit(place, "short", " ".join(sign))
+        yield from self._asking(row.words)
         for place, span in self._short.near(parts):
-            yield self._hit(place, "short", span)
+            if signs(row.words) == signs(tokens(self.items[place].prompt).words):
+                yield self._hit(place, "short", span)
+
+    def _asking(self, said: list[str]) -> Iterator[Hit]:
+        for family, shape in self._shapes.items():
+            sign = shape.signature(said)
+            for place, item in self._signatures.get((family, sign), ()):
+                if shape.frames(sign, said, item):
+                    yield self._hit(place, "short", " ".join(sign))
 
     def _contained(self, row: Tokens) -> Iterator[Hit]:
-        found = self._whole.inside(row.words)
-        # The longest first: an item may hold a shorter one.
-        for place, start, stop in sorted(found, key=lambda one: one[1] - one[2]):
-            item, family = self.items[place].prompt, self._families[place]
-            if stands_alone(row, start, stop, item=item, family=family):
-                first, last = row.places[start][0], row.places[stop - 1][1]
-                yield self._hit(place, "contained", row.text[first:last])
+        for place, start, stop in self._whole.inside(row):
+            first, last = row.places[start][0], row.places[stop - 1][1]
+            yield self._hit(place, "contained", row.text[first:last])
 
     def _has(self, place: int, row: list[str]) -> bool:
         asked = self._asked.get(place)

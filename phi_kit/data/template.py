@@ -106,6 +106,16 @@ class Template:
         counts = Counter(word for word in parts if word in self.words)
         return () if counts - Counter(self.words) else own
 
+    def frames(
+        self, sign: Signature, parts: Sequence[str], item: Sequence[str]
+    ) -> bool:
+        """Whether a prompt with an item's signature asks what the item asks.
+
+        Unless it is a calculation, its template words come in the item's order.
+        """
+        rest = iter(item)
+        return self._calculates(set(parts)) or all(word in rest for word in parts)
+
     def _calculates(self, said: Set[str]) -> bool:
         beyond = (word for word in said if word not in self.words)
         return not _OPERATORS.isdisjoint(said) and all(

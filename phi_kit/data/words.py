@@ -34,7 +34,7 @@ _QUOTES = re.compile("[\"'`\u201c\u201d\u2018\u2019]")
 # as the full stops of a board are.
 _TOKEN = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff]|\d+(?:\.\d+)?|[^\W\d_]+"
-    r"|(?P<end>(?<=[\w)\]}%])[.:;!?]+(?=[\s)\]}]|$)|(?<=[^\W\d_])-(?=[^\W\d_]))"
+    r"|(?P<end>(?<=[\w)\]}%])[.,:;!?]+(?=[\s)\]}]|$)|(?<=[^\W\d_])-(?=[^\W\d_]))"
     r"|[^\s\w,\u2014]|_"
 )
 _CALCULATES = re.compile(r"[\d+*^=<>%×÷_|\[\]{}-]")
@@ -96,6 +96,15 @@ def is_figure(word: str) -> bool:
 def figures(parts: Sequence[str]) -> tuple[str, ...]:
     """The numbers and operators among words, in order."""
     return tuple(word for word in parts if is_figure(word))
+
+
+# Signs that come and go with the way something is written down.
+_WRITTEN = set(".:;!?()-*$&~/")
+
+
+def signs(parts: Sequence[str]) -> tuple[str, ...]:
+    """The signs among `tokens` that a board or a drawing is made of, in order."""
+    return tuple(w for w in parts if not w[0].isalnum() and w not in _WRITTEN)
 
 
 def contains(whole: Sequence[str], part: Sequence[str]) -> bool:
