@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from phi_kit import domains
 from phi_kit.data.procedural import items
@@ -13,7 +14,7 @@ from .conftest import per_second, ratio
 
 pytestmark = pytest.mark.bench
 
-PROMPTS, K, TOKENS = 16, 8, 20
+PROMPTS, K, TOKENS = 16, 8, 64
 
 
 def prompts(student) -> list[str]:
@@ -25,6 +26,7 @@ def prompts(student) -> list[str]:
 
 def test_sampling_vs_generate(student, record):
     texts, calls = prompts(student), 0
+    torch.manual_seed(0)
 
     def ours() -> int:
         nonlocal calls
@@ -60,4 +62,4 @@ def test_sampling_vs_generate(student, record):
         what=f"{PROMPTS} prompts x {K} samples x up to {TOKENS} tokens, NF4, against "
         "generate(num_return_sequences=8) on the same batch",
     )
-    assert figure > 0
+    assert figure >= 2
