@@ -39,6 +39,8 @@ class Params(Recipe, StepParams):
     PER_DOMAIN: ClassVar[bool] = False
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
+    # About three times the rows of a probe: as many steps. The kit's own choice.
+    epochs: int = Field(1, ge=1)
 
     _known = field_validator("domains")(all_known)
 

@@ -20,6 +20,7 @@ from phi_kit.core.params import Strict
 from phi_kit.core.progress import Heartbeat, progress
 from phi_kit.core.rng import label_seed
 from phi_kit.models.loading import Student, device
+from phi_kit.models.unpacked import unpacked
 
 from .rows import IGNORE, Encoded, Row, collate, gate
 
@@ -87,7 +88,8 @@ def train(
     model = get_peft_model(student.model, config)
     try:
         model.train()
-        losses = _fit(model, student, encoded, recipe, out=out, seed=rng_seed)
+        with unpacked(student.model):
+            losses = _fit(model, student, encoded, recipe, out=out, seed=rng_seed)
         with disk_errors(out):
             model.save_pretrained(out)
     finally:
