@@ -54,7 +54,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked["GET"] += 1
-        self.send(200, {"object": "list", "data": self.server.listed})
+        self.send(
+            self.server.list_status, {"object": "list", "data": self.server.listed}
+        )
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -125,6 +127,7 @@ class FaultServer(ThreadingHTTPServer):
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.listed: list[dict[str, Any]] = [{"id": MODEL, "created": 1}]
+        self.list_status = 200
         self.running = self.most_running = 0
 
     @property

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CARRY_ON = "what has arrived is kept, and the same command carries on"
 _QUIET = 5.0  # seconds of nothing but faults that nobody has to hear of
+_LISTINGS = 3  # failures after which a server has no list of models
 _LOOK_AGAIN = 0.05  # seconds until the budget is looked at again
 
 T = TypeVar("T")
@@ -75,17 +76,30 @@ class Asking:
             raise self._incomplete()
 
     async def report(self, put: Callable[[str], None]) -> None:
-        """Hand over what the server says of the model, if anything."""
-        async with self._open():
+        """Hand over what the server says of the model, if anything.
+
+        A list of models that cannot be made (some servers answer 404 or 500)
+        is no list; a server that cannot be reached is waited for.
+        """
+        failures = 0
+
+        async def listing() -> bytes:
+            nonlocal failures
             try:
-                body = await self._patiently(lambda: wire.listing(self.client))
-            except GivenUpError as given_up:
-                raise self._dead(str(given_up)) from None
+                return await wire.listing(self.client)
             except wire.RefusalError as refusal:
                 if refusal.status in (401, 403):
                     raise self._refused(refusal) from None
-                body = b""  # not every server has a list
-        put(wire.described(body, self.endpoint.address))
+                return b""
+            except FaultError as fault:
+                failures += bool(fault.status)
+                fault.counts = False
+                if failures >= _LISTINGS:
+                    return b""
+                raise
+
+        async with self._open():
+            put(wire.described(await self._patiently(listing), self.endpoint.address))
 
     def _open(self) -> AsyncOpenAI:
         from openai import AsyncOpenAI

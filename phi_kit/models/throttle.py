@@ -26,6 +26,7 @@ class FaultError(Exception):
         busy: the server has too much to do: fewer requests at once.
         counts: whether it is one of the tries a sample has.
         wait: seconds after which it wants to be asked again.
+        status: of HTTP, where it answered.
         used: tokens in and out that a useless reply has cost all the same.
     """
 
@@ -36,11 +37,12 @@ class FaultError(Exception):
         busy: bool = False,
         counts: bool = True,
         wait: float | None = None,
+        status: int = 0,
         used: tuple[int, int] = (0, 0),
     ):
         super().__init__(why)
         self.why, self.busy, self.counts = why, busy, counts
-        self.wait, self.used = wait, used
+        self.wait, self.status, self.used = wait, status, used
 
 
 def retry_after(text: str | None) -> float | None:

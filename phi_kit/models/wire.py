@@ -149,7 +149,7 @@ def _status(error: APIStatusError, client: AsyncOpenAI) -> FaultError | RefusalE
     if status in _BUSY and error.code != "insufficient_quota":
         return FaultError(f"HTTP {status}: {text}", busy=True, counts=False, wait=wait)
     if status in _LATER or status >= 500:
-        return FaultError(f"HTTP {status}: {text}", wait=wait)
+        return FaultError(f"HTTP {status}: {text}", wait=wait, status=status)
     return RefusalError(status, text)
 
 

@@ -175,7 +175,9 @@ def test_a_server_teaches_its_dialect():
                 handler.error(400, f"Unrecognized request argument: {field}")
                 return
         if "max_tokens" in request:
-            handler.error(400, "'max_tokens' is unsupported. Use 'max_completion_tokens'")
+            handler.error(
+                400, "'max_tokens' is unsupported. Use 'max_completion_tokens'"
+            )
             return
         handler.answer(request)
 
@@ -239,7 +241,12 @@ def test_a_dead_server_ends_in_one_clear_message():
     assert time.monotonic() - started < 5
     assert not found
     assert isinstance(error, RunError)
-    for part in ("does not answer", "500 of 500 samples are missing", name, "carries on"):
+    for part in (
+        "does not answer",
+        "500 of 500 samples are missing",
+        name,
+        "carries on",
+    ):
         assert part in str(error)
     assert error.__cause__ is None
     assert error.__suppress_context__
@@ -498,6 +505,20 @@ def test_the_identity_is_the_address_and_what_stays_the_same():
         server.listed = []
         assert model.identity == f"{server.name} root=org/x"
         assert server.asked["GET"] == 2
+
+
+@pytest.mark.parametrize("status", [404, 405, 500])
+def test_a_server_without_a_list_has_its_address(status):
+    with serving(well) as server:
+        server.list_status = status
+        assert endpoint(server.name).identity == server.name
+
+
+def test_a_server_that_cannot_be_reached_has_no_identity():
+    with serving(well) as server:
+        name = server.name
+    with pytest.raises(RunError, match="does not answer"):
+        _ = endpoint(name, patience=0.3).identity
 
 
 # --- budget --------------------------------------------------------------------
