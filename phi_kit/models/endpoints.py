@@ -19,7 +19,7 @@ from phi_kit.core.address import Address, address, is_endpoint
 from phi_kit.core.params import EndpointSettings
 from phi_kit.core.threads import produced
 
-from .asking import Asking
+from .requesting import Requesting
 from .sampling import Asked, Sample, Sampler, Sampling, draw
 from .spending import FILE, Spending
 
@@ -75,7 +75,7 @@ class Endpoint:
             RunError: it does not answer.
             ModelError: it refuses the key.
         """
-        (told,) = produced(Asking(self).report)
+        (told,) = produced(Requesting(self).report)
         return f"{self.address} {told}".strip()
 
     @property
@@ -103,7 +103,7 @@ class Endpoint:
                 answers.
         """
         if asked:
-            yield from produced(Asking(self, asked, sampling).samples)
+            yield from produced(Requesting(self, asked, sampling).samples)
 
 
 @lru_cache(maxsize=4)  # whoever asks for the same judge gets the loaded one

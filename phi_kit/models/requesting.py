@@ -41,7 +41,7 @@ def key() -> str:
     return next(filter(None, (os.environ.get(name, "").strip() for name in names)), "")
 
 
-class Asking:
+class Requesting:
     """One call of `Endpoint.stream`, inside its event loop."""
 
     def __init__(
