@@ -83,9 +83,11 @@ def useful(model: Sampler, *, prompts: int, rng_seed: int) -> int:
 def test_sampling_vs_server(record, tmp_path):
     """Its continuous batching takes all requests at once: its fastest way here."""
     near = loading.load.__wrapped__("smollm2-135m", four_bit=False)
-    settings = EndpointSettings(concurrency=PROMPTS * K)
+    settings = EndpointSettings(concurrency=PROMPTS * K, timeout=3600)
+    # By default the server's cache takes nearly all memory that is free.
+    options = ("--continuous-batching", "--cb-max-memory-percent", "0.2")
     rates: list[tuple[float, float]] = []
-    with transformers_serve(tmp_path / "log", "--continuous-batching") as name:
+    with transformers_serve(tmp_path / "log", *options) as name:
         far = Endpoint(name, settings)
         for model in (near, far):  # the server loads its model at a first request
             useful(model, prompts=1, rng_seed=0)

@@ -140,6 +140,25 @@ def test_a_set_changes_one_setting_of_the_endpoint(tmp_path):
         files.load(path, ["endpoint.budget_cost=-1"])
 
 
+def test_steps_2_and_3_go_on_from_there(runs, eights):
+    def behave(handler, request, number):
+        says("8" if request["seed"] % 2 else "9")(handler, request, number)
+
+    common = {"domain": "eights", "endpoint": SETTINGS}
+    with serving(behave) as server:
+        common["model"] = server.name
+        own = definition(eights, "", verifier="numeric")
+        pick_domain.run(pick_domain.Params(custom=own, **common, **SMALL))
+        load = steps.load
+        collect, edge = load("collect_seeds"), load("filter_edge")
+        collect.run(collect.Params(near_duplicates=1.0, **common))
+        done = edge.run(edge.Params(**common)).folder_of_results
+    rows = done.table()
+    assert (rows.tier == "teachable").sum() > 5
+    assert (rows.tokens > 5).all()
+    assert rows.control.sum() > 0
+
+
 # --- judges --------------------------------------------------------------------
 
 
@@ -154,10 +173,10 @@ def judging(handler, request, number):
     says(met)(handler, request, number)
 
 
-def definition(path, judge):
+def definition(path, judge, *, verifier="judge"):
     source = {"path": str(path), "question": "Question", "answer": "Answer"}
     return Definition.model_validate(
-        {"verifier": "judge", "judge": judge, "sources": [source]}
+        {"verifier": verifier, "judge": judge, "sources": [source]}
     )
 
 
