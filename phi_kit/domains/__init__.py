@@ -101,11 +101,16 @@ def of(params: StepParams, name: str = "") -> Domain:
     Raises:
         StudyError: nothing of that name is defined or known.
     """
+    from phi_kit.models import loading
+
     from . import custom
 
     name = name or params.domain
     definition = getattr(params, "custom", None) or _written(params.study, name)
-    return custom.build(name, definition) if definition else get(name)
+    if definition is None:
+        return get(name)
+    judge = loading.judge(definition.judge, params) if definition.judge else None
+    return custom.build(name, definition, complete=judge)
 
 
 def _written(study: str, name: str) -> Any:

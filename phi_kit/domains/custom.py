@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from phi_kit import verify
+from phi_kit.core.address import address, is_endpoint
 from phi_kit.core.errors import did_you_mean
 from phi_kit.core.params import Strict
 from phi_kit.core.places import from_root
@@ -27,10 +28,13 @@ from phi_kit.data.procedural import Family
 from phi_kit.data.quarantine import Unread
 from phi_kit.data.records import Seed, normal
 from phi_kit.data.sources import read
+from phi_kit.models import catalog
+from phi_kit.verify.judge import Judge
 
 from .base import Domain
 
 HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
+Complete = Callable[[str], str]
 Checker = Literal["numeric", "choice", "exact", "code", "refusal", "judge"]
 _KINDS: Mapping[str, tuple[str, str]] = {
     "numeric": ("number", "Give only the answer, one number."),
@@ -85,9 +89,18 @@ class Definition(Strict):
 
     verifier: Checker
     sources: list[OwnFile] = Field(min_length=1)
+    judge: str = ""  # the model of the verifier `judge`
     instruction: str = ""
     title: str = ""
     description: str = ""
+
+    @model_validator(mode="after")
+    def _judged(self) -> Self:
+        if self.judge and self.verifier != "judge":
+            raise ValueError("judge names the model of `verifier: judge`")
+        if is_endpoint(self.judge):
+            address(self.judge)
+        return self
 
     @field_validator("sources")
     @classmethod
@@ -99,14 +112,23 @@ class Definition(Strict):
         return sources
 
     def digests(self) -> dict[str, str]:
-        """Content digests of the files, so that an edited one redoes step 1."""
-        return {source.path: source.digest() for source in self.sources}
+        """Digests of files and judge, so that another one redoes step 1."""
+        judge = {"judge": catalog.named(self.judge)} if self.judge else {}
+        return {source.path: source.digest() for source in self.sources} | judge
 
 
-def build(name: str, definition: Definition) -> Domain:
-    """The domain that a definition describes."""
+def build(
+    name: str, definition: Definition, *, complete: Complete | None = None
+) -> Domain:
+    """The domain that a definition describes.
+
+    Args:
+        name: of the domain.
+        definition: from the study file.
+        complete: asks the judge's model, where the domain has one.
+    """
     kind, instruction = _KINDS[definition.verifier]
-    checker = verify.get(definition.verifier)
+    checker = Judge(complete) if complete else verify.get(definition.verifier)
     return Domain(
         name=name,
         title=definition.title or name,

@@ -32,13 +32,15 @@ class Sample:
 
     `tokens` is its length; `finish` is why it ended, "stop" or "length";
     `logprob` is the mean log-probability of its tokens under the model itself
-    (temperature 1, natural logarithm), where the sampler knows it.
+    (temperature 1, natural logarithm), where the sampler knows it; `cost` is
+    money, where it is known.
     """
 
     text: str
     tokens: int
     finish: str
     logprob: float | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True)

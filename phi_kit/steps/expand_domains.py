@@ -37,6 +37,7 @@ class Params(Recipe, StepParams):
     NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "05_synthesize")
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
     PER_DOMAIN: ClassVar[bool] = False
+    WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
     # About three times the rows of a probe: as many steps. The kit's own choice.
@@ -46,7 +47,7 @@ class Params(Recipe, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.identity(catalog.resolve(self.model))}
+        return {"model": catalog.named(self.model)}
 
 
 def plan(names: list[str]) -> dict[str, list[str]]:

@@ -31,6 +31,7 @@ class Params(Recipe, StepParams):
     STEP: ClassVar[str] = "04_probe_sft"
     NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "03_filter_edge")
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
+    WEIGHTS: ClassVar[bool] = True
 
     domain: str = "math"
 
@@ -38,7 +39,7 @@ class Params(Recipe, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.identity(catalog.resolve(self.model))}
+        return {"model": catalog.named(self.model)}
 
 
 def rows_of_arm(pool: pd.DataFrame, arm: str) -> pd.DataFrame:

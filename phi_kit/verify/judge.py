@@ -21,6 +21,7 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from phi_kit.core.errors import RunError
 from phi_kit.data.records import Seed
 
 from .base import Verdict, visible
@@ -192,7 +193,9 @@ class Judge:
         for _ in range(ATTEMPTS):
             try:
                 reply = self.complete(prompt)
-            except Exception as error:  # an endpoint may raise anything
+            except RunError:
+                raise  # the model is gone or may cost no more: no verdict at all
+            except Exception as error:  # a model may fail in any way
                 fault = f"{type(error).__name__}: {error}"
                 continue
             found = read(str(reply), self.rubric.criteria)
