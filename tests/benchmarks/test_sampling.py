@@ -106,8 +106,8 @@ def test_sampling_vs_server(record, tmp_path):
         figure,
         unit="times the useful tokens per second",
         n=len(rates),
-        what=f"{PROMPTS} prompts x {K} samples x up to {TOKENS} tokens, float32 on both "
-        "sides, against `transformers serve --continuous-batching` on the same "
+        what=f"{PROMPTS} prompts x {K} samples x up to {TOKENS} tokens, float32 on "
+        "both sides, against `transformers serve --continuous-batching` on the same "
         f"machine: {here:.0f} against {there:.0f} tokens/s",
     )
     assert figure > 0
