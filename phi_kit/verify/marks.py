@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 
 _BOX = re.compile(r"\\f?boxed\s*(\{|[^\s{}\\$]+)")
-_HASHES = re.compile(r"####[ \t]*(\S.*)")
+# `#### 5`; below a heading `#### Answer` the next line. `#### Step 2` marks nothing.
+_HASHES = re.compile(
+    r"####[ \t]*(?!(?:step|part|case|method|solution|explanation|check)\b)"
+    r"(?:(?:the[ \t]+)?(?:final[ \t]+)?answer[*_]*[ \t]*(?::[*_]*[ \t]*\n?|\n)\s*)?(\S.*)",
+    re.IGNORECASE,
+)
 # `Answer: 5`, `**Final Answer:** 5`, `✅ Final answer is 5`, on a line of its own.
 # The second piece is the next line, where the answer stands below its heading.
 _LINE = re.compile(

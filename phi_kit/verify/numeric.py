@@ -30,14 +30,18 @@ _MARKS = (
     re.compile(
         r"(?:^|\n)[\s*_#>]*(?:final )?answer[\s*_]*(?:is|:|=)[\s*_]*(.+)", re.IGNORECASE
     ),
-    re.compile(r"\banswer is:?\s*(.+)", re.IGNORECASE),
+    re.compile(r"\banswer(?: to [^.\n]{1,60}?)? is:?\s*(.+)", re.IGNORECASE),
 )
 # A marked answer ends where its reasons begin.
 _CLAUSE = re.compile(r"[;(]|[,.](?:\s|$)|\b(?:because|since)\b", re.IGNORECASE)
 _HEDGE = re.compile(rf"\W*(?:not\b|{_NUMBER}\W*\b(?:or|and/or)\b\W*{_NUMBER})", re.I)
-# `3 + 4` states no number, unless an equals sign or a word comes between.
-_OPEN_SUM = re.compile(rf"{_NUMBER}[ \t]*[-+*×÷^][ \t]*{_NUMBER}\W*$")
-# Searched for near the end only: over thousands of digits it takes for ever.
+# `3 + 4` states no number, unless an equals sign or a word comes between; nor
+# does `3 + 4 =` or a response cut off at `12 +`.
+_OPEN_SUM = re.compile(
+    rf"{_NUMBER}[ \t]*(?:(?:\*\*|[-+*×÷^]|/[ \t]*\d+[ \t]*/)[ \t]*{_NUMBER}\W*|"
+    r"(?:[-+×÷^=]|[ \t]\*)\s*)$"
+)
+_NEAR_END = 120  # characters it is searched in: over thousands it takes for ever
 _COUNTS = (
     *("zero", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -105,7 +109,10 @@ def anywhere(response: str) -> list[str]:
     """Every number that a lenient reader could take for the answer."""
     text = visible(response)
     pieces = [said(piece, marked=True) for piece in marks.everywhere(text)]
-    return [piece for piece in (*pieces, *_NUMBERS.findall(_plain(text))[-1:]) if piece]
+    plain = _plain(text)
+    if not _OPEN_SUM.search(plain[-_NEAR_END:]):
+        pieces += _NUMBERS.findall(plain)[-1:]
+    return [piece for piece in pieces if piece]
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -137,7 +144,9 @@ def _plain(text: str) -> str:
 def _stated(text: str, *, first: bool) -> str:
     """The first or last number of a text; a count in words where it has none."""
     if numbers := _NUMBERS.findall(text):
-        return "" if _OPEN_SUM.search(text[-_LONGEST:]) else numbers[0 if first else -1]
+        return (
+            "" if _OPEN_SUM.search(text[-_NEAR_END:]) else numbers[0 if first else -1]
+        )
     words = text.lower()
     said = [_WORDS[word] for word in re.findall(r"[a-z]+", words) if word in _WORDS]
     return said[-1] if said and not _OTHERS.search(words) else ""
@@ -153,6 +162,8 @@ CASES = (
     Case("72", "<think>72?</think> So the answer is 72.", "right"),
     Case("5", "The answer is 5 or 7", "wrong"),
     Case("5", "The answer is not 5", "wrong", "right"),
+    Case("10", "10**10**10", "wrong", about="a power is no answer"),
+    Case("7", "14 - 7 =", "wrong", about="the question said again"),
     Case("1234", "1,234", "right"),
     Case("1/2", "0.5", "right"),
     Case("7", "seven", "right"),
