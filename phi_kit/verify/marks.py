@@ -7,8 +7,10 @@ import re
 _BOX = re.compile(r"\\f?boxed\s*(\{|[^\s{}\\$]+)")
 # `#### 5`; below a heading `#### Answer` the next line. `#### Step 2` marks nothing.
 _HASHES = re.compile(
-    r"####[ \t]*(?!(?:step|part|case|method|solution|explanation|check)\b)"
-    r"(?:(?:the[ \t]+)?(?:final[ \t]+)?answer[*_]*[ \t]*(?::[*_]*[ \t]*\n?|\n)\s*)?(\S.*)",
+    r"####[ \t]*"
+    r"(?!(?:step|part|case|method|solution|explanation|check)[ \t]*(?:[\d:*\n]|\Z))"
+    r"(?:(?:the[ \t]+)?(?:final[ \t]+)?answer[*_]*[ \t]*(?::[*_]*[ \t]*\n?|\n)\s*)?"
+    r"(\S.*)",
     re.IGNORECASE,
 )
 # `Answer: 5`, `**Final Answer:** 5`, `✅ Final answer is 5`, on a line of its own.
