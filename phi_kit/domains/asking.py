@@ -37,7 +37,7 @@ def ask(
     """
     import pandas as pd
 
-    prompts = [render(student.tokenizer, domain.instruction, s.prompt) for s in seeds]
+    prompts = [student.render(domain.instruction, seed.prompt) for seed in seeds]
     drawn = draw(student, prompts, sampling, k=k, rng_seed=rng_seed, label=label)
     rows = []
     for seed, samples in zip(seeds, drawn, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from phi_kit.core.errors import ModelError
 
 from . import catalog
+from .folders import identity
+from .prompts import render
+from .sampling import Asked, Sample, Sampling
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +29,19 @@ class Student:
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    identity: str = ""  # of the weights: files, precision, adapter
+
+    def render(self, instruction: str, prompt: str) -> str:
+        """The text this model completes."""
+        return render(self.tokenizer, instruction, prompt)
+
+    def stream(
+        self, asked: Sequence[Asked], sampling: Sampling
+    ) -> Iterator[tuple[int, Sample]]:
+        """Decode what is asked; see `sampling.Sampler`."""
+        from .decoding import stream
+
+        yield from stream(self, asked, sampling)
 
     @property
     def stop_ids(self) -> frozenset[int]:
@@ -50,7 +66,12 @@ class Student:
         tuned = PeftModel.from_pretrained(self.model, folder)
         tuned.eval()
         try:
-            yield Student(f"{self.name}+{folder.name}", tuned, self.tokenizer)
+            yield Student(
+                f"{self.name}+{folder.name}",
+                tuned,
+                self.tokenizer,
+                f"{self.identity}+{identity(folder)}",
+            )
         finally:
             tuned.unload()
             # peft leaves its config on the base model and warns at the next one.
@@ -144,4 +165,5 @@ def load(name: str, *, four_bit: bool = True) -> Student:
         # Any will do: the kit masks by position, never by what the PAD token is.
         tokenizer.pad_token = tokenizer.eos_token
     model.eval()
-    return Student(name, model, tokenizer)
+    precision = f"{'nf4-' * four_bit}{str(dtype).removeprefix('torch.')}"
+    return Student(name, model, tokenizer, f"{identity(folder)}/{precision}")

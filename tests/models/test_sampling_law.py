@@ -7,9 +7,10 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from phi_kit.models import sampling
+from phi_kit.models import decoding
+from phi_kit.models.decoding import pick
 from phi_kit.models.prompts import render
-from phi_kit.models.sampling import Sampling, draw, pick
+from phi_kit.models.sampling import Sampling, draw
 
 PROMPTS = [
     "Hi",
@@ -67,7 +68,7 @@ def test_a_sample_does_not_depend_on_its_batch(stopping, monkeypatch):
     assert draw(stopping, PROMPTS[::-1], WARM, k=3, rng_seed=1) == whole[::-1]
     fewer = draw(stopping, PROMPTS, WARM, k=2, rng_seed=1)
     assert fewer == [samples[:2] for samples in whole]
-    monkeypatch.setattr(sampling, "ROWS", 2)  # k > ROWS
+    monkeypatch.setattr(decoding, "ROWS", 2)  # k > ROWS
     assert draw(stopping, PROMPTS, WARM, k=3, rng_seed=1) == whole
 
 
@@ -89,7 +90,7 @@ def test_a_stop_at_the_last_token_is_a_stop(tiny, monkeypatch):
 
 def test_the_end_of_turn_is_not_in_the_text(tiny):
     eos = tiny.tokenizer.eos_token_id
-    sample = sampling._sample(tiny, [*tiny.tokenizer(" 73 ").input_ids, eos])
+    sample = decoding._sample(tiny, [*tiny.tokenizer(" 73 ").input_ids, eos])
     assert (sample.text, sample.finish) == ("73", "stop")
 
 
@@ -132,6 +133,7 @@ def test_a_tokenizer_without_pad_gets_one(tiny, monkeypatch):
         pad_token_id=None, pad_token=None, eos_token="</s>", chat_template="x"
     )
     monkeypatch.setattr(catalog, "resolve", lambda name: "nowhere")
+    monkeypatch.setattr(loading, "identity", lambda folder: "0" * 16)
     for kind, made in (("Tokenizer", bare), ("ModelForCausalLM", tiny.model)):
         monkeypatch.setattr(
             getattr(transformers, f"Auto{kind}"),
