@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from phi_kit import verify
 from phi_kit.core.errors import did_you_mean
@@ -27,7 +27,9 @@ from phi_kit.data.procedural import Family
 from phi_kit.data.quarantine import Unread
 from phi_kit.data.records import Seed, normal
 from phi_kit.data.sources import read
+from phi_kit.models import catalog
 
+from . import judging
 from .base import Domain
 
 HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
@@ -85,6 +87,8 @@ class Definition(Strict):
 
     verifier: Checker
     sources: list[OwnFile] = Field(min_length=1)
+    # Who is asked, where the verifier asks a model.
+    judge_model: str = Field("", validate_default=True)
     instruction: str = ""
     title: str = ""
     description: str = ""
@@ -98,15 +102,39 @@ class Definition(Strict):
             raise ValueError(f"two files are called {', '.join(twice)}; rename one")
         return sources
 
+    @field_validator("judge_model")
+    @classmethod
+    def _has_a_judge(cls, model: str, info: ValidationInfo) -> str:
+        verifier = info.data.get("verifier")
+        if verifier == "judge" and not model:
+            raise ValueError(
+                "is missing: a judge is a model; name one as `model` names the "
+                "student (a catalogue name, a Hugging Face id or a local folder)"
+            )
+        if model and verifier and verifier not in judging.ASKING:
+            raise ValueError(
+                f"is set, but {verifier} asks no model; take it out, or use one of "
+                + ", ".join(judging.ASKING)
+            )
+        return model
+
     def digests(self) -> dict[str, str]:
-        """Content digests of the files, so that an edited one redoes step 1."""
-        return {source.path: source.digest() for source in self.sources}
+        """What step 1 depends on: the files' content, and the judge's weights."""
+        files = {source.path: source.digest() for source in self.sources}
+        if not self.judge_model:
+            return files
+        return files | {"judge": catalog.identity(catalog.resolve(self.judge_model))}
 
 
 def build(name: str, definition: Definition) -> Domain:
     """The domain that a definition describes."""
     kind, instruction = _KINDS[definition.verifier]
-    checker = verify.get(definition.verifier)
+    judge = definition.judge_model
+    checker = (
+        judging.verifier(definition.verifier, judge)
+        if judge
+        else verify.get(definition.verifier)
+    )
     return Domain(
         name=name,
         title=definition.title or name,

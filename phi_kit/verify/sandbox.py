@@ -200,6 +200,11 @@ def isolation() -> Isolation:
     )
 
 
+def in_force() -> str:
+    """The walls around what this process has run; empty if it has run nothing."""
+    return str(isolation()) if isolation.cache_info().currsize else ""
+
+
 def _folder(mode: Mode) -> str:
     if os.name != "posix":
         raise RunError(

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from phi_kit import verify
 from phi_kit.cli import app
 from phi_kit.data.records import Seed
-from phi_kit.verify import matching, math, rows
+from phi_kit.verify import matching, math, rows, sandbox
 
 
 def call(*arguments, **options):
@@ -162,3 +162,28 @@ def test_a_gold_is_right_or_unreadable_against_itself(text):
         or "think" in text.lower()
         or (any(mark in text.lower() for mark in ("answer", "####")))
     )
+
+
+def test_code_rows_say_which_isolation_is_in_force(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    tests = {"tests": ["assert add(1, 2) == 3"]}
+    lines = [
+        row("", "def add(a, b): return a + b", extra=tests),
+        row("", "def add(a, b): return a - b", extra=tests),
+        row("", "I cannot", extra=tests),
+        row("3", "3"),
+    ]
+    file.write_text("\n".join(lines))
+    done = call("verify", "coding", str(file))
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["verdict"] for r in said] == ["right", "wrong", "wrong", "right"]
+    walls = str(sandbox.isolation())
+    assert all(r["reason"].endswith(f"[{walls}]") for r in said[:2])
+    assert f"code was run in the sandbox: {walls}" in done.stderr
+
+
+def test_nothing_is_said_of_a_sandbox_where_no_code_ran(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text(row("3", "3"))
+    sandbox.isolation.cache_clear()
+    assert "sandbox" not in call("verify", "coding", str(file)).stderr
