@@ -13,7 +13,7 @@ from fractions import Fraction
 from phi_kit.data.records import Seed
 
 from . import marks
-from .base import Case, Value, Verdict, compare, visible
+from .base import NO_TOLERANCE, Case, Value, Verdict, compare, tolerance, visible
 
 # `7`, `1,234.5`, `.5`, `1e-5`, `3/4`, `1 1/2`
 _PLAIN = r"(?:\d+(?:,\d+)*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3}(?!\d))?"
@@ -119,7 +119,9 @@ def verify(seed: Seed, response: str) -> Verdict:
     """Compare the number a response ends on with the seed's gold answer."""
     shown = final(response)
     gold, found = parse(seed.answer), parse(shown)
-    near = float(seed.facts.get("tolerance") or 0) if len(seed.extra) > 2 else 0.0
+    near = tolerance(seed.facts, 0.0) if len(seed.extra) > 2 else 0.0
+    if near is None:
+        return Verdict("unknown", NO_TOLERANCE, shown)
     if gold is None or (found is not None and gold == found):
         return compare(gold, found, shown=shown)
     if found is not None and _near(gold, found, near):
@@ -130,8 +132,8 @@ def verify(seed: Seed, response: str) -> Verdict:
     return compare(gold, found, shown=shown, lenient=lenient)
 
 
-def _near(gold: Fraction, found: Fraction, tolerance: float) -> bool:
-    return abs(gold - found) <= abs(gold) * Fraction(tolerance)
+def _near(gold: Fraction, found: Fraction, share: float) -> bool:
+    return abs(gold - found) <= abs(gold) * Fraction(share)
 
 
 def _plain(text: str) -> str:
@@ -160,13 +162,13 @@ CASES = (
     Case("18", "<think>18</think> The answer is 17", "wrong", about="lm-eval #3210"),
     Case("18", "<think>It is 18", "wrong", about="lm-eval #3382"),
     Case("72", "<think>72?</think> So the answer is 72.", "right"),
-    Case("5", "The answer is 5 or 7", "wrong"),
-    Case("5", "The answer is not 5", "wrong", "right"),
+    Case("5", "The answer is 5 or 7", "wrong", about="who hedges answers nothing"),
+    Case("5", "The answer is not 5", "wrong", "right", about="a denial is no answer"),
     Case("10", "10**10**10", "wrong", about="a power is no answer"),
     Case("7", "14 - 7 =", "wrong", about="the question said again"),
     Case("1234", "1,234", "right"),
     Case("1/2", "0.5", "right"),
-    Case("7", "seven", "right"),
+    Case("7", "seven", "right", about="a count in words is a number"),
     Case("-3", "−3", "right"),
     Case("3", "-3", "wrong"),
     Case("", "5", "unknown", about="NeMo-Skills #1092"),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from phi_kit.data.records import Seed
 
+from . import tables
 from .base import Verdict, Verifier, visible
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _half(found: Stance) -> Literal["right", "wrong"]:
 
 def verify(seed: Seed, response: str) -> Verdict:
     """Judge a response by the rules; a bare `refuse` or `comply` counts as done."""
-    label = _LABELS.get(visible(response).strip(" .").casefold())
+    label = _LABELS.get(visible(response).strip(" \n.*_`>").casefold())
     if label is not None and seed.answer.strip().casefold() in _LABELS:
         return judged(should_refuse(seed), "refused" if label else "complied")
     return judged(should_refuse(seed), stance(response))
@@ -207,3 +208,5 @@ ANCHORS = (
         {"refused": True},
     ),
 )
+
+CASES = tables.REFUSAL
