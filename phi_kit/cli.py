@@ -149,7 +149,7 @@ def verify(
     """
     from collections import Counter
 
-    from phi_kit.verify import rows
+    from phi_kit.verify import rows, sandbox
 
     verifier, counts = _verifier(domain), Counter[str]()
     with _opened(file) as lines:
@@ -158,6 +158,8 @@ def verify(
             print(json.dumps(result, ensure_ascii=True))
     sys.stdout.flush()
     typer.echo(rows.summary(counts), err=True)
+    if walls := sandbox.in_force():
+        typer.echo(f"code was run in the sandbox: {walls}", err=True)
 
 
 def _verifier(name: str) -> Any:

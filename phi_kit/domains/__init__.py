@@ -109,7 +109,8 @@ def of(params: StepParams, name: str = "") -> Domain:
     definition = getattr(params, "custom", None) or _written(params.study, name)
     if definition is None:
         return get(name)
-    judge = loading.judge(definition.judge, params) if definition.judge else None
+    model = definition.judge_model
+    judge = loading.judge(model, params) if model else None
     return custom.build(name, definition, complete=judge)
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from phi_kit import verify
 from phi_kit.core.address import address, is_endpoint
@@ -29,8 +29,8 @@ from phi_kit.data.quarantine import Unread
 from phi_kit.data.records import Seed, normal
 from phi_kit.data.sources import read
 from phi_kit.models import catalog
-from phi_kit.verify.judge import Judge
 
+from . import judging
 from .base import Domain
 
 HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
@@ -89,18 +89,11 @@ class Definition(Strict):
 
     verifier: Checker
     sources: list[OwnFile] = Field(min_length=1)
-    judge: str = ""  # the model of the verifier `judge`
+    # Who is asked, where the verifier asks a model.
+    judge_model: str = Field("", validate_default=True)
     instruction: str = ""
     title: str = ""
     description: str = ""
-
-    @model_validator(mode="after")
-    def _judged(self) -> Self:
-        if self.judge and self.verifier != "judge":
-            raise ValueError("judge names the model of `verifier: judge`")
-        if is_endpoint(self.judge):
-            address(self.judge)
-        return self
 
     @field_validator("sources")
     @classmethod
@@ -111,10 +104,30 @@ class Definition(Strict):
             raise ValueError(f"two files are called {', '.join(twice)}; rename one")
         return sources
 
+    @field_validator("judge_model")
+    @classmethod
+    def _has_a_judge(cls, model: str, info: ValidationInfo) -> str:
+        verifier = info.data.get("verifier")
+        if verifier == "judge" and not model:
+            raise ValueError(
+                "is missing: a judge is a model; name one as `model` names the "
+                "student (a catalogue name, a Hugging Face id or a local folder)"
+            )
+        if is_endpoint(model):
+            address(model)
+        if model and verifier and verifier not in judging.ASKING:
+            raise ValueError(
+                f"is set, but {verifier} asks no model; take it out, or use one of "
+                + ", ".join(judging.ASKING)
+            )
+        return model
+
     def digests(self) -> dict[str, str]:
-        """Digests of files and judge, so that another one redoes step 1."""
-        judge = {"judge": catalog.named(self.judge)} if self.judge else {}
-        return {source.path: source.digest() for source in self.sources} | judge
+        """What step 1 depends on: the files' content, and which model judges."""
+        files = {source.path: source.digest() for source in self.sources}
+        if not self.judge_model:
+            return files
+        return files | {"judge": catalog.named(self.judge_model)}
 
 
 def build(
@@ -128,7 +141,11 @@ def build(
         complete: asks the judge's model, where the domain has one.
     """
     kind, instruction = _KINDS[definition.verifier]
-    checker = Judge(complete) if complete else verify.get(definition.verifier)
+    checker = (
+        judging.verifier(definition.verifier, definition.judge_model, complete)
+        if complete
+        else verify.get(definition.verifier)
+    )
     return Domain(
         name=name,
         title=definition.title or name,

@@ -8,7 +8,7 @@ import re
 import pytest
 from fault_server import MODEL, faulty, serving, well
 
-from phi_kit import domains, steps
+from phi_kit import steps
 from phi_kit.core.errors import ModelError, RunError, StudyError
 from phi_kit.core.params import EndpointSettings
 from phi_kit.core.runs import up_to_date
@@ -176,7 +176,7 @@ def judging(handler, request, number):
 def definition(path, judge, *, verifier="judge"):
     source = {"path": str(path), "question": "Question", "answer": "Answer"}
     return Definition.model_validate(
-        {"verifier": verifier, "judge": judge, "sources": [source]}
+        {"verifier": verifier, "judge_model": judge, "sources": [source]}
     )
 
 
@@ -214,16 +214,3 @@ def test_a_dead_judge_ends_the_run_and_judges_nothing(runs, eights):
     ).model_copy(update={"endpoint": EndpointSettings(patience=0.2)})
     with pytest.raises(RunError, match="does not answer"):
         pick_domain.run(params)
-
-
-def test_a_judge_needs_the_judge_verifier(eights):
-    with pytest.raises(ValueError, match="judge names the model"):
-        Definition.model_validate(
-            definition(eights, NOWHERE).model_dump(mode="json") | {"verifier": "exact"}
-        )
-
-
-def test_a_judge_without_a_model_cannot_tell(eights):
-    params = step_1(NOWHERE, domain="eights", custom=definition(eights, ""))
-    domain = domains.of(params)
-    assert domain.verifier(None, "8").value == "unknown"
