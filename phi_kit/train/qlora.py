@@ -21,7 +21,9 @@ from phi_kit.core.progress import Heartbeat, progress
 from phi_kit.core.rng import label_seed
 from phi_kit.models.loading import Student, device
 
-from .rows import IGNORE, Encoded, Row, collate, gate
+from .checks import Sealed
+from .gate import gate
+from .rows import IGNORE, Encoded, Row, collate
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -53,10 +55,17 @@ class Trained:
     tokens: int
     trained_tokens: int
     losses: list[float] = field(repr=False)
+    gate: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def train(
-    student: Student, rows: Sequence[Row], recipe: Recipe, *, out: Path, rng_seed: int
+    student: Student,
+    rows: Sequence[Row],
+    recipe: Recipe,
+    *,
+    out: Path,
+    rng_seed: int,
+    sealed: Sealed | None = None,
 ) -> Trained:
     """Train a fresh adapter on `rows` and save it as a PEFT folder.
 
@@ -68,6 +77,7 @@ def train(
         recipe: rank, learning rate, epochs, batch.
         out: the folder the adapter is saved to.
         rng_seed: names initialisation and data order; the run is repeatable.
+        sealed: what the gate asks whether a text overlaps a held-out item.
 
     Raises:
         DataError: the gate refused the rows.
@@ -76,7 +86,7 @@ def train(
     import torch
     from peft import LoraConfig, get_peft_model
 
-    encoded = gate(student, rows, max_tokens=recipe.max_row_tokens)
+    encoded = gate(student, rows, max_tokens=recipe.max_row_tokens, sealed=sealed)
     torch.manual_seed(label_seed(rng_seed, "adapter", out.name))
     config = LoraConfig(
         r=recipe.rank,
@@ -102,13 +112,14 @@ def train(
         tokens=sum(len(row.ids) for row in encoded) * recipe.epochs,
         trained_tokens=sum(row.trained for row in encoded) * recipe.epochs,
         losses=losses,
+        gate=encoded.report.as_dict(),
     )
 
 
 def _fit(
     model: Any,
     student: Student,
-    rows: list[Encoded],
+    rows: Sequence[Encoded],
     recipe: Recipe,
     *,
     out: Path,
