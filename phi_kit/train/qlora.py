@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from phi_kit.core.errors import RunError, disk_errors
+from phi_kit.core.errors import RunError
 from phi_kit.core.params import Strict
 from phi_kit.core.progress import Heartbeat, progress
 from phi_kit.core.rng import label_seed
 from phi_kit.models.loading import Student, device
 
+from .card import Card, save
 from .checks import Sealed
 from .gate import gate
 from .rows import IGNORE, Encoded, Row, collate
@@ -98,8 +99,8 @@ def train(
     try:
         model.train()
         losses = _fit(model, student, encoded, recipe, out=out, seed=rng_seed)
-        with disk_errors(out):
-            model.save_pretrained(out)
+        said = recipe.model_dump(include=set(Recipe.model_fields))
+        save(model, out, Card.of(student, rows, encoded.report, arm=out.name, **said))
     finally:
         model.unload()
         vars(student.model).pop("peft_config", None)
