@@ -2,7 +2,7 @@
 
 Nothing here knows a model by name. A made-up conversation is rendered and what
 stands around its words is looked at: how the model's turn is opened, which
-token closes it, whether there is a BOS. `tests/models/families.py` names the
+token closes it, whether there is a BOS. `tests/families.py` names the
 families this is checked on.
 """
 

@@ -86,6 +86,7 @@ class Card:
             "license": (licence or "other").lower(),
             "pipeline_tag": "text-generation",
             "tags": ["lora", "phi-kit"],
+            "phi_kit_base": self.identity,  # `export` merges into these and no others
         }
         # JSON is YAML, and quotes whatever a name may hold.
         lines = "\n".join(f"{key}: {json.dumps(value)}" for key, value in head.items())

@@ -86,6 +86,8 @@ def prompt_is_masked(seen: Seen) -> str | None:
     """Up to the first trained token stands the prompt, whole, and nothing else."""
     start = seen.places[0] if seen.places else len(seen.encoded.ids)
     head, prompt = seen.decode(seen.encoded.ids[:start]), seen.row.prompt
+    if head == prompt:
+        return None
     meant = (prompt, seen.there_and_back(prompt))
     for text in meant:
         rest = head.removeprefix(text)
