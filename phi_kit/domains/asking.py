@@ -88,10 +88,11 @@ def rows_of(
     student: Student, domain: Domain, seeds: Sequence[Seed], completions: Sequence[str]
 ) -> list[Row]:
     """Training rows: each seed's rendered prompt with what it should answer."""
-    return [
-        Row(render(student.tokenizer, domain.instruction, seed.prompt), completion)
-        for seed, completion in zip(seeds, completions, strict=True)
-    ]
+    rows = []
+    for seed, completion in zip(seeds, completions, strict=True):
+        asked = (domain.instruction, seed.prompt)
+        rows.append(Row(render(student.tokenizer, *asked), completion, asked))
+    return rows
 
 
 def lengths(
