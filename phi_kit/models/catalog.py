@@ -183,7 +183,7 @@ def published(name: str) -> tuple[str, str]:
     return (folder.name, "") if folder.exists() else (name, "")
 
 
-def named(base: str) -> str:
+def short(base: str) -> str:
     """The catalogue's name for a hub id; any other name as it is."""
     return next((e.name for e in _ENTRIES if e.hf_id == base), base)
 

@@ -100,7 +100,7 @@ def base_of(adapter: Path) -> str:
             where=str(adapter),
             todo="use it beside its base model, with peft",
         )
-    return catalog.named(config.get("base_model_name_or_path") or "")
+    return catalog.short(config.get("base_model_name_or_path") or "")
 
 
 def export(
