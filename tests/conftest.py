@@ -20,8 +20,25 @@ def real_tokenizer():
     return AutoTokenizer.from_pretrained(catalog.resolve("smollm2-135m"))
 
 
+@pytest.fixture(scope="session")
+def tiny_sizes(real_tokenizer):
+    """Of a two-layer model that speaks the embedded model's tokens."""
+    return {
+        "vocab_size": len(real_tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.3,
+        "bos_token_id": real_tokenizer.bos_token_id,
+        "eos_token_id": real_tokenizer.eos_token_id,
+        "pad_token_id": real_tokenizer.pad_token_id,
+    }
+
+
 @pytest.fixture(scope="module")
-def tiny(real_tokenizer):
+def tiny(real_tokenizer, tiny_sizes):
     """A random two-layer Llama that speaks the embedded model's tokens."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -29,16 +46,5 @@ def tiny(real_tokenizer):
     from phi_kit.models.loading import Student
 
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(real_tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.3,
-        bos_token_id=real_tokenizer.bos_token_id,
-        eos_token_id=real_tokenizer.eos_token_id,
-        pad_token_id=real_tokenizer.pad_token_id,
-    )
+    config = LlamaConfig(**tiny_sizes)
     return Student("tiny", LlamaForCausalLM(config).eval(), real_tokenizer)

@@ -1,4 +1,4 @@
-"""Asking a student the items of a domain and checking what it says."""
+"""Asking a model the items of a domain and checking what it says."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.data.records import Seed
+from phi_kit.models.endpoints import Endpoint
 from phi_kit.models.prompts import render
-from phi_kit.models.sampling import Sampling, draw
-from phi_kit.train.rows import Row
+from phi_kit.models.sampling import Sampler, Sampling, draw
+from phi_kit.train.rows import Row, encode
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from phi_kit.core.runs import RunFolder
     from phi_kit.models.loading import Student
 
     from .base import Domain
 
 
+BYTES_PER_TOKEN = 4  # of English text, roughly; only ratios of lengths hang on it
+
+
 def ask(
-    student: Student,
+    student: Sampler,
     domain: Domain,
     seeds: Sequence[Seed],
     *,
@@ -37,7 +42,7 @@ def ask(
     """
     import pandas as pd
 
-    prompts = [render(student.tokenizer, domain.instruction, s.prompt) for s in seeds]
+    prompts = [student.render(domain.instruction, seed.prompt) for seed in seeds]
     drawn = draw(student, prompts, sampling, k=k, rng_seed=rng_seed, label=label)
     rows = []
     for seed, samples in zip(seeds, drawn, strict=True):
@@ -69,6 +74,21 @@ def as_asked(params: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def base_answers(
+    card: RunFolder, student: Student, domain: Domain, dev: Sequence[Seed]
+) -> pd.DataFrame:
+    """What the base model said to the dev items, before any training.
+
+    Step 1's samples, if they are this very model's. Where step 1 asked another
+    (a server, or one that `--set` has since replaced), this one is asked the
+    same way: before and after have to be one model.
+    """
+    params = card.manifest["params"]
+    if params["model"] == student.name:
+        return card.table("samples")
+    return ask(student, domain, dev, **as_asked(params), label="base on dev")
+
+
 def per_item(samples: pd.DataFrame, order: Sequence[Seed]) -> list[float]:
     """Each seed's share of right samples, in the seeds' order."""
     right = (samples.verdict == "right").groupby(samples.seed_id).mean()
@@ -84,7 +104,22 @@ def rows_of(
     student: Student, domain: Domain, seeds: Sequence[Seed], completions: Sequence[str]
 ) -> list[Row]:
     """Training rows: each seed's rendered prompt with what it should answer."""
-    return [
-        Row(render(student.tokenizer, domain.instruction, seed.prompt), completion)
-        for seed, completion in zip(seeds, completions, strict=True)
-    ]
+    rows = []
+    for seed, completion in zip(seeds, completions, strict=True):
+        asked = (domain.instruction, seed.prompt)
+        rows.append(Row(render(student.tokenizer, *asked), completion, asked))
+    return rows
+
+
+def lengths(
+    sampler: Student | Endpoint, domain: Domain, seeds: Sequence[Seed]
+) -> list[int]:
+    """Tokens of each seed as a training row, its gold as the completion.
+
+    An endpoint shows no tokenizer: there a token is taken to be 4 bytes.
+    """
+    if isinstance(sampler, Endpoint):
+        texts = [domain.instruction + seed.prompt + seed.answer for seed in seeds]
+        return [-(-len(text.encode()) // BYTES_PER_TOKEN) for text in texts]
+    rows = rows_of(sampler, domain, seeds, [seed.answer for seed in seeds])
+    return [len(encode(sampler, row).ids) for row in rows]

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core.address import is_endpoint
 from phi_kit.core.errors import ModelError
+from phi_kit.core.params import StepParams
+from phi_kit.core.places import runs_root
 
 from . import catalog
+from .endpoints import Endpoint, complete
+from .folders import identity
+from .prompts import render
+from .sampling import Asked, Sample, Sampling
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +33,24 @@ class Student:
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    identity: str = ""  # of the weights: files, precision, adapter
+
+    def render(self, instruction: str, prompt: str) -> str:
+        """The text this model completes."""
+        return render(self.tokenizer, instruction, prompt)
+
+    def stream(
+        self, asked: Sequence[Asked], sampling: Sampling
+    ) -> Iterator[tuple[int, Sample]]:
+        """Decode what is asked; see `sampling.Sampler`."""
+        from .decoding import stream
+
+        yield from stream(self, asked, sampling)
+
+    @property
+    def about(self) -> str:
+        """What it takes, for a reader."""
+        return f"{self.model.get_memory_footprint() / 1e6:.0f} MB on this machine"
 
     @property
     def stop_ids(self) -> frozenset[int]:
@@ -50,7 +75,12 @@ class Student:
         tuned = PeftModel.from_pretrained(self.model, folder)
         tuned.eval()
         try:
-            yield Student(f"{self.name}+{folder.name}", tuned, self.tokenizer)
+            yield Student(
+                f"{self.name}+{folder.name}",
+                tuned,
+                self.tokenizer,
+                f"{self.identity}+{identity(folder)}",
+            )
         finally:
             tuned.unload()
             # peft leaves its config on the base model and warns at the next one.
@@ -99,21 +129,42 @@ def nf4(dtype: torch.dtype) -> Any:
     )
 
 
+def sampler(params: StepParams) -> Student | Endpoint:
+    """The model a step asks; an endpoint within the study's limits.
+
+    Raises:
+        ModelError: as `load` does.
+    """
+    if is_endpoint(params.model):
+        folder = runs_root() / params.study
+        return Endpoint(params.model, params.endpoint, folder)
+    return load(params.model)
+
+
+def judge(name: str, params: StepParams) -> Callable[[str], str]:
+    """A function from a prompt to a judge's reply; the step's study pays for it."""
+    folder = runs_root() / params.study
+    return complete(name, settings=params.endpoint, folder=folder)
+
+
 @lru_cache(maxsize=1)
-def load(name: str, *, four_bit: bool = True) -> Student:
+def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     """Load a model and its tokenizer; asked again, the same one comes back.
 
     One model is kept: a notebook's example and its step share it, and another
     name lets the first one go.
 
     Args:
-        name: a catalogue name, a Hugging Face id or a local folder.
+        name: a catalogue name, a Hugging Face id, a local folder or an
+            endpoint, which only samples and of which nothing is loaded.
         four_bit: NF4 weights; else the compute dtype's.
 
     Raises:
         ModelError: it cannot be found, or is no causal language model with a
             chat template.
     """
+    if is_endpoint(name):
+        return Endpoint(name)
     folder = catalog.resolve(name)
     _share_cores()
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -144,4 +195,5 @@ def load(name: str, *, four_bit: bool = True) -> Student:
         # Any will do: the kit masks by position, never by what the PAD token is.
         tokenizer.pad_token = tokenizer.eos_token
     model.eval()
-    return Student(name, model, tokenizer)
+    precision = f"{'nf4-' * four_bit}{str(dtype).removeprefix('torch.')}"
+    return Student(name, model, tokenizer, f"{identity(folder)}/{precision}")

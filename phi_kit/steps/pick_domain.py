@@ -64,7 +64,7 @@ class Params(StepParams):
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
-        return {"model": catalog.identity(catalog.resolve(self.model)), **files}
+        return {"model": catalog.named(self.model), **files}
 
 
 def split(domain: Domain, params: Params) -> held_out.HeldOut:
@@ -129,7 +129,7 @@ def run(params: Params) -> StepRun:
         seal.close(run, seal.DRAWS, draws(domain, params))
         dev = parts["dev"]
         samples = ask(
-            loading.load(params.model),
+            loading.sampler(params),
             domain,
             dev,
             sampling=Sampling(params.max_tokens, params.temperature),

@@ -35,13 +35,14 @@ def wait(ready: Callable[[], object], *, seconds: float) -> None:
 def runs(tmp_path: Path) -> Path:
     """Run folders in which step 1 has finished, at a toy size."""
     notebook = ROOT / "notebooks" / "01_pick_domain.ipynb"
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "papermill", str(notebook), "out.ipynb", *SMALL],
         env={**os.environ, "PHI_KIT_RUNS": str(tmp_path / "runs")},
         cwd=tmp_path,
-        check=True,
         capture_output=True,
+        text=True,
     )
+    assert done.returncode == 0, done.stderr[-2000:]
     return tmp_path / "runs"
 
 

@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from phi_kit import __version__
+from phi_kit.cli.export import export
 from phi_kit.core.errors import PhiKitError
 
 
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 models = typer.Typer(no_args_is_help=True, help="The models known by name.")
 app.add_typer(models, name="models")
+app.command()(export)
 
 StudyFile = Annotated[
     str, typer.Argument(metavar="STUDY.yaml", help="a study file of params/")
@@ -149,7 +151,7 @@ def verify(
     """
     from collections import Counter
 
-    from phi_kit.verify import rows
+    from phi_kit.verify import rows, sandbox
 
     verifier, counts = _verifier(domain), Counter[str]()
     with _opened(file) as lines:
@@ -158,6 +160,8 @@ def verify(
             print(json.dumps(result, ensure_ascii=True))
     sys.stdout.flush()
     typer.echo(rows.summary(counts), err=True)
+    if walls := sandbox.in_force():
+        typer.echo(f"code was run in the sandbox: {walls}", err=True)
 
 
 def _verifier(name: str) -> Any:
