@@ -95,8 +95,12 @@ def normal(prompt: str) -> str:
 
     Signs stay: in arithmetic `3 - 4` and `3 + 4` are different prompts.
     """
-    text = unicodedata.normalize("NFKC", prompt).casefold()
-    return re.sub(r"\s+", " ", text).strip()
+    return re.sub(r"\s+", " ", folded(prompt)).strip()
+
+
+def folded(prompt: str) -> str:
+    """A prompt in NFKC and one case, its lines as they were."""
+    return unicodedata.normalize("NFKC", prompt).casefold()
 
 
 def is_sentinel(answer: str) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 
+from .drawn import Drawn
 from .words import figures, jaccard
 
 # From this Jaccard of words on two short prompts are one. The kit's own choice:
@@ -18,14 +19,19 @@ class Short:
 
     Two prompts are alike if their numbers and operators are the same in order
     and at least .8 of their words (Jaccard), where a typing error in a word of
-    five letters or more does not count.
+    five letters or more does not count. A number belongs to the words beside it:
+    where there is one, no shared words but neighbours change places (`4 cm in
+    mm` is not `4 mm in cm`). Of what a program filled in, every word has to be there.
 
     Args:
-        items: a name and the words of every item.
+        items: name and words of every item, and what draws of its family show.
     """
 
-    def __init__(self, items: Iterable[tuple[int, Sequence[str]]]):
-        self._items = dict(items)
+    def __init__(self, items: Iterable[tuple[int, Sequence[str], Drawn | None]]):
+        self._items: dict[int, Sequence[str]] = {}
+        self._drawn: dict[int, Drawn | None] = {}
+        for name, parts, family in items:
+            self._items[name], self._drawn[name] = parts, family
         self._counts = Counter(w for parts in self._items.values() for w in set(parts))
         self._longest = max(map(len, self._items.values()), default=0)
         self._by_word: dict[str, list[int]] = defaultdict(list)
@@ -48,18 +54,48 @@ class Short:
         }
         own = figures(parts)
         for name in sorted(names):
-            item = self._items[name]
-            if own == figures(item) and _alike(parts, item):
+            item, family = self._items[name], self._drawn[name]
+            if own == figures(item) and _alike(_respelt(parts, item), item, family):
                 yield name, " ".join(word for word in parts if word in item)
 
 
-def _alike(one: Sequence[str], other: Sequence[str]) -> bool:
+def _respelt(parts: Sequence[str], item: Sequence[str]) -> list[str]:
+    """The words with typing errors mended, as the item has them."""
+    theirs = sorted(set(item) - set(parts))
+    known = set(item)
+    return [
+        word if word in known else next((w for w in theirs if _typo(word, w)), word)
+        for word in parts
+    ]
+
+
+def _alike(one: Sequence[str], other: Sequence[str], family: Drawn | None) -> bool:
     mine, theirs = set(one), set(other)
-    for word in mine - theirs:
-        meant = next((w for w in sorted(theirs - mine) if _typo(word, w)), None)
-        if meant:
-            mine = (mine - {word}) | {meant}
-    return jaccard(mine, theirs) >= ALIKE
+    if jaccard(mine, theirs) < ALIKE:
+        return False
+    if family and any(family.rare(word) for word in mine ^ theirs):
+        return False
+    if not figures(other):
+        return True
+    shared = mine & theirs
+    first, second = (
+        [word for word in dict.fromkeys(parts) if word in shared]
+        for parts in (one, other)
+    )
+    return _in_order(first, second)
+
+
+def _in_order(one: list[str], other: list[str]) -> bool:
+    """Whether only neighbours have changed places."""
+    place = 0
+    while place < len(one):
+        if one[place] == other[place]:
+            place += 1
+        elif one[place : place + 2] == other[place : place + 2][::-1]:
+            place += 2
+        else:
+            return False
+    return True
 
 
 def _typo(one: str, other: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from .words import grams, is_figure
@@ -51,12 +51,14 @@ def _common(documents: Iterable[Sequence[str]], n: int, often: int) -> set[int]:
     return {gram for gram, count in counts.items() if count >= often}
 
 
-# Words of a question that say nothing where numbers say everything.
+# Words of a question that say nothing where a calculation says everything; none of
+# one letter, which could be a variable.
 _FILLERS = {
-    *("a", "an", "the", "please", "what", "whats", "s", "is"),
+    *("the", "please", "what", "whats", "is"),
     *("compute", "calculate", "evaluate", "solve", "find"),
 }
-Signature = tuple[tuple[str, ...], tuple[str, ...]]
+_OPERATORS = set("+-*/×÷^%")
+Signature = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,31 +74,50 @@ class Template:
     def of(cls, documents: Sequence[Sequence[str]]) -> Template | None:
         """The template of a family, or `None` if its items share too little.
 
-        A word belongs to it if 95 % of the items have it. Fewer than 8 items,
-        or fewer than 4 such words, are no template. The kit's own choices.
+        A word belongs to it if 95 % of the items have it equally often. Fewer
+        than 8 items, or fewer than 4 such words, are no template. The kit's own
+        choice.
         """
         if len(documents) < 8:
             return None
-        counts = [Counter(parts) for parts in documents]
-        inside = Counter(word for count in counts for word in count)
+        inside = Counter(pair for parts in documents for pair in Counter(parts).items())
         shared = {
-            word: min(count[word] for count in counts if word in count)
-            for word, n in inside.items()
+            word: times
+            for (word, times), n in inside.items()
             # Figures are what is filled in, even where every item has a `+`.
             if n >= 0.95 * len(documents) and (word == "=" or not is_figure(word))
         }
         return cls(shared) if len(shared) >= 4 else None
 
     def signature(self, parts: Sequence[str]) -> Signature:
-        """The words beyond the template in order, and template words too many.
+        """The words beyond the template, in order; nothing if that says too little.
 
-        In arithmetic, where only figures are left, filler words do not count:
-        `What is 3 + 4?` asks what `Calculate 3 + 4.` asks.
+        Half the template has to be there, and none of its words more often than
+        in the items: it would be filled in as well, at a place that counts. A
+        calculation asks the same in any frame: `What is 3 + 4?`, `Add: 3 + 4`.
         """
+        said = set(parts)
+        half = 2 * len(said & self.words.keys()) >= len(self.words)
+        if not half and not self._calculates(said):
+            return ()
         own = tuple(word for word in parts if word not in self.words)
+        if self._calculates(said):
+            return tuple(word for word in own if word not in _FILLERS)
         counts = Counter(word for word in parts if word in self.words)
-        excess = sorted((counts - Counter(self.words)).elements())
-        said = tuple(word for word in own if word not in _FILLERS)
-        if said and all(map(is_figure, said)):
-            return said, ()
-        return own, tuple(excess)
+        return () if counts - Counter(self.words) else own
+
+    def frames(
+        self, sign: Signature, parts: Sequence[str], item: Sequence[str]
+    ) -> bool:
+        """Whether a prompt with an item's signature asks what the item asks.
+
+        Unless it is a calculation, its template words come in the item's order.
+        """
+        rest = iter(item)
+        return self._calculates(set(parts)) or all(word in rest for word in parts)
+
+    def _calculates(self, said: Set[str]) -> bool:
+        beyond = (word for word in said if word not in self.words)
+        return not _OPERATORS.isdisjoint(said) and all(
+            is_figure(word) or word in _FILLERS for word in beyond
+        )

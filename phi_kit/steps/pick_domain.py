@@ -16,9 +16,9 @@ from phi_kit import domains
 from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
-from phi_kit.data import seal
+from phi_kit.data import held_out, seal
 from phi_kit.data.procedural import items
-from phi_kit.data.records import Seed, normal, to_frame
+from phi_kit.data.records import Seed, to_frame
 from phi_kit.domains.asking import ask, per_item, truncated
 from phi_kit.domains.base import Domain
 from phi_kit.domains.custom import Definition
@@ -57,34 +57,24 @@ class Params(StepParams):
             raise ValueError(f"'{self.domain}' is one of the kit's; rename yours")
         return self
 
+    def wanted(self) -> dict[str, int]:
+        """How many items each split should have."""
+        return {"dev": self.dev_items, "test": self.test_items}
+
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
         return {"model": catalog.named(self.model), **files}
 
 
-def split(domain: Domain, params: Params) -> dict[str, list[Seed]]:
+def split(domain: Domain, params: Params) -> held_out.HeldOut:
     """The dev and test items: the families in equal parts, no prompt twice."""
-    seen: set[str] = set()
-    families = domain.chosen(params.families)
-    found: dict[str, list[Seed]] = {"dev": [], "test": []}
-    for name, wanted in (("dev", params.dev_items), ("test", params.test_items)):
-        for place, family in enumerate(families):
-            share = (wanted + len(families) - 1 - place) // len(families)
-            found[name] += _fresh(domain, family, seen, n=share, params=params, to=name)
-    return found
-
-
-def _fresh(domain, family, seen: set[str], *, n: int, params: Params, to: str):
-    stream = items(domain.name, family, rng_seed=params.rng_seed, split=to)
-    kept: list[Seed] = []
-    for _, item in zip(range(50 * n), stream):  # noqa: B905 - the stream never ends
-        if len(kept) == n:
-            break
-        if normal(item.prompt) not in seen:
-            seen.add(normal(item.prompt))
-            kept.append(item)
-    return kept
+    return held_out.draw(
+        domain.name,
+        domain.chosen(params.families),
+        wanted=params.wanted(),
+        rng_seed=params.rng_seed,
+    )
 
 
 def draws(domain: Domain, params: Params) -> list[Seed]:
@@ -100,13 +90,13 @@ def draws(domain: Domain, params: Params) -> list[Seed]:
     return found
 
 
-def _require(held_out: dict[str, list[Seed]], domain: Domain) -> None:
+def _require(parts: held_out.HeldOut, domain: Domain) -> None:
     """Stop before anything is asked if too few items can be held out.
 
     Raises:
         DataError: dev or test has fewer than four items.
     """
-    few = {name: len(part) for name, part in held_out.items() if len(part) < FEWEST}
+    few = {name: len(part) for name, part in parts.items() if len(part) < FEWEST}
     if few:
         raise DataError(
             f"too few items to hold out for {domain.name}: "
@@ -131,12 +121,13 @@ def run(params: Params) -> StepRun:
     """Seal the held-out sets and measure the base model on dev."""
     with open_run(params) as run:
         domain = domains.of(params)
-        held_out = split(domain, params)
-        _require(held_out, domain)
-        for name, part in held_out.items():
+        families = domain.chosen(params.families)
+        parts = split(domain, params)
+        _require(parts, domain)
+        for name, part in parts.items():
             seal.close(run, name, part)
         seal.close(run, seal.DRAWS, draws(domain, params))
-        dev = held_out["dev"]
+        dev = parts["dev"]
         samples = ask(
             loading.sampler(params),
             domain,
@@ -160,6 +151,8 @@ def run(params: Params) -> StepRun:
             "scores": scores.to_dict("records"),
             "overall": overall.as_dict(),
             "truncated": truncated(samples),
-            "sealed": {name: len(part) for name, part in held_out.items()},
+            "sealed": {name: len(part) for name, part in parts.items()},
+            "held_out": held_out.counts(parts, families),
+            "ran_out": held_out.ran_out(parts, families, wanted=params.wanted()),
         }
     return run

@@ -288,6 +288,7 @@ _FACTS: dict[int, dict[str, tuple[str, Callable[[Any], str]]]] = {
         "answer_kind": ("answers are", plain),
         "instruction": ("instruction", plain),
         "sealed": ("sealed items", _sealed),
+        "ran_out": ("families that ran out", plain),
     },
     3: {
         "samples": ("samples per seed", count),

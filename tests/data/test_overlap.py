@@ -1,9 +1,5 @@
-from itertools import islice
-
 import pytest
 
-from phi_kit import domains
-from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed, normal
 from phi_kit.data.seal import Seal
 
@@ -92,59 +88,77 @@ def test_second_pass_sees_past_template_text_in_between():
     assert hit is not None
 
 
-@pytest.fixture(scope="module")
-def generated() -> tuple[Seal, list[Seed], list[Seed]]:
-    """A seal over the families of two domains, its items, 10,000 rows of training."""
-    sealed, draws, rows = [], {}, []
-    for name in ("math", "puzzles"):
-        domain = domains.get(name)
-        for family in (f for f in domain.families if f.usual or f.name == "word"):
-            for split in ("dev", "test"):
-                stream = items(name, family, rng_seed=7, split=split)
-                sealed += islice(stream, 30)
-            stream = items(name, family, rng_seed=7, split="draws")
-            draws[family.name] = [item.prompt for item in islice(stream, 500)]
-            rows.append(items(name, family, rng_seed=7, split="train"))
-    each = -(-10_600 // len(rows))
-    rows = [seed for stream in rows for seed in islice(stream, each)]
-    return Seal(sealed, draws), sealed, rows
-
-
-@pytest.mark.parametrize("n", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_no_clean_row_is_hit(generated, n):
-    seal, sealed, rows = generated
-    kept = {normal(item.prompt) for item in sealed}
-    clean = [seed for seed in rows if normal(seed.prompt) not in kept]
-    clean = clean[:: max(len(clean) // n, 1)][:n]
-    hits = [(seed.prompt, seal.hit(seed.prompt)) for seed in clean]
-    by_item = {item.id: item.prompt for item in sealed}
-    false = [
-        (prompt, hit)
-        for prompt, hit in hits
-        # The same story with the same numbers about another person is a true hit.
-        if hit and digits(prompt) != digits(by_item[hit.item])
+def test_a_phrase_of_everyday_words_needs_the_numbers_too():
+    things = [f"{a}{b}s" for a in ("bar", "lim", "top", "gon") for b in "abcdefghijkl"]
+    common = [
+        f"How many {thing} does he spend a week, given {n} hours?"
+        for n, thing in enumerate(things, 10)
     ]
-    assert len(clean) == n or len(clean) > 9_000
-    assert not false
-    assert sum(hit is not None for _, hit in hits) <= 3
+    phrase = "how many hours a week does he spend"
+    item = f"Jon sails to 3 lakes and 4 ponds, 2 days each; {phrase} on board?"
+    seal = natural(*common, item)
+    assert f"Tim writes 10 pages for 4 of his friends; {phrase} on it?" not in seal
+    hit = seal.hit(f"Ann rows over 3 seas and 4 rivers, on 2 days. So {phrase} there?")
+    assert (hit.item, hit.span) == (Seed("math", item, "1").id, phrase)
 
 
-def digits(prompt: str) -> list[str]:
-    return [c for c in prompt if c.isdigit()]
+@pytest.mark.parametrize("n", [4, 6])
+def test_the_same_options_are_not_the_same_question(n):
+    options = " ".join(f"{letter}) {i}" for i, letter in enumerate("ABCDEF"[:n], 1))
+    seal = natural(f"How many legs has an ant? {options}")
+    assert f"Which of these is the smallest prime? {options}" not in seal
 
 
-def test_every_sealed_item_is_hit_whatever_stands_around_it(generated):
-    seal, sealed, _ = generated
-    for item in sealed:
-        assert item.prompt in seal
-        assert item.prompt.replace(" ", "  ").upper() in seal
-        assert f"Think before you answer. {item.prompt} Be brief." in seal
+def test_units_that_change_places_ask_something_else():
+    seal = natural("How many mm are 4 cm?")
+    assert "How many cm are 4 mm?" not in seal
+    assert "how  many mm are 4 cm, please" in seal
 
 
-@pytest.mark.parametrize("form", ["{}", "What is {}?", "Calculate {}", "please: {} ="])
-def test_arithmetic_in_other_words_is_hit(generated, form):
-    seal, sealed, _ = generated
-    sums = [item for item in sealed if item.family == "sum-2"]
-    for item in sums:
-        sum_ = item.prompt.partition(": ")[2].rstrip(" =")
-        assert form.format(sum_) in seal
+BOARD = "Fill in this board, each number once in a row:\n{}"
+
+
+def made(family: str, frame: str, fillings: list[str], drawn: list[str]) -> Seal:
+    """A seal over items that a program fills in, with draws of their family."""
+    items = [Seed("puzzles", frame.format(f), "1", family=family) for f in fillings]
+    return Seal(items, {family: [frame.format(f) for f in drawn]})
+
+
+def test_empty_fields_of_a_board_are_content():
+    rows = ["_ 1 _ 2", "1 _ _ 2", "_ _ 1 2", "1 2 _ _", "2 _ 1 _", "_ 2 _ 1", "_ 2 1 _"]
+    boards = [f"{one}\n{two}" for one in rows for two in rows]
+    seal = made("board", BOARD, ["1 _ 2 _\n_ _ _ _"], boards)
+    item = BOARD.format("1 _ 2 _\n_ _ _ _")
+    assert not any(BOARD.format(board) in seal for board in boards)
+    # The same numbers elsewhere, and a larger board.
+    assert BOARD.format("1 _ _ 2\n_ _ _ _") not in seal
+    assert BOARD.format("1 _ 2 _\n_ _ _ _\n_ _ _ _") not in seal
+    assert " ".join(item.split()) in seal
+    assert f"please solve: {item}\nthanks" in seal
+
+
+def test_a_longer_sequence_is_another_one():
+    frame = "{}, ?"
+    drawn = [f"{n}, {n + 1}, {n}, {n + 2}" for n in range(30)]
+    seal = made("sequence", frame, ["1, 0, 0, 0"], drawn)
+    assert "7, 3, 1, 0, 0, 0, ?" not in seal
+    assert "1, 0, 0, 0, 0, ?" not in seal
+    assert "Go on: 1, 0, 0, 0, ? Thanks" in seal
+
+
+def test_numbers_found_by_chance_are_not_the_item():
+    frame = "Sort the following numbers from the smallest to the largest one: {}"
+    drawn = [f"{n}, {n + 2}, {n + 1}" for n in range(2, 200, 3)]
+    seal = made("sort", frame, ["4, 9, 2"], drawn)
+    assert frame.format("9, 4, 2") not in seal
+    assert frame.format("4, 7, 9, 2") not in seal
+    assert frame.format("4, 9, 2, 1") not in seal
+    assert "There are 4 red, 9 blue and 2 green kites. How many kites?" not in seal
+    assert f"Hello. {frame.format('4,9,2')}. Bye" in seal
+
+
+@pytest.mark.parametrize("item", ["42?", "2, 4", "Why not?"])
+def test_one_or_two_words_count_only_as_the_whole_prompt(item):
+    seal = natural(item)
+    assert item.lower() in seal
+    assert f"please solve: {item} thanks" not in seal
