@@ -1,12 +1,18 @@
 """What tests share: an empty runs folder, a tiny random model."""
 
+import os
+
 import pytest
+
+# Nothing a test samples goes into, or comes from, a ledger that it has not made.
+os.environ["PHI_KIT_LEDGER"] = "off"
 
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """An empty folder of run folders."""
+    """An empty folder of run folders, and of a ledger."""
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("PHI_KIT_LEDGER", raising=False)
     return tmp_path / "runs"
 
 

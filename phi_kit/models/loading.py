@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import ModelError
+from phi_kit.core.places import ledger_address
+from phi_kit.core.replays import marked, replaying
 
 from . import catalog
 from .folders import identity
@@ -61,6 +63,12 @@ class Student:
         if folder is None:
             yield self
             return
+        if marked(folder) is not None:
+            raise ModelError(
+                "this adapter is from a replay and has no weights",
+                where=str(folder),
+                todo="run the step that trains it with the model: --redo",
+            )
         from peft import PeftModel
 
         tuned = PeftModel.from_pretrained(self.model, folder)
@@ -125,7 +133,7 @@ def load(name: str, *, four_bit: bool = True) -> Student:
     """Load a model and its tokenizer; asked again, the same one comes back.
 
     One model is kept: a notebook's example and its step share it, and another
-    name lets the first one go.
+    name lets the first one go. In a replay it is a `replay.Replayed`.
 
     Args:
         name: a catalogue name, a Hugging Face id or a local folder.
@@ -134,6 +142,7 @@ def load(name: str, *, four_bit: bool = True) -> Student:
     Raises:
         ModelError: it cannot be found, or is no causal language model with a
             chat template.
+        RunError: a replay does not know it, or the ledger fails.
     """
     folder = catalog.resolve(name)
     _share_cores()
@@ -142,12 +151,14 @@ def load(name: str, *, four_bit: bool = True) -> Student:
     dtype = compute_dtype()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            device_map=device(),
-            quantization_config=nf4(dtype) if four_bit else None,
-        )
+        model = None
+        if not replaying():
+            model = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                device_map=device(),
+                quantization_config=nf4(dtype) if four_bit else None,
+            )
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"{name} cannot be loaded: {error}",
@@ -164,6 +175,15 @@ def load(name: str, *, four_bit: bool = True) -> Student:
     if tokenizer.pad_token_id is None:
         # Any will do: the kit masks by position, never by what the PAD token is.
         tokenizer.pad_token = tokenizer.eos_token
+    if model is None:
+        from .replay import replayed
+
+        return replayed(name, tokenizer, four_bit=four_bit)
     model.eval()
     precision = f"{'nf4-' * four_bit}{str(dtype).removeprefix('torch.')}"
-    return Student(name, model, tokenizer, f"{identity(folder)}/{precision}")
+    student = Student(name, model, tokenizer, f"{identity(folder)}/{precision}")
+    if ledger_address():
+        from .recordings import remember
+
+        remember(student, folder)
+    return student

@@ -1,7 +1,8 @@
 """Drawing samples from a model, wherever it runs.
 
 `draw` is the one way in. A sampler is whatever can carry it out: a model on
-this machine (`loading.Student`) or one behind an endpoint.
+this machine (`loading.Student`) or one behind an endpoint. What was ever drawn
+stands in the ledger (`ledger`) and is not drawn again.
 """
 
 from __future__ import annotations
@@ -32,13 +33,15 @@ class Sample:
 
     `tokens` is its length; `finish` is why it ended, "stop" or "length";
     `logprob` is the mean log-probability of its tokens under the model itself
-    (temperature 1, natural logarithm), where the sampler knows it.
+    (temperature 1, natural logarithm), where the sampler knows it; `cost` is
+    money, where it is known.
     """
 
     text: str
     tokens: int
     finish: str
     logprob: float | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,11 +101,12 @@ def draw(
         for prompt, count in zip(prompts, counts, strict=True)
         for index in range(count)
     ]
-    drawn: dict[int, Sample] = {}
+    from .supply import supplied
+
     with progress(label, total=len(asked), unit="samples") as bar:
-        for place, sample in sampler.stream(asked, sampling):
-            drawn[place] = sample
-            bar.step(tokens=sample.tokens)
+        drawn = dict(supplied(sampler, asked, sampling, bar))
+    if bar.had and len(asked) > 1:
+        print(f"{label}: {bar.had} of {len(asked)} samples came from the ledger")
     found: list[list[Sample]] = [[] for _ in prompts]
     for place, owner in enumerate(owners):
         found[owner].append(drawn[place])

@@ -22,6 +22,7 @@ from phi_kit.core.rng import label_seed
 from phi_kit.models.loading import Student, device
 from phi_kit.models.unpacked import unpacked
 
+from .recording import recorded
 from .rows import IGNORE, Encoded, Row, collate, gate
 
 if TYPE_CHECKING:
@@ -56,12 +57,14 @@ class Trained:
     losses: list[float] = field(repr=False)
 
 
+@recorded(Trained, Recipe)
 def train(
     student: Student, rows: Sequence[Row], recipe: Recipe, *, out: Path, rng_seed: int
 ) -> Trained:
     """Train a fresh adapter on `rows` and save it as a PEFT folder.
 
-    The student comes back as it was: the adapter is taken off again.
+    The student comes back as it was: the adapter is taken off again. In a replay
+    nothing is trained: see `recording`.
 
     Args:
         student: the frozen model, NF4 or full.
