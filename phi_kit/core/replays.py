@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import RunError
 from .files import write_atomic
 
 REPLAY = "PHI_KIT_REPLAY"
@@ -58,18 +57,3 @@ def recorded(staging: Path, files: Mapping[str, str]) -> dict[str, str]:
         weights = (marked(staging / place.parent) or {}).get("weights", {})
         found |= {str(place.parent / file): is_ for file, is_ in weights.items()}
     return found
-
-
-def protect(manifest: Mapping[str, Any], *, step: str, where: str) -> None:
-    """Refuse to replay over the manifest of a step that a model has carried out.
-
-    Raises:
-        RunError: its adapters would be lost.
-    """
-    if not manifest.get("replayed"):
-        raise RunError(
-            f"{step} was run with a model; a replay would write over it",
-            where=where,
-            todo="replay into another folder: PHI_KIT_RUNS=FOLDER, or give the "
-            "study another name: --set study=NAME",
-        )

@@ -27,7 +27,7 @@ from .flow import Flow
 from .manifests import MANIFEST, commit
 from .params import StepParams
 from .places import runs_root, shown
-from .replays import protect, replaying
+from .replays import replaying
 from .tally import counting
 
 if TYPE_CHECKING:
@@ -224,6 +224,22 @@ def up_to_date(params: StepParams) -> bool:
     return present and manifest["fingerprint"] == fingerprint(params)
 
 
+def require_replayable(params: StepParams) -> None:
+    """Refuse to replay over a step that a model has carried out.
+
+    Raises:
+        RunError: its adapters would be lost.
+    """
+    folder = RunFolder(home(params))
+    if replaying() and folder.finished and not folder.manifest.get("replayed"):
+        raise RunError(
+            f"{params.STEP} was run with a model; a replay would write over it",
+            where=shown(folder.path),
+            todo="replay into another folder: PHI_KIT_RUNS=FOLDER, or give the "
+            "study another name: --set study=NAME",
+        )
+
+
 @contextmanager
 def open_run(params: StepParams) -> Iterator[StepRun]:
     """Run a step inside a `with` block.
@@ -237,8 +253,7 @@ def open_run(params: StepParams) -> Iterator[StepRun]:
             step, the disk is full, or a replay would write over a model's work.
     """
     target = home(params)
-    if replaying() and (folder := RunFolder(target)).finished:
-        protect(folder.manifest, step=params.STEP, where=shown(target))
+    require_replayable(params)
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)

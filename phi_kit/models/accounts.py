@@ -92,6 +92,8 @@ def export(out: Path, *, model: str | None = None) -> int:
         raise StudyError(
             f"an export is .jsonl or .parquet, not '{out.suffix}'", where=str(out)
         )
+    if not out.parent.is_dir():
+        raise RunError("there is no such folder", where=str(out.parent))
     ledger = opened()
     query = sa.select(models.c.name.label("name"), samples).select_from(
         samples.outerjoin(models, models.c.identity == samples.c.model)

@@ -54,13 +54,16 @@ class Claims:
 
         Samples may have been written since they were looked up: look again.
         """
-        self._announce()
+        self._bury()
         mine = claims.c.owner == self.owner
-        insert = self.ledger.database.insert(claims)
         # In one order everywhere: two that claim the same cannot block each other.
         rows = [{"key": key, "owner": self.owner} for key in sorted(keys)]
         with self.ledger.transaction() as opened:
-            opened.execute(insert, rows)
+            opened.execute(self._announcement())
+            opened.execute(self.ledger.database.insert(claims), rows)
+        if self._beating is None:
+            self._beating = threading.Thread(target=self._beat, daemon=True)
+            self._beating.start()
         with self.ledger.connection() as opened:
             return set(opened.scalars(sa.select(claims.c.key).where(mine)))
 
@@ -70,31 +73,29 @@ class Claims:
             opened.execute(sa.delete(claims).where(claims.c.owner == self.owner))
             opened.execute(sa.delete(owners).where(owners.c.owner == self.owner))
 
-    def _announce(self) -> None:
-        """Say that we are alive, and bury those who are not."""
+    def _announcement(self) -> sa.Insert:
+        """Says that we are alive."""
         host, pid, born = _process(os.getpid())
         until = self.ledger.database.clock + LEASE
         row = {"owner": self.owner, "host": host, "pid": pid, "born": born}
         insert = self.ledger.database.insert(owners, instead=True)
-        with self.ledger.connection() as opened:
-            opened.execute(insert.values(**row, until=until))
-        self._bury()
-        if self._beating is None:
-            self._beating = threading.Thread(target=self._beat, daemon=True)
-            self._beating.start()
+        return insert.values(**row, until=until)
 
     def _bury(self) -> None:
+        """Free the claims of the dead."""
         host, *_ = _process(os.getpid())
-        here = sa.select(owners.c["owner", "pid", "born"]).where(owners.c.host == host)
-        late = owners.c.until < self.ledger.database.clock
+        late = (owners.c.until < self.ledger.database.clock).label("late")
         with self.ledger.connection() as opened:
-            dead = [row.owner for row in opened.execute(here) if not _alive(*row[1:])]
-            gone = opened.execute(
-                sa.delete(owners).where(late | owners.c.owner.in_(dead))
-            )
-            if gone.rowcount:
-                left = sa.select(owners.c.owner)
-                opened.execute(sa.delete(claims).where(claims.c.owner.not_in(left)))
+            known = opened.execute(sa.select(owners, late)).all()
+        dead = [
+            one.owner
+            for one in known
+            if one.late or (one.host == host and not _alive(one.pid, one.born))
+        ]
+        if dead:
+            with self.ledger.transaction() as opened:
+                opened.execute(sa.delete(owners).where(owners.c.owner.in_(dead)))
+                opened.execute(sa.delete(claims).where(claims.c.owner.in_(dead)))
 
     def _beat(self) -> None:
         renew = sa.update(owners).where(owners.c.owner == self.owner)

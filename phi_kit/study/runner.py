@@ -26,7 +26,13 @@ from phi_kit.core.flow import Flow
 from phi_kit.core.manifests import MANIFEST, NOTEBOOK
 from phi_kit.core.params import StepParams
 from phi_kit.core.places import project_root, runs_root, shown
-from phi_kit.core.runs import RunFolder, fingerprint, home, up_to_date
+from phi_kit.core.runs import (
+    RunFolder,
+    fingerprint,
+    home,
+    require_replayable,
+    up_to_date,
+)
 
 from .files import Study
 from .reader import Unit
@@ -150,6 +156,7 @@ def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     notebook = project_root() / "notebooks" / f"{unit.params.STEP}.ipynb"
     if not notebook.is_file():
         raise RunError("there is no such notebook", where=shown(notebook))
+    require_replayable(unit.params)
     mark, before = fingerprint(unit.params), _stamp(target)
     _let_go(unit, target, say=say)
     began = time.monotonic()
