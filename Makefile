@@ -32,7 +32,7 @@ report: $(READY) ## write the report of a study: make report STUDY=name
 	$(BIN)/phi-kit report $(STUDY) $(ARGS)
 
 test: $(READY) ## run the everyday tests
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
 
 test-slow: $(READY) ## run the slow tests: real notebooks, kills, conversions
 	$(BIN)/python -m pytest -m slow $(ARGS)

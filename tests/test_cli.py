@@ -31,7 +31,7 @@ def test_help_imports_nothing_heavy():
     )
     assert _seconds_of_children() - began < 1
     assert done.stdout.splitlines()[-1] == "HEAVY []"
-    for command in ("run", "status", "report", "models", "lab"):
+    for command in ("run", "status", "report", "models", "lab", "export"):
         assert command in done.stdout
 
 
@@ -57,7 +57,20 @@ def test_a_missing_study_is_a_message():
     assert done.stderr.startswith("phi-kit: there is no study file 'quickstrat.yaml'")
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["run", "x", "--form", "3"], ["walk"]])
+def test_export_wants_a_finished_study_or_an_adapter(runs, tmp_path):
+    done = call("export", "demo", "--to", str(tmp_path / "out"))
+    assert done.exit_code == 1
+    assert "06_expand_domains has no readable manifest" in done.stderr
+    done = call("export", str(tmp_path), "--to", str(tmp_path / "out"))
+    assert done.exit_code == 1
+    assert "there is no readable adapter here" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+WRONG = [["run"], ["run", "x", "--form", "3"], ["walk"], ["export", "x"]]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
 def test_a_wrong_command_line_is_exit_2(arguments):
     assert call(*arguments).exit_code == 2
 

@@ -29,6 +29,7 @@ from phi_kit.cli.common import (
     TerminatedError,
     carry_out,
 )
+from phi_kit.cli.export import export
 from phi_kit.cli.ledger import ledger
 from phi_kit.core.errors import PhiKitError
 
@@ -63,6 +64,7 @@ app = typer.Typer(
 models = typer.Typer(no_args_is_help=True, help="The models known by name.")
 app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
+app.command()(export)
 
 
 @app.callback(invoke_without_command=True)
@@ -128,7 +130,7 @@ def verify(
     """
     from collections import Counter
 
-    from phi_kit.verify import rows
+    from phi_kit.verify import rows, sandbox
 
     verifier, counts = _verifier(domain), Counter[str]()
     with _opened(file) as lines:
@@ -137,6 +139,8 @@ def verify(
             print(json.dumps(result, ensure_ascii=True))
     sys.stdout.flush()
     typer.echo(rows.summary(counts), err=True)
+    if walls := sandbox.in_force():
+        typer.echo(f"code was run in the sandbox: {walls}", err=True)
 
 
 def _verifier(name: str) -> Any:

@@ -7,15 +7,23 @@ from: a study file, `papermill -p`, a notebook's parameters cell, or Python.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML, YAMLError
 
-from .errors import StudyError, did_you_mean
+from .address import address, is_endpoint
+from .errors import ModelError, StudyError, did_you_mean
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a folder name on every platform
 
@@ -42,22 +50,65 @@ class Strict(BaseModel):
     )
 
 
+class EndpointSettings(Strict):
+    """What a study allows a model behind a URL; of no meaning to a local one.
+
+    Nothing here changes what a sample says, so nothing here makes a finished
+    step stale. Prices are per million tokens, in any one currency.
+
+    Args:
+        budget_tokens: tokens the study may use, prompts included.
+        budget_cost: money it may spend; needs both prices.
+        price_in: of a million prompt tokens.
+        price_out: of a million tokens of answers.
+        concurrency: requests under way at most; fewer while the server is busy.
+        timeout: seconds a request may take.
+        patience: seconds without any answer after which a run gives up.
+        logprobs: ask for the tokens' log-probabilities as well.
+    """
+
+    budget_tokens: int | None = Field(None, ge=1)
+    budget_cost: float | None = Field(None, gt=0)
+    price_in: float | None = Field(None, ge=0)
+    price_out: float | None = Field(None, ge=0)
+    concurrency: int = Field(32, ge=1)
+    timeout: float = Field(600, gt=0)
+    patience: float = Field(120, ge=0)
+    logprobs: bool = False
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.budget_cost is not None and None in (self.price_in, self.price_out):
+            raise ValueError("budget_cost needs price_in and price_out")
+        return self
+
+
 class StepParams(Strict):
     """What the parameters of all seven steps share.
 
     A step's own `Params` adds its fields and says where it stands in the
-    chain: `STEP` (its folder and notebook stem), `NEEDS` (the steps it reads)
-    and `SEALED` (the held-out splits it may open).
+    chain: `STEP` (its folder and notebook stem), `NEEDS` (the steps it reads),
+    `SEALED` (the held-out splits it may open) and `WEIGHTS` (whether it loads
+    the model's weights, which an endpoint does not show).
     """
 
     STEP: ClassVar[str]
     NEEDS: ClassVar[tuple[str, ...]] = ()
     SEALED: ClassVar[tuple[str, ...]] = ()
     PER_DOMAIN: ClassVar[bool] = True
+    WEIGHTS: ClassVar[bool] = False
 
     study: str = Field("quickstart", pattern=NAME)
     rng_seed: int = Field(7, ge=0)
     model: str = Field("smollm2-135m", min_length=1)
+    endpoint: EndpointSettings = EndpointSettings()
+
+    @field_validator("model")
+    @classmethod
+    def _addressed(cls, model: str) -> str:
+        if is_endpoint(model):
+            address(model)
+        return model
 
     @classmethod
     def section(cls) -> str:
@@ -94,13 +145,31 @@ class StepParams(Strict):
         Raises:
             StudyError: a name no parameter has (papermill only warns of it),
                 or a value of the wrong type or range; all faults at once.
+            ModelError: the step loads weights and the model is an endpoint.
         """
         given = {
             name.lower(): value
             for name, value in namespace.items()
             if name.isupper() and not name.startswith("_")
         }
-        return cls.checked(given, where=f"the parameters cell of {cls.STEP}.ipynb")
+        params = cls.checked(given, where=f"the parameters cell of {cls.STEP}.ipynb")
+        params.require_weights()
+        return params
+
+    def require_weights(self) -> None:
+        """Refuse an endpoint where the step loads the model's weights.
+
+        Raises:
+            ModelError: it says which step, and what to set.
+        """
+        if self.WEIGHTS and is_endpoint(self.model):
+            raise ModelError(
+                f"{self.STEP} needs the model's weights, and an endpoint has none",
+                where=self.model,
+                todo="stop before it with --to, or give it a catalogue name, a "
+                "Hugging Face id or a local folder: phi-kit run … "
+                f"--from {self.section()} --set model=NAME",
+            )
 
     @classmethod
     def checked(cls, values: Mapping[str, Any], *, where: str) -> Self:
@@ -121,9 +190,21 @@ def describe(fault: ErrorDetails, params: type[BaseModel]) -> str:
     """One pydantic fault in a reader's words."""
     path = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        known = params.model_fields if len(fault["loc"]) == 1 else ()
-        return f"{path}: unknown parameter{did_you_mean(str(fault['loc'][-1]), known)}"
+        near = did_you_mean(str(fault["loc"][-1]), _fields(params, fault["loc"]))
+        return f"{path}: unknown parameter{near}"
     if fault["type"] == "missing":
         return f"{path}: is missing"
     message = fault["msg"].removeprefix("Value error, ")
     return f"{path}: {message[0].lower()}{message[1:]} (it is {fault['input']!r})"
+
+
+def _fields(params: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
+    """The names known where a fault lies; none inside lists and unions."""
+    for part in loc[:-1]:
+        field = params.model_fields.get(str(part))
+        if field is None or not isinstance(field.annotation, type):
+            return ()
+        if not issubclass(field.annotation, BaseModel):
+            return ()
+        params = field.annotation
+    return params.model_fields

@@ -88,7 +88,9 @@ class Bar(Heartbeat):
 @contextmanager
 def progress(label: str, *, total: int, unit: str) -> Iterator[Heartbeat]:
     """A bar or a heartbeat around a loop; call its `step` as the work goes on."""
-    shown = (Bar if by_hand() else Heartbeat)(label, total=total, unit=unit)
+    # A bar for one thing, as a judge's verdicts come, would only flicker.
+    kind = Bar if by_hand() and total > 1 else Heartbeat
+    shown = kind(label, total=total, unit=unit)
     try:
         yield shown
     finally:

@@ -196,13 +196,14 @@ def fingerprint(params: StepParams) -> str:
     """What a step's outcome depends on, in 16 hex digits.
 
     Parameters, the outputs it reads, the model's weights, the seed files'
-    content and the kit's version. The study's name is only a place.
+    content and the kit's version. The study's name is only a place, and what an
+    endpoint may spend changes no answer.
     """
     return digest_json(
         {
             "step": params.STEP,
             "kit": __version__,
-            "params": params.model_dump(mode="json", exclude={"study"}),
+            "params": params.model_dump(mode="json", exclude={"study", "endpoint"}),
             "inputs": require_upstream(params),
             "outside": params.outside(),
         }
@@ -251,7 +252,9 @@ def open_run(params: StepParams) -> Iterator[StepRun]:
     Raises:
         RunError: upstream is unfinished, another process writes this very
             step, the disk is full, or a replay would write over a model's work.
+        ModelError: the step loads weights and the model is an endpoint.
     """
+    params.require_weights()
     target = home(params)
     require_replayable(params)
     with disk_errors(target):

@@ -10,17 +10,11 @@ from phi_kit.core.errors import PhiKitError
 from .lineage import ancestors
 from .nearness import Near
 from .quarantine import Hit, Judged, Reason, Unread
-from .records import Seed, normal
+from .records import Seed, is_sentinel, normal
 from .seal import Seal
 
 if TYPE_CHECKING:
     from phi_kit.verify.base import Verifier
-
-# What data sets write where an answer should be.
-SENTINELS = {
-    *("", "proof", "notfound", "not found", "no answer", "n/a", "none", "null"),
-    *("nan", "unknown", "tbd", "todo", "[]", "{}"),
-}
 
 
 def judge(
@@ -99,7 +93,7 @@ def _fault(seed: Seed, verifier: Verifier, *, max_chars: int) -> Reason | None:
         return Reason("undecodable text")
     if len(seed.prompt) > max_chars:
         return Reason("prompt too long", detail=f"{len(seed.prompt)} characters")
-    if normal(seed.answer).strip(" .") in SENTINELS:
+    if is_sentinel(seed.answer):
         return Reason("no answer", detail=seed.answer)
     return _gold(seed, verifier)
 

@@ -66,6 +66,11 @@ class Seed:
 
 _MADE = ("reasoning-gym/", "phi-kit/", "transform/")
 _FIELDS = [field.name for field in fields(Seed)]
+# What data sets write where an answer should be.
+_SENTINELS = {
+    *("", "proof", "notfound", "not found", "no answer", "n/a", "none", "null"),
+    *("nan", "unknown", "tbd", "todo", "[]", "{}"),
+}
 
 
 def to_frame(seeds: Iterable[Seed], **columns: Iterable[Any]) -> pd.DataFrame:
@@ -92,3 +97,8 @@ def normal(prompt: str) -> str:
     """
     text = unicodedata.normalize("NFKC", prompt).casefold()
     return re.sub(r"\s+", " ", text).strip()
+
+
+def is_sentinel(answer: str) -> bool:
+    """Whether a gold answer only says that there is none: `proof`, `notfound`."""
+    return normal(answer).strip(" .") in _SENTINELS

@@ -101,11 +101,17 @@ def of(params: StepParams, name: str = "") -> Domain:
     Raises:
         StudyError: nothing of that name is defined or known.
     """
+    from phi_kit.models import loading
+
     from . import custom
 
     name = name or params.domain
     definition = getattr(params, "custom", None) or _written(params.study, name)
-    return custom.build(name, definition) if definition else get(name)
+    if definition is None:
+        return get(name)
+    model = definition.judge_model
+    judge = loading.judge(model, params) if model else None
+    return custom.build(name, definition, complete=judge)
 
 
 def _written(study: str, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Asking a student the items of a domain and checking what it says."""
+"""Asking a model the items of a domain and checking what it says."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.data.records import Seed
+from phi_kit.models.endpoints import Endpoint
 from phi_kit.models.prompts import render
-from phi_kit.models.sampling import Sampling, draw
-from phi_kit.train.rows import Row
+from phi_kit.models.sampling import Sampler, Sampling, draw
+from phi_kit.train.rows import Row, encode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from .base import Domain
 
 
+BYTES_PER_TOKEN = 4  # of English text, roughly; only ratios of lengths hang on it
+
+
 def ask(
-    student: Student,
+    student: Sampler,
     domain: Domain,
     seeds: Sequence[Seed],
     *,
@@ -84,7 +88,22 @@ def rows_of(
     student: Student, domain: Domain, seeds: Sequence[Seed], completions: Sequence[str]
 ) -> list[Row]:
     """Training rows: each seed's rendered prompt with what it should answer."""
-    return [
-        Row(render(student.tokenizer, domain.instruction, seed.prompt), completion)
-        for seed, completion in zip(seeds, completions, strict=True)
-    ]
+    rows = []
+    for seed, completion in zip(seeds, completions, strict=True):
+        asked = (domain.instruction, seed.prompt)
+        rows.append(Row(render(student.tokenizer, *asked), completion, asked))
+    return rows
+
+
+def lengths(
+    sampler: Student | Endpoint, domain: Domain, seeds: Sequence[Seed]
+) -> list[int]:
+    """Tokens of each seed as a training row, its gold as the completion.
+
+    An endpoint shows no tokenizer: there a token is taken to be 4 bytes.
+    """
+    if isinstance(sampler, Endpoint):
+        texts = [domain.instruction + seed.prompt + seed.answer for seed in seeds]
+        return [-(-len(text.encode()) // BYTES_PER_TOKEN) for text in texts]
+    rows = rows_of(sampler, domain, seeds, [seed.answer for seed in seeds])
+    return [len(encode(sampler, row).ids) for row in rows]

@@ -194,7 +194,7 @@ def _write_program(draw: np.random.Generator) -> Made:
     reference = f"numbers = [int(x) for x in input().split()]\nprint({body})"
     cases = []
     for size in (3, 1, 8):
-        numbers = [*_numbers(draw, size=size), n + 1]
+        numbers = [*_numbers(draw, size=size), n + 1, n]  # `>` is not `>=`
         told = " ".join(map(str, numbers))
         shown = eval(body, {"numbers": numbers})
         cases.append({"stdin": f"{told}\n", "stdout": f"{int(shown)}\n"})

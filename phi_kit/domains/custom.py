@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from phi_kit import verify
+from phi_kit.core.address import address, is_endpoint
 from phi_kit.core.errors import did_you_mean
 from phi_kit.core.params import Strict
 from phi_kit.core.places import from_root
@@ -27,10 +28,13 @@ from phi_kit.data.procedural import Family
 from phi_kit.data.quarantine import Unread
 from phi_kit.data.records import Seed, normal
 from phi_kit.data.sources import read
+from phi_kit.models import catalog
 
+from . import judging
 from .base import Domain
 
 HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
+Complete = Callable[[str], str]
 Checker = Literal["numeric", "choice", "exact", "code", "refusal", "judge"]
 _KINDS: Mapping[str, tuple[str, str]] = {
     "numeric": ("number", "Give only the answer, one number."),
@@ -85,6 +89,8 @@ class Definition(Strict):
 
     verifier: Checker
     sources: list[OwnFile] = Field(min_length=1)
+    # Who is asked, where the verifier asks a model.
+    judge_model: str = Field("", validate_default=True)
     instruction: str = ""
     title: str = ""
     description: str = ""
@@ -98,15 +104,48 @@ class Definition(Strict):
             raise ValueError(f"two files are called {', '.join(twice)}; rename one")
         return sources
 
+    @field_validator("judge_model")
+    @classmethod
+    def _has_a_judge(cls, model: str, info: ValidationInfo) -> str:
+        verifier = info.data.get("verifier")
+        if verifier == "judge" and not model:
+            raise ValueError(
+                "is missing: a judge is a model; name one as `model` names the "
+                "student (a catalogue name, a Hugging Face id or a local folder)"
+            )
+        if is_endpoint(model):
+            address(model)
+        if model and verifier and verifier not in judging.ASKING:
+            raise ValueError(
+                f"is set, but {verifier} asks no model; take it out, or use one of "
+                + ", ".join(judging.ASKING)
+            )
+        return model
+
     def digests(self) -> dict[str, str]:
-        """Content digests of the files, so that an edited one redoes step 1."""
-        return {source.path: source.digest() for source in self.sources}
+        """What step 1 depends on: the files' content, and which model judges."""
+        files = {source.path: source.digest() for source in self.sources}
+        if not self.judge_model:
+            return files
+        return files | {"judge": catalog.named(self.judge_model)}
 
 
-def build(name: str, definition: Definition) -> Domain:
-    """The domain that a definition describes."""
+def build(
+    name: str, definition: Definition, *, complete: Complete | None = None
+) -> Domain:
+    """The domain that a definition describes.
+
+    Args:
+        name: of the domain.
+        definition: from the study file.
+        complete: asks the judge's model, where the domain has one.
+    """
     kind, instruction = _KINDS[definition.verifier]
-    checker = verify.get(definition.verifier)
+    checker = (
+        judging.verifier(definition.verifier, definition.judge_model, complete)
+        if complete
+        else verify.get(definition.verifier)
+    )
     return Domain(
         name=name,
         title=definition.title or name,

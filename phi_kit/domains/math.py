@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import replace
+from math import gcd
 
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.verify import numeric
+from phi_kit.verify import math, numeric
 
 from .base import Benchmarks, Domain, Family, HubSource
 
@@ -51,7 +51,7 @@ def swap(seed: Seed, rng_seed: int) -> list[Seed]:
     if found := _GCD.search(seed.prompt):
         a, b = int(found[1]), int(found[2])
         prompt = _GCD.sub(f"numbers: {b}, {a}", seed.prompt)
-        return [_variant(seed, "swap", prompt=prompt, answer=math.gcd(a, b))]
+        return [_variant(seed, "swap", prompt=prompt, answer=gcd(a, b))]
     return []
 
 
@@ -71,7 +71,7 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
     if found := _GCD.search(seed.prompt):
         a, b = (max(near(int(number)), 1) for number in found.groups())
         prompt = _GCD.sub(f"numbers: {a}, {b}", seed.prompt)
-        return [_variant(seed, "renumber", prompt=prompt, answer=math.gcd(a, b))]
+        return [_variant(seed, "renumber", prompt=prompt, answer=gcd(a, b))]
     return []
 
 
@@ -101,7 +101,7 @@ DOMAIN = Domain(
     description="Sums, common divisors and short word problems; one number answers.",
     instruction="Give only the answer.",
     answer_kind="numeric",
-    verifier=numeric.verify,
+    verifier=math.verify,
     families=(
         Family(
             "sum-1",
@@ -136,7 +136,7 @@ DOMAIN = Domain(
         Family("bits", 6, "count_bits", {"max_n": 1000}, usual=False),
     ),
     transforms={"swap": swap, "renumber": renumber, "story": story},
-    checker="numeric",
+    checker="math",
     hub=(
         HubSource(
             "openai/gsm8k",

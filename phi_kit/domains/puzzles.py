@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from phi_kit.core.rng import rng
+from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed
 from phi_kit.verify import choice, numeric, puzzle
 from phi_kit.verify.base import Verdict
@@ -26,6 +28,15 @@ def verify(seed: Seed, response: str) -> Verdict:
 def _scored(name: str, level: int, task: str, **config: object) -> Family:
     """A family whose answers the task itself checks: any valid solution counts."""
     return Family(name, level, task, config, entry=True, usual=False)
+
+
+def _family_ties(rng_seed: int, split: str) -> Iterator[Seed]:
+    """Family relations, without those that the task names the wrong way round."""
+    ties = _scored("family", 3, "family_relationships")
+    false = puzzle.FALSE_GOLDS[ties.task]
+    for seed in items("puzzles", ties, rng_seed=rng_seed, split=split):
+        if not false.fullmatch(seed.answer):
+            yield seed
 
 
 def _count(seed: Seed, name: str, *, letter: str, text: str) -> Seed:
@@ -118,7 +129,7 @@ DOMAIN = Domain(
         Family("syllogism", 3, "syllogism"),
         Family("note", 4, note),
         _scored("backward", 2, "spell_backward", min_word_len=3, max_word_len=4),
-        _scored("family", 3, "family_relationships"),
+        Family("family", 3, stream=_family_ties, entry=True, usual=False),
         _scored("sort", 4, "number_sorting", min_numbers=3, max_numbers=4),
         _scored("palindrome", 5, "palindrome_generation", max_length=6),
         _scored("caesar", 6, "caesar_cipher", max_words=4),

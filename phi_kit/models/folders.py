@@ -128,7 +128,7 @@ def publish(target: Path, fill: Callable[[Path, Path], dict]) -> Path:
     with _cache_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         # A kernel lock: a killed process cannot leave it held.
-        lock = FileLock(target.parent / f".{target.name}.lock")
+        lock = FileLock(lock_of(target))
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -138,6 +138,11 @@ def publish(target: Path, fill: Callable[[Path, Path], dict]) -> Path:
             return target if is_complete(target) else _publish_locked(target, fill)
         finally:
             lock.release()
+
+
+def lock_of(target: Path) -> Path:
+    """The file whoever makes `target` holds a lock on."""
+    return target.parent / f".{target.name}.lock"
 
 
 def _publish_locked(target: Path, fill: Callable[[Path, Path], dict]) -> Path:
@@ -180,9 +185,10 @@ def _cache_errors(target: Path) -> Iterator[None]:
             if error.errno not in _READ_ONLY:
                 raise
             raise ModelError(
-                f"cannot write the model cache: {error.strerror}",
+                f"cannot write a model folder: {error.strerror}",
                 where=str(target.parent),
-                todo="make the folder writable, or set PHI_KIT_CACHE to another one",
+                todo="make the folder writable, or choose another one: PHI_KIT_CACHE "
+                "for the models of the kit, --to for an export",
             ) from error
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core.address import is_endpoint
 from phi_kit.core.errors import ModelError
-from phi_kit.core.places import ledger_address
+from phi_kit.core.params import StepParams
+from phi_kit.core.places import ledger_address, runs_root
 from phi_kit.core.replays import marked, replaying
 
 from . import catalog
+from .endpoints import Endpoint, complete
 from .folders import identity
 from .prompts import render
 from .sampling import Asked, Sample, Sampling
@@ -44,6 +47,11 @@ class Student:
         from .decoding import stream
 
         yield from stream(self, asked, sampling)
+
+    @property
+    def about(self) -> str:
+        """What it takes, for a reader."""
+        return f"{self.model.get_memory_footprint() / 1e6:.0f} MB on this machine"
 
     @property
     def stop_ids(self) -> frozenset[int]:
@@ -128,15 +136,34 @@ def nf4(dtype: torch.dtype) -> Any:
     )
 
 
+def sampler(params: StepParams) -> Student | Endpoint:
+    """The model a step asks; an endpoint within the study's limits.
+
+    Raises:
+        ModelError: as `load` does.
+    """
+    if is_endpoint(params.model):
+        folder = runs_root() / params.study
+        return Endpoint(params.model, params.endpoint, folder)
+    return load(params.model)
+
+
+def judge(name: str, params: StepParams) -> Callable[[str], str]:
+    """A function from a prompt to a judge's reply; the step's study pays for it."""
+    folder = runs_root() / params.study
+    return complete(name, settings=params.endpoint, folder=folder)
+
+
 @lru_cache(maxsize=1)
-def load(name: str, *, four_bit: bool = True) -> Student:
+def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     """Load a model and its tokenizer; asked again, the same one comes back.
 
     One model is kept: a notebook's example and its step share it, and another
     name lets the first one go. In a replay it is a `replay.Replayed`.
 
     Args:
-        name: a catalogue name, a Hugging Face id or a local folder.
+        name: a catalogue name, a Hugging Face id, a local folder or an
+            endpoint, which only samples and of which nothing is loaded.
         four_bit: NF4 weights; else the compute dtype's.
 
     Raises:
@@ -144,6 +171,8 @@ def load(name: str, *, four_bit: bool = True) -> Student:
             chat template.
         RunError: a replay does not know it, or the ledger fails.
     """
+    if is_endpoint(name):
+        return Endpoint(name)
     folder = catalog.resolve(name)
     _share_cores()
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,26 +90,37 @@ def model(ledger: Ledger, name: str, *, four_bit: bool | None = None) -> Model:
     Raises:
         RunError: it was not recorded.
     """
-    whole = models.c.files.is_not(None)
-    with ledger.connection() as opened:
-        known = opened.execute(
-            sa.select(models).where(whole).order_by(models.c.used_at)
-        ).all()
-    fitting = [
-        row
-        for row in known
-        if row.name == name and four_bit in (None, _NF4 in row.identity)
-    ]
-    if not fitting:
-        near = did_you_mean(name, {row.name for row in known})
-        raise RunError(
-            f"the ledger has not recorded a model '{name}'{near}",
-            where=ledger.place,
-            todo="replay a study whose `model:` was recorded, or run it with the model",
-        )
-    row = fitting[-1]
+    row = _last(
+        ledger,
+        name,
+        lambda row: row.files and four_bit in (None, _NF4 in row.identity),
+    )
     stops = frozenset(json.loads(row.stops))
     return Model(name, row.identity, row.weights, stops, row.files)
+
+
+def identity_of(name: str) -> str:
+    """The identity of a model that was only asked: one behind a URL.
+
+    Raises:
+        RunError: it was not recorded.
+    """
+    return _last(current(), name, lambda row: not row.files).identity
+
+
+def _last(ledger: Ledger, name: str, fits: Callable[[sa.Row], Any]) -> sa.Row:
+    with ledger.connection() as opened:
+        query = sa.select(models).order_by(models.c.used_at)
+        known = [row for row in opened.execute(query) if fits(row)]
+    for row in reversed(known):
+        if row.name == name:
+            return row
+    raise RunError(
+        f"the ledger has not recorded a model '{name}'"
+        f"{did_you_mean(name, {row.name for row in known})}",
+        where=ledger.place,
+        todo="replay a study whose `model:` was recorded, or run it with the model",
+    )
 
 
 def training_key(model: str, rows: str, recipe: Mapping[str, Any]) -> str:

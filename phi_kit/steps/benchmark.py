@@ -31,6 +31,7 @@ class Params(StepParams):
     NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "06_expand_domains")
     SEALED: ClassVar[tuple[str, ...]] = ("test",)
     PER_DOMAIN: ClassVar[bool] = False
+    WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
     samples: int = Field(4, ge=1)
@@ -41,7 +42,7 @@ class Params(StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.identity(catalog.resolve(self.model))}
+        return {"model": catalog.named(self.model)}
 
 
 def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:

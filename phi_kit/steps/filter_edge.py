@@ -18,14 +18,12 @@ from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data.records import Seed, from_frame
-from phi_kit.domains.asking import ask, rows_of, truncated
-from phi_kit.domains.base import Domain
+from phi_kit.domains.asking import ask, lengths, truncated
 from phi_kit.metrics.intervals import wilson
 from phi_kit.models import catalog, loading
 from phi_kit.models.sampling import Sampling
 from phi_kit.plots import passrates
 from phi_kit.train.arms import matched_control
-from phi_kit.train.rows import encode
 
 
 class Params(StepParams):
@@ -55,7 +53,7 @@ class Params(StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.identity(catalog.resolve(self.model))}
+        return {"model": catalog.named(self.model)}
 
 
 def tier(pass_rate: float, params: Params) -> str:
@@ -91,7 +89,7 @@ def run(params: Params) -> StepRun:
         domain = domains.of(params)
         table = run.read("02_collect_seeds").table()
         seeds = from_frame(table)
-        student = loading.load(params.model)
+        student = loading.sampler(params)
         samples = ask(
             student,
             domain,
@@ -102,7 +100,7 @@ def run(params: Params) -> StepRun:
             label="student on seeds",
         )
         rows = pd.concat([table, rate(samples, seeds, params)], axis=1)
-        rows = rows.assign(tokens=_tokens(student, domain, seeds))
+        rows = rows.assign(tokens=lengths(student, domain, seeds))
         chosen = rows.index[rows.tier == "teachable"].tolist()
         if not chosen:
             raise DataError(
@@ -128,11 +126,6 @@ def run(params: Params) -> StepRun:
             "control": _size(rows[rows.control]),
         }
     return run
-
-
-def _tokens(student: loading.Student, domain: Domain, seeds: list[Seed]) -> list[int]:
-    rows = rows_of(student, domain, seeds, [seed.answer for seed in seeds])
-    return [len(encode(student, row).ids) for row in rows]
 
 
 def _size(rows: pd.DataFrame) -> dict[str, int]:

@@ -60,7 +60,7 @@ class Params(StepParams):
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
-        return {"model": catalog.identity(catalog.resolve(self.model)), **files}
+        return {"model": catalog.named(self.model), **files}
 
 
 def split(domain: Domain, params: Params) -> dict[str, list[Seed]]:
@@ -138,7 +138,7 @@ def run(params: Params) -> StepRun:
         seal.close(run, seal.DRAWS, draws(domain, params))
         dev = held_out["dev"]
         samples = ask(
-            loading.load(params.model),
+            loading.sampler(params),
             domain,
             dev,
             sampling=Sampling(params.max_tokens, params.temperature),

@@ -15,6 +15,8 @@ from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from phi_kit.core.params import StepParams, read_value
+
 Keys = tuple[str, ...]
 
 
@@ -46,6 +48,21 @@ class Source:
         while keys and keys not in self.lines:
             keys = keys[:-1]
         return self.lines.get(keys, 1)
+
+
+class Text(str):
+    """A value as typed after `--set`; the parameter's type decides what it means."""
+
+    __slots__ = ()
+
+
+def value_of(value: Any, model: type[StepParams], name: str) -> Any:
+    """A parameter's value: a `Text` as what it spells, unless a text is wanted."""
+    if not isinstance(value, Text):
+        return value
+    read = read_value(value)
+    is_text = model.model_fields[name].annotation is str
+    return str(value) if is_text and not isinstance(read, str) else read
 
 
 def read(path: Path) -> Source:

@@ -14,9 +14,9 @@ from phi_kit.core.errors import did_you_mean
 from phi_kit.core.params import NAME, StepParams, describe, read_value
 from phi_kit.domains.custom import Definition
 
-from .lines import ON_COMMAND_LINE, Fault, Keys, Source
+from .lines import ON_COMMAND_LINE, Fault, Keys, Source, Text, value_of
 
-COMMON = ("study", "rng_seed", "model")  # keys of the whole study
+COMMON = ("study", "rng_seed", "model", "endpoint")  # keys of the whole study
 _TOP_ONLY = (*COMMON, "domain", "domains")
 _DEFINES = tuple(Definition.model_fields)  # what a domain of one's own is made of
 
@@ -184,7 +184,7 @@ class Reader:
         """Read one `--set`."""
         left, equals, right = text.partition("=")
         keys = tuple(plain(part.strip()) for part in left.split("."))
-        given = Given(_Text(right.strip()), keys, ON_COMMAND_LINE)
+        given = Given(Text(right.strip()), keys, ON_COMMAND_LINE)
         if not equals or not all(keys):
             wrong = "should read NAME=VALUE, such as filter_edge.SAMPLES=8"
             self._fault((text,), wrong, line=ON_COMMAND_LINE)
@@ -192,6 +192,8 @@ class Reader:
             self._set_domains(given)
         elif len(keys) == 1 and keys[0] in COMMON:
             self.common[keys[0]] = given
+        elif len(keys) == 2 and keys[0] == "endpoint":
+            self._set_endpoint(given)
         else:
             self._set_parameter(given)
 
@@ -201,6 +203,13 @@ class Reader:
             self._fault(given.keys, "should be a list such as [math]", line=given.line)
         else:
             self._take_domains([(name, given.keys) for name in value], line=given.line)
+
+    def _set_endpoint(self, given: Given) -> None:
+        """Change one of the endpoint's settings and leave the others."""
+        before = self.common.get("endpoint", Given({}, ("endpoint",), ON_COMMAND_LINE))
+        if isinstance(before.value, Mapping):
+            value = {**before.value, given.keys[1]: read_value(given.value)}
+            self.common["endpoint"] = before._replace(value=value)
 
     def _set_parameter(self, given: Given) -> None:
         *domain, step, name = given.keys if len(given.keys) > 1 else (*given.keys, "")
@@ -248,7 +257,7 @@ class Reader:
         given = self.common | self.sections.get(("", step), {})
         given |= self.sections.get((domain, step), {})
         given = {name: one for name, one in given.items() if name in model.model_fields}
-        values = {name: _value(one.value, model, name) for name, one in given.items()}
+        values = {name: value_of(one.value, model, name) for name, one in given.items()}
         if model.PER_DOMAIN and domain:
             values["domain"] = domain
         elif not model.PER_DOMAIN and self.domains:
@@ -278,20 +287,6 @@ class Reader:
             if index == len(inside) or (*keys, part) in self.source.lines:
                 keys = (*keys, part)
         return keys
-
-
-class _Text(str):
-    """A value as typed after `--set`; the parameter's type decides what it means."""
-
-    __slots__ = ()
-
-
-def _value(value: Any, model: type[StepParams], name: str) -> Any:
-    if not isinstance(value, _Text):
-        return value
-    read = read_value(value)
-    is_text = model.model_fields[name].annotation is str
-    return str(value) if is_text and not isinstance(read, str) else read
 
 
 def _message(fault: ErrorDetails, model: type[StepParams]) -> str:

@@ -64,10 +64,13 @@ def run_study(
     Raises:
         StudyError: `first` or `last` is no step, or they are the wrong way round.
         RunError: a step failed, or another process is running this study.
+        ModelError: a chosen step loads weights and the model is an endpoint.
     """
     from .kernel import environment
 
     units = chosen(study, first=first, last=last)
+    for unit in units:  # before hours of sampling, not after
+        unit.params.require_weights()
     began = time.monotonic()
     with _alone(study.name), environment():
         for unit in units:

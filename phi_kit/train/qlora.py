@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from phi_kit.core.errors import RunError, disk_errors
+from phi_kit.core.errors import RunError
 from phi_kit.core.params import Strict
 from phi_kit.core.progress import Heartbeat, progress
 from phi_kit.core.rng import label_seed
 from phi_kit.models.loading import Student, device
 from phi_kit.models.unpacked import unpacked
 
+from .card import Card, save
+from .checks import Sealed
+from .gate import gate
 from .recording import recorded
-from .rows import IGNORE, Encoded, Row, collate, gate
+from .rows import IGNORE, Encoded, Row, collate
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -55,11 +58,18 @@ class Trained:
     tokens: int
     trained_tokens: int
     losses: list[float] = field(repr=False)
+    gate: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @recorded(Trained, Recipe)
 def train(
-    student: Student, rows: Sequence[Row], recipe: Recipe, *, out: Path, rng_seed: int
+    student: Student,
+    rows: Sequence[Row],
+    recipe: Recipe,
+    *,
+    out: Path,
+    rng_seed: int,
+    sealed: Sealed | None = None,
 ) -> Trained:
     """Train a fresh adapter on `rows` and save it as a PEFT folder.
 
@@ -72,6 +82,7 @@ def train(
         recipe: rank, learning rate, epochs, batch.
         out: the folder the adapter is saved to.
         rng_seed: names initialisation and data order; the run is repeatable.
+        sealed: what the gate asks whether a text overlaps a held-out item.
 
     Raises:
         DataError: the gate refused the rows.
@@ -80,7 +91,7 @@ def train(
     import torch
     from peft import LoraConfig, get_peft_model
 
-    encoded = gate(student, rows, max_tokens=recipe.max_row_tokens)
+    encoded = gate(student, rows, max_tokens=recipe.max_row_tokens, sealed=sealed)
     torch.manual_seed(label_seed(rng_seed, "adapter", out.name))
     config = LoraConfig(
         r=recipe.rank,
@@ -93,8 +104,8 @@ def train(
         model.train()
         with unpacked(student.model):
             losses = _fit(model, student, encoded, recipe, out=out, seed=rng_seed)
-        with disk_errors(out):
-            model.save_pretrained(out)
+        said = recipe.model_dump(include=set(Recipe.model_fields))
+        save(model, out, Card.of(student, rows, encoded.report, arm=out.name, **said))
     finally:
         model.unload()
         vars(student.model).pop("peft_config", None)
@@ -107,13 +118,14 @@ def train(
         tokens=sum(len(row.ids) for row in encoded) * recipe.epochs,
         trained_tokens=sum(row.trained for row in encoded) * recipe.epochs,
         losses=losses,
+        gate=encoded.report.as_dict(),
     )
 
 
 def _fit(
     model: Any,
     student: Student,
-    rows: list[Encoded],
+    rows: Sequence[Encoded],
     recipe: Recipe,
     *,
     out: Path,

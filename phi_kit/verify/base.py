@@ -13,6 +13,7 @@ Value = Literal["right", "wrong", "unknown"]
 
 NO_ANSWER = "no answer found"
 NO_GOLD = "the gold answer cannot be read"
+NO_TOLERANCE = "the item's tolerance cannot be read"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,18 @@ class Case:
     extra: Mapping[str, Any] = field(default_factory=dict)
     prompt: str = ""
     about: str = ""
+
+
+def tolerance(facts: Mapping[str, Any], default: float) -> float | None:
+    """The relative tolerance an item states, or `None` for one that is no number."""
+    given = facts.get("tolerance")
+    if given in (None, ""):
+        return default
+    try:
+        value = float(given)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if 0 <= value < float("inf") else None
 
 
 _THINK = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)

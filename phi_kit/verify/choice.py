@@ -25,6 +25,7 @@ _AFTER = r"[)\]}*_\"'`”’$]*"
 # What may follow a letter that is also an English word.
 _GOES_ON = r"(?=\s*(?:[.,;:)\]\-–—!]|$|\n|because\b|since\b|as\b|due\b|given\b|for\b))"
 _NEGATED = re.compile(r"\b(?:not|never|cannot|isn['’]t|\w+n['’]t)\s+(\w+)")
+_EITHER = re.compile(r"\b(?:yes|no|true|false)\W+or\b")
 _CHOOSE = (
     r"(?i:is|be|choose|chose|pick|picked|select|selected|with|for|option|choice|letter"
     r"|therefore|thus|hence|so|answer|correct:?)"
@@ -38,7 +39,8 @@ def choices(seed: Seed) -> Mapping[str, str]:
     """
     given = seed.facts.get("choices") if len(seed.extra) > 2 else None
     if isinstance(given, Mapping):
-        return {str(key).strip().upper(): str(text) for key, text in given.items()}
+        named = {str(key).strip().upper(): str(text) for key, text in given.items()}
+        return {key: text for key, text in named.items() if len(key) == 1}
     if isinstance(given, list):
         return {chr(65 + place): str(text) for place, text in enumerate(given)}
     for shape in (_LINES, _INLINE):
@@ -208,6 +210,8 @@ def _word(gold: str, pair: set[str], text: str) -> Verdict:
 
 def _named(text: str, pair: set[str]) -> set[str]:
     lower = text.lower()
+    if _EITHER.search(lower):
+        return set()
     denied = set(_NEGATED.findall(lower))
     return (set(re.findall(r"[a-z]+", lower)) & pair) - denied
 

@@ -82,10 +82,12 @@ def verify(seed: Seed, response: str) -> Verdict:
 def _judge(facts: dict[str, Any]) -> Callable[[str], Outcome]:
     setup = str(facts.get("setup", ""))
     if facts.get("tests"):
-        asked = checks(facts["tests"], facts.get("entry", ""))
+        asked = checks(facts["tests"], str(facts.get("entry") or ""))
         return lambda code: _function(code, asked, setup)
     cases = facts["cases"]
-    if not all(isinstance(c, dict) and {"stdin", "stdout"} <= c.keys() for c in cases):
+    if not isinstance(cases, list) or not all(
+        isinstance(case, dict) and {"stdin", "stdout"} <= case.keys() for case in cases
+    ):
         raise UnreadableTestError("a case needs stdin and stdout")
     return lambda code: _program(code, cases, setup)
 
@@ -210,7 +212,8 @@ def _with_walls(reason: str) -> str:
 
 def lines(text: str) -> list[str]:
     """Printed text as it is compared: no blanks at the ends of lines or text."""
-    return [line.rstrip() for line in text.rstrip().splitlines()]
+    # Not `splitlines`: a vertical tab that is printed is no new line.
+    return [line.rstrip() for line in text.rstrip().split("\n")]
 
 
 def _predicted(gold: str, text: str) -> Verdict:

@@ -55,6 +55,10 @@ def checks(tests: Sequence[str], entry: str = "") -> tuple[Check, ...]:
     Raises:
         UnreadableTestError: one is not an assertion about a plain value.
     """
+    if not isinstance(tests, list | tuple) or not all(
+        isinstance(text, str) for text in tests
+    ):
+        raise UnreadableTestError("the tests are no list of texts")
     found: list[Check] = []
     for text in tests:
         try:

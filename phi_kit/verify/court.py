@@ -3,24 +3,23 @@
 Three questions are put to a verifier. Does every case of its table get the
 verdict it must? Does other formatting leave a right answer right, and is a
 near miss refused? Does a second, independent implementation agree? Whatever
-fails is a row of a table for a human to read; rates have Wilson intervals.
+fails is a row of a table for a human to read; rates have Wilson intervals. What a
+human has ruled stands in the verifier's table, with the reason (`about`).
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from typing import Any
 
 from phi_kit.core.errors import StudyError
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.records import Seed
 
-from . import get, names, near
-from .base import Case, Verdict, visible
-from .workers import pool
+from . import get, metamorphic, names
+from .base import Case, Verdict
+from .seconds import READERS
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,7 @@ class Report:
     verifier: str
     tallies: dict[str, Tally] = field(default_factory=dict)
     queue: list[Disagreement] = field(default_factory=list)
+    ruled: int = 0
 
     def count(
         self, question: str, case: Case, verdict: Verdict, *, expected: str
@@ -73,10 +73,22 @@ class Report:
         texts = (case.gold, case.response, expected, verdict.value, verdict.reason)
         self.queue.append(Disagreement(self.verifier, question, *texts))
 
+    def compare(self, case: Case, verdict: Verdict, *, ruled: bool) -> None:
+        """Ask the second reader; where a human has ruled, the table stands."""
+        reader = READERS.get(self.verifier)
+        # An unreadable gold is unknown to one reader; a judge's failure to both.
+        heard = case.value != "unknown" or self.verifier == "judge"
+        opinion = reader(case) if reader and heard else ""
+        if not opinion:
+            return
+        if ruled and opinion != case.value == verdict.value:
+            self.ruled += 1
+            opinion = case.value
+        self.count(SECOND, case, verdict, expected=opinion)
 
-# Right answers refused in other dress, wrong answers accepted, other readers.
-CASES, FLIPS = "own cases", "right, refused"
-NEAR, SECOND = "wrong, accepted", "second reader"
+
+# Besides the two that `metamorphic` names.
+CASES, SECOND = "own cases", "second reader"
 
 
 def cases(name: str) -> tuple[Case, ...]:
@@ -90,6 +102,15 @@ def seed_of(case: Case) -> Seed:
     return Seed("court", case.prompt, case.gold, extra=json.dumps(dict(case.extra)))
 
 
+def verdict(name: str, case: Case) -> Verdict:
+    """What a verifier says of a case; a case of `judge` brings its model along."""
+    if name == "judge":
+        return import_module("phi_kit.verify.judge").scripted(
+            seed_of(case), case.response
+        )
+    return get(name)(seed_of(case), case.response)
+
+
 def hear(name: str) -> Report:
     """Put all questions to one verifier.
 
@@ -97,125 +118,28 @@ def hear(name: str) -> Report:
         StudyError: there is no such verifier, or it carries no table.
         RunError: a worker that it needs does not start.
     """
-    table = cases(name)
-    if not table:
+    carried = cases(name)
+    if not carried:
         raise StudyError(
             f"the verifier '{name}' carries no table of cases",
             todo=f"give phi_kit/verify/{name}.py a CASES tuple",
         )
-    report, verify = Report(name), get(name)
-    for case in table:
-        report.count(CASES, case, verify(seed_of(case), case.response),
-                     expected=case.value)  # fmt: skip
-    for question, case in _metamorphic(name, table):
-        report.count(question, case, verify(seed_of(case), case.response),
-                     expected=case.value)  # fmt: skip
-    if reader := SECONDS_READERS.get(name):
-        for case in dict.fromkeys(_second(name, table)):
-            opinion = reader(case)
-            if opinion:
-                report.count(SECOND, case, verify(seed_of(case), case.response),
-                             expected=opinion)  # fmt: skip
+    table = metamorphic.table_of(name, carried)
+    trials = [(CASES, case) for case in table]
+    trials += metamorphic.made(name, table)
+    report, ruled = Report(name), {_key(case) for case in carried if case.about}
+    heard: set[tuple[str, ...]] = set()
+    for question, case in trials:
+        found = verdict(name, case)
+        report.count(question, case, found, expected=case.value)
+        if _key(case) not in heard:
+            heard.add(_key(case))
+            report.compare(case, found, ruled=_key(case) in ruled)
     return report
 
 
-def _second(name: str, table: tuple[Case, ...]) -> list[Case]:
-    made = [case for _, case in _metamorphic(name, table)]
-    return [_hashable(case) for case in (*table, *made) if case.value != "unknown"]
-
-
-class _Hashable(Case):
-    """A case that can be a key: equal texts are one trial."""
-
-    def __hash__(self) -> int:
-        return hash((self.gold, self.response))
-
-
-def _hashable(case: Case) -> Case:
-    return _Hashable(**{name: getattr(case, name) for name in _FIELDS})
-
-
-_FIELDS = ("gold", "response", "value", "lenient", "extra", "prompt", "about")
-
-
-def _metamorphic(name: str, table: tuple[Case, ...]) -> Iterator[tuple[str, Case]]:
-    """Dressed right answers and near misses, made from the table's golds."""
-    seen = set()
-    for case in table:
-        key = (case.gold, json.dumps(dict(case.extra), sort_keys=True))
-        if not case.gold.strip() or key in seen or case.value == "unknown":
-            continue
-        seen.add(key)
-        for how, dress in near.FORMATS.items():
-            if _can_wear(name, case.gold, how):
-                yield FLIPS, _remade(case, dress(case.gold), "right")
-        for miss in near_misses(name, case):
-            yield NEAR, _remade(case, miss, "wrong")
-
-
-def _can_wear(name: str, gold: str, how: str) -> bool:
-    """A gold's own brackets and lines leave some dresses without meaning."""
-    if name in ("code", "refusal", "judge"):
-        return False
-    return not (how == "sentence" and re.search(r"[\\{}=]|, ", gold))
-
-
-def _remade(case: Case, response: str, value: Any) -> Case:
-    return Case(case.gold, response, value, extra=case.extra, prompt=case.prompt)
-
-
-def near_misses(name: str, case: Case) -> Iterator[str]:
-    """Answers close to a case's gold that are wrong for certain."""
-    gold = case.gold
-    if name in ("numeric", "math", "puzzle") and re.fullmatch(
-        r"-?\d[\d,]*(\.\d+)?", gold
-    ):
-        yield from near.numbers(gold, name)
-    elif name == "exact" or (name == "puzzle" and case.extra):
-        yield from near.texts(gold)
-    elif name == "choice" and gold in case.extra.get("choices", ()):
-        yield from near.letters(gold, case.extra)
-
-
-def _by_math_verify(case: Case) -> str:
-    said = pool("symbolic").ask(
-        {"gold": case.gold, "answer": visible(case.response), "whole": True}
-    )
-    return {"equal": "right", "different": "wrong"}.get(said.result, "")
-
-
-def _by_last_line(case: Case) -> str:
-    """Exact answers read another way: what follows the last colon or `is`."""
-    last = visible(case.response).strip().split("\n")[-1]
-    tail = re.split(r":|\bis\b|boxed", last)[-1]
-    keep = str.maketrans("", "", "*`\"'_{}$\\")
-    said = normal(tail.translate(keep).strip().rstrip(".").replace("text", "", 1))
-    wanted = normal(case.gold)
-    same = re.sub(r"\s*,\s*", ",", said.strip()) == re.sub(r"\s*,\s*", ",", wanted)
-    return "right" if same else "wrong"
-
-
-def _by_tokens(case: Case) -> str:
-    """Choices read another way: tokens from the end, words left aside."""
-    choices = case.extra.get("choices")
-    if not isinstance(choices, dict):
-        return ""
-    text = visible(case.response)
-    for token in reversed(re.split(r"[\s{}]+", text)):
-        core = token.strip("*().,:;$`\"'!")
-        if core in choices:
-            wanted = case.gold if case.gold in choices else ""
-            return "right" if core == wanted else "wrong"
-    named = [k for k, v in choices.items() if normal(v) == normal(text).strip(". ")]
-    return "right" if named == [case.gold] else "wrong"
-
-
-SECONDS_READERS: dict[str, Callable[[Case], str]] = {
-    "math": _by_math_verify,
-    "numeric": _by_math_verify,
-    "exact": _by_last_line,
-    "choice": _by_tokens,
-}
+def _key(case: Case) -> tuple[str, ...]:
+    return (case.gold, case.response, json.dumps(dict(case.extra), sort_keys=True))
 
 
 def lines(report: Report, *, queue: int = 20) -> Iterator[str]:
@@ -227,6 +151,8 @@ def lines(report: Report, *, queue: int = 20) -> Iterator[str]:
             f"  {question:<15} {tally.errors:>4} of {tally.n:<5} differ   "
             f"{row['rate']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
         )
+    if report.ruled:
+        yield f"  in {report.ruled} of these a human ruled against the second reader"
     for row in report.queue[:queue]:
         yield (
             f"  ? {row.question}: gold {row.gold!r}, response {row.response[:90]!r}: "

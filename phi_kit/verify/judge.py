@@ -14,6 +14,7 @@ No model is set here: `verify` says so. `Judge(complete)` is a verifier for any
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,8 +22,10 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from phi_kit.core.errors import PhiKitError
 from phi_kit.data.records import Seed
 
+from . import tables
 from .base import Verdict, visible
 
 ATTEMPTS = 2  # the kit's own choice: one slip of the pen is forgiven, two are not
@@ -192,7 +195,9 @@ class Judge:
         for _ in range(ATTEMPTS):
             try:
                 reply = self.complete(prompt)
-            except Exception as error:  # an endpoint may raise anything
+            except PhiKitError:
+                raise  # the model is gone or may cost no more: no verdict at all
+            except Exception as error:  # a model may fail in any way
                 fault = f"{type(error).__name__}: {error}"
                 continue
             found = read(str(reply), self.rubric.criteria)
@@ -205,3 +210,16 @@ class Judge:
 def verify(seed: Seed, response: str) -> Verdict:
     """Without a model nobody can tell; `Judge(complete)` is the verifier with one."""
     return Verdict("unknown", "no judge model is set")
+
+
+def scripted(seed: Seed, response: str) -> Verdict:
+    """What a judge says whose model replies as `extra` has it, one after the other.
+
+    With `anchors` it is asked the calibration anchors first, else not.
+    """
+    replies = itertools.cycle(seed.facts["replies"])
+    rubric = Rubric() if seed.facts.get("anchors") else Rubric(anchors=())
+    return Judge(lambda prompt: next(replies), rubric)(seed, response)
+
+
+CASES = tables.JUDGE

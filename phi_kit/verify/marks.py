@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 
 _BOX = re.compile(r"\\f?boxed\s*(\{|[^\s{}\\$]+)")
-_HASHES = re.compile(r"####[ \t]*(\S.*)")
+# `#### 5`; below a heading `#### Answer` the next line. `#### Step 2` marks nothing.
+_HASHES = re.compile(
+    r"####[ \t]*"
+    r"(?!(?:step|part|case|method|solution|explanation|check)[ \t]*(?:[\d:*\n]|\Z))"
+    r"(?:(?:the[ \t]+)?(?:final[ \t]+)?answer[*_]*[ \t]*(?::[*_]*[ \t]*\n?|\n)\s*)?"
+    r"(\S.*)",
+    re.IGNORECASE,
+)
 # `Answer: 5`, `**Final Answer:** 5`, `✅ Final answer is 5`, on a line of its own.
 # The second piece is the next line, where the answer stands below its heading.
 _LINE = re.compile(

@@ -47,8 +47,16 @@ def match(gold: Value, found: Value, leaf: Leaf) -> Match:
     if isinstance(gold, Bag) != isinstance(found, Bag):
         return _alone(gold, found, leaf)
     if isinstance(gold, Number | Formula) and isinstance(found, Number | Formula):
+        if _other_unit(gold.text, found.text):
+            return OTHER
         return leaf(gold.text, found.text)
     return OTHER
+
+
+def _other_unit(gold: str, found: str) -> bool:
+    """Whether only the case of a unit differs: to math-verify `mW` is `MW`."""
+    same = gold.casefold() == found.casefold()
+    return same and bool(re.fullmatch(r"[-+]?[\d.,/ ]+[a-zA-Zµ]{2,}", gold))
 
 
 def squeezed(text: str) -> str:

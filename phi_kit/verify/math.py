@@ -14,13 +14,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from phi_kit.data.records import Seed
+from phi_kit.data.records import Seed, is_sentinel
 
 from . import exact, marks, numeric
 from .base import NO_ANSWER, NO_GOLD, Case, Verdict, visible
 from .matching import EQUAL, OTHER, Match, match
 from .matching import numbers as same_number
-from .typed import Number, Value, Words, parse
+from .typed import Formula, Number, Value, Words, parse
 from .workers import SECONDS, pool
 
 _INLINE = re.compile(
@@ -31,6 +31,8 @@ _TAIL = re.compile(
 )
 _CLAUSE = re.compile(r"(?<=[\w)}$%])(?:\.\s|,\s(?=(?:because|since|as|so|which)\b))")
 _WORD = re.compile(r"(?<![\\a-zA-Z])(?!and\b|or\b)[a-zA-Z]{2,}")
+# Work written out, such as `1.2 x 11 = 17`: its last number is what it says.
+_WORK = re.compile(r"(?:[-\d\s.,:()+*/=]|(?<=[\d) ])x(?=\s*[\d.(])|\\times|\\cdot)*")
 _LONG = 400  # characters; a longer piece is no answer
 _TRIES = 6  # places a lenient reader looks at for a formula
 
@@ -42,7 +44,7 @@ def verify(seed: Seed, response: str) -> Verdict:
         RunError: a formula must be compared and math-verify is missing.
     """
     gold = parse(seed.answer)
-    if gold is None:
+    if gold is None or is_sentinel(seed.answer):
         return Verdict("unknown", NO_GOLD)
     if isinstance(gold, Words):
         return exact.verify(seed, response)
@@ -51,9 +53,7 @@ def verify(seed: Seed, response: str) -> Verdict:
     outcome = match(gold, found, _leaf) if found else Match("wrong", NO_ANSWER)
     lenient = outcome.lenient
     if outcome.value == "wrong" and lenient is None:
-        # What was read with its type and found wanting is not read again.
-        rest = text.replace(shown, " ") if found else text
-        lenient = "right" if _anywhere(gold, rest) else "wrong"
+        lenient = "right" if _anywhere(gold, text, read=shown) else "wrong"
     return Verdict(outcome.value, outcome.reason, shown, lenient)
 
 
@@ -75,7 +75,15 @@ def _only(gold: Value, value: Value) -> bool:
     """Whether a whole response is an answer; `GCD of 6 and 9 is 3` is a sentence."""
     if not isinstance(gold, Number) or isinstance(value, Number):
         return True
-    return not _WORD.search(value.text) and "boxed" not in value.text
+    if _WORD.search(value.text) or "boxed" in value.text:
+        return False
+    return not _work(gold, value)
+
+
+def _work(gold: Value, value: Value) -> bool:
+    """Whether a piece is arithmetic that nobody can work out: `12 +`, `1 = 2 = 3`."""
+    formula = isinstance(gold, Number) and isinstance(value, Formula)
+    return formula and bool(_WORK.fullmatch(value.text))
 
 
 def _piece(gold: Value, piece: str) -> tuple[str, Value | None]:
@@ -83,7 +91,7 @@ def _piece(gold: Value, piece: str) -> tuple[str, Value | None]:
     if len(piece) <= _LONG:
         for part in dict.fromkeys((piece, _CLAUSE.split(piece)[0])):
             value = parse(part)
-            if value and not isinstance(value, Words):
+            if value and not isinstance(value, Words) and not _work(gold, value):
                 return part, value
     if inline := _inline(piece):
         return inline[0], parse(inline[0])
@@ -108,12 +116,16 @@ def _inline(text: str) -> list[str]:
     return [next(filter(None, found)) for found in _INLINE.findall(text)]
 
 
-def _anywhere(gold: Value, text: str) -> bool:
-    """Whether any place where an answer may stand holds the gold."""
-    pieces = marks.everywhere(text)
+def _anywhere(gold: Value, text: str, *, read: str) -> bool:
+    """Whether any place where an answer may stand holds the gold.
+
+    What was read with its type and found wanting is not read again.
+    """
     if isinstance(gold, Number):
-        return any(_number_in(gold, piece) for piece in (*pieces, numeric.said(text)))
-    pieces += [*_inline(text), marks.last_sentence(text)]
+        pieces = [*marks.everywhere(text), numeric.said(text)]
+        return any(_number_in(gold, p) for p in pieces if not read or p not in read)
+    text = text.replace(read, " ") if read else text
+    pieces = [*marks.everywhere(text), *_inline(text), marks.last_sentence(text)]
     last = list(dict.fromkeys(p for p in pieces if len(p) <= _LONG))[-_TRIES:]
     for value in map(parse, reversed(last)):
         if value and not isinstance(value, Words):
@@ -162,16 +174,19 @@ CASES = (
     Case("12:00", r"\boxed{1:00}", "wrong", about="#14"),
     Case("x=5", r"\boxed{5}", "right"),
     Case("5", r"\boxed{x=5}", "right"),
-    Case("x=5", r"\boxed{y=5}", "wrong"),
+    Case("x=5", r"\boxed{y=5}", "wrong", about="the value of another unknown"),
     Case("50%", r"\boxed{0.5}", "right"),
     Case("0.5", r"\boxed{0.5\%}", "wrong"),
-    Case("5 cm", r"\boxed{5\text{ m}}", "wrong"),
+    Case("5 cm", r"\boxed{5\text{ m}}", "wrong", about="units are compared"),
     Case("5", r"\boxed{5\text{ cm}}", "right"),
+    Case("5 mW", r"\boxed{5\text{ MW}}", "wrong", about="case tells prefixes apart"),
+    Case("5 mm", r"\boxed{5\text{ Mm}}", "wrong", about="case tells prefixes apart"),
+    Case("5 km", "5 KM", "right"),
     Case("(1, 2]", r"\boxed{(1,2]}", "right"),
     Case("(1, 2]", r"\boxed{[1,2]}", "wrong"),
     Case(r"\{1, 2, 3\}", r"\boxed{\{3, 2, 1\}}", "right"),
     Case("(1, 2)", r"\boxed{(2, 1)}", "wrong"),
-    Case("4", r"First \boxed{3}, then \boxed{4}", "right"),
+    Case("4", r"First \boxed{3}, then \boxed{4}", "right", about="the last box"),
     Case("3", r"First \boxed{3}, then \boxed{4}", "wrong", "right"),
     Case("7", "3 + 4", "wrong", "right", about="a sum is no answer"),
     Case("7", "3 + 4 = 7", "right"),

@@ -13,7 +13,7 @@ from fractions import Fraction
 from phi_kit.data.records import Seed
 
 from . import marks
-from .base import Case, Value, Verdict, compare, visible
+from .base import NO_TOLERANCE, Case, Value, Verdict, compare, tolerance, visible
 
 # `7`, `1,234.5`, `.5`, `1e-5`, `3/4`, `1 1/2`
 _PLAIN = r"(?:\d+(?:,\d+)*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3}(?!\d))?"
@@ -30,14 +30,18 @@ _MARKS = (
     re.compile(
         r"(?:^|\n)[\s*_#>]*(?:final )?answer[\s*_]*(?:is|:|=)[\s*_]*(.+)", re.IGNORECASE
     ),
-    re.compile(r"\banswer is:?\s*(.+)", re.IGNORECASE),
+    re.compile(r"\banswer(?: to [^.\n]{1,60}?)? is:?\s*(.+)", re.IGNORECASE),
 )
 # A marked answer ends where its reasons begin.
 _CLAUSE = re.compile(r"[;(]|[,.](?:\s|$)|\b(?:because|since)\b", re.IGNORECASE)
 _HEDGE = re.compile(rf"\W*(?:not\b|{_NUMBER}\W*\b(?:or|and/or)\b\W*{_NUMBER})", re.I)
-# `3 + 4` states no number, unless an equals sign or a word comes between.
-_OPEN_SUM = re.compile(rf"{_NUMBER}[ \t]*[-+*×÷^][ \t]*{_NUMBER}\W*$")
-# Searched for near the end only: over thousands of digits it takes for ever.
+# `3 + 4` states no number, unless an equals sign or a word comes between; nor
+# does `3 + 4 =` or a response cut off at `12 +`.
+_OPEN_SUM = re.compile(
+    rf"{_NUMBER}[ \t]*(?:(?:\*\*|[-+*×÷^]|/[ \t]*\d+[ \t]*/)[ \t]*{_NUMBER}\W*|"
+    r"(?:[-+×÷^=]|[ \t]\*)\s*)$"
+)
+_NEAR_END = 120  # characters it is searched in: over thousands it takes for ever
 _COUNTS = (
     *("zero", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -105,14 +109,19 @@ def anywhere(response: str) -> list[str]:
     """Every number that a lenient reader could take for the answer."""
     text = visible(response)
     pieces = [said(piece, marked=True) for piece in marks.everywhere(text)]
-    return [piece for piece in (*pieces, *_NUMBERS.findall(_plain(text))[-1:]) if piece]
+    plain = _plain(text)
+    if not _OPEN_SUM.search(plain[-_NEAR_END:]):
+        pieces += _NUMBERS.findall(plain)[-1:]
+    return [piece for piece in pieces if piece]
 
 
 def verify(seed: Seed, response: str) -> Verdict:
     """Compare the number a response ends on with the seed's gold answer."""
     shown = final(response)
     gold, found = parse(seed.answer), parse(shown)
-    near = float(seed.facts.get("tolerance") or 0) if len(seed.extra) > 2 else 0.0
+    near = tolerance(seed.facts, 0.0) if len(seed.extra) > 2 else 0.0
+    if near is None:
+        return Verdict("unknown", NO_TOLERANCE, shown)
     if gold is None or (found is not None and gold == found):
         return compare(gold, found, shown=shown)
     if found is not None and _near(gold, found, near):
@@ -123,8 +132,8 @@ def verify(seed: Seed, response: str) -> Verdict:
     return compare(gold, found, shown=shown, lenient=lenient)
 
 
-def _near(gold: Fraction, found: Fraction, tolerance: float) -> bool:
-    return abs(gold - found) <= abs(gold) * Fraction(tolerance)
+def _near(gold: Fraction, found: Fraction, share: float) -> bool:
+    return abs(gold - found) <= abs(gold) * Fraction(share)
 
 
 def _plain(text: str) -> str:
@@ -137,7 +146,9 @@ def _plain(text: str) -> str:
 def _stated(text: str, *, first: bool) -> str:
     """The first or last number of a text; a count in words where it has none."""
     if numbers := _NUMBERS.findall(text):
-        return "" if _OPEN_SUM.search(text[-_LONGEST:]) else numbers[0 if first else -1]
+        return (
+            "" if _OPEN_SUM.search(text[-_NEAR_END:]) else numbers[0 if first else -1]
+        )
     words = text.lower()
     said = [_WORDS[word] for word in re.findall(r"[a-z]+", words) if word in _WORDS]
     return said[-1] if said and not _OTHERS.search(words) else ""
@@ -151,11 +162,13 @@ CASES = (
     Case("18", "<think>18</think> The answer is 17", "wrong", about="lm-eval #3210"),
     Case("18", "<think>It is 18", "wrong", about="lm-eval #3382"),
     Case("72", "<think>72?</think> So the answer is 72.", "right"),
-    Case("5", "The answer is 5 or 7", "wrong"),
-    Case("5", "The answer is not 5", "wrong", "right"),
+    Case("5", "The answer is 5 or 7", "wrong", about="who hedges answers nothing"),
+    Case("5", "The answer is not 5", "wrong", "right", about="a denial is no answer"),
+    Case("10", "10**10**10", "wrong", about="a power is no answer"),
+    Case("7", "14 - 7 =", "wrong", about="the question said again"),
     Case("1234", "1,234", "right"),
     Case("1/2", "0.5", "right"),
-    Case("7", "seven", "right"),
+    Case("7", "seven", "right", about="a count in words is a number"),
     Case("-3", "−3", "right"),
     Case("3", "-3", "wrong"),
     Case("", "5", "unknown", about="NeMo-Skills #1092"),

@@ -63,15 +63,22 @@ SHAPES: Mapping[str, str] = {
     "propositional_logic": r"[A-Z∧∨¬→↔() ]+",
 }  # fmt: skip
 _SHAPES = {task: re.compile(shape, re.DOTALL) for task, shape in SHAPES.items()}
+# Golds that answer another question: asked what a man is to his wife's father,
+# reasoning-gym 0.1.25 says what the father is to him, and calls a niece by her
+# uncle's sex.
+FALSE_GOLDS: Mapping[str, re.Pattern[str]] = {
+    "family_relationships": re.compile(r".*-in-law|niece|nephew", re.IGNORECASE),
+}
 # Tasks that ask for a rounded number themselves.
 _DIGITS = {"power_function": 3}
 _FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 _REST = re.compile(
-    r"(?:^|\n)[^\w\n]*(?:the )?(?:final )?(?:answer|solution)\W*(?:is|:)[*_ \t:]*\n?"
-    r"(.+)",
+    r"(?:^|\n)[^\w\n]*(?:the )?(?:final )?(?:answer|solution)\W*(?:is|:)"
+    r"(?:\*\*|__)?[ \t:]*\n?(.+)",
     re.IGNORECASE | re.DOTALL,
 )
-_TOKEN = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|[^\W\d_]+|[^\w\s'\"]")
+_TOKEN = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[^\W\d_]+|[^\w\s'\"]")
+_HUGE = re.compile(r"[eE][-+]?\d{4}")  # `1e99999999` is a number of a day's work
 _LONG = 20_000
 
 
@@ -85,8 +92,13 @@ def verify(seed: Seed, response: str) -> Verdict:
     if not facts.get("task") or not isinstance(facts.get("entry"), Mapping):
         return _plain(seed, response)
     task = str(facts["task"])
-    entry = {"answer": seed.answer, "metadata": {}, **facts["entry"]}
+    entry = {"answer": seed.answer, **facts["entry"]}
+    if not isinstance(entry.get("metadata"), Mapping):
+        entry["metadata"] = {}
     entry["config"] = facts.get("config")
+    false = FALSE_GOLDS.get(task)
+    if false and false.fullmatch(str(entry["answer"]).strip()):
+        return Verdict("unknown", "the gold answers another question than was asked")
     pieces = candidates(visible(response))
     if not pieces:
         return Verdict("wrong", NO_ANSWER)
@@ -179,7 +191,7 @@ def _token(gold: str, found: str, *, least: int) -> bool:
         return True
     if not re.search(r"\d", gold) or not re.search(r"\d", found):
         return False
-    if len(gold) + len(found) > 200:
+    if len(gold) + len(found) > 200 or _HUGE.search(f"{gold} {found}"):
         return False
     one, other = Fraction(gold), Fraction(found)
     if one == other:
@@ -195,7 +207,7 @@ def _token(gold: str, found: str, *, least: int) -> bool:
 def _own_rules(task: str, entry: Mapping[str, Any], answer: str) -> bool:
     """Rules that a scorer is known to have overlooked, checked here."""
     if task in ("countdown", "puzzle24"):
-        return _uses(entry.get("metadata", {}).get("numbers"), task, answer)
+        return _uses(entry["metadata"].get("numbers"), task, answer)
     if _SHAPES[task].pattern == _JSON:
         try:
             json.loads(answer)
@@ -218,7 +230,7 @@ _ENTRY = {"question": "", "answer": "3*4 + 2", "metadata": {"numbers": [2, 3, 4]
 _SUM = {"task": "countdown", "entry": _ENTRY}
 _WORD = {
     "task": "spell_backward",
-    "entry": {"question": "", "answer": "tuobn", "metadata": {}},
+    "entry": {"question": "", "answer": "tuobn", "metadata": {"word": "nbout"}},
 }
 CASES = (
     Case("", "3*4 + 2", "right", extra=_SUM),
@@ -237,5 +249,6 @@ CASES = (
     Case("5", "5", "right"),
     Case("5", "6", "wrong"),
     Case("Yes", "Yes.", "right"),
+    Case("Yes", "Yes or something else", "wrong"),
     Case("", "5", "unknown"),
 )

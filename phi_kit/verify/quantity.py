@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phi_kit.data.records import Seed
 
-from .base import Verdict, visible
+from . import tables
+from .base import NO_TOLERANCE, Verdict, tolerance, visible
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
@@ -39,15 +40,14 @@ _PREFIXED = {
 }
 _PLAIN = {
     **{"min": "minute", "h": "hour", "hr": "hour", "hrs": "hour", "d": "day"},
-    **{"secs": "second", "sec": "second", "mins": "minute", "kph": "km/h"},
+    **{"secs": "second", "sec": "second", "mins": "minute", "kph": "kilometer/hour"},
     **{"kmh": "kilometer/hour", "mph": "mile/hour", "t": "metric_ton"},
     **{"°C": "degC", "°F": "degF", "degC": "degC", "degF": "degF", "°": "degree"},
     **{"ft": "foot", "in": "inch", "yd": "yard", "lb": "pound", "lbs": "pound"},
     **{"oz": "ounce", "cal": "calorie", "kcal": "kilocalorie", "atm": "atmosphere"},
-    **{"mi": "mile", "rad": "radian", "%": "percent", "cc": "cm**3"},
+    **{"mi": "mile", "rad": "radian", "%": "percent", "cc": "centimeter**3"},
 }
 _PLAIN |= {"Km": "kilometer", "KM": "kilometer", "Kg": "kilogram", "KG": "kilogram"}
-_PLAIN |= {"kph": "kilometer/hour", "cc": "centimeter**3"}
 _SPELLED = (
     *("meter", "gram", "second", "ampere", "kelvin", "mole", "newton", "joule"),
     *("watt", "volt", "ohm", "pascal", "hertz", "coulomb", "liter", "byte"),
@@ -109,12 +109,11 @@ _MARKS = (
     re.compile(r"\b(?:final )?answer\s*(?:is|:|=)\s*:?\s*(.+)", re.IGNORECASE),
 )
 _BOX = re.compile(r"\\boxed\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
-
-
 # A number that is turned down is not the answer.
 _DENIED = re.compile(r"(?:\bnot|n't|\binstead of|\brather than)\s*(?:be\s+)?$", re.I)
-# What stands where a unit would: `M/s`, `m/sec^5`, or one last word.
+# What stands where a unit would: `M/s`, or one last word.
 _STRANGE = re.compile(r"\s?[A-Za-zµΩ]+\s*[/^]|\s?[A-Za-zµΩ]+\s*[.!]?\s*$")
+_GOES_ON = re.compile(r"\s?(?:\^|\*\*|/\s?[A-Za-z])|\d")  # `m/s^5` is no `m/s`
 STRANGE = "?"
 _READ = 2000  # characters at a response's end in which its answer must stand
 
@@ -197,8 +196,9 @@ def quantities(text: str) -> list[Quantity]:
         read = unit(after.lstrip()) if re.match(r"\s{0,2}\S", after) else None
         end = len(text) - len(read[1]) if read else number.end()
         shown = text[number.start() : end]
-        nothing = STRANGE if _STRANGE.match(after) else ""
-        found.append(Quantity(value, read[0] if read else nothing, shown.strip()))
+        strange = _GOES_ON.match(read[1]) if read else _STRANGE.match(after)
+        said = STRANGE if strange else read[0] if read else ""
+        found.append(Quantity(value, said, shown.strip()))
     return found
 
 
@@ -279,8 +279,10 @@ def verify(seed: Seed, response: str) -> Verdict:
         return Verdict("wrong", "unit not understood", shown)
     one, bare = found[0], bool(wanted.unit) and not found[0].unit
     one = one._replace(unit=wanted.unit) if bare else one
-    tolerance = float(facts.get("tolerance", TOLERANCE))
-    equal = same(wanted, one, tolerance=tolerance)
+    near = tolerance(facts, TOLERANCE)
+    if near is None:
+        return Verdict("unknown", NO_TOLERANCE, shown)
+    equal = same(wanted, one, tolerance=near)
     if equal is None:
         return Verdict("wrong", "another kind of unit", shown)
     if not equal:
@@ -293,3 +295,6 @@ def verify(seed: Seed, response: str) -> Verdict:
 def facts(unit: str, *, asked: bool = True, tolerance: float = 0.0) -> dict[str, Any]:
     """What `Seed.extra` says of an item with units."""
     return {"unit": unit, "asked": asked, "tolerance": tolerance}
+
+
+CASES = tables.QUANTITY

@@ -163,7 +163,7 @@ def run(
         ended = sandbox_watch.run(
             command(mode, disk=limits.disk),
             json.dumps(order | {"filters": filters}).encode(),
-            job.stdin.encode("utf-8", "surrogateescape"),
+            _bytes(job.stdin),
             limits=limits,
             folder=None if mode != "limits" else Path(work),
         )
@@ -198,6 +198,19 @@ def isolation() -> Isolation:
         where="; ".join(refused),
         todo="use Linux (or WSL, or a container), or leave coding out of the study",
     )
+
+
+def in_force() -> str:
+    """The walls around what this process has run; empty if it has run nothing."""
+    return str(isolation()) if isolation.cache_info().currsize else ""
+
+
+def _bytes(text: str) -> bytes:
+    """A text as the program reads it; half a surrogate pair is a question mark."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def _folder(mode: Mode) -> str:

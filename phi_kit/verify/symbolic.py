@@ -49,8 +49,9 @@ def run(job: dict[str, Any], say: Callable[[str], None]) -> str:
 def _second_opinion(gold: str, response: str) -> str:
     from math_verify import parse, verify
 
-    wanted = parse(gold, parsing_timeout=None) or parse(
-        f"${gold}$", parsing_timeout=None
+    # Bare, `(1, 2]` would be read as its last number.
+    wanted = parse(f"${gold}$", parsing_timeout=None) or parse(
+        gold, parsing_timeout=None
     )
     found = parse(response, parsing_timeout=None)
     return "equal" if verify(wanted, found, timeout_seconds=None) else "different"

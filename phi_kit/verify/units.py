@@ -104,6 +104,8 @@ def unit(text: str, *, close: bool) -> str | None:
 
 def canonical(text: str) -> str:
     """A unit in the table's own spelling, or an empty text."""
+    if re.match(r"M[a-z]\b", text.strip()):
+        return ""  # a megametre is no millimetre, whoever writes `KM` means `km`
     text = text.strip().lower()
     powers = {"square": "^2", "sq": "^2", "cubic": "^3", "squared": "^2", "cubed": "^3"}
     exponent = ""

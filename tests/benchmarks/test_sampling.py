@@ -1,14 +1,20 @@
-"""Is the kit's sampler worth its code? Against transformers' own `generate`."""
+"""Is the kit's sampler worth its code? Against transformers' own ways to sample."""
 
 from __future__ import annotations
 
+import statistics
+
 import pytest
 import torch
+from real_server import needs_server, transformers_serve
 
 from phi_kit import domains
+from phi_kit.core.params import EndpointSettings
 from phi_kit.data.procedural import items
+from phi_kit.models import loading
+from phi_kit.models.endpoints import Endpoint
 from phi_kit.models.prompts import render
-from phi_kit.models.sampling import Sampling, draw
+from phi_kit.models.sampling import Sampler, Sampling, draw
 
 from .conftest import per_second, ratio
 
@@ -63,3 +69,45 @@ def test_sampling_vs_generate(student, record):
         "generate(num_return_sequences=8) on the same batch",
     )
     assert figure >= 2
+
+
+def useful(model: Sampler, *, prompts: int, rng_seed: int) -> int:
+    """Draw K samples for each of so many prompts; their tokens, stop included."""
+    math = domains.get("math")
+    stream = items("math", math.chosen()[0], rng_seed=1, split="bench")
+    seeds = [next(stream) for _ in range(prompts)]
+    texts = [model.render(math.instruction, seed.prompt) for seed in seeds]
+    drawn = draw(model, texts, Sampling(TOKENS, 0.6), k=K, rng_seed=rng_seed)
+    return sum(sample.tokens for samples in drawn for sample in samples)
+
+
+@needs_server
+def test_sampling_vs_server(record, tmp_path):
+    """Its continuous batching takes all requests at once: its fastest way here."""
+    near = loading.load.__wrapped__("smollm2-135m", four_bit=False)
+    settings = EndpointSettings(concurrency=PROMPTS * K, timeout=3600)
+    # By default the server's cache takes nearly all memory that is free.
+    options = ("--continuous-batching", "--cb-max-memory-percent", "0.2")
+    rates: list[tuple[float, float]] = []
+    with transformers_serve(tmp_path / "log", *options) as name:
+        far = Endpoint(name, settings)
+        for model in (near, far):  # the server loads its model at a first request
+            useful(model, prompts=1, rng_seed=0)
+        for turn in range(1, 3):
+            here, there = (
+                per_second(lambda m=m, t=turn: useful(m, prompts=PROMPTS, rng_seed=t))
+                for m in (near, far)
+            )
+            rates.append((here, there))
+    figure = statistics.median(here / there for here, there in rates)
+    here, there = (statistics.median(rate) for rate in zip(*rates, strict=True))
+    record(
+        "sampling_vs_server",
+        figure,
+        unit="times the useful tokens per second",
+        n=len(rates),
+        what=f"{PROMPTS} prompts x {K} samples x up to {TOKENS} tokens, float32 on "
+        "both sides, against `transformers serve --continuous-batching` on the same "
+        f"machine: {here:.0f} against {there:.0f} tokens/s",
+    )
+    assert figure > 0

@@ -110,10 +110,12 @@ def generated() -> tuple[Seal, list[Seed], list[Seed]]:
     return Seal(sealed, draws), sealed, rows
 
 
-def test_no_clean_row_is_hit(generated):
+@pytest.mark.parametrize("n", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_no_clean_row_is_hit(generated, n):
     seal, sealed, rows = generated
     kept = {normal(item.prompt) for item in sealed}
-    clean = [seed for seed in rows if normal(seed.prompt) not in kept][:10_000]
+    clean = [seed for seed in rows if normal(seed.prompt) not in kept]
+    clean = clean[:: len(clean) // n][:n]
     hits = [(seed.prompt, seal.hit(seed.prompt)) for seed in clean]
     by_item = {item.id: item.prompt for item in sealed}
     false = [
@@ -122,7 +124,7 @@ def test_no_clean_row_is_hit(generated):
         # The same story with the same numbers about another person is a true hit.
         if hit and digits(prompt) != digits(by_item[hit.item])
     ]
-    assert len(clean) > 9_000
+    assert len(clean) == n or len(clean) > 9_000
     assert not false
     assert sum(hit is not None for _, hit in hits) <= 3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,12 @@ from typer.testing import CliRunner
 
 from phi_kit import domains
 from phi_kit.cli import app
-from phi_kit.core.errors import StudyError
+from phi_kit.core.errors import RunError, StudyError
 from phi_kit.data.procedural import items
+from phi_kit.data.records import Seed
+from phi_kit.domains import judging
 from phi_kit.domains.custom import Definition, build
+from phi_kit.models import loading
 from phi_kit.steps import filter_edge, pick_domain
 from phi_kit.study import files
 
@@ -30,6 +34,7 @@ domains:
     sources:
       - {path: PATH, question: Question, answer: Answer}
 """
+SUM = Seed("plus", "What is 3 + 5?", "8")
 
 
 @pytest.fixture
@@ -158,6 +163,89 @@ def test_later_steps_find_the_definition_in_the_card(tmp_path, monkeypatch, rows
     (card / "manifest.json").write_text(json.dumps({"params": {"custom": custom}}))
     params = filter_edge.Params.checked({"study": "own", "domain": "plus"}, where="x")
     assert domains.of(params).checker == "numeric"
+
+
+JUDGED = STUDY.replace("verifier: numeric", "verifier: judge")
+
+
+def test_a_judge_without_a_model_is_one_clear_message(tmp_path, rows):
+    path = written(tmp_path / "own.yaml", JUDGED, rows)
+    done = CliRunner().invoke(app, ["status", str(path)])
+    assert done.exit_code == 1
+    assert "line 3   domains.plus.judge_model: is missing: a judge is" in done.stderr
+    assert "Traceback" not in done.output
+    custom = {"verifier": "judge", "sources": [{"path": str(rows)}]}
+    with pytest.raises(StudyError, match="judge_model"):
+        pick_domain.Params.checked({"domain": "plus", "custom": custom}, where="here")
+
+
+def test_a_judge_model_where_nothing_is_judged_is_a_message(tmp_path, rows):
+    text = STUDY.replace("numeric\n", "numeric\n    judge_model: smollm2-135m\n")
+    with pytest.raises(StudyError, match="judge_model: is set, but numeric"):
+        files.load(written(tmp_path / "own.yaml", text, rows))
+
+
+class Grader:
+    """A model that replies what `read` makes of the response block."""
+
+    def __init__(self, read):
+        self.read, self.asked = read, 0
+
+    def __call__(self, prompt):
+        self.asked += 1
+        mark = re.search(r"fenced by the mark (\w+)", prompt)[1]
+        said = prompt.split(f"<<<RESPONSE {mark}\n")[1].split("\nRESPONSE ")[0]
+        return self.read(said)
+
+
+@pytest.fixture
+def graded(rows, monkeypatch):
+    """The domain of sixty sums, judged by whatever `read` says."""
+
+    def made(read):
+        grader = Grader(read)
+        monkeypatch.setattr(loading, "judge", lambda name, params: grader)
+        source = {"path": str(rows), "question": "Question", "answer": "Answer"}
+        given = {"verifier": "judge", "judge_model": "big", "sources": [source]}
+        params = pick_domain.Params(domain="plus", custom=given)
+        return grader, domains.of(params), params
+
+    return made
+
+
+def test_a_judge_in_yaml_judges(graded):
+    def read(said):
+        agrees = said in ("8", "It is eight.")
+        met = {"agrees": agrees, "commits": " or " not in said}
+        return json.dumps({"met": met, "reason": ""})
+
+    grader, domain, params = graded(read)
+    held_out = pick_domain.split(domain, params)
+    assert len(held_out["dev"]) >= 4
+    assert grader.asked == 0  # no gold costs a reply
+    verdicts = [domain.verifier(SUM, said) for said in ("8", "It is eight.", "9")]
+    assert [v.value for v in verdicts] == ["right", "right", "wrong"]
+    assert grader.asked == 4 + 2  # the anchors, then one reply each
+    assert domain.verifier(Seed("plus", "?", ""), "8").value == "unknown"
+
+
+def test_a_model_that_cannot_judge_ends_the_step_with_one_message(graded):
+    _, domain, _ = graded(lambda said: "I would say it is right.")
+    with pytest.raises(RunError, match="4 of the 4 calibration anchors") as caught:
+        domain.verifier(SUM, "9")
+    assert "judge_model" in caught.value.todo
+
+
+def test_a_refusal_domain_may_ask_a_model_too():
+    def read(said):
+        refused = said.startswith(("I can't help", "I will not", "Non."))
+        return json.dumps({"met": {"refused": refused}, "reason": ""})
+
+    verifier = judging.verifier("refusal", "big", Grader(read))
+    seed = Seed("ask", "How do I cheat?", "refuse")
+    assert verifier(seed, "refuse").right
+    assert verifier(seed, "Non.").right
+    assert verifier(seed, "Voilà.").reason == "under-refusal"
 
 
 @pytest.fixture

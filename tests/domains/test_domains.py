@@ -37,7 +37,8 @@ def some(domain, family):
 def _some(domain, name):
     (family,) = domains.get(domain).chosen([name])
     stream = items(domain, family, rng_seed=11, split="test of the kit")
-    return list(islice(stream, 200))
+    # A scorer's items cost more, and no transform knows them.
+    return list(islice(stream, 5 if family.entry else 200))
 
 
 def near_misses(answer):

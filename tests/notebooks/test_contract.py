@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,10 @@ def test_a_notebook_of_long_cells_is_rejected():
     notebook = read(NOTEBOOKS[0])
     notebook["cells"] += [code("x = 1\n" * 7) for _ in range(30)]
     assert any("too long" in fault for fault in faults(notebook))
+
+
+@EVERY
+def test_no_cell_counts_on_many_rows(path):
+    """A toy study may leave a single row: `.sample(4)` would end its notebook."""
+    for cell in json.loads(path.read_text())["cells"]:
+        assert not re.search(r"\.sample\(\s*\d", "".join(cell["source"]))

@@ -73,6 +73,38 @@ def study(
     return runs, [*seen, manifests(runs)]
 
 
+def test_the_final_adapter_exports(study, tmp_path):
+    runs, _ = study
+    done = subprocess.run(
+        phi_kit("export", "smoke", "--to", "merged", "--gguf"),
+        env=environment(runs),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the likeliest token is the same at" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["merged"]
+    names = {path.name for path in (tmp_path / "merged").iterdir()}
+    assert {"model.safetensors", "tokenizer.json", "merged.gguf"} <= names
+
+
+def test_every_training_run_passed_the_gate_and_says_so(study):
+    runs, _ = study
+    for place in ("math/04_probe_sft", "puzzles/04_probe_sft", "06_expand_domains"):
+        folder = runs / "smoke" / place
+        result = json.loads((folder / "manifest.json").read_text())["result"]
+        assert set(result["gate"]) == {p.name for p in (folder / "adapters").iterdir()}
+        for report in result["gate"].values():
+            assert report["read"] == report["kept"] + report["too_long"]
+            assert report["train_template"] == report["evaluation_template"]
+            assert report["sealed"]
+        for adapter in (folder / "adapters").iterdir():
+            card = (adapter / "README.md").read_text()
+            assert "| held-out accuracy, dev of" in card
+
+
 def test_a_killed_study_finishes_and_no_finished_step_runs_twice(study):
     _, seen = study
     assert len(seen[-1]) == 12

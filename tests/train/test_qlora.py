@@ -7,7 +7,15 @@ from phi_kit.core.errors import RunError
 from phi_kit.train.qlora import Recipe, masked_loss, train
 from phi_kit.train.rows import Row, collate, encode
 
-ROWS = [Row(f"What is {a} + {b}?", f" {a + b}") for a in range(4) for b in range(3)]
+
+def asked(question):
+    """The embedded model's own chat turns."""
+    return f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
+
+
+ROWS = [
+    Row(asked(f"What is {a} + {b}?"), f"{a + b}") for a in range(4) for b in range(3)
+]
 RECIPE = Recipe(rank=4, epochs=2, batch=4, warmup=0.1)
 
 

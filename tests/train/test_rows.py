@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from phi_kit.core.errors import DataError
 from phi_kit.models.prompts import render
 from phi_kit.train.arms import matched_control
-from phi_kit.train.rows import IGNORE, Row, collate, encode, gate
+from phi_kit.train.rows import IGNORE, Row, collate, encode
 
 ROW = Row("What is 3 + 4?", " 7 apples")
 
@@ -22,33 +21,6 @@ def test_the_prompt_is_masked_and_the_end_of_turn_is_trained(tiny):
     assert all(
         x in (IGNORE, i) for x, i in zip(encoded.labels, encoded.ids, strict=True)
     )
-
-
-def test_long_rows_are_left_out_never_cut(tiny):
-    long = Row("x " * 50, "7")
-    kept = gate(tiny, [ROW, long, ROW], max_tokens=20)
-    assert kept == [encode(tiny, ROW)] * 2
-
-
-@pytest.mark.parametrize(
-    ("rows", "said"),
-    [
-        ([ROW, Row("What?", "  ")], "row 1: 'What\\?'"),
-        ([Row("x " * 50, "7")], "none of 1 training rows fits into 20 tokens"),
-        ([], "none of 0 training rows"),
-    ],
-)
-def test_the_gate_refuses(tiny, rows, said):
-    with pytest.raises(DataError, match=said):
-        gate(tiny, rows, max_tokens=20)
-
-
-def test_the_gate_wants_an_end_of_turn(tiny):
-    class Endless(type(tiny)):
-        stop_ids = frozenset({999})
-
-    with pytest.raises(DataError, match="does not end the turn"):
-        gate(Endless(**vars(tiny)), [ROW], max_tokens=20)
 
 
 def test_padding_trains_nothing_even_where_pad_is_the_end_of_turn(tiny):

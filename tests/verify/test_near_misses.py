@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from itertools import islice
 
 import pytest
 
-from phi_kit import verify
+from phi_kit import domains, verify
 from phi_kit.core.rng import rng
+from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed
-from phi_kit.verify import near
+from phi_kit.verify import brute, code, judge, near
+from phi_kit.verify.code_tests import Check, checks, decode
+from phi_kit.verify.sandbox import Job, run
 
 N = 1000
+FEW = 100  # of what needs a process of its own, in the everyday tier
 DRESS = [near.FORMATS[name] for name in ("bare", "box", "mark", "sentence", "bold")]
 NOUNS = ("apple", "carbon", "blue whale", "Monday", "prime number", "Lake Victoria")
+
+
+def drawn(domain, *names):
+    """Items of these families in turn, without end; of all if none is named."""
+    kit = domains.get(domain)
+    families = [f for f in kit.families if f.name in names or not names]
+    streams = [items(domain, f, rng_seed=7, split="near misses") for f in families]
+    for row in zip(*streams, strict=False):
+        yield from row
+
+
+def item(gold, extra=None):
+    return Seed("test", "", gold, extra=json.dumps(extra or {}))
 
 
 def golds():
@@ -28,7 +46,7 @@ def golds():
 def wrong_numbers(name):
     for gold in golds():
         for index, miss in enumerate(near.numbers(gold, name)):
-            yield gold, DRESS[index % len(DRESS)](miss), {}
+            yield item(gold), DRESS[index % len(DRESS)](miss)
 
 
 def structures(draw):
@@ -48,19 +66,12 @@ def structures(draw):
     yield f"\\frac{{1}}{{2^{{{b}}}}}", f"\\frac{{1}}{{2^{{{b + 1}}}}}"
 
 
-def wrong_structures():
-    draw = rng(7, "structures")
+def wrong_maths():
+    draw, numbers = rng(7, "structures"), wrong_numbers("math")
     while True:
         for gold, miss in structures(draw):
-            yield gold, rf"So \boxed{{{miss}}}.", {}
-
-
-def wrong_maths():
-    for number, structure in zip(
-        wrong_numbers("math"), wrong_structures(), strict=True
-    ):
-        yield number
-        yield structure
+            yield item(gold), rf"So \boxed{{{miss}}}."
+            yield next(numbers)
 
 
 def wrong_texts():
@@ -70,7 +81,7 @@ def wrong_texts():
         word = "".join(letters[i] for i in draw.integers(0, 26, 7))
         for gold in (word, NOUNS[draw.integers(len(NOUNS))]):
             for index, miss in enumerate(near.texts(gold)):
-                yield gold, DRESS[index % len(DRESS)](miss), {}
+                yield item(gold), DRESS[index % len(DRESS)](miss)
 
 
 def wrong_letters():
@@ -80,10 +91,37 @@ def wrong_letters():
         extra = {"choices": {x: f"{draw.integers(1000)} {x.lower()}x" for x in letters}}
         gold = letters[draw.integers(len(letters))]
         for miss in near.letters(gold, extra):
-            yield gold, miss, extra
+            yield item(gold, extra), miss
+        for word in ("yes", "No", "True", "false"):
+            for miss in near.words(word):
+                yield item(word), miss
 
 
-def wrong_countdowns():
+def wrong_quantities():
+    names = ("speed", "distance", "convert-1", "convert-2", "ohm", "density", "energy")
+    for seed in drawn("stem", *names):
+        for index, miss in enumerate(near.quantities(seed.answer)):
+            yield seed, DRESS[index % len(DRESS)](miss)
+
+
+def wrong_stances():
+    helped, refused = ({"should_refuse": wanted} for wanted in (True, False))
+    for pair in zip(near.helps(), near.refusals(), strict=True):
+        yield item("", helped), pair[0]
+        yield item("", refused), pair[1]
+
+
+def wrong_replies():
+    """A judge that says no, and replies that are almost a yes."""
+    yes = {"met": {"agrees": True, "commits": True}, "reason": "the same"}
+    for number in itertools.count():
+        no = yes | {"met": {"agrees": number % 2 > 0, "commits": number % 3 == 0}}
+        told = [] if all(no["met"].values()) else [json.dumps(no)]
+        for reply in (*told, *near.replies(json.dumps(yes | {"reason": f"{number}"}))):
+            yield item("8", {"replies": [reply]}), f"It is eight, says {number}."
+
+
+def countdowns():
     """Sums that miss the target, leave a number out, add one or use one twice."""
     draw = rng(7, "countdown")
     while True:
@@ -97,7 +135,29 @@ def wrong_countdowns():
             f"{a}*{b} + {c} or {a} + {b}", f"({gold})*1", f"{a}**{b} + {c}",
         )  # fmt: skip
         for miss in misses:
-            yield gold, miss, {"task": "countdown", "entry": entry}
+            yield item(gold, {"task": "countdown", "entry": entry}), miss
+
+
+def almost_solved():
+    """Every puzzle family of the kit, an answer changed; some still solve it."""
+    for seed in drawn("puzzles"):
+        if "entry" in seed.facts:
+            misses = near.solutions(seed.answer, seed.id)
+        elif seed.answer.isdecimal():
+            misses = near.numbers(seed.answer, seed.id)
+        else:
+            misses = near.words(seed.answer)
+        for miss in islice(misses, 8):
+            yield seed, miss
+
+
+def wrong_prints():
+    names = ("print-value", "print-expression", "print-variables", "print-loop")
+    dress = itertools.cycle(("{}", "```\n{}\n```", "Output: {}", "It prints {}"))
+    for seed in drawn("coding", *names):
+        for miss in near.printed(seed.answer):
+            if code.lines(miss) != code.lines(seed.answer):
+                yield seed, next(dress).format(miss)
 
 
 MAKERS = {
@@ -105,24 +165,131 @@ MAKERS = {
     "math": wrong_maths,
     "exact": wrong_texts,
     "choice": wrong_letters,
-    "puzzle": wrong_countdowns,
+    "puzzle": countdowns,
+    "quantity": wrong_quantities,
+    "refusal": wrong_stances,
+    "code": wrong_prints,
 }
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_none_is_accepted(name):
     check, seen = verify.get(name), 0
-    for gold, response, extra in islice(MAKERS[name](), N):
-        seed = Seed("test", "", gold, extra=json.dumps(extra))
+    for seed, response in islice(MAKERS[name](), N):
         verdict = check(seed, response)
-        assert verdict.value == "wrong", (gold, response, verdict)
+        assert verdict.value == "wrong", (seed, response, verdict)
         seen += 1
     assert seen == N
+
+
+def test_no_wrong_or_broken_reply_of_a_judge_is_a_yes():
+    seen = set()
+    for seed, response in islice(wrong_replies(), N):
+        verdict = judge.scripted(seed, response)
+        assert not verdict.right, (seed.extra, verdict)
+        seen.add(verdict.value)
+    assert seen == {"wrong", "unknown"}
+
+
+@pytest.mark.parametrize("n", [FEW, pytest.param(N, marks=pytest.mark.slow)])
+def test_puzzles_of_all_families_are_judged_as_their_constraints_say(n):
+    check, wrong, families = domains.get("puzzles").verifier, 0, set()
+    for seed, response in almost_solved():
+        facts = seed.facts
+        solves = "entry" in facts and brute.solves(
+            facts["task"], facts["entry"], response
+        )
+        verdict = check(seed, response)
+        assert verdict.right is bool(solves), (seed, response, verdict)
+        wrong += not solves
+        families.add(seed.family)
+        if wrong == n:
+            break
+    assert len(families) >= min(16, n // 8)
+
+
+def batch(asked):
+    """What calls give that are made in one sandbox: one list per source."""
+    sources, calls = zip(*asked, strict=True)
+    done = run(Job("\n\n".join(sources), calls=tuple(itertools.chain(*calls))))
+    told = {a["index"]: a for a in done.answers if "index" in a}
+    assert len(told) == sum(map(len, calls)), done.status
+    place = itertools.count()
+    return [[told[next(place)] for _ in one] for one in calls]
+
+
+def wrong_functions(n):
+    seeds = drawn("coding", "write-line", "write-list")
+    made = ((s, miss) for s in islice(seeds, n) for miss in near.functions(s.answer))
+    for place, (one, miss) in enumerate(made):
+        name = one.answer.partition("(")[0].removeprefix("def ")
+        asked = [
+            Check(check.call.replace(name, f"f{place}", 1), check.expected)
+            for check in checks(one.facts["tests"])
+        ]
+        yield miss.replace(name, f"f{place}", 1), asked
+
+
+@pytest.mark.parametrize("n", [30, pytest.param(200, marks=pytest.mark.slow)])
+def test_no_wrong_function_is_accepted(n):
+    wrong = list(wrong_functions(n))
+    assert len(wrong) >= 4 * n
+    for start in range(0, len(wrong), 200):
+        part = wrong[start : start + 200]
+        found = batch([(source, [c.call for c in asked]) for source, asked in part])
+        for (source, asked), outcomes in zip(part, found, strict=True):
+            passed = [
+                "value" in out and check.passes(decode(out["value"]), loosely=True)
+                for check, out in zip(asked, outcomes, strict=True)
+            ]
+            assert not all(passed), source
+
+
+# Runs programs one after the other, each with its own standard input and output.
+STAGE = """
+import contextlib, io, sys
+def stage(source, stdin):
+    out, sys.stdin = io.StringIO(), io.StringIO(stdin)
+    with contextlib.redirect_stdout(out):
+        exec(source, {"__name__": "__main__"})
+    return out.getvalue()
+"""
+
+
+@pytest.mark.parametrize("n", [10, pytest.param(80, marks=pytest.mark.slow)])
+def test_no_wrong_program_is_accepted(n):
+    wrong = [
+        (seed, miss)
+        for seed in islice(drawn("coding", "write-program"), n)
+        for miss in near.programs(seed.answer)
+    ]
+    assert len(wrong) >= 6 * n
+    calls = [
+        [f"stage({miss!r}, {case['stdin']!r})" for case in seed.facts["cases"]]
+        for seed, miss in wrong
+    ]
+    found = batch([(STAGE if not n else "", one) for n, one in enumerate(calls)])
+    for (seed, miss), outcomes in zip(wrong, found, strict=True):
+        passed = [
+            "value" in out and decode(out["value"]).split() == case["stdout"].split()
+            for case, out in zip(seed.facts["cases"], outcomes, strict=True)
+        ]
+        assert not all(passed), (seed, miss)
+
+
+@pytest.mark.parametrize("n", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_nor_by_the_verifier_itself(n):
+    names = ("write-line", "write-list", "write-program")
+    for seed in islice(drawn("coding", *names), n):
+        make = near.programs if "cases" in seed.facts else near.functions
+        miss = list(make(seed.answer))[rng(1, seed.id).integers(4)]
+        verdict = code.verify(seed, f"```python\n{miss}\n```")
+        assert (verdict.value, verdict.lenient) == ("wrong", "wrong"), (miss, verdict)
 
 
 def test_the_golds_themselves_are_right_in_every_dress():
     for gold in islice(golds(), 200):
         for name in ("numeric", "math"):
             for how, dress in near.FORMATS.items():
-                verdict = verify.get(name)(Seed("test", "", gold), dress(gold))
+                verdict = verify.get(name)(item(gold), dress(gold))
                 assert verdict.right, (gold, how, verdict)

@@ -39,7 +39,15 @@ WRONG = (
     *("12,000 m/s", "<think>12 m/s</think>", "12 M/s", "0 m/s", "12 N", "1.2 m/s"),
     *("12 mph", "12 J/s", "5 m/s, not 12 m/s", "v12 m/s", "12:00", "12 K", "12 V"),
     *("The answer is 12 km/h", "\\boxed{13 m/s}", "12 m/s = 5 m/s", "1 2 m/s"),
-    *("12 m^2/s", "12 1/s", "1e999 m/s", "12e-3 m/s", "9" * 400 + " m/s"),
+    *(
+        "12 m/s^5",
+        "12 m/s**7",
+        "12 m^2/s",
+        "12 1/s",
+        "1e999 m/s",
+        "12e-3 m/s",
+        "9" * 400 + " m/s",
+    ),
 )
 
 
@@ -127,41 +135,6 @@ def stem(name: str, n: int) -> list[Seed]:
     family = next(f for f in domains.get("stem").families if f.name == name)
     stream = items("stem", family, rng_seed=3, split="train")
     return [seed for _, seed in zip(range(n), stream, strict=False)]
-
-
-def near(one: Seed) -> list[str]:
-    """A value beside the gold, other signs, powers of ten and units."""
-    value, _, unit = one.answer.partition(" ")
-    number, other = float(value), {"m": "s", "s": "m"}.get(unit, "kg*A")
-    return [
-        f"{number + 1:g} {unit}",
-        f"{number - 1:g} {unit}",
-        f"-{value} {unit}",
-        f"{number * 10:g} {unit}",
-        f"{number / 1000:.9g} {unit}",
-        f"{value} {other}",
-        f"{number * 1.02:.9g} {unit}",
-        f"{value} or {number + 2:g} {unit}",
-    ]
-
-
-def test_of_1000_near_misses_of_quantities_none_is_accepted():
-    families = (
-        "speed",
-        "distance",
-        "convert-1",
-        "convert-2",
-        "ohm",
-        "density",
-        "energy",
-    )
-    tried = 0
-    for name in families:
-        for one in stem(name, 20):
-            for response in near(one):
-                tried += 1
-                assert not quantity.verify(one, response).right, (one, response)
-    assert tried >= 1000
 
 
 def test_of_1000_near_misses_of_choices_none_is_accepted():

@@ -23,6 +23,8 @@ from phi_kit.verify import choice, exact
         ("True", "Yes", "wrong"),
         ("Yes", "<think>yes</think>no", "wrong"),
         ("Yes", "<think>no</think>yes", "right"),
+        ("Yes", "Yes or something else", "wrong"),
+        ("No", "Is it yes or no? No.", "wrong"),
         ("maybe", "maybe", "unknown"),
     ],
 )

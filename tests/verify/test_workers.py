@@ -20,7 +20,7 @@ from phi_kit.verify import math, workers
 ENDLESS = "10**10**10"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pool():
     made = workers.Pool("phi_kit.verify.symbolic", size=2)
     made.ask({"gold": "x", "answer": "x"})  # imports are no part of a check
@@ -35,23 +35,22 @@ def test_an_endless_power_costs_about_a_second(pool):
     assert said.stage == "answer"
     # One second of processor time; a busy machine gives it over at most three.
     assert 0.5 < time.monotonic() - began < 4
-
-
-def test_the_next_check_runs(pool):
-    pool.ask({"gold": "5", "answer": "10^{10^{10}}"})
+    # The next check runs.
     assert pool.ask({"gold": "x+1", "answer": "1+x"}).result == "equal"
 
 
 def test_workers_are_used_again(pool):
-    first = pool._idle[0].process.pid
+    before = [worker.process.pid for worker in pool._idle]
     for _ in range(5):
         pool.ask({"gold": "x+1", "answer": "1+x"})
-    assert [worker.process.pid for worker in pool._idle] == [first]
+    assert [worker.process.pid for worker in pool._idle] == before
+    assert before
 
 
 def test_a_worker_that_died_idle_is_replaced(pool):
-    pool._idle[0].process.kill()
-    pool._idle[0].process.wait()
+    for worker in pool._idle:
+        worker.process.kill()
+        worker.process.wait()
     assert pool.ask({"gold": "x+1", "answer": "1+x"}).result == "equal"
 
 
