@@ -207,7 +207,7 @@ def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     if model is None:
         from .replay import replayed
 
-        return replayed(name, tokenizer, four_bit=four_bit)
+        return replayed(name, folder, tokenizer, four_bit=four_bit)
     model.eval()
     precision = f"{'nf4-' * four_bit}{str(dtype).removeprefix('torch.')}"
     student = Student(name, model, tokenizer, f"{identity(folder)}/{precision}")

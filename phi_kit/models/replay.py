@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.replays import mark
@@ -21,12 +22,21 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+@dataclass(frozen=True)
 class Weightless:
-    """Stands where the weights would be."""
+    """Stands where the weights would be, for whoever only asks for their shape."""
+
+    config: Any
 
     def get_memory_footprint(self) -> int:
         """Bytes."""
         return 0
+
+    def get_input_embeddings(self) -> Any:
+        """What has a `weight` of a shape, (tokens, width)."""
+        config = self.config.get_text_config()
+        shape = (config.vocab_size, config.hidden_size)
+        return SimpleNamespace(weight=SimpleNamespace(shape=shape))
 
 
 @dataclass(frozen=True)
@@ -68,15 +78,24 @@ class Replayed(Student):
 
 
 def replayed(
-    name: str, tokenizer: PreTrainedTokenizerBase, *, four_bit: bool
+    name: str, folder: Path, tokenizer: PreTrainedTokenizerBase, *, four_bit: bool
 ) -> Replayed:
     """The student of that name.
+
+    Args:
+        name: as a study file has it.
+        folder: its recorded files.
+        tokenizer: made of them.
+        four_bit: in which precision.
 
     Raises:
         RunError: it was not recorded in this precision.
     """
+    from transformers import AutoConfig
+
     found = recordings.model(current(), name, four_bit=four_bit)
-    return Replayed(name, Weightless(), tokenizer, found.identity, found.stops)
+    shape = Weightless(AutoConfig.from_pretrained(folder))
+    return Replayed(name, shape, tokenizer, found.identity, found.stops)
 
 
 def training(key: str, out: Path) -> dict[str, Any] | None:

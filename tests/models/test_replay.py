@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from dataclasses import replace
 
 import pytest
 from tiny import tiny_student
@@ -14,13 +13,19 @@ from phi_kit.core.replays import MARK
 from phi_kit.models import catalog, loading
 from phi_kit.models.replay import Replayed
 from phi_kit.models.sampling import Sampling, draw
+from phi_kit.train.gate import gate
 from phi_kit.train.qlora import Recipe, train
-from phi_kit.train.rows import Row, encode, gate
+from phi_kit.train.rows import Row, encode
 
 HOW = Sampling(max_tokens=6, temperature=1.0)
 ASKED = ("Answer with a number.", "What is 3 + 4?")
-ROWS = [Row(f"What is {a} + 1?", f" {a + 1}") for a in range(6)]
 RECIPE = Recipe(rank=2, epochs=1, batch=3)
+
+
+def rows(student, n=6):
+    return [
+        Row(student.render("Add.", f"What is {a} + 1?"), f"{a + 1}") for a in range(n)
+    ]
 
 
 class Recorded:
@@ -35,10 +40,12 @@ class Recorded:
         self.identity, self.stops = student.identity, student.stop_ids
         self.weights = catalog.identity(catalog.resolve(self.name))
         self.prompt = student.render(*ASKED)
-        self.ids = encode(student, ROWS[0]).ids
+        self.ids = encode(student, rows(student)[0]).ids
         self.base = draw(student, [self.prompt], HOW, k=4)
         self.adapter = folder / "arm"
-        self.trained = train(student, ROWS, RECIPE, out=self.adapter, rng_seed=3)
+        self.trained = train(
+            student, rows(student), RECIPE, out=self.adapter, rng_seed=3
+        )
         with student.adapter(self.adapter) as tuned:
             self.tuned_identity = tuned.identity
             self.tuned = draw(tuned, [self.prompt], HOW, k=4)
@@ -70,9 +77,9 @@ def test_the_student_is_the_recorded_one(replay):
     assert student.identity == replay.identity
     assert student.stop_ids == replay.stops
     assert student.render(*ASKED) == replay.prompt
-    assert encode(student, ROWS[0]).ids == replay.ids
+    assert encode(student, rows(student)[0]).ids == replay.ids
     assert catalog.identity(catalog.resolve(replay.name)) == replay.weights
-    assert gate(student, ROWS, max_tokens=99)
+    assert gate(student, rows(student), max_tokens=99).report.kept == 6
 
 
 def test_it_says_what_the_model_said(replay):
@@ -84,7 +91,7 @@ def test_it_says_what_the_model_said(replay):
 def test_training_comes_out_as_it_did(replay, tmp_path):
     student, out = loading.load(replay.name), tmp_path / "arm"
     out.mkdir()
-    assert train(student, ROWS, RECIPE, out=out, rng_seed=3) == replay.trained
+    assert train(student, rows(student), RECIPE, out=out, rng_seed=3) == replay.trained
     with student.adapter(out) as tuned:
         assert tuned.identity == replay.tuned_identity
         assert draw(tuned, [replay.prompt], HOW, k=4) == replay.tuned
@@ -121,8 +128,8 @@ def _asked(prompt):
 @pytest.mark.parametrize(
     "change",
     [
-        {"rows": ROWS[1:]},
-        {"rows": [*ROWS[:-1], replace(ROWS[-1], completion=" 8")]},
+        {"rows": slice(1, None)},
+        {"rows": slice(None, None, -1)},
         {"recipe": Recipe(rank=2, epochs=2, batch=3)},
         {"rng_seed": 4},
         {"name": "other"},
@@ -131,10 +138,11 @@ def _asked(prompt):
 )
 def test_a_training_run_that_was_not_recorded_is_named(replay, tmp_path, change):
     out = tmp_path / change.get("name", "arm")
+    student = loading.load(replay.name)
     with pytest.raises(RunError, match=f"no training run '{out.name}'"):
         train(
-            loading.load(replay.name),
-            change.get("rows", ROWS),
+            student,
+            rows(student)[change.get("rows", slice(None))],
             change.get("recipe", RECIPE),
             out=out,
             rng_seed=change.get("rng_seed", 3),
@@ -160,7 +168,7 @@ def test_a_replay_writes_nothing_into_the_ledger(replay, tmp_path):
     before = hashlib.sha256(replay.ledger.read_bytes()).hexdigest()
     student = loading.load(replay.name)
     draw(student, [replay.prompt], HOW, k=4)
-    train(student, ROWS, RECIPE, out=tmp_path / "arm", rng_seed=3)
+    train(student, rows(student), RECIPE, out=tmp_path / "arm", rng_seed=3)
     with pytest.raises(RunError):
         draw(student, ["new"], HOW)
     assert hashlib.sha256(replay.ledger.read_bytes()).hexdigest() == before
@@ -182,8 +190,8 @@ def test_a_deleted_sample_is_missed(replay, tmp_path, monkeypatch):
 
 
 def test_a_replayed_adapter_has_nothing_to_load(replay, tiny, tmp_path, monkeypatch):
-    out = tmp_path / "arm"
-    train(loading.load(replay.name), ROWS, RECIPE, out=out, rng_seed=3)
+    student, out = loading.load(replay.name), tmp_path / "arm"
+    train(student, rows(student), RECIPE, out=out, rng_seed=3)
     monkeypatch.delenv("PHI_KIT_REPLAY")
     with pytest.raises(ModelError, match="from a replay"), tiny.adapter(out):
         pass
