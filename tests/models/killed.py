@@ -1,6 +1,7 @@
 """A process that samples on a real, tiny model and is killed while it does."""
 
 import os
+import time
 from dataclasses import replace
 
 import torch
@@ -20,7 +21,8 @@ STUDENT.model.double()
 STUDENT.model.generation_config.eos_token_id = list(range(0, len(tokenizer), 10))
 
 PROMPTS = [render(tokenizer, "Count.", f"What is {n} + {n}?") for n in range(8)]
-LABELS, K = 16, 12
+LABELS, K = 6, 12
+SAMPLES = LABELS * len(PROMPTS) * K
 
 
 class Paying:
@@ -28,7 +30,8 @@ class Paying:
 
     name, identity = STUDENT.name, STUDENT.identity
 
-    def __init__(self, log):
+    def __init__(self, log, pause):
+        self.pause = pause
         self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def render(self, instruction, prompt):
@@ -41,15 +44,16 @@ class Paying:
     def stream(self, asked, sampling):
         self.note("asked", [one.seed for one in asked])
         for place, sample in STUDENT.stream(asked, sampling):
+            time.sleep(self.pause)
             yield place, sample
             self.note("taken", [asked[place].seed])
 
 
-def sample(address, log):
-    """Everything there is to sample; it takes some seconds."""
+def sample(address, log, pause):
+    """Everything there is to sample, with a pause of some seconds before each."""
     os.environ["PHI_KIT_LEDGER"] = address
     os.environ["PHI_KIT_HEADLESS"] = "1"
-    paying = Paying(log)
+    paying = Paying(log, pause)
     for label in range(LABELS):
         how = replace(Sampling(max_tokens=24), temperature=1.0)
         draw(paying, PROMPTS, how, k=K, rng_seed=label, label=f"draw {label}")
