@@ -9,8 +9,10 @@ from contextlib import ExitStack
 import pytest
 import sqlalchemy as sa
 from postgres import server
+from samplers import Counting
 
 from phi_kit.models.ledger import Ledger
+from phi_kit.models.sampling import Sampling, draw
 from phi_kit.models.tables import claims, samples
 
 pytestmark = pytest.mark.slow
@@ -149,3 +151,20 @@ def test_any_sql_tool_reads_it(whole, places):
             "FROM samples GROUP BY 1, 2"
         ).fetchall()
     assert found == [("tiny/float64", 1.0, len(whole))]
+
+
+def test_a_server_that_restarts_meanwhile_is_waited_for(monkeypatch):
+    with server() as postgres:
+        monkeypatch.setenv("PHI_KIT_LEDGER", postgres.url)
+
+        class Restarting(Counting):
+            def stream(self, asked, sampling):
+                for place, sample in super().stream(asked, sampling):
+                    if place == 2:
+                        postgres.restart()
+                    yield place, sample
+
+        prompts = [f"prompt {n}" for n in range(6)]
+        found = draw(Restarting(), prompts, Sampling())
+        assert draw(Counting(breaks=0), prompts, Sampling()) == found
+        assert len(table(postgres.url)) == 6
