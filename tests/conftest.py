@@ -26,6 +26,14 @@ def real_tokenizer():
     return AutoTokenizer.from_pretrained(catalog.resolve("smollm2-135m"))
 
 
+@pytest.fixture(scope="session")
+def tiny_sizes(real_tokenizer):
+    """Of a two-layer model that speaks the embedded model's tokens."""
+    from tiny import sizes
+
+    return sizes(real_tokenizer)
+
+
 @pytest.fixture(scope="module")
 def tiny(real_tokenizer):
     """A random two-layer Llama that speaks the embedded model's tokens."""

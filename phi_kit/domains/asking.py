@@ -14,6 +14,7 @@ from phi_kit.train.rows import Row, encode
 if TYPE_CHECKING:
     import pandas as pd
 
+    from phi_kit.core.runs import RunFolder
     from phi_kit.models.loading import Student
 
     from .base import Domain
@@ -71,6 +72,21 @@ def as_asked(params: Mapping[str, Any]) -> dict[str, Any]:
         "k": params["samples"],
         "rng_seed": params["rng_seed"],
     }
+
+
+def base_answers(
+    card: RunFolder, student: Student, domain: Domain, dev: Sequence[Seed]
+) -> pd.DataFrame:
+    """What the base model said to the dev items, before any training.
+
+    Step 1's samples, if they are this very model's. Where step 1 asked another
+    (a server, or one that `--set` has since replaced), this one is asked the
+    same way: before and after have to be one model.
+    """
+    params = card.manifest["params"]
+    if params["model"] == student.name:
+        return card.table("samples")
+    return ask(student, domain, dev, **as_asked(params), label="base on dev")
 
 
 def per_item(samples: pd.DataFrame, order: Sequence[Seed]) -> list[float]:

@@ -20,7 +20,7 @@ from phi_kit.core.errors import ModelError
 
 from . import catalog, loading
 from .agreement import Agreement, Answer, answers, compare, opinions
-from .folders import identity, lock_of, publish, say
+from .folders import TOKENIZER_FILES, identity, lock_of, publish, say
 
 if TYPE_CHECKING:
     import torch
@@ -32,17 +32,7 @@ if TYPE_CHECKING:
 TOP1, GAP = 0.97, 0.05
 
 # Copied as they stand: a tokenizer that is written anew may read otherwise.
-_COPIED = (
-    "tokenizer*",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "chat_template*",
-    "generation_config.json",
-    "LICENSE*",
-    "NOTICE*",
-)
+_COPIED = (*TOKENIZER_FILES, "generation_config.json", "LICENSE*", "NOTICE*")
 
 # Questions no training set of the kit holds, for an adapter without a study.
 QUESTIONS = (

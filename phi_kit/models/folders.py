@@ -29,17 +29,20 @@ SOURCE = "phi_kit_source.json"
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
-# What decides how a model reads and answers; a README does not.
-_SMALL_FILES = (
-    "config.json",
-    "generation_config.json",
-    "adapter_config.json",
+TOKENIZER_FILES = (
     "tokenizer*",
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.*",
     "merges.txt",
     "chat_template*",
+)
+# What decides how a model reads and answers; a README does not.
+_SMALL_FILES = (
+    "config.json",
+    "generation_config.json",
+    "adapter_config.json",
+    *TOKENIZER_FILES,
 )
 # Keys that change with the library version or the folder, not with the model.
 _BOOKKEEPING = {

@@ -1,8 +1,8 @@
 """One token per row, exactly by the softmax and cheaply.
 
-A whole cumulative sum over 50,000 tokens costs as much as a tenth of the
-model. Here the vocabulary is cut into blocks: first a block is drawn by its
-sum, then a token inside it. The law is that of `torch.multinomial`.
+Instead of one cumulative sum over 50,000 tokens, the vocabulary is cut into
+blocks: first a block is drawn by its sum, then a token inside it. The law is
+that of `torch.multinomial`.
 """
 
 from __future__ import annotations

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
     from .endpoints import Endpoint
 
-CARRY_ON = "what has arrived is kept, and the same command carries on"
+# Samples live in their step's tables: a step that ends midway has none.
+CARRY_ON = (
+    "finished steps stay and the same command carries on after them; this step's "
+    "samples are asked, and paid for, anew"
+)
 _QUIET = 5.0  # seconds of nothing but faults that nobody has to hear of
 _LISTINGS = 3  # failures after which a server has no list of models
 _LOOK_AGAIN = 0.05  # seconds until the budget is looked at again

@@ -22,7 +22,7 @@ from phi_kit.data.records import Seed, from_frame
 from phi_kit.data.seal import Seal, unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
-from phi_kit.domains.asking import as_asked, ask, per_item, rows_of
+from phi_kit.domains.asking import as_asked, ask, base_answers, per_item, rows_of
 from phi_kit.metrics.intervals import gain, score
 from phi_kit.models import catalog, loading
 from phi_kit.plots import matrix
@@ -109,7 +109,10 @@ def run(params: Params) -> StepRun:
         cards = {n: run.read("01_pick_domain", domain=n) for n in params.domains}
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}
         items = {
-            ("base", name): per_item(card.table("samples"), dev[name])
+            ("base", name): per_item(
+                base_answers(card, student, domain_of(params, name), dev[name]),
+                dev[name],
+            )
             for name, card in cards.items()
         }
         seal, gates = Seal.of(cards.values()), {}

@@ -16,7 +16,14 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data.records import from_frame
 from phi_kit.data.seal import Seal, unseal
-from phi_kit.domains.asking import as_asked, ask, per_item, rows_of, truncated
+from phi_kit.domains.asking import (
+    as_asked,
+    ask,
+    base_answers,
+    per_item,
+    rows_of,
+    truncated,
+)
 from phi_kit.metrics.intervals import gain, score
 from phi_kit.models import catalog, loading
 from phi_kit.plots import arms as plot
@@ -56,7 +63,7 @@ def run(params: Params) -> StepRun:
         dev, seal = unseal(card, "dev", params=params), Seal.of([card])
         pool = run.read("03_filter_edge").table()
         student = loading.load(params.model)
-        answers = {"base": card.table("samples")}
+        answers = {"base": base_answers(card, student, domain, dev)}
         trained: dict[str, Trained] = {}
         for arm in ARMS[1:]:
             seeds = from_frame(rows_of_arm(pool, arm))

@@ -164,7 +164,7 @@ CASES = (
     Case("72", "<think>72?</think> So the answer is 72.", "right"),
     Case("5", "The answer is 5 or 7", "wrong", about="who hedges answers nothing"),
     Case("5", "The answer is not 5", "wrong", "right", about="a denial is no answer"),
-    Case("10", "10**10**10", "wrong", about="a power is no answer"),
+    Case("10", "10 ** 10 ** 10", "wrong", about="a power is no answer"),
     Case("7", "14 - 7 =", "wrong", about="the question said again"),
     Case("1234", "1,234", "right"),
     Case("1/2", "0.5", "right"),

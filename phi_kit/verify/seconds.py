@@ -14,6 +14,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from phi_kit.data.records import normal
 
@@ -28,11 +29,15 @@ def _said(same: object) -> str:
 
 def by_math_verify(case: Case) -> str:
     """math-verify on the whole response, and on its last line as a formula."""
-    text = visible(case.response)
+    return _math_verify(case.gold, visible(case.response))
+
+
+@lru_cache(maxsize=4096)
+def _math_verify(gold: str, text: str) -> str:
     last = re.split(r"(?i)answer[*_]*\s*(?:is|:)", text)[-1].strip().strip("*_ .")
     wholes = [text] if re.search(r"[$]|boxed", text) else [text, f"${last}$"]
     for whole in wholes:
-        job = {"gold": case.gold, "answer": whole, "whole": True}
+        job = {"gold": gold, "answer": whole, "whole": True}
         said = pool("symbolic").ask(job)
         if said.late:  # it cannot be worked out; another spelling cannot either
             break

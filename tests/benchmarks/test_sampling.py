@@ -13,7 +13,6 @@ from phi_kit.core.params import EndpointSettings
 from phi_kit.data.procedural import items
 from phi_kit.models import loading
 from phi_kit.models.endpoints import Endpoint
-from phi_kit.models.prompts import render
 from phi_kit.models.sampling import Sampler, Sampling, draw
 
 from .conftest import per_second, ratio
@@ -23,15 +22,16 @@ pytestmark = pytest.mark.bench
 PROMPTS, K, TOKENS = 16, 8, 64
 
 
-def prompts(student) -> list[str]:
+def rendered(model: Sampler, n: int) -> list[str]:
+    """Prompts of the math domain's first family."""
     math = domains.get("math")
     stream = items("math", math.chosen()[0], rng_seed=1, split="bench")
-    seeds = [next(stream) for _ in range(PROMPTS)]
-    return [render(student.tokenizer, math.instruction, s.prompt) for s in seeds]
+    seeds = [next(stream) for _ in range(n)]
+    return [model.render(math.instruction, seed.prompt) for seed in seeds]
 
 
 def test_sampling_vs_generate(student, record):
-    texts, calls = prompts(student), 0
+    texts, calls = rendered(student, PROMPTS), 0
     torch.manual_seed(0)
 
     def ours() -> int:
@@ -73,10 +73,7 @@ def test_sampling_vs_generate(student, record):
 
 def useful(model: Sampler, *, prompts: int, rng_seed: int) -> int:
     """Draw K samples for each of so many prompts; their tokens, stop included."""
-    math = domains.get("math")
-    stream = items("math", math.chosen()[0], rng_seed=1, split="bench")
-    seeds = [next(stream) for _ in range(prompts)]
-    texts = [model.render(math.instruction, seed.prompt) for seed in seeds]
+    texts = rendered(model, prompts)
     drawn = draw(model, texts, Sampling(TOKENS, 0.6), k=K, rng_seed=rng_seed)
     return sum(sample.tokens for samples in drawn for sample in samples)
 

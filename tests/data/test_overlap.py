@@ -115,7 +115,7 @@ def test_no_clean_row_is_hit(generated, n):
     seal, sealed, rows = generated
     kept = {normal(item.prompt) for item in sealed}
     clean = [seed for seed in rows if normal(seed.prompt) not in kept]
-    clean = clean[:: len(clean) // n][:n]
+    clean = clean[:: max(len(clean) // n, 1)][:n]
     hits = [(seed.prompt, seal.hit(seed.prompt)) for seed in clean]
     by_item = {item.id: item.prompt for item in sealed}
     false = [

@@ -83,22 +83,12 @@ def test_rows_in_lockstep_say_the_same(stopping, monkeypatch):
     assert draw(stopping, PROMPTS, WARM, k=3, rng_seed=1) == whole
 
 
-def test_a_model_with_a_short_window(real_tokenizer):
+def test_a_model_with_a_short_window(real_tokenizer, tiny_sizes):
     """Layers that see only their neighbourhood: as `generate` reads them."""
     from transformers import MistralConfig, MistralForCausalLM
 
     torch.manual_seed(1)
-    config = MistralConfig(
-        vocab_size=len(real_tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        sliding_window=12,
-        initializer_range=0.3,
-        eos_token_id=real_tokenizer.eos_token_id,
-    )
+    config = MistralConfig(**tiny_sizes, sliding_window=12)
     model = MistralForCausalLM(config).eval().double()
     student = Student("windowed", model, real_tokenizer)
     assert not lockstep.sees_everything(config, 20)

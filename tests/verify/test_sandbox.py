@@ -76,9 +76,9 @@ def attack(name, host, mode):
 
 @pytest.fixture(scope="module")
 def attacked(host):
-    """Every program at once, four at a time: they must not help each other either."""
+    """Every program at once, eight at a time: they must not help each other either."""
     strongest = isolation().mode
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(8) as pool:
         return {name: pool.submit(attack, name, host, strongest) for name in HOSTILE}
 
 
