@@ -174,6 +174,26 @@ def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     if is_endpoint(name):
         return Endpoint(name)
     folder = catalog.resolve(name)
+    model, tokenizer = _read(name, folder, four_bit=four_bit)
+    if model is None:
+        from .replay import replayed
+
+        return replayed(name, folder, tokenizer, four_bit=four_bit)
+    model.eval()
+    dtype = compute_dtype()
+    precision = f"{'nf4-' * four_bit}{str(dtype).removeprefix('torch.')}"
+    student = Student(name, model, tokenizer, f"{identity(folder)}/{precision}")
+    if ledger_address():
+        from .recordings import remember
+
+        remember(student, folder)
+    return student
+
+
+def _read(
+    name: str, folder: Path, *, four_bit: bool
+) -> tuple[PreTrainedModel | None, PreTrainedTokenizerBase]:
+    """The weights and the tokenizer of a folder; a replay reads no weights."""
     _share_cores()
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -204,15 +224,4 @@ def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     if tokenizer.pad_token_id is None:
         # Any will do: the kit masks by position, never by what the PAD token is.
         tokenizer.pad_token = tokenizer.eos_token
-    if model is None:
-        from .replay import replayed
-
-        return replayed(name, folder, tokenizer, four_bit=four_bit)
-    model.eval()
-    precision = f"{'nf4-' * four_bit}{str(dtype).removeprefix('torch.')}"
-    student = Student(name, model, tokenizer, f"{identity(folder)}/{precision}")
-    if ledger_address():
-        from .recordings import remember
-
-        remember(student, folder)
-    return student
+    return model, tokenizer
