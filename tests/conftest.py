@@ -1,12 +1,18 @@
 """What tests share: an empty runs folder, a tiny random model."""
 
+import os
+
 import pytest
+
+# Nothing a test samples goes into, or comes from, a ledger that it has not made.
+os.environ["PHI_KIT_LEDGER"] = "off"
 
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """An empty folder of run folders."""
+    """An empty folder of run folders, and of a ledger."""
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("PHI_KIT_LEDGER", raising=False)
     return tmp_path / "runs"
 
 
@@ -23,28 +29,14 @@ def real_tokenizer():
 @pytest.fixture(scope="session")
 def tiny_sizes(real_tokenizer):
     """Of a two-layer model that speaks the embedded model's tokens."""
-    return {
-        "vocab_size": len(real_tokenizer),
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "initializer_range": 0.3,
-        "bos_token_id": real_tokenizer.bos_token_id,
-        "eos_token_id": real_tokenizer.eos_token_id,
-        "pad_token_id": real_tokenizer.pad_token_id,
-    }
+    from tiny import sizes
+
+    return sizes(real_tokenizer)
 
 
 @pytest.fixture(scope="module")
-def tiny(real_tokenizer, tiny_sizes):
+def tiny(real_tokenizer):
     """A random two-layer Llama that speaks the embedded model's tokens."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from tiny import tiny_student
 
-    from phi_kit.models.loading import Student
-
-    torch.manual_seed(0)
-    config = LlamaConfig(**tiny_sizes)
-    return Student("tiny", LlamaForCausalLM(config).eval(), real_tokenizer)
+    return tiny_student(real_tokenizer)

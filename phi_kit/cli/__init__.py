@@ -20,7 +20,17 @@ import typer
 from typer.core import TyperGroup
 
 from phi_kit import __version__
+from phi_kit.cli.common import (
+    First,
+    Last,
+    Redo,
+    Sets,
+    StudyFile,
+    TerminatedError,
+    carry_out,
+)
 from phi_kit.cli.export import export
+from phi_kit.cli.ledger import ledger
 from phi_kit.core.errors import PhiKitError
 
 
@@ -34,16 +44,8 @@ def _messages() -> Iterator[None]:
         raise typer.Exit(1) from None
     except KeyboardInterrupt as stop:
         typer.echo("\nphi-kit: interrupted; the same command carries on", err=True)
-        by = signal.SIGTERM if isinstance(stop, _TerminatedError) else signal.SIGINT
+        by = signal.SIGTERM if isinstance(stop, TerminatedError) else signal.SIGINT
         raise typer.Exit(128 + by) from None
-
-
-class _TerminatedError(KeyboardInterrupt):
-    """SIGTERM ends a run the way Ctrl-C does: kernels first."""
-
-
-def _terminate(*_: Any) -> None:
-    raise _TerminatedError
 
 
 class _Group(TyperGroup):
@@ -61,20 +63,8 @@ app = typer.Typer(
 )
 models = typer.Typer(no_args_is_help=True, help="The models known by name.")
 app.add_typer(models, name="models")
+app.add_typer(ledger, name="ledger")
 app.command()(export)
-
-StudyFile = Annotated[
-    str, typer.Argument(metavar="STUDY.yaml", help="a study file of params/")
-]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="change a parameter: filter_edge.SAMPLES=8, "
-        "math.filter_edge.samples=8, rng_seed=3; may be repeated",
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -89,28 +79,17 @@ def _top(
 @app.command()
 def run(
     study: StudyFile,
-    first: Annotated[
-        str | None, typer.Option("--from", metavar="STEP", help="begin with this step")
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="STEP", help="end with this step")
-    ] = None,
+    first: First = None,
+    last: Last = None,
     *,
     sets: Sets = None,
-    redo: Annotated[
-        bool, typer.Option("--redo", help="run steps even if nothing changed")
-    ] = False,
+    redo: Redo = False,
 ) -> None:
     """Run a study: its notebooks in order, finished steps skipped.
 
     A STEP is named filter_edge, 03_filter_edge or 3.
     """
-    from phi_kit.study import files, runner
-
-    # `timeout`, job schedulers and containers end a run so; kernels end with it.
-    signal.signal(signal.SIGTERM, _terminate)
-    loaded = files.load(study, sets or ())
-    runner.run_study(loaded, first=first, last=last, redo=redo, say=_say)
+    carry_out(study, first, last, sets, redo)
 
 
 @app.command()
@@ -273,10 +252,6 @@ def pull(
     from phi_kit.models import catalog
 
     typer.echo(f"{name}: {catalog.resolve(name)}")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main() -> None:

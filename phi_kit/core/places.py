@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .replays import replaying
+
 
 def project_root() -> Path:
     """The folder that holds `notebooks/` and `params/`.
@@ -27,6 +29,20 @@ def runs_root() -> Path:
     is another than the command line's.
     """
     return from_root(os.environ.get("PHI_KIT_RUNS") or "runs").resolve()
+
+
+def ledger_address() -> str:
+    """Where the ledger of samples is: a path or a URL; empty where there is none.
+
+    `PHI_KIT_LEDGER`, else `ledger.sqlite` in the folder of run folders; `off` is
+    none. In a replay it is the ledger that is replayed.
+    """
+    named = replaying() or os.environ.get("PHI_KIT_LEDGER", "").strip()
+    if not named:
+        return str(runs_root() / "ledger.sqlite")
+    if named.lower() == "off":
+        return ""
+    return named if "://" in named else str(from_root(named))
 
 
 def from_root(path: str | Path) -> Path:

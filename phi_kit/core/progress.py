@@ -29,8 +29,13 @@ class Heartbeat:
 
     def __init__(self, label: str, *, total: int, unit: str):
         self.label, self.total, self.unit = label, total, unit
-        self.done = self.tokens = 0
+        self.done = self.had = self.tokens = 0
         self.started = self.said = time.monotonic()
+
+    def have(self, n: int = 1) -> None:
+        """Count `n` of them that cost nothing: the ledger had them."""
+        self.done += n
+        self.had += n
 
     def step(self, n: int = 1, *, tokens: int = 0, note: str = "") -> None:
         """Count `n` more of them, and the tokens they took."""
@@ -44,10 +49,12 @@ class Heartbeat:
     def line(self, now: float, note: str = "") -> str:
         """`sampling: 120/300 prompts, 1450 tokens/s, 40 s left`."""
         spent = max(now - self.started, 1e-9)
-        left = spent / max(self.done, 1) * (self.total - self.done)
+        left = spent / max(self.done - self.had, 1) * (self.total - self.done)
         rate = f", {self.tokens / spent:.0f} tokens/s" if self.tokens else ""
         note = f", {note}" if note else ""
         count = f"{self.done}/{self.total} {self.unit}"
+        if self.had:
+            count += f" ({self.had} from the ledger)"
         return f"{self.label}: {count}{rate}, {left:.0f} s left{note}"
 
 
@@ -60,12 +67,20 @@ class Bar(Heartbeat):
 
         self.bar = tqdm(total=total, desc=label, unit=f" {unit}", leave=False)
 
+    def have(self, n: int = 1) -> None:
+        """Count `n` of them that cost nothing: the ledger had them."""
+        self.had += n
+        self.bar.initial += n  # or they would make the rest look fast
+        self.bar.update(n)
+
     def step(self, n: int = 1, *, tokens: int = 0, note: str = "") -> None:
         """Count `n` more of them, and the tokens they took."""
         self.tokens += tokens
         if self.tokens:
             rate = self.tokens / max(time.monotonic() - self.started, 1e-9)
             note = f"{rate:.0f} tokens/s {note}"
+        if self.had:
+            note = f"{self.had} from the ledger {note}"
         self.bar.set_postfix_str(note, refresh=False)
         self.bar.update(n)
 

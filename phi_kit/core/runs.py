@@ -22,18 +22,17 @@ from filelock import FileLock, Timeout
 from phi_kit import __version__
 
 from .errors import RunError, disk_errors
-from .files import digest, digest_json, write_atomic
+from .files import digest, digest_json
 from .flow import Flow
+from .manifests import MANIFEST, commit
 from .params import StepParams
 from .places import runs_root, shown
-from .versions import versions
+from .replays import replaying
+from .tally import counting
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-MANIFEST = "manifest.json"
-NOTEBOOK = "notebook.ipynb"
 
 
 @dataclass(frozen=True)
@@ -212,13 +211,34 @@ def fingerprint(params: StepParams) -> str:
 
 
 def up_to_date(params: StepParams) -> bool:
-    """Whether the finished run folder is what these parameters would give."""
+    """Whether the finished run folder is what these parameters would give.
+
+    A replayed step has no adapters: an ordinary run does it again.
+    """
     folder = RunFolder(home(params))
     if not folder.finished:
         return False
     manifest = folder.manifest
+    if manifest.get("replayed") and not replaying():
+        return False
     present = all((folder.path / name).is_file() for name in manifest["files"])
     return present and manifest["fingerprint"] == fingerprint(params)
+
+
+def require_replayable(params: StepParams) -> None:
+    """Refuse to replay over a step that a model has carried out.
+
+    Raises:
+        RunError: its adapters would be lost.
+    """
+    folder = RunFolder(home(params))
+    if replaying() and folder.finished and not folder.manifest.get("replayed"):
+        raise RunError(
+            f"{params.STEP} was run with a model; a replay would write over it",
+            where=shown(folder.path),
+            todo="replay into another folder: PHI_KIT_RUNS=FOLDER, or give the "
+            "study another name: --set study=NAME",
+        )
 
 
 @contextmanager
@@ -231,11 +251,12 @@ def open_run(params: StepParams) -> Iterator[StepRun]:
 
     Raises:
         RunError: upstream is unfinished, another process writes this very
-            step, or the disk is full.
+            step, the disk is full, or a replay would write over a model's work.
         ModelError: the step loads weights and the model is an endpoint.
     """
     params.require_weights()
     target = home(params)
+    require_replayable(params)
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)
@@ -258,40 +279,8 @@ def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
     try:
         run = StepRun(params, staging=staging)
         run.inputs = inputs
-        yield run
-        _commit(run, mark)
+        with counting() as samples:
+            yield run
+        commit(run, mark, samples)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def _commit(run: StepRun, mark: str) -> None:
-    files = {
-        str(path.relative_to(run.staging)): digest(path)
-        for path in sorted(run.staging.rglob("*"))
-        if path.is_file()
-    }
-    data = {name: value for name, value in files.items() if "figures/" not in name}
-    manifest = {
-        "step": run.params.STEP,
-        "fingerprint": mark,
-        "digest": digest_json({**data, "result": run.result}),
-        "params": run.params.model_dump(mode="json"),
-        "inputs": run.inputs,
-        "flow": run.flow.as_dict() if run.flow else None,
-        "result": run.result,
-        "files": files,
-        "seconds": round(time.time() - run.started, 1),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": versions(),
-    }
-    # Whole on disk before anything of the last attempt goes.
-    write_atomic(
-        run.staging / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False)
-    )
-    run.target.mkdir(exist_ok=True)
-    (run.target / MANIFEST).unlink(missing_ok=True)
-    for old in run.target.iterdir():
-        if old.name != NOTEBOOK:  # the executed notebook is still being written
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
-    for new in sorted(run.staging.iterdir(), key=lambda path: path.name == MANIFEST):
-        new.replace(run.target / new.name)

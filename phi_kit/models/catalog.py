@@ -3,7 +3,8 @@
 `resolve` turns the `model:` of a study file into a local folder that
 `AutoModelForCausalLM.from_pretrained` loads. A name is one of the catalogue
 below, a Hugging Face id (`org/name`) or a local folder. With a warm cache it
-touches neither the network nor torch.
+touches neither the network nor torch. In a replay the folder holds what the
+ledger has recorded of the model: everything but the weights.
 
 The catalogue's default is looked for in the kit's cache
 (`PHI_KIT_CACHE`/models, else the user's cache folder), then on the Hugging Face
@@ -23,6 +24,7 @@ from pathlib import Path
 from phi_kit.core.address import address, is_endpoint
 from phi_kit.core.errors import ModelError, did_you_mean
 from phi_kit.core.places import from_root
+from phi_kit.core.replays import replaying
 from phi_kit.models import convert, fetch
 from phi_kit.models.fetch import UnreachableError
 from phi_kit.models.folders import (
@@ -113,7 +115,7 @@ def resolve(name: str) -> Path:
     Raises:
         ModelError: the name is unknown, the folder lacks files, or the model is
             not on this machine and cannot be fetched.
-        RunError: the disk is full.
+        RunError: the disk is full, or a replay does not know the model.
     """
     name = str(name).strip()
     if is_endpoint(name):
@@ -123,6 +125,10 @@ def resolve(name: str) -> Path:
             todo="this step loads weights: name a catalogue model, a Hugging Face id "
             "or a local folder",
         )
+    if replaying():
+        from .recordings import folder_of
+
+        return folder_of(name)
     if name == DEFAULT:
         return _default()
     if (entry := _entry(name)) is not None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from phi_kit.core.address import Address, address, is_endpoint
 from phi_kit.core.params import EndpointSettings
+from phi_kit.core.replays import replaying
 from phi_kit.core.threads import produced
 
 from .requesting import Requesting
@@ -69,12 +70,17 @@ class Endpoint:
     def identity(self) -> str:
         """The address, and what the server says of the model; asked once.
 
-        A server does not show its weights: other weights need another name.
+        A server does not show its weights: other weights need another name. In a
+        replay nobody is asked: it is what was recorded.
 
         Raises:
-            RunError: it does not answer.
+            RunError: it does not answer, or a replay does not know it.
             ModelError: it refuses the key.
         """
+        if replaying():
+            from .recordings import identity_of
+
+            return identity_of(self.name)
         (told,) = produced(Requesting(self).report)
         return f"{self.address} {told}".strip()
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from phi_kit.core.errors import ModelError, disk_errors
+from phi_kit.core.replays import marked
 
 # Written last into a model folder: its presence says "complete", and the sizes
 # in it betray a folder that was copied only in part.
@@ -45,11 +46,13 @@ _SMALL_FILES = (
 )
 # Keys that change with the library version or the folder, not with the model.
 _BOOKKEEPING = {
+    "base_model_name_or_path",
     "transformers_version",
     "_name_or_path",
     "_model_name_or_path",
     "name_or_path",
 }
+_UNORDERED = ("target_modules",)  # peft writes a set, in another order every time
 _WHOLE_BYTES = 1 << 30
 _BLOCKS, _BLOCK_BYTES = 256, 1 << 16
 
@@ -202,24 +205,34 @@ def identity(folder: Path | str) -> str:
     up to 1 GiB are hashed whole with SHA-256 (0.4 s for the default's 538 MB with
     SHA-NI, and remembered for the process); larger ones by size, header and 256
     evenly spaced blocks of 64 KiB, which a retrained model cannot leave untouched.
-    No dates and no paths: the same model on two machines has one identity.
+    No dates and no paths: the same model on two machines has one identity. In a
+    replay a folder has the identity of the weights that it stands for.
 
     Raises:
         ModelError: the folder holds no model.
     """
     folder = Path(folder)
-    small = {p for pattern in _SMALL_FILES for p in folder.glob(pattern)}
+    if (says := marked(folder)) is not None:
+        return says["identity"]
+    small = small_files(folder)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError("no *.safetensors weights to identify", where=str(folder))
     total = hashlib.sha256()
-    for path in sorted(p for p in small if p.is_file()):
+    for path in sorted(small):
         total.update(f"{path.name}\0{_small_digest(path)}\n".encode())
     for path in weights:
         stat = path.stat()
         digest = _weights_digest(path.resolve(), stat.st_size, stat.st_mtime_ns)
         total.update(f"{path.name}\0{stat.st_size}\0{digest}\n".encode())
     return total.hexdigest()[:16]
+
+
+def small_files(folder: Path, *, card: bool = False) -> set[Path]:
+    """Configuration and tokenizer files of a model or adapter; `card`: README, too."""
+    patterns = (*_SMALL_FILES, *("README.md",) * card)
+    found = {path for pattern in patterns for path in folder.glob(pattern)}
+    return {path for path in found if path.is_file()}
 
 
 def sha256(path: Path) -> str:
@@ -237,6 +250,9 @@ def _small_digest(path: Path) -> str:
             content = None
         if isinstance(content, dict):
             kept = {k: v for k, v in content.items() if k not in _BOOKKEEPING}
+            for key in _UNORDERED:
+                if isinstance(kept.get(key), list):
+                    kept[key] = sorted(kept[key])
             data = json.dumps(kept, sort_keys=True).encode()
     return hashlib.sha256(data).hexdigest()
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from phi_kit.core.address import is_endpoint
 from phi_kit.core.errors import ModelError
 from phi_kit.core.params import StepParams
-from phi_kit.core.places import runs_root
+from phi_kit.core.places import ledger_address, runs_root
+from phi_kit.core.replays import marked, replaying
 
 from . import catalog
 from .endpoints import Endpoint, complete
@@ -70,6 +71,12 @@ class Student:
         if folder is None:
             yield self
             return
+        if marked(folder) is not None:
+            raise ModelError(
+                "this adapter is from a replay and has no weights",
+                where=str(folder),
+                todo="run the step that trains it with the model: --redo",
+            )
         from peft import PeftModel
 
         tuned = PeftModel.from_pretrained(self.model, folder)
@@ -152,7 +159,7 @@ def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     """Load a model and its tokenizer; asked again, the same one comes back.
 
     One model is kept: a notebook's example and its step share it, and another
-    name lets the first one go.
+    name lets the first one go. In a replay it is a `replay.Replayed`.
 
     Args:
         name: a catalogue name, a Hugging Face id, a local folder or an
@@ -162,22 +169,45 @@ def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     Raises:
         ModelError: it cannot be found, or is no causal language model with a
             chat template.
+        RunError: a replay does not know it, or the ledger fails.
     """
     if is_endpoint(name):
         return Endpoint(name)
     folder = catalog.resolve(name)
+    model, tokenizer = _read(name, folder, four_bit=four_bit)
+    if model is None:
+        from .replay import replayed
+
+        return replayed(name, folder, tokenizer, four_bit=four_bit)
+    model.eval()
+    dtype = compute_dtype()
+    precision = f"{'nf4-' * four_bit}{str(dtype).removeprefix('torch.')}"
+    student = Student(name, model, tokenizer, f"{identity(folder)}/{precision}")
+    if ledger_address():
+        from .recordings import remember
+
+        remember(student, folder)
+    return student
+
+
+def _read(
+    name: str, folder: Path, *, four_bit: bool
+) -> tuple[PreTrainedModel | None, PreTrainedTokenizerBase]:
+    """The weights and the tokenizer of a folder; a replay reads no weights."""
     _share_cores()
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     dtype = compute_dtype()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            device_map=device(),
-            quantization_config=nf4(dtype) if four_bit else None,
-        )
+        model = None
+        if not replaying():
+            model = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                device_map=device(),
+                quantization_config=nf4(dtype) if four_bit else None,
+            )
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"{name} cannot be loaded: {error}",
@@ -194,6 +224,4 @@ def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     if tokenizer.pad_token_id is None:
         # Any will do: the kit masks by position, never by what the PAD token is.
         tokenizer.pad_token = tokenizer.eos_token
-    model.eval()
-    precision = f"{'nf4-' * four_bit}{str(dtype).removeprefix('torch.')}"
-    return Student(name, model, tokenizer, f"{identity(folder)}/{precision}")
+    return model, tokenizer

@@ -1,7 +1,8 @@
 """Drawing samples from a model, wherever it runs.
 
 `draw` is the one way in. A sampler is whatever can carry it out: a model on
-this machine (`loading.Student`) or one behind an endpoint.
+this machine (`loading.Student`) or one behind an endpoint. What was ever drawn
+stands in the ledger (`ledger`) and is not drawn again.
 """
 
 from __future__ import annotations
@@ -100,11 +101,12 @@ def draw(
         for prompt, count in zip(prompts, counts, strict=True)
         for index in range(count)
     ]
-    drawn: dict[int, Sample] = {}
+    from .supply import supplied
+
     with progress(label, total=len(asked), unit="samples") as bar:
-        for place, sample in sampler.stream(asked, sampling):
-            drawn[place] = sample
-            bar.step(tokens=sample.tokens)
+        drawn = dict(supplied(sampler, asked, sampling, bar))
+    if bar.had and len(asked) > 1:
+        print(f"{label}: {bar.had} of {len(asked)} samples came from the ledger")
     found: list[list[Sample]] = [[] for _ in prompts]
     for place, owner in enumerate(owners):
         found[owner].append(drawn[place])

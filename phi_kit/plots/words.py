@@ -78,3 +78,13 @@ def label(name: Any, *, width: int = 26, lines: int = 2) -> str:
         # One word longer than a line: `shorten` would leave nothing of it.
         parts = [*parts[: lines - 1], rest if len(rest) > 2 else parts[lines - 1] + "…"]
     return "\n".join(parts)
+
+
+def seconds(value: Any) -> str:
+    """A duration as read: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    if not isinstance(value, int | float):
+        return ""
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

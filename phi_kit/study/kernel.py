@@ -14,8 +14,9 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from traitlets.config import Config
 
-from phi_kit.core.places import runs_root
+from phi_kit.core.places import ledger_address, runs_root
 from phi_kit.core.progress import HEADLESS
+from phi_kit.core.replays import REPLAY, replaying
 
 _LONGEST = 80  # a Unix socket's path may have some 100 characters
 
@@ -67,9 +68,13 @@ def last_words(config: Config, *, lines: int = 5) -> str:
 
 @contextmanager
 def environment() -> Iterator[None]:
-    """What kernels inherit: that nobody watches, and where run folders are."""
-    # A relative PHI_KIT_RUNS would mean another folder from the kernel's place.
-    wanted = {HEADLESS: "1", "PHI_KIT_RUNS": str(runs_root())}
+    """What kernels inherit: that nobody watches, and where things are."""
+    # A relative path would mean another place from the kernel's.
+    wanted = {
+        HEADLESS: "1",
+        "PHI_KIT_RUNS": str(runs_root()),
+        REPLAY if replaying() else "PHI_KIT_LEDGER": ledger_address() or "off",
+    }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
+from phi_kit.core.files import write_atomic
 from phi_kit.core.params import NAME
 from phi_kit.core.places import runs_root, shown
-from phi_kit.core.runs import RunFolder, write_atomic
+from phi_kit.core.runs import RunFolder
 from phi_kit.metrics import published
-from phi_kit.plots.words import count, percent
+from phi_kit.plots.words import NOTHING, count, percent, seconds
 from phi_kit.steps import STEPS
 
 from . import findings, tables
@@ -109,6 +110,13 @@ class Step:
     def duration(self) -> str:
         """How long it took."""
         return seconds(self.manifest.get("seconds"))
+
+    @property
+    def samples(self) -> str:
+        """How many it asked for, and how many of them the ledger had."""
+        counted = tables.mapped(self.manifest, "samples")
+        both = (counted.get(name) for name in ("asked", "from_ledger"))
+        return " / ".join(map(count, both)) if counted else NOTHING
 
     @property
     def figures(self) -> Iterator[str]:
@@ -204,6 +212,11 @@ class Study:
         return {name: ", ".join(self._all("versions", name)) for name in names}
 
     @property
+    def replayed(self) -> list[Step]:
+        """The steps that no model has carried out: a ledger was replayed."""
+        return [step for step in self.done if step.manifest.get("replayed")]
+
+    @property
     def total(self) -> str:
         """How long the finished steps took together."""
         return seconds(sum(step.manifest.get("seconds") or 0 for step in self.done))
@@ -239,16 +252,6 @@ class Study:
     def _all(self, part: str, key: str) -> list[str]:
         every = (tables.mapped(step.manifest, part).get(key) for step in self.done)
         return sorted({str(value) for value in every if value})
-
-
-def seconds(value: Any) -> str:
-    """A duration as read: `8 s`, `3 min 20 s`, `2 h 5 min`."""
-    if not isinstance(value, int | float):
-        return ""
-    minutes, rest = divmod(round(value), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def read(study: str) -> Study:

@@ -23,14 +23,14 @@ from phi_kit.core.errors import (
     disk_errors,
 )
 from phi_kit.core.flow import Flow
+from phi_kit.core.manifests import MANIFEST, NOTEBOOK
 from phi_kit.core.params import StepParams
 from phi_kit.core.places import project_root, runs_root, shown
 from phi_kit.core.runs import (
-    MANIFEST,
-    NOTEBOOK,
     RunFolder,
     fingerprint,
     home,
+    require_replayable,
     up_to_date,
 )
 
@@ -159,6 +159,7 @@ def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     notebook = project_root() / "notebooks" / f"{unit.params.STEP}.ipynb"
     if not notebook.is_file():
         raise RunError("there is no such notebook", where=shown(notebook))
+    require_replayable(unit.params)
     mark, before = fingerprint(unit.params), _stamp(target)
     _let_go(unit, target, say=say)
     began = time.monotonic()
@@ -167,8 +168,9 @@ def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     with disk_errors(target):
         execute(notebook, target / NOTEBOOK, parameters_of(unit.params), out=out)
     _require_written(unit, target, mark=mark, before=before)
-    flow = _flow(RunFolder(target).manifest)
-    say(f"[{title(unit)}] done in {_spell(time.monotonic() - began)}{flow}")
+    manifest = RunFolder(target).manifest
+    counts = _flow(manifest) + _samples(manifest)
+    say(f"[{title(unit)}] done in {_spell(time.monotonic() - began)}{counts}")
 
 
 def _let_go(unit: Unit, target: Path, *, say: Say) -> None:
@@ -234,6 +236,13 @@ def _flow(manifest: dict[str, Any]) -> str:
     if not flow:
         return ""
     return f"; {Flow(flow['read'], flow['kept'], Counter(flow['dropped']))}"
+
+
+def _samples(manifest: dict[str, Any]) -> str:
+    counted = manifest.get("samples")
+    if not counted:
+        return ""
+    return f"; {counted['asked']} samples, {counted['from_ledger']} from the ledger"
 
 
 def _spell(seconds: float) -> str:

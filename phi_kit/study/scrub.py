@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from phi_kit.core.files import write_atomic
 from phi_kit.core.places import project_root, runs_root, shown
-from phi_kit.core.runs import write_atomic
 
 SCHEME = "phi-kit:"  # what papermill knows this writer by
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)

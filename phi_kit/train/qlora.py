@@ -25,6 +25,7 @@ from phi_kit.models.unpacked import unpacked
 from .card import Card, save
 from .checks import Sealed
 from .gate import gate
+from .recording import recorded
 from .rows import IGNORE, Encoded, Row, collate
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Trained:
     gate: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
+@recorded(Trained, Recipe)
 def train(
     student: Student,
     rows: Sequence[Row],
@@ -71,7 +73,8 @@ def train(
 ) -> Trained:
     """Train a fresh adapter on `rows` and save it as a PEFT folder.
 
-    The student comes back as it was: the adapter is taken off again.
+    The student comes back as it was: the adapter is taken off again. In a replay
+    nothing is trained: see `recording`.
 
     Args:
         student: the frozen model, NF4 or full.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from phi_kit.core.runs import versions
+from phi_kit.core.versions import versions
 from phi_kit.models import loading
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks.json"

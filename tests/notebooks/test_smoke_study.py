@@ -26,7 +26,7 @@ def phi_kit(*words: str) -> list[str]:
 
 
 def environment(runs: Path) -> dict[str, str]:
-    return {**os.environ, "PHI_KIT_RUNS": str(runs)}
+    return {**os.environ, "PHI_KIT_RUNS": str(runs), "PHI_KIT_LEDGER": ""}
 
 
 def manifests(runs: Path) -> dict[str, int]:

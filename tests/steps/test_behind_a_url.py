@@ -55,6 +55,22 @@ def test_step_1_through_a_faulty_server_ends_complete(runs, monkeypatch):
     assert all(KEY.encode() not in path.read_bytes() for path in written)
 
 
+def test_a_recorded_server_need_not_be_there(runs, tmp_path, monkeypatch):
+    with serving(well) as server:
+        params = step_1(server.name)
+        first = pick_domain.run(params).folder_of_results.manifest
+    monkeypatch.setenv("PHI_KIT_REPLAY", str(runs / "ledger.sqlite"))
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "again"))
+    again = pick_domain.run(params).folder_of_results.manifest
+    assert again["replayed"] is True
+    for part in ("digest", "fingerprint", "result"):
+        assert again[part] == first[part]
+    with pytest.raises(RunError, match=f"no sample 2 of {re.escape(server.name)}"):
+        pick_domain.run(step_1(server.name, samples=3))
+    with pytest.raises(RunError, match="has not recorded a model"):
+        pick_domain.run(step_1(server.name.replace(MODEL, "other")))
+
+
 def test_the_budget_is_the_studys(runs):
     with serving(well) as server:
         few = {"budget_tokens": 800}

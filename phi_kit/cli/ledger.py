@@ -1,0 +1,69 @@
+"""`phi-kit ledger`: what was sampled, what it took, and replaying it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import First, Last, Redo, Sets, StudyFile, carry_out, say
+
+ledger = typer.Typer(
+    no_args_is_help=True, help="Every sample ever paid for: look, export, replay."
+)
+
+
+@ledger.command()
+def stats() -> None:
+    """Show what each model has said, and what it took."""
+    from phi_kit.models import accounts
+
+    for line in accounts.lines():
+        typer.echo(line)
+
+
+@ledger.command()
+def export(
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT.jsonl|OUT.parquet", help="the file to write")
+    ],
+    *,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="M", help="its name or identity; else all"),
+    ] = None,
+) -> None:
+    """Write samples into a file, one row each."""
+    from phi_kit.models import accounts
+
+    count = accounts.export(out, model=model)
+    typer.echo(f"{count} samples: {out}")
+
+
+@ledger.command()
+def replay(
+    recorded: Annotated[
+        str,
+        typer.Argument(metavar="LEDGER", help="a file, or a PostgreSQL URL"),
+    ],
+    study: StudyFile,
+    first: First = None,
+    last: Last = None,
+    *,
+    sets: Sets = None,
+    redo: Redo = False,
+) -> None:
+    """Run a study without a model: a recorded ledger says what the model said.
+
+    The run folders go where others do; every manifest says that it is a replay.
+    """
+    from phi_kit.core.replays import REPLAY
+    from phi_kit.models.ledger import current
+
+    if "://" not in recorded:
+        recorded = str(Path(recorded).expanduser().resolve())
+    os.environ[REPLAY] = recorded
+    say(f"replaying {current().place}: no model runs")
+    carry_out(study, first, last, sets, redo)

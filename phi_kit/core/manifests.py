@@ -1,0 +1,65 @@
+"""The end of a step: its manifest, written last, and its files moved in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from .files import digest, digest_json, write_atomic
+from .replays import recorded, replaying
+from .tally import Tally
+from .versions import versions
+
+if TYPE_CHECKING:
+    from .runs import StepRun
+
+MANIFEST = "manifest.json"
+NOTEBOOK = "notebook.ipynb"
+
+
+def commit(run: StepRun, mark: str, samples: Tally) -> None:
+    """Write the manifest of a step that ended well and move its files in.
+
+    `digest` names the outcome: what later steps read, and the findings. What it
+    took (seconds, samples that had to be paid for) is no part of it, so that a
+    resumed step equals one that ran in one go.
+
+    Args:
+        run: the step.
+        mark: its fingerprint.
+        samples: what it asked for.
+    """
+    files = {
+        str(path.relative_to(run.staging)): digest(path)
+        for path in sorted(run.staging.rglob("*"))
+        if path.is_file()
+    }
+    data = {name: value for name, value in files.items() if "figures/" not in name}
+    manifest = {
+        "step": run.params.STEP,
+        "fingerprint": mark,
+        "digest": digest_json({**recorded(run.staging, data), "result": run.result}),
+        "replayed": bool(replaying()),
+        "params": run.params.model_dump(mode="json"),
+        "inputs": run.inputs,
+        "flow": run.flow.as_dict() if run.flow else None,
+        "samples": samples.as_dict() if samples.asked else None,
+        "result": run.result,
+        "files": files,
+        "seconds": round(time.time() - run.started, 1),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": versions(),
+    }
+    # Whole on disk before anything of the last attempt goes.
+    write_atomic(
+        run.staging / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False)
+    )
+    run.target.mkdir(exist_ok=True)
+    (run.target / MANIFEST).unlink(missing_ok=True)
+    for old in run.target.iterdir():
+        if old.name != NOTEBOOK:  # the executed notebook is still being written
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    for new in sorted(run.staging.iterdir(), key=lambda path: path.name == MANIFEST):
+        new.replace(run.target / new.name)

@@ -1,0 +1,72 @@
+"""How many samples were asked for, and how many of them had to be paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Tally:
+    """Samples of a step; `tokens` and `cost` are those of the paid ones.
+
+    `cost` is money, `None` while no price is known.
+    """
+
+    asked: int = 0
+    from_ledger: int = 0
+    paid: int = 0
+    tokens: int = 0
+    cost: float | None = None
+
+    def keep(self, n: int = 1) -> None:
+        """Count samples that were paid for earlier."""
+        self.asked += n
+        self.from_ledger += n
+
+    def pay(self, tokens: int, cost: float | None) -> None:
+        """Count a sample that a model has drawn just now."""
+        self.asked += 1
+        self.paid += 1
+        self.tokens += tokens
+        if cost is not None:
+            self.cost = (self.cost or 0.0) + cost
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "asked": self.asked,
+            "from_ledger": self.from_ledger,
+            "paid": self.paid,
+            "paid_tokens": self.tokens,
+            "cost": self.cost,
+        }
+
+
+# A list of the process, not a context variable: threads count, too.
+_OPEN: list[Tally] = []
+
+
+@contextmanager
+def counting() -> Iterator[Tally]:
+    """Count what is drawn inside the `with` block."""
+    tally = Tally()
+    _OPEN.append(tally)
+    try:
+        yield tally
+    finally:
+        _OPEN[:] = [other for other in _OPEN if other is not tally]
+
+
+def kept(n: int = 1) -> None:
+    """Count samples from the ledger wherever somebody counts."""
+    for tally in _OPEN:
+        tally.keep(n)
+
+
+def paid(tokens: int, cost: float | None) -> None:
+    """Count a sample that was paid for wherever somebody counts."""
+    for tally in _OPEN:
+        tally.pay(tokens, cost)

@@ -1,0 +1,134 @@
+"""What a draw gets: from the ledger what it has, from the model the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from phi_kit.core import tally
+from phi_kit.core.errors import RunError
+from phi_kit.core.places import ledger_address
+from phi_kit.core.progress import Heartbeat
+
+from .sampling import Asked, Sample, Sampler, Sampling
+
+if TYPE_CHECKING:
+    from .claims import Claims
+    from .ledger import Ledger
+
+LOOK_AGAIN = 0.5  # seconds, while other processes pay for what we want
+
+
+def supplied(
+    sampler: Sampler, asked: Sequence[Asked], sampling: Sampling, bar: Heartbeat
+) -> Iterator[tuple[int, Sample]]:
+    """Every sample that is asked for, and its place in `asked`; in any order.
+
+    A model without an identity cannot be told from another one: what it says is
+    not kept.
+
+    Raises:
+        RunError: the ledger fails, or a replay has no such sample.
+    """
+    identity = sampler.identity if asked and ledger_address() else ""
+    if identity:
+        from .ledger import current
+
+        yield from _Draw(current(), sampler, identity, sampling, asked, bar).run()
+        return
+    for place, sample in sampler.stream(asked, sampling):
+        _paid(sample, bar)
+        yield place, sample
+
+
+def unrecorded(name: str, one: Asked) -> RunError:
+    """What to raise for a sample that a replay does not have."""
+    return RunError(
+        f"the ledger has no sample {one.index} of {name} for this prompt, "
+        "and a replay invents nothing",
+        where=f"{one.prompt!r} (random stream {one.seed})",
+        todo="replay the study with the parameters it was recorded with, or run it "
+        "with the model",
+    )
+
+
+class _Draw:
+    """One draw through the ledger."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        sampler: Sampler,
+        identity: str,
+        sampling: Sampling,
+        asked: Sequence[Asked],
+        bar: Heartbeat,
+    ):
+        from .ledger import key_of, settings_of
+
+        self.ledger, self.sampler, self.identity = ledger, sampler, identity
+        self.sampling, self.settings = sampling, settings_of(sampling)
+        self.bar = bar
+        # Equal prompts share their samples, as they share their streams.
+        self.places: dict[str, list[int]] = {}
+        self.missing: dict[str, Asked] = {}
+        for place, one in enumerate(asked):
+            key = key_of(identity, one, self.settings)
+            self.places.setdefault(key, []).append(place)
+            self.missing.setdefault(key, one)
+
+    def run(self) -> Iterator[tuple[int, Sample]]:
+        """First what is there, then what has to be paid for."""
+        yield from self._known()
+        if not self.missing:
+            return
+        if self.ledger.readonly:
+            raise unrecorded(self.sampler.name, next(iter(self.missing.values())))
+        self.ledger.name(self.identity, self.sampler.name)
+        with self.ledger.claims() as claims:
+            while self.missing:
+                claimed = claims.take(list(self.missing))
+                # Others may have written some before they were ours to claim.
+                yield from self._known()
+                mine = [key for key in self.missing if key in claimed]
+                if mine:
+                    yield from self._drawn(mine, claims)
+                elif self.missing:
+                    self._wait()
+
+    def _known(self) -> Iterator[tuple[int, Sample]]:
+        for key, sample in self.ledger.find(list(self.missing)).items():
+            del self.missing[key]
+            places = self.places[key]
+            self.bar.have(len(places))
+            tally.kept(len(places))
+            for place in places:
+                yield place, sample
+
+    def _drawn(self, keys: list[str], claims: Claims) -> Iterator[tuple[int, Sample]]:
+        wanted = [self.missing.pop(key) for key in keys]
+        with self.ledger.writing() as writer:
+            for number, sample in self.sampler.stream(wanted, self.sampling):
+                key, one = keys[number], wanted[number]
+                # Safe before the sampler goes on: a kill loses nothing finished.
+                writer.write(key, self.identity, one, self.settings, sample)
+                _paid(sample, self.bar)
+                first, *others = self.places[key]
+                yield first, sample
+                if others:
+                    self.bar.have(len(others))
+                    tally.kept(len(others))
+                for place in others:
+                    yield place, sample
+        claims.release()
+
+    def _wait(self) -> None:
+        left = len(self.missing)
+        self.bar.step(0, note=f"waiting for {left} that another process draws")
+        time.sleep(LOOK_AGAIN)
+
+
+def _paid(sample: Sample, bar: Heartbeat) -> None:
+    bar.step(tokens=sample.tokens)
+    tally.paid(sample.tokens, sample.cost)

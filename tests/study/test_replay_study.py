@@ -1,0 +1,143 @@
+"""The seven real notebooks from a recorded ledger, with no model in reach."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDY = [str(ROOT / "params" / "smoke.yaml"), "--set", "domains=[math]"]
+
+pytestmark = pytest.mark.slow
+
+
+def phi_kit(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "phi_kit", *words],
+        env={**os.environ, "PHI_KIT_LEDGER": "", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def replayed(ledger: Path, runs: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Replay where there is no model, and no way to get one."""
+    return phi_kit(
+        "ledger",
+        "replay",
+        str(ledger),
+        *STUDY,
+        *words,
+        PHI_KIT_RUNS=str(runs),
+        PHI_KIT_CACHE=str(runs / "cache"),
+        HF_HUB_OFFLINE="1",
+        PIP_NO_INDEX="1",
+    )
+
+
+def manifests(runs: Path) -> dict[str, dict]:
+    return {
+        str(path.parent.relative_to(runs)): json.loads(path.read_text())
+        for path in sorted(runs.rglob("manifest.json"))
+    }
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folders of a study that a model has carried out, and its ledger."""
+    runs = tmp_path_factory.mktemp("recorded")
+    done = phi_kit("run", *STUDY, PHI_KIT_RUNS=str(runs))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return runs
+
+
+@pytest.fixture(scope="module")
+def again(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same from the ledger."""
+    runs = tmp_path_factory.mktemp("replayed")
+    done = replayed(recorded / "ledger.sqlite", runs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return runs
+
+
+def test_the_same_study_comes_out(recorded, again):
+    real, other = manifests(recorded), manifests(again)
+    assert len(real) == 7
+    assert set(other) == set(real)
+    for step, manifest in real.items():
+        for part in ("fingerprint", "digest", "result", "flow", "params"):
+            assert other[step][part] == manifest[part], (step, part)
+        tables = {n: d for n, d in manifest["files"].items() if n.endswith(".parquet")}
+        assert tables
+        assert tables.items() <= other[step]["files"].items()
+
+
+def test_every_manifest_and_the_report_say_so(recorded, again):
+    assert {m["replayed"] for m in manifests(recorded).values()} == {False}
+    assert {m["replayed"] for m in manifests(again).values()} == {True}
+    assert "Replayed: no step" in (again / "smoke" / "report.html").read_text()
+    assert "Replayed:" not in (recorded / "smoke" / "report.html").read_text()
+
+
+def test_no_model_was_there(recorded, again):
+    for manifest in manifests(again).values():
+        counted = manifest["samples"]
+        assert counted is None or counted["paid"] == 0
+    assert list(recorded.rglob("*.safetensors"))
+    assert not list(again.rglob("*.safetensors"))
+
+
+def test_a_missing_sample_is_named_and_not_invented(recorded, tmp_path):
+    copy = tmp_path / "copy.sqlite"
+    with (
+        sqlite3.connect(recorded / "ledger.sqlite") as plain,
+        sqlite3.connect(copy) as other,
+    ):
+        plain.backup(other)
+        key, prompt = other.execute(
+            "SELECT key, prompt FROM samples WHERE model LIKE '%+%' LIMIT 1"
+        ).fetchone()
+        other.execute("DELETE FROM samples WHERE key = ?", [key])
+    done = replayed(copy, tmp_path / "runs")
+    assert done.returncode == 1
+    said = " ".join(done.stderr.split())
+    assert "the ledger has no sample 0 of smollm2-135m+" in said
+    question = prompt.partition("user")[2].split("<|im_end|>")[0].strip()
+    assert question.splitlines()[0] in done.stderr
+    finished = manifests(tmp_path / "runs")
+    assert "smoke/math/03_filter_edge" in finished
+    assert "smoke/07_benchmark" not in finished
+
+
+def test_a_replay_is_refused_over_the_real_run(recorded):
+    before = manifests(recorded)
+    done = replayed(recorded / "ledger.sqlite", recorded, "--redo")
+    shutil.rmtree(recorded / "cache", ignore_errors=True)
+    assert done.returncode == 1
+    assert "would write over it" in done.stderr
+    assert manifests(recorded) == before
+
+
+def test_nothing_is_written_into_the_ledger(recorded, tmp_path):
+    file = recorded / "ledger.sqlite"
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    done = replayed(file, tmp_path, "--to", "collect_seeds")
+    assert done.returncode == 0, done.stderr
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == before
+
+
+def test_the_next_run_pays_for_nothing(recorded):
+    done = phi_kit("run", *STUDY, "--from", "7", "--redo", PHI_KIT_RUNS=str(recorded))
+    assert done.returncode == 0, done.stderr
+    (last,) = [m for s, m in manifests(recorded).items() if "07_" in s]
+    assert last["samples"]["paid"] == 0
+    assert last["samples"]["from_ledger"] == last["samples"]["asked"] > 0

@@ -1,0 +1,27 @@
+"""A random two-layer Llama that speaks the embedded model's tokens."""
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from phi_kit.models.loading import Student
+
+
+def sizes(tokenizer):
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.3,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+
+
+def tiny_student(tokenizer, *, identity=""):
+    torch.manual_seed(0)
+    config = LlamaConfig(**sizes(tokenizer))
+    return Student("tiny", LlamaForCausalLM(config).eval(), tokenizer, identity)
