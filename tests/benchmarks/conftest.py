@@ -62,3 +62,14 @@ def per_second(work: Callable[[], int]) -> float:
     """Units of work per second; `work` returns how many it did."""
     started = time.perf_counter()
     return work() / (time.perf_counter() - started)
+
+
+def gemm_rate(size: int = 2048) -> float:
+    """The machine's float32 matrix products, in operations per second."""
+    import torch
+
+    one, other = torch.randn(size, size), torch.randn(size, size)
+    began = time.perf_counter()
+    for _ in range(4):
+        one @ other
+    return 4 * 2 * size**3 / (time.perf_counter() - began)
