@@ -10,17 +10,11 @@ from phi_kit.core.errors import PhiKitError
 from .lineage import ancestors
 from .nearness import Near
 from .quarantine import Hit, Judged, Reason, Unread
-from .records import Seed, normal
+from .records import Seed, is_no_answer, normal
 from .seal import Seal
 
 if TYPE_CHECKING:
     from phi_kit.verify.base import Verifier
-
-# What data sets write where an answer should be.
-SENTINELS = {
-    *("", "proof", "notfound", "not found", "no answer", "n/a", "none", "null"),
-    *("nan", "unknown", "tbd", "todo", "[]", "{}"),
-}
 
 
 def judge(
@@ -81,7 +75,8 @@ def _again(seed: Seed, seen: dict[str, tuple[str, str]]) -> Reason | None:
     answer, first = seen.get(normal(seed.prompt), ("", ""))
     if not first:
         return None
-    same = normal(seed.answer) == answer
+    # Nothing contradicts a prompt whose answer is not known; the first stays.
+    same = normal(seed.answer) == answer or seed.unanswered or not answer
     text = "duplicate" if same else "contradicts another answer"
     return Reason(text, detail=f"of {first}")
 
@@ -99,7 +94,9 @@ def _fault(seed: Seed, verifier: Verifier, *, max_chars: int) -> Reason | None:
         return Reason("undecodable text")
     if len(seed.prompt) > max_chars:
         return Reason("prompt too long", detail=f"{len(seed.prompt)} characters")
-    if normal(seed.answer).strip(" .") in SENTINELS:
+    if seed.unanswered:
+        return None  # no gold to hold against itself: step 3's reference answers
+    if is_no_answer(seed.answer):
         return Reason("no answer", detail=seed.answer)
     return _gold(seed, verifier)
 

@@ -1,0 +1,160 @@
+"""How often a model solves a seed: a Beta posterior, its interval, its tier.
+
+A pass rate from few samples is rough, so decisions are taken on its posterior.
+There are two priors. `JEFFREYS` knows nothing of the other seeds; its interval
+covers well from one sample on (Brown, Cai and DasGupta 2001, Statistical Science
+16:101), so it is the one reported. `pooled` is fitted to the seeds at hand
+(empirical Bayes: Casella 1985, The American Statistician 39:83): where most seeds
+are never solved, one right of four is mostly luck, and only a prior that has seen
+the pool knows it. Tiers and risks are taken under it.
+
+A sample that was cut off, or that nobody can judge, is *censored*: neither right
+nor wrong. Intervals span what it could have been. What share of the cut-off ones
+turn right is measured (`Counts.turning`) and weighs them in the posterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LOW, INSIDE, HIGH = range(3)  # below the band, in it, above it
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A Beta distribution of pass rates: `a` and `b` count as right and wrong."""
+
+    a: float = 0.5
+    b: float = 0.5
+
+
+JEFFREYS = Prior()
+# Limits of a fitted prior, the kit's own choice: even a pool of equal seeds must
+# not claim to know the next one before it has been asked.
+_LEAST, _MOST = 0.02, 8.0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Samples of some seeds, arrays of shape (seeds,).
+
+    Args:
+        right: judged right, cut off or not.
+        wrong: finished and judged wrong.
+        cut: not right, and cut off at the token limit.
+        unknown: finished, and nobody can judge them.
+        turning: share of cut-off samples that turn right when they are finished;
+            NaN leaves them out of every estimate.
+    """
+
+    right: np.ndarray
+    wrong: np.ndarray
+    cut: np.ndarray
+    unknown: np.ndarray
+    turning: float = float("nan")
+
+    @classmethod
+    def of(cls, right: Sequence[int], wrong: Sequence[int]) -> Counts:
+        """Of samples that were all judged."""
+        none = np.zeros(len(right), int)
+        return cls(np.asarray(right, int), np.asarray(wrong, int), none, none)
+
+    @property
+    def n(self) -> np.ndarray:
+        """Samples drawn."""
+        return self.right + self.wrong + self.cut + self.unknown
+
+    @property
+    def weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """What counts as right and as wrong; cut-off samples in fractions."""
+        if np.isnan(self.turning):
+            return self.right.astype(float), self.wrong.astype(float)
+        right = self.right + self.turning * self.cut
+        return right, self.wrong + (1 - self.turning) * self.cut
+
+    @property
+    def rate(self) -> np.ndarray:
+        """The estimated pass rate; NaN where nothing counts."""
+        right, wrong = self.weights
+        told = right + wrong
+        return np.where(told > 0, right / np.maximum(told, 1e-9), np.nan)
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The share of right if all censored samples were wrong, and if right."""
+        n = np.maximum(self.n, 1)
+        return self.right / n, (self.n - self.wrong) / n
+
+
+def credible(counts: Counts, *, prior: Prior = JEFFREYS) -> tuple[np.ndarray, ...]:
+    """The 95 % credible interval of each pass rate, censored samples spanned.
+
+    Its low end takes them all as wrong, its high end all as right. With none
+    right the low end is 0, with none wrong the high end is 1 (Brown et al.,
+    section 4.1.2); without a sample the interval is (0, 1).
+    """
+    from scipy.stats import beta
+
+    low = beta.ppf(0.025, prior.a + counts.right, prior.b + counts.n - counts.right)
+    high = beta.ppf(0.975, prior.a + counts.n - counts.wrong, prior.b + counts.wrong)
+    return np.where(counts.right == 0, 0.0, low), np.where(counts.wrong == 0, 1.0, high)
+
+
+def chances(counts: Counts, band: tuple[float, float], *, prior: Prior) -> np.ndarray:
+    """Probability that a pass rate lies below, in and above the band.
+
+    Args:
+        counts: the samples.
+        band: its edges; the lower one belongs to it, the upper one does not.
+        prior: what is known before the first sample.
+
+    Returns:
+        Shape (seeds, 3); rows add up to 1.
+    """
+    from scipy.special import betainc
+
+    right, wrong = counts.weights
+    below, under = (betainc(prior.a + right, prior.b + wrong, edge) for edge in band)
+    return np.stack([below, under - below, 1 - under], axis=1)
+
+
+def settle(
+    counts: Counts, band: tuple[float, float], *, prior: Prior
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each seed's likeliest place and the risk that it is another one.
+
+    Returns:
+        Places (`LOW`, `INSIDE` or `HIGH`) and risks, each of shape (seeds,).
+        A risk is one minus the place's probability; the mean over a tier is
+        the share of it that is expected to lie elsewhere.
+    """
+    found = chances(counts, band, prior=prior)
+    places = found.argmax(axis=1)
+    return places, 1 - found[np.arange(len(found)), places]
+
+
+def pooled(counts: Counts) -> Prior:
+    """The Beta prior under which these counts are likeliest (beta-binomial).
+
+    With fewer than two seeds that count there is no pool to learn from: Jeffreys.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import betaln
+
+    right, wrong = counts.weights
+    told = right + wrong > 0
+    if told.sum() < 2:
+        return JEFFREYS
+    right, wrong = right[told], wrong[told]
+
+    def surprise(logs: np.ndarray) -> float:
+        a, b = np.exp(logs)
+        return -float(np.sum(betaln(a + right, b + wrong) - betaln(a, b)))
+
+    limits = [(np.log(_LEAST), np.log(_MOST))] * 2
+    found = minimize(surprise, np.log([0.5, 0.5]), bounds=limits, method="L-BFGS-B")
+    a, b = np.exp(found.x)
+    return Prior(float(a), float(b))
