@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phi_kit.data.records import Seed
 from phi_kit.models.prompts import render
 from phi_kit.models.sampling import Sampling, draw
-from phi_kit.train.rows import Row
+from phi_kit.train.rows import Row, encode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,3 +103,19 @@ def rows_of(
         Row(render(student.tokenizer, domain.instruction, seed.prompt), completion)
         for seed, completion in zip(seeds, completions, strict=True)
     ]
+
+
+def lengths(student: Student, domain: Domain, seeds: Sequence[Seed]) -> pd.DataFrame:
+    """Each seed as a training row: its `tokens`, and how many the loss sees.
+
+    A model behind an endpoint shows no tokenizer; characters stand in for tokens.
+    """
+    import pandas as pd
+
+    if hasattr(student, "tokenizer"):
+        rows = rows_of(student, domain, seeds, [seed.answer for seed in seeds])
+        encoded = [encode(student, row) for row in rows]
+        pairs = [(len(row.ids), row.trained) for row in encoded]
+    else:
+        pairs = [(len(s.prompt) + len(s.answer), len(s.answer)) for s in seeds]
+    return pd.DataFrame(pairs, columns=["tokens", "trained"])

@@ -30,6 +30,11 @@ class Prior:
     a: float = 0.5
     b: float = 0.5
 
+    def mean(self, counts: Counts) -> np.ndarray:
+        """The posterior means of pass rates; right on average, also of chosen seeds."""
+        right, wrong = counts.weights
+        return (self.a + right) / (self.a + self.b + right + wrong)
+
 
 JEFFREYS = Prior()
 # Limits of a fitted prior, the kit's own choice: even a pool of equal seeds must
@@ -46,15 +51,15 @@ class Counts:
         wrong: finished and judged wrong.
         cut: not right, and cut off at the token limit.
         unknown: finished, and nobody can judge them.
-        turning: share of cut-off samples that turn right when they are finished;
-            NaN leaves them out of every estimate.
+        turning: share of a seed's cut-off samples that would turn right if they
+            were finished; NaN leaves them out of every estimate.
     """
 
     right: np.ndarray
     wrong: np.ndarray
     cut: np.ndarray
     unknown: np.ndarray
-    turning: float = float("nan")
+    turning: np.ndarray | float = float("nan")
 
     @classmethod
     def of(cls, right: Sequence[int], wrong: Sequence[int]) -> Counts:
@@ -70,10 +75,9 @@ class Counts:
     @property
     def weights(self) -> tuple[np.ndarray, np.ndarray]:
         """What counts as right and as wrong; cut-off samples in fractions."""
-        if np.isnan(self.turning):
-            return self.right.astype(float), self.wrong.astype(float)
-        right = self.right + self.turning * self.cut
-        return right, self.wrong + (1 - self.turning) * self.cut
+        turned = np.nan_to_num(self.turning * self.cut)
+        stayed = np.nan_to_num((1 - self.turning) * self.cut)
+        return self.right + turned, self.wrong + stayed
 
     @property
     def rate(self) -> np.ndarray:
