@@ -63,7 +63,7 @@ def unjudged(seed: Seed, texts: Sequence[str], verifier: Verifier) -> list[str]:
 
 def _first(seed: Seed, text: str, verifier: Verifier) -> str:
     """A reading of the sample's answer by which the sample itself is right."""
-    read = verifier(replace(seed, answer=""), text).extracted
+    read = verifier(replace(seed, answer=""), text).extracted.strip(" .")
     stated = exact.stated(visible(text)).strip(" .")
     for answer in dict.fromkeys((read, stated, exact.parse(stated))):
         if answer and verifier(replace(seed, answer=answer), text).right:

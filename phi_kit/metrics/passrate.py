@@ -37,9 +37,9 @@ class Prior:
 
 
 JEFFREYS = Prior()
-# Limits of a fitted prior, the kit's own choice: even a pool of equal seeds must
-# not claim to know the next one before it has been asked.
-_LEAST, _MOST = 0.02, 8.0
+# Limits of a fitted prior, the kit's own choice: it may weigh about as much as a
+# screen, and `a` above 1 would call a seed solvable that no sample ever solved.
+_LEAST, _MOST_A, _MOST_B = 0.02, 1.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def pooled(counts: Counts) -> Prior:
         a, b = np.exp(logs)
         return -float(np.sum(betaln(a + right, b + wrong) - betaln(a, b)))
 
-    limits = [(np.log(_LEAST), np.log(_MOST))] * 2
+    limits = [(np.log(_LEAST), np.log(most)) for most in (_MOST_A, _MOST_B)]
     found = minimize(surprise, np.log([0.5, 0.5]), bounds=limits, method="L-BFGS-B")
     a, b = np.exp(found.x)
     return Prior(float(a), float(b))
