@@ -60,8 +60,7 @@ def record(run: StepRun, student: Student, domain: Domain, *, k: int) -> None:
     # Here a cut-off sample counts as not solved: the limit is the same for both.
     counts = tally(samples, seeds, turning=0.0)
     band = (asked["band_low"], asked["band_high"])
-    prior = Prior(*edge.result["prior"])
-    after, table = moves(before, counts, band=band, prior=prior)
+    after, table = moves(before, counts, band=band)
     rows = before[["id", "prompt", "family", "tier", "pass_rate"]]
     run.save_rows(rows.assign(tier_after=after, rate_after=counts.rate), "drift")
     run.save_figure(plot.draw(table), "edge_drift")
@@ -73,19 +72,15 @@ def record(run: StepRun, student: Student, domain: Domain, *, k: int) -> None:
 
 
 def moves(
-    before: pd.DataFrame,
-    counts: Counts,
-    *,
-    band: tuple[float, float],
-    prior: Prior,
+    before: pd.DataFrame, counts: Counts, *, band: tuple[float, float]
 ) -> tuple[list[str], pd.DataFrame]:
     """Each seed's tier now, and how many went from which tier to which.
 
     Args:
-        before: step 3's rows: `tier`, `n`, `unknown` and `expected`.
+        before: step 3's rows: `family`, `tier`, `n`, `unknown`, `expected`, and
+            their `prior_a` and `prior_b`.
         counts: the tuned student's samples, as many of each seed.
         band: the edges of the band.
-        prior: step 3's.
 
     Returns:
         The tiers, and a table of `before`, `after`, `seeds` and `by_chance`: as
@@ -93,10 +88,10 @@ def moves(
     """
     import pandas as pd
 
-    now = pooled(counts)
+    now = pooled(counts, before.family.tolist())
     places, _ = settle(counts, band, prior=now)
     after = [BY_PLACE[place] for place in places]
-    chance = _by_chance(before, int(counts.n.max()), band, prior=prior, now=now)
+    chance = _by_chance(before, int(counts.n.max()), band, now=now)
     rows = []
     for tier in (name for name in _order(before.tier) if (before.tier == name).any()):
         mine = (before.tier == tier).to_numpy()
@@ -117,18 +112,19 @@ def _by_chance(
     k: int,
     band: tuple[float, float],
     *,
-    prior: Prior,
     now: Prior,
 ) -> np.ndarray:
     """Chance of each tier for k new samples of the untuned student, (seeds, 3)."""
     from scipy.stats import betabinom
 
-    right = np.arange(k + 1)
-    lands, _ = settle(Counts.of(right, k - right), band, prior=now)
-    weight = prior.a + prior.b + (before.n - before.unknown).to_numpy()
-    a = before.expected.to_numpy() * weight
-    chance = betabinom.pmf(right, k, a[:, None], (weight - a)[:, None])
-    return chance @ np.eye(len(BY_PLACE))[lands]
+    drawn = (before.prior_a + before.prior_b + before.n - before.unknown).to_numpy()
+    a = before.expected.to_numpy() * drawn
+    found = np.zeros((len(before), len(BY_PLACE)))
+    for right in range(k + 1):
+        if_so = Counts.of(np.full(len(before), right), np.full(len(before), k - right))
+        lands, _ = settle(if_so, band, prior=now)
+        found[np.arange(len(before)), lands] += betabinom.pmf(right, k, a, drawn - a)
+    return found
 
 
 def summary(table: pd.DataFrame) -> dict[str, Any]:

@@ -84,7 +84,8 @@ class Screening:
 
     def run(self, plan: Plan) -> Measured:
         """Screen all seeds, draw on where it pays."""
-        return measure(self.draw, len(self.seeds), plan)
+        families = [seed.family for seed in self.seeds]
+        return measure(self.draw, len(self.seeds), plan, families=families)
 
     def draw(self, totals: np.ndarray) -> Counts:
         """The outcomes of each seed's first so many samples; asks what is missing."""
@@ -196,6 +197,8 @@ class Screening:
             "n": counts.n,
             "pass_rate": counts.rate,
             "expected": found.prior.mean(counts),
+            "prior_a": found.prior.a,
+            "prior_b": found.prior.b,
             "low": low,
             "high": high,
             "least": least,

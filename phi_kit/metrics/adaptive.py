@@ -12,7 +12,7 @@ The same loop runs on a model and in a simulation: it sees only counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -88,16 +88,24 @@ class Measured:
     spent: list[int]
 
 
-def measure(draw: Draw, seeds: int, plan: Plan) -> Measured:
-    """Screen every seed, then draw in rounds until no further sample pays."""
+def measure(
+    draw: Draw, seeds: int, plan: Plan, *, families: Sequence[str] | None = None
+) -> Measured:
+    """Screen every seed, then draw in rounds until no further sample pays.
+
+    Args:
+        draw: asks the model, or a simulation.
+        seeds: how many there are.
+        plan: how samples are spent.
+        families: of the seeds, for `passrate.pooled`.
+    """
     totals = np.full(seeds, plan.screen)
     spent: list[int] = []
     while True:
         counts = draw(totals)
         spent.append(int(totals.sum()) - sum(spent))
-        prior = pooled(counts)
-        outlook = Outlook(plan, prior)
-        wanted, doubt = outlook.more(totals, counts)
+        prior = pooled(counts, families)
+        wanted, doubt = Round(plan, prior, totals, counts).wanted()
         if (wanted == totals).all():
             place, risk = settle(counts, plan.band, prior=prior)
             return Measured(counts, prior, place, risk, doubt, spent)
@@ -115,7 +123,6 @@ class Outlook:
         from scipy.stats import betabinom
 
         self.plan, self.steps = plan, list(pairwise(plan.rungs))[::-1]
-        self.mean = prior.a / (prior.a + prior.b)
         right = np.arange(plan.most + 1)
         final, _ = settle(Counts.of(right, plan.most - right), plan.band, prior=prior)
         tiers = {plan.most: np.eye(3)[final]}  # chance of each tier at the end
@@ -148,51 +155,61 @@ class Outlook:
             taken[n] = np.where(go[n], further, 0.0)
         return Policy(go, left, taken)
 
-    def more(self, totals: np.ndarray, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
-        """The next round's totals, and each seed's doubt now.
 
-        Args:
-            totals: samples each seed has, all of them rungs.
-            counts: what they were; censored samples count as in its `rate`.
-        """
-        rates = np.nan_to_num(counts.rate, nan=self.mean)
-        states = np.stack([totals, np.rint(rates * totals).astype(int)], axis=1)
-        doubt = np.array([self.doubt[n][r] for n, r in states])
-        room = self.plan.budget - int(totals.sum())
-        dear, cheap, spare = self._policies(states, room)
-        wanted, following = totals.copy(), dict(self.steps)
-        for seed in np.argsort(-doubt, kind="stable"):  # the most doubtful first
-            n, r = states[seed]
-            go = dear.go[n][r]
-            if not go and cheap.go[n][r]:
-                extra = cheap.taken[n][r]
-                go = extra <= spare
-                spare -= extra if go else 0
+class Round:
+    """One decision over all seeds: which of them are drawn on."""
+
+    def __init__(self, plan: Plan, prior: Prior, totals: np.ndarray, counts: Counts):
+        self.plan, self.totals = plan, totals
+        a, b = (np.broadcast_to(part, totals.shape) for part in (prior.a, prior.b))
+        # Seeds of one prior share their tables.
+        pairs, kind = np.unique(np.stack([a, b], axis=1), axis=0, return_inverse=True)
+        self.outlooks = [Outlook(plan, Prior(*pair)) for pair in pairs.tolist()]
+        rates = np.where(np.isnan(counts.rate), a / (a + b), counts.rate)
+        right = np.rint(rates * totals).astype(int)
+        self.states = np.stack([kind, totals, right], axis=1)
+
+    def wanted(self) -> tuple[np.ndarray, np.ndarray]:
+        """The next totals, and each seed's doubt now; the most doubtful come first."""
+        room = self.plan.budget - int(self.totals.sum())
+        dear, cheap, spare = self._policies(room)
+        states = self.states.tolist()
+        doubt = np.array([self.outlooks[i].doubt[n][r] for i, n, r in states])
+        wanted, following = self.totals.copy(), dict(pairwise(self.plan.rungs))
+        for seed in np.argsort(-doubt, kind="stable"):
+            i, n, r = states[seed]
+            go = dear[i].go[n][r]
+            if not go and cheap[i].go[n][r] and cheap[i].taken[n][r] <= spare:
+                go, spare = True, spare - cheap[i].taken[n][r]
             if go and following[n] - n <= room:
                 wanted[seed] = following[n]
                 room -= following[n] - n
         return wanted, doubt
 
-    def _policies(self, states: np.ndarray, room: int) -> tuple[Policy, Policy, float]:
-        """The policy to follow, the next cheaper one, and what is left for that.
+    def _policies(self, room: int) -> tuple[list[Policy], list[Policy], float]:
+        """The policies to follow, the next cheaper ones, and what is left for those.
 
         Many seeds share a count, so a little less of a price can cost many more
         samples: some of them may follow the cheaper policy until the room is used.
         """
-        kinds, times = np.unique(states, axis=0, return_counts=True)
+        kinds, times = np.unique(self.states, axis=0, return_counts=True)
 
-        def total(table: dict[int, np.ndarray]) -> float:
-            return float(times @ [table[n][r] for n, r in kinds])
+        def at(price: float) -> list[Policy]:
+            return [outlook.at(price) for outlook in self.outlooks]
+
+        def total(policies: list[Policy], table: str) -> float:
+            found = [getattr(policies[i], table)[n][r] for i, n, r in kinds.tolist()]
+            return float(times @ np.array(found))
 
         def enough(price: float) -> bool:
-            return total(self.at(price).left) <= self.plan.risk * len(states)
+            return total(at(price), "left") <= self.plan.risk * len(self.states)
 
         def too_much(price: float) -> bool:
-            return total(self.at(price).taken) > room
+            return total(at(price), "taken") > room
 
         worth = _threshold(enough)[0]
-        cheap, dear = (self.at(max(p, worth)) for p in _threshold(too_much))
-        return dear, cheap, room - total(dear.taken)
+        cheap, dear = (at(max(price, worth)) for price in _threshold(too_much))
+        return dear, cheap, room - total(dear, "taken")
 
 
 def _threshold(holds: Callable[[float], bool]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ the pool knows it. Tiers and risks are taken under it.
 
 A sample that was cut off, or that nobody can judge, is *censored*: neither right
 nor wrong. Intervals span what it could have been. What share of the cut-off ones
-turn right is measured (`Counts.turning`) and weighs them in the posterior.
+turn right is measured (`Counts.turning`) and fills them in for every estimate.
 """
 
 from __future__ import annotations
@@ -25,14 +25,17 @@ LOW, INSIDE, HIGH = range(3)  # below the band, in it, above it
 
 @dataclass(frozen=True)
 class Prior:
-    """A Beta distribution of pass rates: `a` and `b` count as right and wrong."""
+    """A Beta distribution of pass rates: `a` and `b` count as right and wrong.
 
-    a: float = 0.5
-    b: float = 0.5
+    One for all seeds, or arrays of shape (seeds,) with one for each.
+    """
+
+    a: np.ndarray | float = 0.5
+    b: np.ndarray | float = 0.5
 
     def mean(self, counts: Counts) -> np.ndarray:
         """The posterior means of pass rates; right on average, also of chosen seeds."""
-        right, wrong = counts.weights
+        right, wrong = counts.filled
         return (self.a + right) / (self.a + self.b + right + wrong)
 
 
@@ -40,6 +43,7 @@ JEFFREYS = Prior()
 # Limits of a fitted prior, the kit's own choice: it may weigh about as much as a
 # screen, and `a` above 1 would call a seed solvable that no sample ever solved.
 _LEAST, _MOST_A, _MOST_B = 0.02, 1.0, 4.0
+FAMILY = 20  # seeds of a family that get a prior of their own; the kit's own choice
 
 
 @dataclass(frozen=True)
@@ -73,18 +77,25 @@ class Counts:
         return self.right + self.wrong + self.cut + self.unknown
 
     @property
-    def weights(self) -> tuple[np.ndarray, np.ndarray]:
-        """What counts as right and as wrong; cut-off samples in fractions."""
-        turned = np.nan_to_num(self.turning * self.cut)
-        stayed = np.nan_to_num((1 - self.turning) * self.cut)
+    def filled(self) -> tuple[np.ndarray, np.ndarray]:
+        """How many samples count as right and as wrong, cut-off ones filled in.
+
+        Of a seed's cut-off samples as many count as right as are likely to turn
+        right, in whole samples: a fraction of one, given to every seed, would tell
+        the posterior that none of them is hopeless.
+        """
+        known = ~np.isnan(self.turning)
+        turned = np.rint(np.nan_to_num(self.turning) * self.cut).astype(int)
+        stayed = np.where(known, self.cut - turned, 0)
         return self.right + turned, self.wrong + stayed
 
     @property
     def rate(self) -> np.ndarray:
-        """The estimated pass rate; NaN where nothing counts."""
-        right, wrong = self.weights
-        told = right + wrong
-        return np.where(told > 0, right / np.maximum(told, 1e-9), np.nan)
+        """The estimated pass rate, cut-off samples in fractions; NaN without any."""
+        known = ~np.isnan(self.turning)
+        told = self.right + self.wrong + known * self.cut
+        right = self.right + np.nan_to_num(self.turning) * self.cut
+        return np.where(told > 0, right / np.maximum(told, 1), np.nan)
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +131,7 @@ def chances(counts: Counts, band: tuple[float, float], *, prior: Prior) -> np.nd
     """
     from scipy.special import betainc
 
-    right, wrong = counts.weights
+    right, wrong = counts.filled
     below, under = (betainc(prior.a + right, prior.b + wrong, edge) for edge in band)
     return np.stack([below, under - below, 1 - under], axis=1)
 
@@ -140,15 +151,37 @@ def settle(
     return places, 1 - found[np.arange(len(found)), places]
 
 
-def pooled(counts: Counts) -> Prior:
+def pooled(counts: Counts, families: Sequence[str] | None = None) -> Prior:
     """The Beta prior under which these counts are likeliest (beta-binomial).
 
-    With fewer than two seeds that count there is no pool to learn from: Jeffreys.
+    Args:
+        counts: the samples of all seeds.
+        families: of the seeds; each with seeds enough gets a prior of its own, for
+            families differ in how often they are solved. The others share the
+            prior of all seeds.
+
+    Returns:
+        One prior for all; with families arrays of shape (seeds,).
     """
+    right, wrong = counts.filled
+    everyone = _likeliest(right, wrong)
+    if families is None:
+        return everyone
+    a, b = np.full(len(right), everyone.a), np.full(len(right), everyone.b)
+    names = np.asarray(families)
+    for name in np.unique(names):
+        mine = names == name
+        if mine.sum() >= FAMILY:
+            own = _likeliest(right[mine], wrong[mine])
+            a[mine], b[mine] = own.a, own.b
+    return Prior(a, b)
+
+
+def _likeliest(right: np.ndarray, wrong: np.ndarray) -> Prior:
+    """With fewer than two seeds that count there is nothing to fit: Jeffreys."""
     from scipy.optimize import minimize
     from scipy.special import betaln
 
-    right, wrong = counts.weights
     told = right + wrong > 0
     if told.sum() < 2:
         return JEFFREYS

@@ -52,9 +52,8 @@ def _bar(
     rows = zip(mine["after"], mine["seeds"], shares, strict=True)
     for place, (after, seeds, share) in enumerate(rows):
         colour = style.colour(after, place)
-        ax.barh(
-            y - 0.1, share, 0.42, left, color=colour, label=after if named else None
-        )
+        name = label(after, width=16) if named else None
+        ax.barh(y - 0.1, share, 0.42, left, color=colour, label=name)
         if share > 0.04:
             middle = left + share / 2
             ax.text(middle, y - 0.1, count(seeds), ha="center", va="center", size=8.5)

@@ -199,7 +199,6 @@ def rate(
         "samples": round(sum(found.spent) / len(asked), 2),
         "rounds": found.spent,
         "doubt": round(float(found.doubt.mean()), 4),
-        "prior": [round(found.prior.a, 4), round(found.prior.b, 4)],
         "truncated": truncated(screening.samples),
         "cut_off": screening.cut_off(),
     }

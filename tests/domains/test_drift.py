@@ -26,7 +26,8 @@ def edge(p, k=8, seed=0):
     prior = pooled(counts)
     place, _ = settle(counts, BAND, prior=prior)
     columns = {"tier": TIERS[place], "n": k, "unknown": 0, "pass_rate": right / k}
-    return pd.DataFrame(columns).assign(expected=prior.mean(counts)), prior
+    columns |= {"family": "f", "prior_a": prior.a, "prior_b": prior.b}
+    return pd.DataFrame(columns).assign(expected=prior.mean(counts))
 
 
 def again(p, k, seed=1):
@@ -41,8 +42,8 @@ def at(table, before, after):
 
 def test_without_training_what_moves_is_what_chance_moves():
     p = np.random.default_rng(3).beta(0.3, 1.2, 3000)
-    before, prior = edge(p)
-    _, table = moves(before, again(p, 4), band=BAND, prior=prior)
+    before = edge(p)
+    _, table = moves(before, again(p, 4), band=BAND)
     assert at(table, "teachable", "frontier")[0] > 100  # luck moves many
     for row in table.itertuples():
         assert row.seeds == pytest.approx(row.by_chance, abs=25 + 0.12 * row.by_chance)
@@ -50,9 +51,9 @@ def test_without_training_what_moves_is_what_chance_moves():
 
 def test_what_training_moved_stands_out():
     p = np.random.default_rng(3).beta(0.3, 1.2, 1000)
-    before, prior = edge(p)
+    before = edge(p)
     after = np.where(before.tier == "teachable", 0.95, p)
-    tiers, table = moves(before, again(after, 4), band=BAND, prior=prior)
+    tiers, table = moves(before, again(after, 4), band=BAND)
     moved, luck = at(table, "teachable", "easy")
     assert moved > 3 * luck
     assert summary(table)["easy_now"] == moved
@@ -63,9 +64,9 @@ def test_what_training_moved_stands_out():
 
 
 def test_every_seed_is_counted_once_suspects_too():
-    before, prior = edge(np.linspace(0, 1, 50))
+    before = edge(np.linspace(0, 1, 50))
     before.loc[:4, "tier"] = "suspect"
-    _, table = moves(before, again(np.full(50, 0.5), 4), band=BAND, prior=prior)
+    _, table = moves(before, again(np.full(50, 0.5), 4), band=BAND)
     assert table.seeds.sum() == 50
     assert table.by_chance.sum() == pytest.approx(50, abs=1)
     assert "suspect" in set(table.before)
@@ -88,12 +89,11 @@ class Probe(StepParams):
 
 def test_a_probe_records_it(runs):
     seeds = [Seed("math", f"Item {i}?", str(i)) for i in range(60)]
-    before, prior = edge(np.repeat([0.0, 0.4, 0.95], 20))
-    rows = to_frame(seeds).join(before)
+    before = edge(np.repeat([0.0, 0.4, 0.95], 20))
+    rows = to_frame(seeds).join(before.drop(columns="family"))
     rows.loc[0, "n"] = 0  # nobody could answer it: it was never asked
     with open_run(Edge(study="s")) as run:
         run.save_rows(rows)
-        run.result = {"prior": [prior.a, prior.b]}
     tuned = solver(
         {s.prompt: 0.0 if i < 20 else 0.97 for i, s in enumerate(seeds)},
         {s.prompt: s.answer for s in seeds},

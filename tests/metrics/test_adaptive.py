@@ -63,7 +63,7 @@ def test_only_seeds_in_doubt_are_drawn_on():
     draw, asked = sampled(population(300))
     measure(draw, 300, plan())
     drawn_on = 0
-    for before, after in pairwise(asked):
+    for before, after in pairwise(list(asked)):
         more = after > before
         low, high = credible(draw(before))
         astride = [(low < edge) & (edge < high) for edge in BAND]

@@ -68,11 +68,24 @@ def test_a_seed_of_cut_off_samples_could_be_anything():
     assert np.isnan(found.rate[0])
 
 
-def test_what_cut_off_samples_turn_into_weighs_them():
-    found = counts(1, 0, cut=4, turning=0.25)
-    assert [part[0] for part in found.weights] == [2, 3]
-    assert found.rate[0] == 0.4
-    assert found.n[0] == 5
+@pytest.mark.parametrize(
+    ("cut", "turning", "right", "wrong"),
+    [(4, 0.25, 2, 3), (4, 0.1, 1, 4), (16, 0.1, 3, 14), (4, 0.9, 5, 0), (0, 0.5, 1, 0)],
+)
+def test_what_cut_off_samples_turn_into_fills_them_in(cut, turning, right, wrong):
+    found = counts(1, 0, cut=cut, turning=turning)
+    assert [part[0] for part in found.filled] == [right, wrong]
+    assert found.rate[0] == right / (right + wrong)
+    assert found.n[0] == cut + 1
+
+
+def test_seeds_that_never_get_anywhere_stay_hopeless_when_cut_off():
+    """A small share for each would move the whole pool away from zero."""
+    draw = np.random.default_rng(5)
+    p = np.where(draw.random(400) < 0.8, 0.0, 0.4)
+    right, cut = draw.binomial(2, p), np.full(400, 2)
+    some = Counts(right, 2 - right, cut, np.zeros(400, int), turning=0.1)
+    assert pooled(some).mean(some)[p == 0].mean() < 0.04
 
 
 def test_chances_add_up_and_follow_the_counts():

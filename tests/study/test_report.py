@@ -115,7 +115,7 @@ def test_every_step_shows_its_numbers(demo):
         "pass rates from 10 to 75 %",
         "truncated samples 3.1 %",
         "random control 391 48,200 4,010",
-        "teachable 380 53.5 % [49.9 to 57.2 %] 12.5 %",
+        "frontier 120 16.9 % [14.3 to 19.8 %] 10.0 %",
         "by fresh samples 380 34.0 % [27.0 to 41.0 %]",
         "without gold, answered 31 of 40",
         "with gold, sure and wrong 3 of 36 [2.9 to 21.8 %]",
