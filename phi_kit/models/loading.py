@@ -136,16 +136,16 @@ def nf4(dtype: torch.dtype) -> Any:
     )
 
 
-def sampler(params: StepParams) -> Student | Endpoint:
-    """The model a step asks; an endpoint within the study's limits.
+def sampler(params: StepParams, name: str = "") -> Student | Endpoint:
+    """The model a step asks, or another one; an endpoint within the study's limits.
 
     Raises:
         ModelError: as `load` does.
     """
-    if is_endpoint(params.model):
-        folder = runs_root() / params.study
-        return Endpoint(params.model, params.endpoint, folder)
-    return load(params.model)
+    name = name or params.model
+    if is_endpoint(name):
+        return Endpoint(name, params.endpoint, runs_root() / params.study)
+    return load(name)
 
 
 def judge(name: str, params: StepParams) -> Callable[[str], str]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pandas as pd
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from phi_kit import domains
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data.records import from_frame
 from phi_kit.data.seal import Seal, unseal
+from phi_kit.domains import drift
 from phi_kit.domains.asking import (
     as_asked,
     ask,
@@ -34,7 +35,11 @@ ARMS = ("base", "random", "teachable")
 
 
 class Params(Recipe, StepParams):
-    """The recipe of the probe. Dev is asked exactly as in step 1."""
+    """The recipe of the probe. Dev is asked exactly as in step 1.
+
+    With `drift_samples` the student of the teachable arm is asked step 3's seeds
+    again, so often each: what moved over the band's edges, and what is stuck.
+    """
 
     STEP: ClassVar[str] = "04_probe_sft"
     NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "03_filter_edge")
@@ -42,6 +47,7 @@ class Params(Recipe, StepParams):
     WEIGHTS: ClassVar[bool] = True
 
     domain: str = "math"
+    drift_samples: int = Field(0, ge=0)
 
     _known = field_validator("domain")(domains.known)
 
@@ -100,6 +106,8 @@ def run(params: Params) -> StepRun:
             "gate": {arm: done.gate for arm, done in trained.items()},
             "recipe": {name: getattr(params, name) for name in Recipe.model_fields},
         }
+        if params.drift_samples:
+            drift.record(run, student, domain, k=params.drift_samples)
     return run
 
 

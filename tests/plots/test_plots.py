@@ -16,6 +16,7 @@ from phi_kit import plots
 from phi_kit.plots import (
     arms,
     difficulty,
+    drift,
     flow,
     gains,
     matrix,
@@ -79,6 +80,14 @@ RATES = pd.DataFrame(
         "tier": ["frontier", "teachable", "teachable", "easy", "suspect"],
     }
 )
+RISKS = RATES.assign(risk=[0.1, 0.3, 0.2, 0, NAN], fresh_rate=[NAN, 0, 0.5, NAN, NAN])
+MOVED = pd.DataFrame(
+    [
+        {"before": before, "after": after, "seeds": seeds, "by_chance": seeds * 0.8 + 1}
+        for before, counts in {"frontier": (30, 4, 0), "teachable": (3, 9, 20)}.items()
+        for after, seeds in zip(("frontier", "teachable", "easy"), counts, strict=True)
+    ]
+)
 ARMS = pd.DataFrame([score("base", key="arm"), score("teachable", key="arm", **UP)])
 FLAT = pd.DataFrame([score("base", key="arm", **ZERO), score(LONG, key="arm", **ZERO)])
 TRIED = pd.DataFrame({"transform": ["rename", LONG], "tried": [40, 0], "kept": [9, 0]})
@@ -99,6 +108,12 @@ CALLS |= {
     ),
     "passrates, one": (passrates, [RATES.head(1), (0.2, 0.9)]),
     "passrates, unknown tier": (passrates, [RATES.assign(tier="new")]),
+    "passrates, risks": (passrates, [RISKS]),
+    "passrates, nothing afresh": (passrates, [RISKS.drop(columns="fresh_rate")]),
+    "passrates, unknown risks": (passrates, [RISKS.assign(risk=NAN, fresh_rate=NAN)]),
+    "drift": (drift, [MOVED]),
+    "drift, long names": (drift, [MOVED.replace("frontier", LONG)]),
+    "drift, one tier": (drift, [MOVED.head(3)]),
     "arms": (arms, [ARMS, {"teachable": [2.0, 1.5, 1.1], "random": [2.0, 1.6]}]),
     "arms, no losses": (arms, [FLAT, {}]),
     "arms, odd losses": (arms, [FLAT, {"base": [], "random": [NAN], LONG: [1.0]}]),
@@ -155,6 +170,7 @@ def test_nothing_is_cut_off(name):
         flow.draw({}),
         passrates.draw(RATES.head(0)),
         passrates.draw(RATES.assign(pass_rate=NAN)),
+        drift.draw(MOVED.head(0)),
         arms.draw(ARMS.head(0), {}),
         yields.draw(TRIED.head(0), {}),
         matrix.draw(pd.DataFrame()),
@@ -212,6 +228,22 @@ def test_samples_say_how_rough_one_pass_rate_is():
     )
 
 
+def test_tiers_show_what_chose_them_and_what_came_after():
+    figure = passrates.draw(RISKS)
+    assert "risk\n25.0" in texts(figure)
+    squares = [line for line in figure.axes[1].lines if line.get_marker() == "s"]
+    assert [line.get_xdata()[0] for line in squares] == [0.25]
+    assert len(passrates.draw(RATES).axes) == 1
+
+
+def test_drift_stands_above_what_chance_would_do():
+    bars = drift.draw(MOVED).axes[0].patches
+    full = [bar.get_width() for bar in bars if bar.get_alpha() is None]
+    pale = [bar.get_width() for bar in bars if bar.get_alpha() is not None]
+    assert sum(full) == sum(pale) == pytest.approx(2)
+    assert full[-1] == 20 / 32
+
+
 def test_every_cell_of_the_matrix_has_its_interval():
     shown = texts(matrix.draw(pd.DataFrame(MATRIX)))
     assert "+14.0" in shown
@@ -263,7 +295,7 @@ def test_every_module_has_one_public_function_named_draw():
         ]
         assert [name for name in functions if name[0] != "_"] == ["draw"], path.name
         found += 1
-    assert found == 7
+    assert found == 8
 
 
 @pytest.mark.parametrize(
