@@ -136,7 +136,7 @@ def lengths(
     """
     import pandas as pd
 
-    if isinstance(sampler, Endpoint):
+    if not hasattr(sampler, "tokenizer"):
         texts = [(domain.instruction + s.prompt, s.answer) for s in seeds]
         pairs = [(_tokens(asked + gold), _tokens(gold)) for asked, gold in texts]
     else:
