@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.data.records import Seed
-from phi_kit.models.endpoints import Endpoint
 from phi_kit.models.prompts import render
 from phi_kit.models.sampling import Sampler, Sampling, draw
 from phi_kit.train.rows import Row, encode
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from phi_kit.core.runs import RunFolder
+    from phi_kit.models.endpoints import Endpoint
     from phi_kit.models.loading import Student
 
     from .base import Domain
