@@ -39,6 +39,8 @@ __all__ = [
     "cache_folder",
     "entries",
     "identity",
+    "named",
+    "published",
     "resolve",
     "where",
 ]
@@ -151,6 +153,23 @@ def where(name: str) -> Path | None:
     if entry is None and name and folder.exists():
         return folder if fault(folder) is None else None
     return fetch.hub_cached(entry.hf_id if entry else name)
+
+
+def published(name: str) -> tuple[str, str]:
+    """What others call the model `name`, and its licence where the kit knows it.
+
+    Returns:
+        The id on the hub, or a local folder's own name; SPDX identifier or "".
+    """
+    if (entry := _entry(name)) is not None:
+        return entry.hf_id, entry.licence
+    folder = from_root(name)
+    return (folder.name, "") if folder.exists() else (name, "")
+
+
+def named(base: str) -> str:
+    """The catalogue's name for a hub id; any other name as it is."""
+    return next((e.name for e in _ENTRIES if e.hf_id == base), base)
 
 
 def _entry(name: str) -> Entry | None:

@@ -177,9 +177,10 @@ def _cache_errors(target: Path) -> Iterator[None]:
             if error.errno not in _READ_ONLY:
                 raise
             raise ModelError(
-                f"cannot write the model cache: {error.strerror}",
+                f"cannot write a model folder: {error.strerror}",
                 where=str(target.parent),
-                todo="make the folder writable, or set PHI_KIT_CACHE to another one",
+                todo="make the folder writable, or choose another one: PHI_KIT_CACHE "
+                "for the models of the kit, --to for an export",
             ) from error
 
 

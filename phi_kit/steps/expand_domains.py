@@ -26,6 +26,7 @@ from phi_kit.domains.asking import as_asked, ask, per_item, rows_of
 from phi_kit.metrics.intervals import gain, score
 from phi_kit.models import catalog, loading
 from phi_kit.plots import matrix
+from phi_kit.train.card import measured
 from phi_kit.train.qlora import Recipe, train
 from phi_kit.train.rows import Row
 
@@ -108,20 +109,31 @@ def run(params: Params) -> StepRun:
             ("base", name): per_item(card.table("samples"), dev[name])
             for name, card in cards.items()
         }
+        seal, gates = Seal.of(cards.values()), {}
         for adapter, parts in plan(params.domains).items():
             folder = run.folder(f"adapters/{adapter}")
             merged = [row for part in parts for row in rows[part]]
-            train(student, merged, params, out=folder, rng_seed=params.rng_seed)
+            gates[adapter] = train(
+                student,
+                merged,
+                params,
+                out=folder,
+                rng_seed=params.rng_seed,
+                sealed=seal.hit,
+            ).gate
             with student.adapter(folder) as tuned:
                 items |= _ask_all(tuned, adapter, cards, dev, params=params)
         cells = compare(items, rng_seed=params.rng_seed)
         kept = retention(items, params)
+        for row in cells[cells.adapter != "base"].itertuples():
+            measured(run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row)
         run.save_rows(cells)
         run.figure = run.save_figure(matrix.draw(cells), "interference")
         run.table = cells
         run.result = {
             "matrix": cells.to_dict("records"),
             "retention": kept,
+            "gate": gates,
             "final": list(plan(params.domains))[-1],
             "rows": {name: len(part) for name, part in rows.items()},
         }

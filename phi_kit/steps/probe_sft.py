@@ -15,11 +15,12 @@ from phi_kit import domains
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data.records import from_frame
-from phi_kit.data.seal import unseal
+from phi_kit.data.seal import Seal, unseal
 from phi_kit.domains.asking import as_asked, ask, per_item, rows_of, truncated
 from phi_kit.metrics.intervals import gain, score
 from phi_kit.models import catalog, loading
 from phi_kit.plots import arms as plot
+from phi_kit.train.card import measured
 from phi_kit.train.qlora import Recipe, Trained, train
 
 ARMS = ("base", "random", "teachable")
@@ -51,7 +52,7 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         domain = domains.of(params)
         card = run.read("01_pick_domain")
-        dev = unseal(card, "dev", params=params)
+        dev, seal = unseal(card, "dev", params=params), Seal.of([card])
         pool = run.read("03_filter_edge").table()
         student = loading.load(params.model)
         answers = {"base": card.table("samples")}
@@ -61,7 +62,12 @@ def run(params: Params) -> StepRun:
             rows = rows_of(student, domain, seeds, [seed.answer for seed in seeds])
             folder = run.folder(f"adapters/{arm}")
             trained[arm] = train(
-                student, rows, params, out=folder, rng_seed=params.rng_seed
+                student,
+                rows,
+                params,
+                out=folder,
+                rng_seed=params.rng_seed,
+                sealed=seal.hit,
             )
             with student.adapter(folder) as tuned:
                 answers[arm] = ask(
@@ -69,6 +75,8 @@ def run(params: Params) -> StepRun:
                 )
         items = {arm: per_item(rows, dev) for arm, rows in answers.items()}
         table = compare(items, answers, trained, rng_seed=params.rng_seed)
+        for row in table[table.arm.isin(trained)].itertuples():
+            measured(run.folder(f"adapters/{row.arm}"), f"dev of {params.domain}", row)
         losses = {arm: done.losses for arm, done in trained.items()}
         run.save_rows(table)
         run.save_rows(
@@ -81,6 +89,7 @@ def run(params: Params) -> StepRun:
             "arms": table.astype(object).where(table.notna(), None).to_dict("records"),
             "teachable_vs_random": edge.as_dict(),
             "losses": losses,
+            "gate": {arm: done.gate for arm, done in trained.items()},
             "recipe": {name: getattr(params, name) for name in Recipe.model_fields},
         }
     return run

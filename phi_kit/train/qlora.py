@@ -21,6 +21,7 @@ from phi_kit.core.rng import label_seed
 from phi_kit.models.loading import Student
 
 from . import checkpoints
+from .card import Card
 from .checkpoints import Checkpoints
 from .checks import Sealed
 from .gate import gate
@@ -121,6 +122,9 @@ def train(
             steps=steps,
             recipe=recipe,
             seed=rng_seed,
+            card=Card.of(
+                student, rows, passed.report, arm=out.name, **recipe.outcome()
+            ),
             kept=Checkpoints.of(folder / out.name, key),
             saved=work is not None or recipe.patience > 0,
             logs=logs,

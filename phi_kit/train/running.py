@@ -13,6 +13,7 @@ from phi_kit.core.rng import label_seed
 from phi_kit.models.loading import Student, device
 
 from . import checkpoints, layout, memory
+from .card import Card, save
 from .checkpoints import Checkpoints
 from .dense import dense, extra_bytes
 from .faults import explained
@@ -33,6 +34,7 @@ class Plan:
     steps: list[list[int]]
     recipe: Recipe
     seed: int
+    card: Card
     kept: Checkpoints
     saved: bool  # whether checkpoints are written
     logs: Path | None
@@ -94,7 +96,7 @@ def _fit(student: Student, plan: Plan) -> dict[str, Any]:
             "resumed": plan.kept.step if last else 0,
             "history": rows,
         }
-        model.save_pretrained(plan.kept.adapter, save_embedding_layers=False)
+        save(model, plan.kept.adapter, plan.card)
         checkpoints.seal(plan.kept.adapter, found=found)
     return found
 

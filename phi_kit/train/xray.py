@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STYLES = {
     "untrained": "opacity:0.65",
-    "trained": "background-color:rgba(0,114,178,0.22);border-bottom:2px solid #0072B2",
+    "trained": "background-color:rgba(86,180,233,0.35);border-bottom:2px solid #0072B2",
     "end of turn": "background-color:rgba(230,159,0,0.30);"
     "border:2px solid #E69F00;font-weight:bold",
 }

@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from phi_kit import __version__
+from phi_kit.cli.export import export
 from phi_kit.core.errors import PhiKitError
 
 
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 models = typer.Typer(no_args_is_help=True, help="The models known by name.")
 app.add_typer(models, name="models")
+app.command()(export)
 
 StudyFile = Annotated[
     str, typer.Argument(metavar="STUDY.yaml", help="a study file of params/")

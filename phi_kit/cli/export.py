@@ -1,0 +1,35 @@
+"""`phi-kit export`: an adapter merged into a model that stands by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY|ADAPTER", help="a study's name or file, or an adapter folder"
+        ),
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="a new folder")],
+    *,
+    gguf: Annotated[
+        bool, typer.Option("--gguf", help="write a GGUF file, too (Llama models)")
+    ] = False,
+) -> None:
+    """Merge an adapter into 16-bit weights, compared before and after.
+
+    Of a study, the final adapter of step 6.
+    """
+    from phi_kit.study import exporting
+
+    done = exporting.run(what, to.resolve(), gguf=gguf)
+    typer.echo(f"against the adapter beside the unquantised base: {done.merged}")
+    typer.echo(f"against the adapter beside 4-bit weights: {done.trained}")
+    typer.echo(f"merged: {done.folder}")
+    if gguf:
+        typer.echo(f"GGUF: {done.folder / to.name}.gguf")

@@ -1,0 +1,77 @@
+"""What `phi-kit export` merges: a study's final adapter, or a folder's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from phi_kit.core.runs import RunFolder
+from phi_kit.data.seal import unseal
+from phi_kit.domains import of as domain_of
+from phi_kit.models import catalog, export, gguf_file
+from phi_kit.steps import load
+from phi_kit.study import files
+
+LAST, CARD = "06_expand_domains", "01_pick_domain"
+ITEMS = 24  # held-out prompts of a study that are compared on
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An adapter to merge, its base model, and prompts it never trained on."""
+
+    adapter: Path
+    base: str
+    asked: list[tuple[str, str]]
+
+
+def choose(what: str) -> Chosen:
+    """The adapter that a word of the command line means.
+
+    Args:
+        what: an adapter's folder, a study's file or its name.
+
+    Raises:
+        ModelError: the folder holds no adapter.
+        RunError: the study has not finished step 6.
+    """
+    folder = Path(what).expanduser()
+    if folder.is_dir():
+        return Chosen(folder, export.base_of(folder), [])
+    name = files.load(what).name if what.endswith((".yaml", ".yml")) else what
+    last = RunFolder.of(name, LAST)
+    adapter = last.folder(f"adapters/{last.result['final']}")
+    params = load(LAST[3:]).Params.checked(
+        last.manifest["params"], where=str(last.path)
+    )
+    asked = []
+    for domain in params.domains:
+        card = RunFolder.of(name, CARD, domain=domain)
+        dev = unseal(card, "dev", params=params)[: ITEMS // len(params.domains)]
+        instruction = domain_of(params, domain).instruction
+        asked += [(instruction, item.prompt) for item in dev]
+    return Chosen(adapter, params.model, asked)
+
+
+def run(what: str, out: Path, *, gguf: bool = False) -> export.Exported:
+    """Merge what a word of the command line means; see `models.export.export`.
+
+    Args:
+        what: as in `choose`.
+        out: the new folder.
+        gguf: write a GGUF file into it, too.
+    """
+    chosen = choose(what)
+
+    def also(made: Path) -> None:
+        gguf_file.write(made, made / f"{out.name}.gguf", name=out.name)
+
+    if gguf:  # refused before the long part
+        gguf_file.check(catalog.resolve(chosen.base))
+    return export.export(
+        chosen.adapter,
+        out,
+        base=chosen.base,
+        asked=chosen.asked,
+        also=also if gguf else None,
+    )
