@@ -13,32 +13,14 @@ def runs(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def real_tokenizer():
     """The embedded model's tokenizer."""
-    from transformers import AutoTokenizer
+    import tiny_model
 
-    from phi_kit.models import catalog
-
-    return AutoTokenizer.from_pretrained(catalog.resolve("smollm2-135m"))
+    return tiny_model.tokenizer()
 
 
 @pytest.fixture(scope="module")
 def tiny(real_tokenizer):
     """A random two-layer Llama that speaks the embedded model's tokens."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    import tiny_model
 
-    from phi_kit.models.loading import Student
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(real_tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.3,
-        bos_token_id=real_tokenizer.bos_token_id,
-        eos_token_id=real_tokenizer.eos_token_id,
-        pad_token_id=real_tokenizer.pad_token_id,
-    )
-    return Student("tiny", LlamaForCausalLM(config).eval(), real_tokenizer)
+    return tiny_model.student(real_tokenizer)

@@ -7,9 +7,7 @@ listed as they are.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from phi_kit.metrics.intervals import wilson
@@ -19,22 +17,21 @@ from phi_kit.plots.words import (
     known,
     percent,
     percent_span,
-    points,
-    points_span,
 )
 
+from . import probe_tables
+from .cells import (
+    Result,
+    Table,
+    accuracy,
+    arm_verdict,
+    gained,
+    listed,
+    mapped,
+    plain,
+    spanned,
+)
 from .findings import verdict
-
-Result = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A titled table of texts."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
 
 
 def of_step(number: int, result: Result) -> list[Table]:
@@ -58,54 +55,10 @@ def facts(number: int, result: Result) -> dict[str, str]:
     return {**named, **loose}
 
 
-def plain(value: Any) -> str:
-    """Any JSON value as a reader writes it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None or value == "":
-        return NOTHING
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def listed(result: Result, key: str) -> list[Mapping[str, Any]]:
-    """A list of rows under a key; empty when it is missing or something else."""
-    value = result.get(key)
-    rows = value if isinstance(value, list) else []
-    return [row for row in rows if isinstance(row, Mapping)]
-
-
-def mapped(result: Result, key: str) -> Mapping[str, Any]:
-    """A mapping under a key; empty when it is missing or something else."""
-    value = result.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _accuracy(row: Result) -> str:
-    return _with(
-        percent(row.get("accuracy")), percent_span(row.get("low"), row.get("high"))
-    )
-
-
-def _gain(row: Result, low: str = "low", high: str = "high") -> str:
-    return _with(points(row.get("delta")), points_span(row.get(low), row.get(high)))
-
-
 def _share(part: Any, whole: Any) -> str:
     if not (known(part) and known(whole) and 0 <= part <= whole and whole > 0):
         return NOTHING
-    return _with(percent(part / whole), percent_span(*wilson(part, whole)))
-
-
-def _with(value: str, span: str) -> str:
-    return value if span == NOTHING else f"{value} [{span}]"
-
-
-def _arm_verdict(row: Result) -> str:
-    if not known(row.get("delta")):
-        return NOTHING
-    return verdict(row, "delta_low", "delta_high")
+    return spanned(percent(part / whole), percent_span(*wilson(part, whole)))
 
 
 def _families(result: Result) -> Table:
@@ -114,12 +67,12 @@ def _families(result: Result) -> Table:
             plain(row.get("family")),
             plain(row.get("level")),
             count(row.get("n")),
-            _accuracy(row),
+            accuracy(row),
         )
         for row in sorted(listed(result, "scores"), key=_level)
     ]
     if overall := mapped(result, "overall"):
-        rows.append(("all", NOTHING, count(overall.get("n")), _accuracy(overall)))
+        rows.append(("all", NOTHING, count(overall.get("n")), accuracy(overall)))
     head = ("family", "level", "n", "base accuracy [95\u00a0%]")
     return Table("Base accuracy on held-out items", head, rows)
 
@@ -148,24 +101,6 @@ def _matched(result: Result) -> Table:
         if (found := mapped(result, key))
     ]
     return Table("Training rows of the two arms", ("arm", "rows", "tokens"), rows)
-
-
-def _arms(result: Result) -> Table:
-    rows = [
-        (
-            plain(row.get("arm")),
-            count(row.get("rows")),
-            count(row.get("tokens")),
-            count(row.get("n")),
-            _accuracy(row),
-            _gain(row, "delta_low", "delta_high"),
-            _arm_verdict(row),
-        )
-        for row in listed(result, "arms")
-    ]
-    head = ("arm", "rows", "tokens", "n", "accuracy [95\u00a0%]")
-    head += ("gain over base, points [95\u00a0%]", "verdict")
-    return Table("Arms on held-out items", head, rows)
 
 
 def _recipe(result: Result) -> Table:
@@ -205,9 +140,9 @@ def _matrix(result: Result) -> Table:
             plain(row.get("adapter")),
             plain(row.get("domain")),
             count(row.get("n")),
-            _accuracy(row),
-            _gain(row, "delta_low", "delta_high"),
-            _arm_verdict(row),
+            accuracy(row),
+            gained(row, "delta_low", "delta_high"),
+            arm_verdict(row),
         )
         for row in listed(result, "matrix")
     ]
@@ -223,7 +158,7 @@ def _retention(result: Result) -> Table:
             count(row.get("n")),
             percent(row.get("alone")),
             percent(row.get("merged")),
-            _gain(row),
+            gained(row),
             verdict(row),
         )
         for row in listed(result, "retention")
@@ -239,7 +174,7 @@ def _benchmarks(result: Result) -> Table:
             f"{plain(row.get('domain'))}, {plain(row.get('metric'))}",
             f"{count(row.get('n'))} × {count(row.get('k'))}",
             _change(row, "base", "final", percent),
-            _gain(row),
+            gained(row),
             verdict(row),
             _change(row, "base_truncated", "final_truncated", percent),
             _change(row, "base_tokens", "final_tokens", count),
@@ -264,9 +199,9 @@ _MAKERS: dict[int, tuple[Callable[[Result], Table], ...]] = {
     1: (_families,),
     2: (_sources,),
     3: (_tiers, _matched),
-    4: (_arms, _recipe),
+    4: (*probe_tables.MAKERS, _recipe),
     5: (_transforms, _mix),
-    6: (_matrix, _retention),
+    6: (_matrix, _retention, _recipe),
     7: (_benchmarks,),
 }
 

@@ -24,7 +24,7 @@ from . import checkpoints
 from .card import Card
 from .checkpoints import Checkpoints
 from .checks import Sealed
-from .gate import gate
+from .gate import Report, gate
 from .loss import masked_loss
 from .recipe import Recipe
 from .rows import Row, encode
@@ -95,7 +95,7 @@ def train(
         work: a folder that outlives a killed run; with it, a run of the same
             model, rows, recipe and seed carries on from its last checkpoint.
         logs: where a tracker that writes files puts them.
-        watch: is told the run's history after every step.
+        watch: is told every step's row of the history.
         heldout: asks a student the held-out items; share of right answers.
 
     Raises:
@@ -122,9 +122,7 @@ def train(
             steps=steps,
             recipe=recipe,
             seed=rng_seed,
-            card=Card.of(
-                student, rows, passed.report, arm=out.name, **recipe.outcome()
-            ),
+            card=_card(student, rows, passed.report, recipe, arm=out.name),
             kept=Checkpoints.of(folder / out.name, key),
             saved=work is not None or recipe.patience > 0,
             logs=logs,
@@ -142,6 +140,13 @@ def train(
         gate=passed.report.as_dict(),
         **found,
     )
+
+
+def _card(
+    student: Student, rows: Sequence[Row], report: Report, recipe: Recipe, *, arm: str
+) -> Card:
+    said = {name: value for name, value in recipe.outcome().items() if value != {}}
+    return Card.of(student, rows, report, arm=arm, **said)
 
 
 def _deciding(recipe: Recipe) -> dict[str, Any]:

@@ -19,10 +19,10 @@ OUTCOME = (
     "rank",
     "learning_rate",
     "epochs",
-    "weights",
     "batch",
     "warmup",
     "max_row_tokens",
+    "weights",
 )
 Switch = Literal["auto", "on", "off"]
 
@@ -39,11 +39,11 @@ class Recipe(Strict):
     rank: int = Field(16, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     epochs: int = Field(3, ge=1)
-    # Epochs of a family or source by name, in place of `epochs`; 0 leaves it out.
-    weights: dict[str, float] = Field({})
     batch: int = Field(8, ge=1)
     warmup: float = Field(0.03, ge=0, lt=1)
     max_row_tokens: int = Field(512, ge=8)
+    # Epochs of a family or source by name, in place of `epochs`; 0 leaves it out.
+    weights: dict[str, float] = Field({})
     save_steps: int = Field(10, ge=1)  # a checkpoint every so many steps
     eval_steps: int = Field(0, ge=0)  # ask the held-out items so often; 0: at the end
     patience: int = Field(0, ge=0)  # stop after so many without a gain; 0: never

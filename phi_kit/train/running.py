@@ -72,7 +72,7 @@ def carried_out(student: Student, plan: Plan) -> dict[str, Any]:
 
 def _fit(student: Student, plan: Plan) -> dict[str, Any]:
     """Train, from the last checkpoint if there is one; the adapter is saved."""
-    last = plan.kept.last()
+    last, resumed = plan.kept.last(), plan.kept.step
     with ExitStack() as stack:
         stack.enter_context(_floats(student.model, plan.recipe))
         model = stack.enter_context(_adapted(student, plan))
@@ -83,17 +83,17 @@ def _fit(student: Student, plan: Plan) -> dict[str, Any]:
         trainer = _trainer(model, plan, job)
         if last:
             print(
-                f"{plan.name}: carries on after step {plan.kept.step} of {job.steps}",
+                f"{plan.name}: carries on after step {resumed} of {job.steps}",
                 flush=True,
             )
-            job.bar.step(plan.kept.step)
+            job.bar.step(resumed)
         trainer.train(resume_from_checkpoint=str(last) if last else None)
         state = trainer.state
-        rows = history(state.log_history, plan.recipe.epochs)
+        rows = history(state.log_history)
         found = {
             "losses": [row["loss"] for row in rows],
             "best_step": state.best_global_step or state.global_step,
-            "resumed": plan.kept.step if last else 0,
+            "resumed": resumed,
             "history": rows,
         }
         save(model, plan.kept.adapter, plan.card)

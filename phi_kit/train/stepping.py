@@ -30,7 +30,7 @@ from .schedule import micro_batches
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-Watch = Callable[[list[dict[str, Any]]], None]
+Watch = Callable[[dict[str, Any]], None]
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Job:
         pad: id of the PAD token.
         steps: of the whole run.
         bar: counts them.
-        watch: is told the history after each step.
+        watch: is told each step's row of the history, when it is new or has grown.
         heldout: asks the model as it is; share of right answers.
     """
 
@@ -59,16 +59,16 @@ class Job:
     spent: float = 0.0
     seen: tuple[int, int] = (0, 0)
     memory: float = 0.0
+    told: int = 0  # entries of the log that `watch` knows
 
 
-def history(log: Sequence[dict[str, Any]], epochs: float) -> list[dict[str, Any]]:
+def history(log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row per step of a Trainer's log; held-out accuracy where it was asked."""
     rows: dict[int, dict[str, Any]] = {}
     for entry in log:
         row = rows.setdefault(entry["step"], {"step": entry["step"]})
         if "loss" in entry:
             row |= {name: value for name, value in entry.items() if name != "epoch"}
-            row["epoch"] = entry["epoch"] * epochs
         elif "eval_accuracy" in entry:
             row["heldout_accuracy"] = entry["eval_accuracy"]
     return [row for row in rows.values() if "loss" in row]
@@ -173,8 +173,12 @@ class StepByStep:
             job.seen, job.spent, job.memory = (0, 0), 0.0, 0.0
             job.bar.step(tokens=tokens, note=f"loss {logs['loss']:.3f}")
         super().log(logs, *arguments, **options)
-        if job.watch and not logs.keys().isdisjoint(("loss", "eval_accuracy")):
-            job.watch(self.state.log_history)
+        log = self.state.log_history
+        # With the entry before the news: an accuracy belongs to a loss's row.
+        for row in history(log[max(0, job.told - 1) :]):
+            if job.watch:
+                job.watch(row)
+        job.told = len(log)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Share of right answers to the held-out items, never a held-out loss."""

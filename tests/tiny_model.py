@@ -1,0 +1,30 @@
+"""A random two-layer Llama that speaks the embedded model's tokens."""
+
+from phi_kit.models import catalog
+from phi_kit.models.loading import Student
+
+
+def tokenizer():
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(catalog.resolve("smollm2-135m"))
+
+
+def student(tokenizer):
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.3,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return Student("tiny", LlamaForCausalLM(config).eval(), tokenizer)
