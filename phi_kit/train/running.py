@@ -56,6 +56,7 @@ def carried_out(student: Student, plan: Plan) -> dict[str, Any]:
     Raises:
         RunError: see `qlora.train`. Nothing of the run stays in memory.
     """
+    memory.release()  # what loading the model left behind
     try:
         return _fit(student, plan)
     except BaseException as error:

@@ -236,7 +236,7 @@ def arguments(
         warmup_steps=round(recipe.warmup * steps),
         lr_scheduler_type="linear",
         max_grad_norm=0.3,
-        optim="paged_adamw_8bit" if on_gpu else "adamw_torch",
+        optim="paged_adamw_8bit" if on_gpu else "adamw_torch_fused",
         bf16=on_gpu and torch.cuda.is_bf16_supported(),
         use_cpu=not on_gpu,
         logging_steps=1,
