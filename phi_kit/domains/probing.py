@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.metrics.comparison import gain_over_seeds, over_seeds
 from phi_kit.train.arms import cost, epochs_of, part, rows_of_arm
-from phi_kit.train.qlora import Recipe, Trained, train
+from phi_kit.train.qlora import Around, Recipe, Trained, train
 
 from .asking import ask, per_item, rows_of, truncated
 
@@ -105,13 +105,28 @@ class Bench:
         return self._joined(found)
 
     def tried(
-        self, name: str, arm: str, recipe: Recipe, *, share: float = 1.0
+        self,
+        name: str,
+        arm: str,
+        recipe: Recipe,
+        *,
+        share: float = 1.0,
+        runs: int | None = None,
     ) -> Probe:
-        """The same for a trial whose adapters nobody needs afterwards."""
+        """The same for a trial whose adapters nobody needs afterwards.
+
+        Args:
+            name: of the trial.
+            arm: whose rows.
+            recipe: how they are trained on.
+            share: of the arm's rows; a smaller one lies within a larger one.
+            runs: training seeds to spend on it; all if not given.
+        """
         rows = part(self._rows(arm), share, rng_seed=self.run.params.rng_seed)
+        pairs = list(zip(self.seeds, self._named(name), strict=True))[:runs]
         found = [
             self._once(self.run.work / "trials" / one, rows, recipe, seed)
-            for seed, one in zip(self.seeds, self._named(name), strict=True)
+            for seed, one in pairs
         ]
         return self._joined(found)
 
@@ -152,10 +167,9 @@ class Bench:
             sealed=self.seal.hit,
             epochs=epochs_of(seeds, recipe, names=self._names),
             budget=budget,
-            work=self.run.work,
-            logs=self.run.logs,
-            watch=self.view.watch(out.name),
-            heldout=self._heldout,
+            around=Around(
+                self.run.work, self.run.logs, self.view.watch(out.name), self._heldout
+            ),
         )
         history = pd.DataFrame(done.history)
         self.history.append(history.assign(arm=out.name, train_seed=rng_seed))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 from phi_kit.core.progress import by_hand
 
@@ -85,11 +84,21 @@ def _panel(ax: Axes, history: pd.DataFrame, name: str) -> None:
 
 
 class Live:
-    """Collects what runs report; a notebook that is run by hand sees it grow."""
+    """Collects what runs report; a notebook that is run by hand sees it grow.
+
+    A `with` block around the runs; at its end the view is complete.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[int, Mapping[str, Any]]] = {}
         self.drawn, self.handle = 0.0, None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.rows:
+            self.show()
 
     def table(self) -> pd.DataFrame:
         """Everything so far, one row per step and run."""
@@ -131,14 +140,3 @@ def _in_notebook() -> bool:
     import sys
 
     return by_hand() and "ipykernel" in sys.modules
-
-
-@contextmanager
-def live() -> Iterator[Live]:
-    """A view of the runs trained inside the block, complete at its end."""
-    view = Live()
-    try:
-        yield view
-    finally:
-        if view.rows:
-            view.show()

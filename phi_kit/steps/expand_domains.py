@@ -31,7 +31,7 @@ from phi_kit.plots import matrix, training
 from phi_kit.train import recipe as recipes
 from phi_kit.train.arms import epochs_of
 from phi_kit.train.card import measured
-from phi_kit.train.qlora import Recipe, Trained, train
+from phi_kit.train.qlora import Around, Recipe, Trained, train
 from phi_kit.train.rows import Row
 
 
@@ -134,7 +134,7 @@ def recipe_of(run: StepRun, domain: str) -> Recipe:
 
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
-    with open_run(params) as run, training.live() as view:
+    with open_run(params) as run, training.Live() as view:
         student = loading.load(params.model)
         parts = training_parts(run, student)
         cards = {n: run.read("01_pick_domain", domain=n) for n in params.domains}
@@ -201,10 +201,7 @@ def _train(
         rng_seed=params.rng_seed,
         sealed=Seal.of(every).hit,
         epochs=[often for part in parts for often in part.epochs],
-        work=run.work,
-        logs=run.logs,
-        watch=view.watch(folder.name),
-        heldout=heldout,
+        around=Around(run.work, run.logs, view.watch(folder.name), heldout),
     )
 
 

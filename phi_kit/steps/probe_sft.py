@@ -67,7 +67,7 @@ class Params(Recipe, StepParams):
 
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
-    with open_run(params) as run, training.live() as view:
+    with open_run(params) as run, training.Live() as view:
         card = run.read("01_pick_domain")
         bench = Bench(
             run=run,
@@ -99,6 +99,8 @@ def run(params: Params) -> StepRun:
 def searched(bench: Bench, params: Params) -> tuple[Recipe, dict]:
     """The recipe of the arms: the study's own, or the best of a search on dev.
 
+    Each is trained once: with several seeds the arms, not the trials, need them.
+
     Returns:
         The recipe, and what was tried, in order; nothing if nothing was.
     """
@@ -106,7 +108,7 @@ def searched(bench: Bench, params: Params) -> tuple[Recipe, dict]:
         return params.with_(), {}
     arm, found = params.search.arm, []
     for number, one in enumerate(params.search.recipes(params), 1):
-        probe = bench.tried(f"search-{number}", arm, one)
+        probe = bench.tried(f"search-{number}", arm, one, runs=1)
         scored = comparison.over_seeds(probe.items, rng_seed=params.rng_seed)
         found.append({**one.outcome(), **scored.as_dict()})
     # The first of equals: the study file lists what it prefers first.

@@ -24,15 +24,15 @@ from . import checkpoints
 from .card import Card
 from .checkpoints import Checkpoints
 from .checks import Sealed
-from .gate import Report, gate
+from .gate import Gated, Report, gate
 from .loss import masked_loss
 from .recipe import Recipe
 from .rows import Row, encode
-from .running import Heldout, Plan, carried_out
+from .running import Around, Plan, carried_out
 from .schedule import schedule, seen
-from .stepping import Watch
 
-__all__ = ["Recipe", "Trained", "masked_loss", "train"]
+ALONE = Around()
+__all__ = ["Around", "Recipe", "Trained", "masked_loss", "train"]
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,7 @@ def train(
     sealed: Sealed | None = None,
     epochs: Sequence[float] | None = None,
     budget: int | None = None,
-    work: Path | None = None,
-    logs: Path | None = None,
-    watch: Watch | None = None,
-    heldout: Heldout | None = None,
+    around: Around = ALONE,
 ) -> Trained:
     """Train a fresh adapter on `rows` and save it as a PEFT folder.
 
@@ -92,11 +89,7 @@ def train(
         sealed: what the gate asks whether a text overlaps a held-out item.
         epochs: how often each row is seen; all `recipe.epochs` if not given.
         budget: trained tokens to see in all, in place of whole epochs.
-        work: a folder that outlives a killed run; with it, a run of the same
-            model, rows, recipe and seed carries on from its last checkpoint.
-        logs: where a tracker that writes files puts them.
-        watch: is told every step's row of the history.
-        heldout: asks a student the held-out items; share of right answers.
+        around: checkpoints to carry on from, who is told how it goes.
 
     Raises:
         DataError: the gate refused the rows.
@@ -104,18 +97,16 @@ def train(
         StoppedError: by hand, which is a `KeyboardInterrupt` as well.
     """
     passed = gate(student, rows, max_tokens=recipe.max_row_tokens, sealed=sealed)
+    often = _epochs(student, rows, epochs, recipe, kept=len(passed))
     steps = schedule(
         passed,
         batch=recipe.batch,
-        epochs=_epochs(student, rows, epochs, recipe, kept=len(passed)),
+        epochs=often,
         rng_seed=label_seed(rng_seed, "order"),
         budget=budget,
     )
     with ExitStack() as stack:
-        folder = work or Path(stack.enter_context(TemporaryDirectory()))
-        key = checkpoints.key(
-            student.identity, passed, steps, **_deciding(recipe), seed=rng_seed
-        )
+        folder = around.work or Path(stack.enter_context(TemporaryDirectory()))
         plan = Plan(
             name=out.name,
             rows=passed,
@@ -123,18 +114,19 @@ def train(
             recipe=recipe,
             seed=rng_seed,
             card=_card(student, rows, passed.report, recipe, arm=out.name),
-            kept=Checkpoints.of(folder / out.name, key),
-            saved=work is not None or recipe.patience > 0,
-            logs=logs,
-            watch=watch,
-            heldout=heldout,
+            kept=_kept(student, passed, steps, recipe, rng_seed, folder / out.name),
+            around=around,
         )
         found = _finished(plan) or carried_out(student, plan)
         _hand_over(plan.kept.adapter, out)
+    return _trained(passed, steps, found)
+
+
+def _trained(passed: Gated, steps: list[list[int]], found: dict[str, Any]) -> Trained:
     tokens, trained_tokens = seen(passed, steps[: len(found["losses"])])
     return Trained(
         rows=len({i for step in steps for i in step}),
-        too_long=len(rows) - len(passed),
+        too_long=passed.report.too_long,
         tokens=tokens,
         trained_tokens=trained_tokens,
         gate=passed.report.as_dict(),
@@ -142,19 +134,26 @@ def train(
     )
 
 
+def _kept(
+    student: Student,
+    rows: Gated,
+    steps: list[list[int]],
+    recipe: Recipe,
+    rng_seed: int,
+    folder: Path,
+) -> Checkpoints:
+    """Where the run's checkpoints lie: named by all that decides its outcome."""
+    stopping = {"eval_steps": recipe.eval_steps, "patience": recipe.patience}
+    settings = {**recipe.outcome(), **stopping, "seed": rng_seed}
+    key = checkpoints.key(student.identity, rows, steps, **settings)
+    return Checkpoints.of(folder, key)
+
+
 def _card(
     student: Student, rows: Sequence[Row], report: Report, recipe: Recipe, *, arm: str
 ) -> Card:
     said = {name: value for name, value in recipe.outcome().items() if value != {}}
     return Card.of(student, rows, report, arm=arm, **said)
-
-
-def _deciding(recipe: Recipe) -> dict[str, Any]:
-    return {
-        **recipe.outcome(),
-        "eval_steps": recipe.eval_steps,
-        "patience": recipe.patience,
-    }
 
 
 def _epochs(

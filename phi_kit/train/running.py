@@ -15,14 +15,32 @@ from phi_kit.models.loading import Student, device
 from . import checkpoints, layout, memory
 from .card import Card, save
 from .checkpoints import Checkpoints
-from .dense import dense, extra_bytes
 from .faults import explained
+from .fused import extra_bytes, fused
 from .loss import loss_of
 from .recipe import Recipe
 from .rows import Encoded
 from .stepping import Job, Watch, arguments, history, trainer_class
 
 Heldout = Callable[[Student], float]
+
+
+@dataclass(frozen=True)
+class Around:
+    """What surrounds a run.
+
+    Attributes:
+        work: a folder that outlives a killed run; with it, a run of the same model,
+            rows, recipe and seed carries on from its last checkpoint.
+        logs: where a tracker that writes files puts them.
+        watch: is told every step's row of the history.
+        heldout: asks a student the held-out items; share of right answers.
+    """
+
+    work: Path | None = None
+    logs: Path | None = None
+    watch: Watch | None = None
+    heldout: Heldout | None = None
 
 
 @dataclass(frozen=True)
@@ -36,10 +54,12 @@ class Plan:
     seed: int
     card: Card
     kept: Checkpoints
-    saved: bool  # whether checkpoints are written
-    logs: Path | None
-    watch: Watch | None
-    heldout: Heldout | None
+    around: Around
+
+    @property
+    def saved(self) -> bool:
+        """Whether checkpoints are written."""
+        return self.around.work is not None or self.recipe.patience > 0
 
     @property
     def longest(self) -> int:
@@ -75,8 +95,8 @@ def _fit(student: Student, plan: Plan) -> dict[str, Any]:
     """Train, from the last checkpoint if there is one; the adapter is saved."""
     last, resumed = plan.kept.last(), plan.kept.step
     with ExitStack() as stack:
-        stack.enter_context(_floats(student.model, plan.recipe))
         model = stack.enter_context(_adapted(student, plan))
+        stack.enter_context(_fast(model, plan.recipe))
         apart = layout.rows_stay_apart(model, longest=plan.longest)
         if apart:
             stack.enter_context(layout.row_by_row(student.model))
@@ -102,12 +122,12 @@ def _fit(student: Student, plan: Plan) -> dict[str, Any]:
     return found
 
 
-def _floats(model: Any, recipe: Recipe) -> AbstractContextManager[None]:
-    """The frozen weights as floats for the run, where that is wanted and fits."""
-    extra = extra_bytes(model)
-    wanted = recipe.dequantise != "off" and device() == "cpu" and extra
-    roomy = recipe.dequantise == "on" or 4 * extra < memory.free()
-    return dense(model) if wanted and roomy else nullcontext()
+def _fast(model: Any, recipe: Recipe) -> AbstractContextManager[None]:
+    """LoRA layers in one operation, with the frozen weights as floats if they fit."""
+    if device() != "cpu":  # there the libraries' own kernels do it
+        return nullcontext()
+    roomy = 4 * extra_bytes(model) < memory.free()
+    return fused(model, kept={"on": True, "off": False}.get(recipe.dequantise, roomy))
 
 
 @contextmanager
@@ -142,7 +162,7 @@ def _job(
         model.eval()
         name = f"{student.identity}+{plan.kept.folder.name}@{step}"
         with layout.as_usual(student.model):
-            return plan.heldout(replace(student, model=model, identity=name))
+            return plan.around.heldout(replace(student, model=model, identity=name))
 
     model.eval()
     with layout.as_usual(student.model):
@@ -163,8 +183,8 @@ def _job(
                 pad=student.tokenizer.pad_token_id,
                 steps=steps,
                 bar=bar,
-                watch=plan.watch,
-                heldout=heldout if plan.heldout else None,
+                watch=plan.around.watch,
+                heldout=heldout if plan.around.heldout else None,
             )
     finally:
         memory.checkpointing(model, False)
@@ -196,6 +216,8 @@ def _trainer(model: Any, plan: Plan, job: Job) -> Any:
         kind = type(callback).__name__
         if kind in {"PrinterCallback", "ProgressCallback"}:
             trainer.remove_callback(callback)
-        elif kind == "TensorBoardCallback" and plan.logs and not callback.logging_dir:
-            callback.logging_dir = str(plan.logs / plan.name)
+        elif kind == "TensorBoardCallback" and plan.around.logs:
+            # Its own choice is among the checkpoints, which go at the end.
+            folder = callback.logging_dir or plan.around.logs / plan.name
+            callback.logging_dir = str(folder)
     return trainer

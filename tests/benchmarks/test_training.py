@@ -178,8 +178,9 @@ def test_qlora_matmul_share(student, record):
         figure,
         unit="of the machine's float32 matmul rate",
         n=5,
-        what=f"forward and backward of {len(encoded)} quickstart rows ({tokens} tokens, "
-        f"{work / tokens / 1e6:.0f} MFLOP each) against products of 2048 x 2048, in turn",
+        what=f"forward and backward of {len(encoded)} quickstart rows ({tokens} "
+        f"tokens, {work / tokens / 1e6:.0f} MFLOP each) against products of "
+        "2048 x 2048, in turn",
     )
 
 

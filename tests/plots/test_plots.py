@@ -292,12 +292,12 @@ def test_a_live_view_is_drawn_by_hand_and_not_headless(monkeypatch):
     monkeypatch.setattr(training, "EVERY_SECONDS", 0)
     row = {"step": 1, "loss": 2.0}
     monkeypatch.setenv("PHI_KIT_HEADLESS", "1")
-    with training.live() as view:
+    with training.Live() as view:
         view.watch("random")(row)
     assert shown.figures == []
     assert view.table().to_dict("records") == [{"run": "random", **row}]
     monkeypatch.delenv("PHI_KIT_HEADLESS")
-    with training.live() as view:
+    with training.Live() as view:
         view.watch("random")(row)
         view.watch("random")({"step": 1, "loss": 2.0, "heldout_accuracy": 0.4})
         view.watch("teachable")(row)

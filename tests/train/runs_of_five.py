@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from phi_kit.train.qlora import Recipe, train
+from phi_kit.train.qlora import Around, Recipe, train
 from phi_kit.train.rows import Row
 
 ASKED = "<|im_start|>user\nWhat is {} + {}?<|im_end|>\n<|im_start|>assistant\n"
@@ -17,7 +17,8 @@ RECIPE = Recipe(rank=4, epochs=1, batch=4, warmup=0.2, save_steps=1)
 
 
 def run(student, work, out, *, recipe=RECIPE, **more):
-    return train(student, ROWS, recipe, out=out, rng_seed=3, work=work, **more)
+    around = Around(work=work, **more)
+    return train(student, ROWS, recipe, out=out, rng_seed=3, around=around)
 
 
 def killer(at):

@@ -13,7 +13,7 @@ from runs_of_five import RECIPE, ROWS, run
 
 from phi_kit.train import checkpoints
 from phi_kit.train.checkpoints import Checkpoints
-from phi_kit.train.qlora import train
+from phi_kit.train.qlora import Around, train
 
 HERE = Path(__file__).resolve().parent
 SAVED = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
@@ -128,7 +128,8 @@ def test_no_other_run_carries_on_from_it(stopped, tiny, change):
     given = {"rows": ROWS, "recipe": RECIPE, "rng_seed": 3} | change
     rows, recipe = given.pop("rows"), given.pop("recipe")
     work = stopped / "work"
-    done = train(tiny, rows, recipe, out=stopped / "arm", work=work, **given)
+    around = Around(work=work)
+    done = train(tiny, rows, recipe, out=stopped / "arm", around=around, **given)
     assert done.resumed == 0
     assert len(list((work / "arm").iterdir())) == 1  # the other one's are gone
 
