@@ -19,7 +19,7 @@ from phi_kit.plots.words import (
     percent_span,
 )
 
-from . import edge_tables
+from . import edge_tables, probe_tables
 from .cells import (
     Result,
     Table,
@@ -97,24 +97,6 @@ def _tiers(result: Result) -> Table:
     title = f"Seeds by tier, n = {count(whole)}"
     head = ("tier", "seeds", "share [95\u00a0%]", "risk of another tier")
     return Table(title, head, rows)
-
-
-def _arms(result: Result) -> Table:
-    rows = [
-        (
-            plain(row.get("arm")),
-            count(row.get("rows")),
-            count(row.get("tokens")),
-            count(row.get("n")),
-            accuracy(row),
-            gained(row, "delta_low", "delta_high"),
-            arm_verdict(row),
-        )
-        for row in listed(result, "arms")
-    ]
-    head = ("arm", "rows", "tokens", "n", "accuracy [95\u00a0%]")
-    head += ("gain over base, points [95\u00a0%]", "verdict")
-    return Table("Arms on held-out items", head, rows)
 
 
 def _recipe(result: Result) -> Table:
@@ -213,9 +195,9 @@ _MAKERS: dict[int, tuple[Callable[[Result], Table], ...]] = {
     1: (_families,),
     2: (_sources,),
     3: (_tiers, *edge_tables.MAKERS),
-    4: (_arms, _recipe),
+    4: (*probe_tables.MAKERS, _recipe),
     5: (_transforms, _mix),
-    6: (_matrix, _retention),
+    6: (_matrix, _retention, _recipe),
     7: (_benchmarks,),
 }
 

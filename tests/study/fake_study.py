@@ -76,8 +76,10 @@ def probe(domain):
     return {
         "arms": [
             score(0.34, arm="base", rows=0, tokens=0, verdict=None, **NO_GAIN),
-            score(0.37, arm="random", verdict="cannot tell", **arm, **over_base(FLAT)),
-            score(0.46, arm="teachable", verdict="better", **arm, **over_base(UP)),
+            score(0.37, arm="random", verdict="cannot tell", **arm, **over_base(FLAT))
+            | {"p": 0.31, "p_holm": 0.31},
+            score(0.46, arm="teachable", verdict="better", **arm, **over_base(UP))
+            | {"p": 0.0001, "p_holm": 0.0002},
         ],
         "teachable_vs_random": {**gain, "n": 120, "verdict": verdict},
         "losses": {
