@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from phi_kit.core.errors import did_you_mean
+from phi_kit.core.files import digest, digest_json
 from phi_kit.core.params import Strict
 from phi_kit.core.places import from_root
-from phi_kit.core.runs import digest, digest_json
 
 from . import hub
 from .files import SUFFIXES

@@ -119,7 +119,8 @@ def test_every_step_shows_its_numbers(demo):
         "by fresh samples 380 34.0 % [27.0 to 41.0 %]",
         "without gold, answered 31 of 40",
         "with gold, sure and wrong 3 of 36 [2.9 to 21.8 %]",
-        "teachable 380 48,310 120 46.0 % [39.0 to 53.0 %] +12.3 [+6.1 to +18.4] better",
+        "teachable 380 48,310 120 46.0 % [39.0 to 53.0 %] +12.3 [+6.1 to +18.4] "
+        "< .001 better",
         "learning rate 0.001",
         "new_numbers 400 371 92.8 % [89.8 to 94.9 %]",
         "organic 380 39.5 %",
