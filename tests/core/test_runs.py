@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from toy_steps import Next, Toy
 
-from phi_kit.core import runs as module
 from phi_kit.core.errors import RunError
 from phi_kit.core.flow import Flow
 from phi_kit.core.run_folder import MANIFEST
