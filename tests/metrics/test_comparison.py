@@ -46,6 +46,7 @@ def test_p_values():
     assert np.mean(np.array(ps) < 0.05) <= 0.15
 
 
+@pytest.mark.slow
 def test_eight_arms_that_do_not_differ_make_few_false_claims():
     false = {"plain": 0, "corrected": 0}
     for study in range(30):

@@ -93,6 +93,7 @@ def of(step, domain="math"):
     return RunFolder.of("s", step, domain=domain)
 
 
+@pytest.mark.slow
 def test_every_arm_sees_as_many_trained_tokens(full):
     table = of("04_probe_sft").table().set_index("arm")
     assert table.index.tolist() == ["base", *ARMS]
@@ -103,6 +104,7 @@ def test_every_arm_sees_as_many_trained_tokens(full):
     )
 
 
+@pytest.mark.slow
 def test_each_training_seed_has_its_adapter_and_its_answers(full):
     adapters = {path.name for path in (full.target / "adapters").iterdir()}
     assert adapters == {*ARMS, *(f"{arm}@2" for arm in ARMS)}
@@ -117,6 +119,7 @@ def test_each_training_seed_has_its_adapter_and_its_answers(full):
     assert bytes_of[0] != bytes_of[1]
 
 
+@pytest.mark.slow
 def test_verdicts_are_corrected_for_the_number_of_arms(full):
     table = of("04_probe_sft").table().set_index("arm").drop("base")
     assert (table.p_holm >= table.p).all()
@@ -124,6 +127,7 @@ def test_verdicts_are_corrected_for_the_number_of_arms(full):
     assert said <= {"cannot tell"}
 
 
+@pytest.mark.slow
 def test_the_recipe_is_the_best_on_dev_and_is_written(full):
     search = full.result["search"]
     assert search["arm"] == "random"
@@ -136,6 +140,7 @@ def test_the_recipe_is_the_best_on_dev_and_is_written(full):
     assert "the best of 2 on dev" in path.read_text()
 
 
+@pytest.mark.slow
 def test_the_dose_curve(full):
     dose = full.result["dose"]
     assert [point["share"] for point in dose["points"]] == [0.25, 0.5, 1.0]
@@ -145,6 +150,7 @@ def test_the_dose_curve(full):
     assert (full.target / "figures" / "dose.png").is_file()
 
 
+@pytest.mark.slow
 def test_every_step_of_every_run_is_in_the_table(full):
     table = of("04_probe_sft").table("training")
     runs = {*ARMS, "dose-25", "dose-50"}
@@ -159,16 +165,19 @@ def test_every_step_of_every_run_is_in_the_table(full):
     assert alone.loss.tolist() == full.result["losses"]["teachable"]
 
 
+@pytest.mark.slow
 def test_seconds_make_nothing_stale(full):
     files = full.folder_of_results.manifest["files"]
     assert "training.parquet" in files  # there, and checked when it is read
     assert "training.parquet" in full.aside  # but later steps do not hang on it
 
 
+@pytest.mark.slow
 def test_nothing_is_left_to_carry_on_from(full):
     assert not full.work.exists()
 
 
+@pytest.mark.slow
 def test_the_report_tells_of_it(full):
     titles = [table.title for table in tables.of_step(4, full.result)]
     assert titles == [
@@ -182,6 +191,7 @@ def test_the_report_tells_of_it(full):
     assert "rows" in said[1]
 
 
+@pytest.mark.slow
 def test_step_6_takes_the_recipe_over(full):
     with open_run(Made(study="s")) as run:
         seeds = drawn("train", 6)

@@ -5,6 +5,8 @@ from runs_of_five import RECIPE, run
 
 from phi_kit.models.sampling import Sampling, draw
 
+pytestmark = pytest.mark.slow
+
 
 class Says:
     """Held-out accuracies in order; the student that is asked can be asked."""

@@ -118,6 +118,7 @@ STOPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STOPS)
 def test_what_stops_a_run(name, tiny, tmp_path, monkeypatch, undisturbed):
     change, kind, said = STOPS[name]
@@ -252,6 +253,7 @@ FULL = """
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_a_checkpoint_is_written(
     tiny, tmp_path, undisturbed
 ):

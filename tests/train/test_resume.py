@@ -15,6 +15,8 @@ from phi_kit.train import checkpoints
 from phi_kit.train.checkpoints import Checkpoints
 from phi_kit.train.qlora import Around, train
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).resolve().parent
 SAVED = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
 

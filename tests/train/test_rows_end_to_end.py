@@ -136,6 +136,7 @@ def test_the_loss_is_the_models_own(family, settings, chosen):
         torch.testing.assert_close(loss_of(model)(model, batch), model(**batch).loss)
 
 
+@pytest.mark.slow
 def test_padded_training_is_the_same_training(tiny, tmp_path, monkeypatch):
     ask = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
     texts = [Row(ask.format(f"Say {i} " * (1 + i % 5)), str(i)) for i in range(8)]
