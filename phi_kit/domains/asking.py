@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from phi_kit.core.runs import RunFolder
-    from phi_kit.models.endpoints import Endpoint
     from phi_kit.models.loading import Student
 
     from .base import Domain
@@ -126,9 +125,7 @@ def rows_of(
     return rows
 
 
-def lengths(
-    sampler: Student | Endpoint, domain: Domain, seeds: Sequence[Seed]
-) -> pd.DataFrame:
+def lengths(sampler: Sampler, domain: Domain, seeds: Sequence[Seed]) -> pd.DataFrame:
     """Each seed as a training row: its `tokens`, and how many the loss sees.
 
     The gold is the completion. An endpoint shows no tokenizer: there a token is

@@ -102,6 +102,19 @@ def test_it_ends_when_the_risk_is_reached():
     assert strict.counts.n.sum() > found.counts.n.sum()
 
 
+def test_half_the_samples_give_nineteen_of_twenty_seeds_their_tier():
+    same, share = [], []
+    for trial in range(10):
+        draw, _ = sampled(population(300, seed=trial), seed=trial)
+        found = measure(draw, 300, plan(risk=0.035, budget=300 * 16 // 2))
+        whole = draw(np.full(300, 16))
+        tiers, _ = settle(whole, BAND, prior=pooled(whole))
+        same.append((tiers == found.place).mean())
+        share.append(sum(found.spent) / (300 * 16))
+    assert np.mean(same) >= 0.95
+    assert max(share) <= 0.5
+
+
 def test_doubt_is_how_often_all_samples_say_otherwise():
     expected, other = [], []
     for trial in range(10):
