@@ -42,9 +42,14 @@ def matched(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, pd.Series]:
 
 
 def sizes(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """What each arm costs: how near the matching came."""
+    """What each arm costs: how near the matching came.
+
+    `shared` are the rows that are teachable as well. Where the teachable rows are
+    the short ones, equal tokens make them more than chance alone would.
+    """
+    teachable = rows.tier == "teachable"
     masks = {
-        "teachable": rows.tier == "teachable",
+        "teachable": teachable,
         **{name: rows[name] for name in ARMS[1:]},
     }
     return {
@@ -52,6 +57,7 @@ def sizes(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
             "rows": int(mask.sum()),
             "tokens": int(rows.tokens[mask].sum()),
             "trained": int(rows.trained[mask].sum()),
+            "shared": int((mask & teachable).sum()),
         }
         for name, mask in masks.items()
     }

@@ -27,6 +27,9 @@ def afresh(result: Result) -> Table:
     return Table("The teachable seeds, measured afresh", head, rows)
 
 
+_COSTS = ("rows", "tokens", "trained", "shared")
+
+
 def arms(result: Result) -> Table:
     """What the arms cost in training."""
     named = {
@@ -35,11 +38,11 @@ def arms(result: Result) -> Table:
         "unfiltered": "unfiltered",
     }
     rows = [
-        (name, *(count(found.get(part)) for part in ("rows", "tokens", "trained")))
+        (name, *(count(found.get(part)) for part in _COSTS))
         for name, key in named.items()
         if (found := mapped(result, key))
     ]
-    head = ("arm", "rows", "tokens", "trained tokens")
+    head = ("arm", "rows", "tokens", "trained tokens", "teachable rows")
     return Table("Training rows of the arms", head, rows)
 
 

@@ -121,3 +121,4 @@ def test_adaptive_samples_share(student, record):
             f"{share:.3f} of the samples",
         )
     assert share <= 0.5
+    assert same >= 0.95

@@ -150,6 +150,8 @@ def test_the_controls_cost_what_the_teachable_rows_cost(many):
         assert sizes[arm]["tokens"] == pytest.approx(
             sizes["teachable"]["tokens"], rel=0.02
         )
+        both = rows[arm] & (rows.tier == "teachable")
+        assert sizes[arm]["shared"] == both.sum() < sizes[arm]["rows"]
     assert (rows.control != rows.unfiltered).any()
     assert set(rows.tier[rows.control]) > {"teachable"}
 
