@@ -19,11 +19,9 @@ def runs(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def real_tokenizer():
     """The embedded model's tokenizer."""
-    from transformers import AutoTokenizer
+    from tiny import tokenizer
 
-    from phi_kit.models import catalog
-
-    return AutoTokenizer.from_pretrained(catalog.resolve("smollm2-135m"))
+    return tokenizer()
 
 
 @pytest.fixture(scope="session")

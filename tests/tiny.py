@@ -1,9 +1,14 @@
 """A random two-layer Llama that speaks the embedded model's tokens."""
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from phi_kit.models import catalog
 from phi_kit.models.loading import Student
+
+
+def tokenizer():
+    return AutoTokenizer.from_pretrained(catalog.resolve("smollm2-135m"))
 
 
 def sizes(tokenizer):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from .files import digest, digest_json, write_atomic
 from .replays import recorded, replaying
+from .run_folder import MANIFEST
 from .tally import Tally
 from .versions import versions
 
 if TYPE_CHECKING:
     from .runs import StepRun
 
-MANIFEST = "manifest.json"
 NOTEBOOK = "notebook.ipynb"
 
 
@@ -36,7 +36,11 @@ def commit(run: StepRun, mark: str, samples: Tally) -> None:
         for path in sorted(run.staging.rglob("*"))
         if path.is_file()
     }
-    data = {name: value for name, value in files.items() if "figures/" not in name}
+    data = {
+        name: value
+        for name, value in files.items()
+        if "figures/" not in name and name not in run.aside
+    }
     manifest = {
         "step": run.params.STEP,
         "fingerprint": mark,

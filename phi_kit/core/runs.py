@@ -7,13 +7,10 @@ folder without a manifest is an unfinished step, whatever else lies in it.
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,88 +19,18 @@ from filelock import FileLock, Timeout
 from phi_kit import __version__
 
 from .errors import RunError, disk_errors
-from .files import digest, digest_json
+from .files import digest_json
 from .flow import Flow
-from .manifests import MANIFEST, commit
+from .manifests import commit
 from .params import StepParams
 from .places import runs_root, shown
 from .replays import replaying
+from .run_folder import RunFolder
 from .tally import counting
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """A step's folder, as later steps read it."""
-
-    path: Path
-
-    @classmethod
-    def of(cls, study: str, step: str, *, domain: str = "") -> RunFolder:
-        """Where a step of a study lies; `domain` is empty for steps 6 and 7."""
-        return cls(runs_root() / study / domain / step)
-
-    @property
-    def finished(self) -> bool:
-        """Whether the manifest, written last, is there."""
-        return (self.path / MANIFEST).is_file()
-
-    @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """The step's manifest.
-
-        Raises:
-            RunError: there is none, or it cannot be read.
-        """
-        path = self.path / MANIFEST
-        try:
-            return json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"{self.path.name} has no readable manifest",
-                where=shown(path),
-                todo=f"run that step first: notebooks/{self.path.name}.ipynb, or "
-                f"phi-kit run … --to {self.path.name[3:]}",
-            ) from error
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """The step's findings, as its manifest keeps them."""
-        return self.manifest["result"]
-
-    def file(self, name: str) -> Path:
-        """A file of the step, checked against the digest in its manifest."""
-        path, known = self.path / name, self.manifest["files"]
-        if name not in known:
-            raise RunError(f"{self.path.name} wrote no '{name}'", where=shown(path))
-        if not path.is_file() or digest(path) != known[name]:
-            raise RunError(
-                f"{name} is not what {self.path.name} wrote",
-                where=shown(path),
-                todo=f"run the step again: phi-kit run … --from {self.path.name[3:]} "
-                "--redo",
-            )
-        return path
-
-    def folder(self, name: str) -> Path:
-        """A folder of the step, every file in it checked."""
-        inside = [
-            file for file in self.manifest["files"] if file.startswith(f"{name}/")
-        ]
-        for file in inside:
-            self.file(file)
-        if not inside:
-            raise RunError(f"{self.path.name} wrote no '{name}'", where=str(self.path))
-        return self.path / name
-
-    def table(self, name: str = "rows") -> pd.DataFrame:
-        """A parquet table of the step."""
-        import pandas as pd
-
-        return pd.read_parquet(self.file(f"{name}.parquet"))
 
 
 class StepRun:
@@ -113,6 +40,8 @@ class StepRun:
         self.params, self.staging = params, staging
         self.target = home(params)
         self.inputs: dict[str, str] = {}
+        # Files that differ from run to run without a different outcome.
+        self.aside: set[str] = set()
         self.flow: Flow | None = None
         self.result: dict[str, Any] = {}
         # For the reader of the notebook; the files are what later steps read.
@@ -131,10 +60,18 @@ class StepRun:
         domain = getattr(self.params, "domain", "") if domain is None else domain
         return RunFolder.of(self.params.study, step, domain=domain)
 
-    def save_rows(self, rows: pd.DataFrame, name: str = "rows") -> None:
-        """Write a table as `<name>.parquet`."""
+    def save_rows(
+        self, rows: pd.DataFrame, name: str = "rows", *, timed: bool = False
+    ) -> None:
+        """Write a table as `<name>.parquet`.
+
+        A `timed` one holds seconds or memory: later steps that read this folder
+        need not run again because those came out otherwise.
+        """
         with disk_errors(self.target):
             rows.to_parquet(self.staging / f"{name}.parquet", index=False)
+        if timed:
+            self.aside.add(f"{name}.parquet")
 
     def save_figure(self, figure: Figure, name: str) -> Figure:
         """Write a figure as `figures/<name>.png` and hand it back."""
@@ -152,6 +89,21 @@ class StepRun:
         return path
 
     @property
+    def work(self) -> Path:
+        """A folder that outlives a killed or failed attempt; gone when the step ends.
+
+        Whatever lies in it must say itself what it is good for: the next attempt
+        may have other parameters.
+        """
+        return _work(self.target)
+
+    @property
+    def logs(self) -> Path:
+        """Where trackers that write files put theirs, beside the steps' folders."""
+        root = runs_root() / self.params.study
+        return root / "tensorboard" / self.target.relative_to(root)
+
+    @property
     def folder_of_results(self) -> RunFolder:
         """The run folder, once the step has ended."""
         return RunFolder(self.target)
@@ -161,6 +113,10 @@ def home(params: StepParams) -> Path:
     """The run folder these parameters write to."""
     domain = getattr(params, "domain", "") if params.PER_DOMAIN else ""
     return RunFolder.of(params.study, params.STEP, domain=domain).path
+
+
+def _work(target: Path) -> Path:
+    return target.with_name(f".{target.name}.work")
 
 
 def upstream(params: StepParams) -> dict[str, RunFolder]:
@@ -282,5 +238,6 @@ def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
         with counting() as samples:
             yield run
         commit(run, mark, samples)
+        shutil.rmtree(_work(target), ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -75,7 +75,8 @@ def _again(seed: Seed, seen: dict[str, tuple[str, str]]) -> Reason | None:
     answer, first = seen.get(normal(seed.prompt), ("", ""))
     if not first:
         return None
-    same = normal(seed.answer) == answer
+    # Nothing contradicts a prompt whose answer is not known; the first stays.
+    same = normal(seed.answer) == answer or seed.unanswered or not answer
     text = "duplicate" if same else "contradicts another answer"
     return Reason(text, detail=f"of {first}")
 
@@ -93,6 +94,8 @@ def _fault(seed: Seed, verifier: Verifier, *, max_chars: int) -> Reason | None:
         return Reason("undecodable text")
     if len(seed.prompt) > max_chars:
         return Reason("prompt too long", detail=f"{len(seed.prompt)} characters")
+    if seed.unanswered:
+        return None  # no gold to hold against itself: step 3's reference answers
     if is_sentinel(seed.answer):
         return Reason("no answer", detail=seed.answer)
     return _gold(seed, verifier)

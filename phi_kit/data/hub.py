@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from phi_kit.core.errors import DataError
+from phi_kit.core.files import digest, digest_json
 from phi_kit.core.places import from_root
-from phi_kit.core.runs import digest, digest_json
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from phi_kit.core.errors import did_you_mean
+from phi_kit.core.files import digest, digest_json
 from phi_kit.core.params import Strict
 from phi_kit.core.places import from_root
-from phi_kit.core.runs import digest, digest_json
 
 from . import hub
 from .files import SUFFIXES
@@ -92,14 +92,23 @@ class Table(Weighted):
 
     `answer_after` cuts a worked solution: only what follows its last
     occurrence is the answer (GSM8K marks it with `####`). `extra` names
-    columns that the verifier needs besides: `{choices: options}`.
+    columns that the verifier needs besides: `{choices: options}`. With `no_gold`
+    rows without an answer are kept, for step 3's reference to answer; the answer
+    column itself may be missing then.
     """
 
     question: str = "question"
     answer: str = "answer"
     answer_after: str = ""
     extra: dict[str, str] = Field({})
+    no_gold: bool = False
     licence: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that every row must have."""
+        answer = () if self.no_gold else (self.answer,)
+        return (self.question, *answer, *self.extra.values())
 
 
 class LocalFile(Table):

@@ -55,6 +55,11 @@ class Seed:
         return json.loads(self.extra)
 
     @property
+    def unanswered(self) -> bool:
+        """Whether its answer is not known, and its source said so."""
+        return not self.answer and NO_GOLD in self.facts
+
+    @property
     def generated(self) -> bool:
         """Whether a program made it: a task, a family or a transform.
 
@@ -62,6 +67,15 @@ class Seed:
         look; likeness says nothing about them.
         """
         return bool(self.parent) or self.source.startswith(_MADE)
+
+
+# What data sets write where an answer should be.
+SENTINELS = {
+    *("", "proof", "notfound", "not found", "no answer", "n/a", "none", "null"),
+    *("nan", "unknown", "tbd", "todo", "[]", "{}"),
+}
+# The key in `extra` of a seed whose source says that its answer is not known.
+NO_GOLD = "no_gold"
 
 
 _MADE = ("reasoning-gym/", "phi-kit/", "transform/")

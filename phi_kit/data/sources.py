@@ -19,7 +19,7 @@ from .files import Bad
 from .kinds import HubData, LocalFile, Procedural, Source, Table, Task
 from .procedural import Family, items
 from .quarantine import Unread
-from .records import Seed
+from .records import NO_GOLD, Seed, is_sentinel
 
 _SHOWN = 2000  # characters of an unreadable line that are kept
 _PATIENCE = 10_000  # rows without the named columns, and the name is wrong
@@ -192,12 +192,8 @@ def _seeds(
         raise _no_column(source, columns, where)
 
 
-def _columns(source: Table) -> tuple[str, ...]:
-    return (source.question, source.answer, *source.extra.values())
-
-
 def _no_column(source: Table, known: list[str], where: str) -> DataError:
-    column = next((name for name in _columns(source) if name not in known), "")
+    column = next((name for name in source.columns if name not in known), "")
     return DataError(
         f"there is no column '{column}'{did_you_mean(column, known)}",
         where=f"{where}, columns {', '.join(known)}",
@@ -211,7 +207,7 @@ def _seed(
     if isinstance(row, Bad):
         detail = f"line {row.line} {row.reason}"
         return _unread("unreadable line", detail, row.text, common)
-    lacking = [name for name in _columns(source) if name not in row]
+    lacking = [name for name in source.columns if name not in row]
     prompt, answer = row.get(source.question), row.get(source.answer)
     fault = f"{_LACKS} '{lacking[0]}'" if lacking else ""
     if not fault and not (_plain(prompt) and _plain(answer, list)):
@@ -220,9 +216,12 @@ def _seed(
         text = json.dumps(dict(row), default=str)
         return _unread(fault, f"row {number}", text, common)
     kept = {key: row[column] for key, column in source.extra.items()}
+    gold = _cut(_text(answer), source.answer_after)
+    if source.no_gold and is_sentinel(gold):
+        gold, kept[NO_GOLD] = "", True
     return Seed(
         prompt=_text(prompt),
-        answer=_cut(_text(answer), source.answer_after),
+        answer=gold,
         extra=_json(kept),
         **common,
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.data.records import Seed
-from phi_kit.models.endpoints import Endpoint
 from phi_kit.models.prompts import render
 from phi_kit.models.sampling import Sampler, Sampling, draw
 from phi_kit.train.rows import Row, encode
@@ -29,24 +29,37 @@ def ask(
     seeds: Sequence[Seed],
     *,
     sampling: Sampling,
-    k: int,
+    k: int | Sequence[int],
     rng_seed: int,
     label: str,
+    known: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """Draw k samples per seed and verify each.
 
+    Args:
+        student: who is asked.
+        domain: says how to ask and who verifies.
+        seeds: what is asked.
+        sampling: token limit and temperature.
+        k: samples per seed; one number, or one for each.
+        rng_seed: with the label, names every random stream.
+        label: what the samples are for.
+        known: how many samples of each seed were asked before; those are neither
+            verified again nor returned.
+
     Returns:
         One row per sample, in the seeds' order: `seed_id`, `family`, `level`,
-        `sample`, `text`, `tokens`, `finish`, `verdict`, `reason`,
+        `sample`, `text`, `tokens`, `finish`, `logprob`, `verdict`, `reason`,
         `extracted`. A truncated sample keeps its verdict; `finish` says so.
+        `logprob` is `sampling.Sample`'s, NaN where the sampler tells none.
     """
     import pandas as pd
 
     prompts = [student.render(domain.instruction, seed.prompt) for seed in seeds]
     drawn = draw(student, prompts, sampling, k=k, rng_seed=rng_seed, label=label)
     rows = []
-    for seed, samples in zip(seeds, drawn, strict=True):
-        for index, sample in enumerate(samples):
+    for seed, samples, old in zip(seeds, drawn, known or [0] * len(seeds), strict=True):
+        for index, sample in enumerate(samples[old:], old):
             verdict = domain.verifier(seed, sample.text)
             rows.append(
                 {
@@ -57,6 +70,7 @@ def ask(
                     "text": sample.text,
                     "tokens": sample.tokens,
                     "finish": sample.finish,
+                    "logprob": math.nan if sample.logprob is None else sample.logprob,
                     "verdict": verdict.value,
                     "reason": verdict.reason,
                     "extracted": verdict.extracted,
@@ -111,15 +125,23 @@ def rows_of(
     return rows
 
 
-def lengths(
-    sampler: Student | Endpoint, domain: Domain, seeds: Sequence[Seed]
-) -> list[int]:
-    """Tokens of each seed as a training row, its gold as the completion.
+def lengths(sampler: Sampler, domain: Domain, seeds: Sequence[Seed]) -> pd.DataFrame:
+    """Each seed as a training row: its `tokens`, and how many the loss sees.
 
-    An endpoint shows no tokenizer: there a token is taken to be 4 bytes.
+    The gold is the completion. An endpoint shows no tokenizer: there a token is
+    taken to be 4 bytes.
     """
-    if isinstance(sampler, Endpoint):
-        texts = [domain.instruction + seed.prompt + seed.answer for seed in seeds]
-        return [-(-len(text.encode()) // BYTES_PER_TOKEN) for text in texts]
-    rows = rows_of(sampler, domain, seeds, [seed.answer for seed in seeds])
-    return [len(encode(sampler, row).ids) for row in rows]
+    import pandas as pd
+
+    if not hasattr(sampler, "tokenizer"):
+        texts = [(domain.instruction + s.prompt, s.answer) for s in seeds]
+        pairs = [(_tokens(asked + gold), _tokens(gold)) for asked, gold in texts]
+    else:
+        rows = rows_of(sampler, domain, seeds, [seed.answer for seed in seeds])
+        encoded = [encode(sampler, row) for row in rows]
+        pairs = [(len(row.ids), row.trained) for row in encoded]
+    return pd.DataFrame(pairs, columns=["tokens", "trained"])
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text.encode()) // BYTES_PER_TOKEN)

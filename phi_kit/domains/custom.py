@@ -59,7 +59,7 @@ class OwnFile(LocalFile):
     @model_validator(mode="after")
     def _has_columns(self) -> Self:
         known = _columns(str(from_root(self.path)))
-        wanted = [self.question, self.answer, *self.choices, *self.extra.values()]
+        wanted = [*self.columns, *self.choices]
         missing = [name for name in wanted if known and name not in known]
         if missing:
             raise ValueError(

@@ -124,6 +124,20 @@ def compute_dtype() -> torch.dtype:
     return torch.float32
 
 
+def _own(model: PreTrainedModel) -> None:
+    """Copy what was not quantised out of the weights' file.
+
+    A single tensor that still lies in the mapped file keeps all of it mapped: for
+    the embedded model 538 MB, of which 113 MB are read.
+    """
+    import torch
+
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu" and tensor.is_floating_point():
+            with torch.no_grad():
+                tensor.data = tensor.data.clone()
+
+
 def nf4(dtype: torch.dtype) -> Any:
     """4-bit NormalFloat with double quantisation (QLoRA, arXiv 2305.14314)."""
     from transformers import BitsAndBytesConfig
@@ -136,16 +150,16 @@ def nf4(dtype: torch.dtype) -> Any:
     )
 
 
-def sampler(params: StepParams) -> Student | Endpoint:
-    """The model a step asks; an endpoint within the study's limits.
+def sampler(params: StepParams, name: str = "") -> Student | Endpoint:
+    """The model a step asks, or another one; an endpoint within the study's limits.
 
     Raises:
         ModelError: as `load` does.
     """
-    if is_endpoint(params.model):
-        folder = runs_root() / params.study
-        return Endpoint(params.model, params.endpoint, folder)
-    return load(params.model)
+    name = name or params.model
+    if is_endpoint(name):
+        return Endpoint(name, params.endpoint, runs_root() / params.study)
+    return load(name)
 
 
 def judge(name: str, params: StepParams) -> Callable[[str], str]:
@@ -224,4 +238,6 @@ def _read(
     if tokenizer.pad_token_id is None:
         # Any will do: the kit masks by position, never by what the PAD token is.
         tokenizer.pad_token = tokenizer.eos_token
+    if four_bit and model is not None:
+        _own(model)
     return model, tokenizer

@@ -7,7 +7,7 @@ from math import lcm
 from typing import TYPE_CHECKING
 
 from . import style
-from .words import count, percent_span, plural
+from .words import count, known, label, percent, percent_span, plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,9 @@ def draw(
     """How many seeds have each possible pass rate, and which tier they are in.
 
     Args:
-        rows: columns `pass_rate` (fraction) and `tier`, one row per seed.
+        rows: columns `pass_rate` (fraction) and `tier`, one row per seed. With
+            `risk` (of another tier) a second panel shows each tier's mean, beside
+            it the mean of `fresh_rate` where seeds were measured afresh.
         band: pass rates counted as teachable, the lower end included.
         samples: samples drawn per seed; read off the pass rates if not given.
     """
@@ -38,9 +40,15 @@ def draw(
     if seen.empty:
         return style.empty(TITLE, "No seed has a pass rate.")
     steps = samples or _steps(seen["pass_rate"])
-    figure, (ax,) = style.sheet(TITLE, _note(rows, seen, samples), height=4.1)
+    note, second = _note(rows, seen, samples), "risk" in seen
+    panels = (1.7, 1) if second else (1,)
+    figure, axes = style.sheet(TITLE, note, height=4.1, panels=panels)
+    ax, *beside = axes
     tiers = [*TIERS, *sorted(set(seen["tier"].dropna()) - set(TIERS))]
-    _band(ax, band)
+    for panel in beside:
+        _means(panel, seen, [tier for tier in tiers if (seen["tier"] == tier).any()])
+        _band(panel, band)
+    _band(ax, band, named=True)
     heights = _bars(ax, seen, tiers, steps)
     for x, height in enumerate(heights):
         if height:
@@ -62,7 +70,8 @@ def draw(
         ax, "pass rate: share of the base model's samples that are right"
     )
     ax.set_xlim(-0.62 / steps, 1 + 0.62 / steps)
-    figure.legend(loc="outside right upper", title="tier", alignment="left")
+    if not second:  # its rows name the colours as well
+        figure.legend(loc="outside right upper", title="tier", alignment="left")
     return figure
 
 
@@ -84,6 +93,12 @@ def _note(rows: pd.DataFrame, seen: pd.DataFrame, samples: int | None) -> str:
         text += (
             f"\nOne seed's pass rate is rough: {half} right of {samples} has the 95 % "
             f"interval {percent_span(*wilson(half, samples))}."
+        )
+    if "risk" in seen:
+        text += (
+            "\nRight, dot: mean of the tier's pass rates; line: 95 % interval over "
+            "seeds; square: the same\nseeds asked afresh. Risk: share of the tier "
+            "expected to belong to another one."
         )
     if missing := len(rows) - len(seen):
         text += f"\n{plural(missing, 'seed')} without a pass rate not shown."
@@ -111,10 +126,45 @@ def _bars(ax: Axes, seen: pd.DataFrame, tiers: list[str], steps: int) -> np.ndar
     return heights
 
 
-def _band(ax: Axes, band: tuple[float, float]) -> None:
+def _means(ax: Axes, seen: pd.DataFrame, tiers: list[str]) -> None:
+    """Each tier's mean pass rate when it was chosen and, hollow, from fresh samples."""
+    from phi_kit.metrics.intervals import score
+
+    sizes = [plural(int((seen["tier"] == tier).sum()), "seed") for tier in tiers]
+    names = [label(tier, width=12) for tier in tiers]
+    pairs = zip(names, sizes, strict=True)
+    style.rows_axis(ax, [f"{name}\n{size}" for name, size in pairs])
+    style.percent_axis(ax, "mean pass rate")
+    ax.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    for y, tier in enumerate(tiers):
+        mine = seen[seen["tier"] == tier]
+        fresh = mine["fresh_rate"].dropna() if "fresh_rate" in mine else ()
+        colour = style.colour(tier, y)
+        for rates, marker in ((mine["pass_rate"], "o"), (fresh, "s")):
+            if not len(rates):
+                continue
+            mean = score(list(rates), rng_seed=0)
+            place = y + (0 if marker == "o" else 0.26)
+            style.whisker(
+                ax,
+                place,
+                mean.accuracy,
+                (mean.low, mean.high),
+                colour=colour,
+                marker=marker,
+                hollow=marker == "s",
+            )
+        risk = mine["risk"].mean()
+        text = f"risk\n{percent(risk)}" if known(risk) else ""
+        style.beside(ax, y, text, color=style.INK)
+
+
+def _band(ax: Axes, band: tuple[float, float], *, named: bool = False) -> None:
     ax.axvspan(*band, color=style.BAND, zorder=0)
     for edge in band:
         ax.axvline(edge, color="#C98A00", lw=1, ls=(0, (4, 3)), zorder=1)
+    if not named:
+        return
     ax.text(
         sum(band) / 2,
         1.012,

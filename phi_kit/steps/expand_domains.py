@@ -7,7 +7,9 @@ about data, not about adding adapters), and how each does on each domain.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import pandas as pd
 from pydantic import Field, field_validator
@@ -25,17 +27,27 @@ from phi_kit.domains import of as domain_of
 from phi_kit.domains.asking import as_asked, ask, base_answers, per_item, rows_of
 from phi_kit.metrics.intervals import gain, score
 from phi_kit.models import catalog, loading
-from phi_kit.plots import matrix
+from phi_kit.plots import matrix, training
+from phi_kit.train import recipe as recipes
+from phi_kit.train.arms import epochs_of
 from phi_kit.train.card import measured
-from phi_kit.train.qlora import Recipe, train
+from phi_kit.train.qlora import Around, Recipe, Trained, train
 from phi_kit.train.rows import Row
 
 
 class Params(Recipe, StepParams):
-    """Which domains, and the recipe of the longer run."""
+    """Which domains, and the recipe of the longer run.
+
+    With `recipe: best` what decides the outcome is what each domain's probe chose
+    in step 4; the merged run takes the larger rank and the mean learning rate.
+    """
 
     STEP: ClassVar[str] = "06_expand_domains"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "05_synthesize")
+    NEEDS: ClassVar[tuple[str, ...]] = (
+        "01_pick_domain",
+        "04_probe_sft",
+        "05_synthesize",
+    )
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
     PER_DOMAIN: ClassVar[bool] = False
     WEIGHTS: ClassVar[bool] = True
@@ -43,6 +55,7 @@ class Params(Recipe, StepParams):
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
     # About three times the rows of a probe: as many steps. The kit's own choice.
     epochs: int = Field(1, ge=1)
+    recipe: Literal["own", "best"] = "own"
 
     _known = field_validator("domains")(all_known)
 
@@ -80,7 +93,16 @@ def clean(run: StepRun) -> dict[str, pd.DataFrame]:
     return found
 
 
-def training_rows(run: StepRun, student: loading.Student) -> dict[str, list[Row]]:
+@dataclass(frozen=True)
+class Part:
+    """A domain's rows, how often each is seen, and the recipe they call for."""
+
+    rows: list[Row]
+    epochs: list[float]
+    recipe: Recipe
+
+
+def training_parts(run: StepRun, student: loading.Student) -> dict[str, Part]:
     """The clean rows of every domain's frozen data set, rendered.
 
     Raises:
@@ -94,18 +116,30 @@ def training_rows(run: StepRun, student: loading.Student) -> dict[str, list[Row]
                 where=f"{run.params.STEP}: {run.flow}",
                 todo="look at the domains' benchmarks: one trains what another tests",
             )
-        seeds = from_frame(table)
-        found[name] = rows_of(
-            student, domain_of(run.params, name), seeds, table.completion
+        seeds, recipe = from_frame(table), recipe_of(run, name)
+        domain = domain_of(run.params, name)
+        found[name] = Part(
+            rows_of(student, domain, seeds, table.completion),
+            epochs_of(seeds, recipe, names=[]),
+            recipe,
         )
     return found
 
 
+def recipe_of(run: StepRun, domain: str) -> Recipe:
+    """A domain's recipe: this step's own, or what its probe chose."""
+    own = run.params.with_()
+    if run.params.recipe == "own":
+        return own
+    folder = run.read("04_probe_sft", domain=domain)
+    return own.with_(**recipes.read(folder.file(recipes.FILE)).outcome())
+
+
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
-    with open_run(params) as run:
+    with open_run(params) as run, training.Live() as view:
         student = loading.load(params.model)
-        rows = training_rows(run, student)
+        parts = training_parts(run, student)
         cards = {n: run.read("01_pick_domain", domain=n) for n in params.domains}
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}
         items = {
@@ -115,35 +149,73 @@ def run(params: Params) -> StepRun:
             )
             for name, card in cards.items()
         }
-        seal, gates = Seal.of(cards.values()), {}
-        for adapter, parts in plan(params.domains).items():
+        done = {}
+        for adapter, names in plan(params.domains).items():
             folder = run.folder(f"adapters/{adapter}")
-            merged = [row for part in parts for row in rows[part]]
-            gates[adapter] = train(
+            done[adapter] = _train(
+                run,
                 student,
-                merged,
-                params,
-                out=folder,
-                rng_seed=params.rng_seed,
-                sealed=seal.hit,
-            ).gate
+                [parts[n] for n in names],
+                folder=folder,
+                view=view,
+                cards={n: cards[n] for n in names},
+                dev=dev,
+            )
             with student.adapter(folder) as tuned:
                 items |= _ask_all(tuned, adapter, cards, dev, params=params)
         cells = compare(items, rng_seed=params.rng_seed)
-        kept = retention(items, params)
         for row in cells[cells.adapter != "base"].itertuples():
             measured(run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row)
         run.save_rows(cells)
+        run.save_rows(_history(done), "training", timed=True)
         run.figure = run.save_figure(matrix.draw(cells), "interference")
         run.table = cells
         run.result = {
             "matrix": cells.to_dict("records"),
-            "retention": kept,
-            "gate": gates,
+            "retention": retention(items, params),
+            "gate": {name: one.gate for name, one in done.items()},
             "final": list(plan(params.domains))[-1],
-            "rows": {name: len(part) for name, part in rows.items()},
+            "rows": {name: len(part.rows) for name, part in parts.items()},
+            "recipe": recipes.merged(p.recipe for p in parts.values()).outcome(),
         }
     return run
+
+
+def _train(
+    run: StepRun,
+    student: loading.Student,
+    parts: list[Part],
+    *,
+    folder: Path,
+    view: training.Live,
+    cards: dict[str, RunFolder],
+    dev: dict[str, list[Seed]],
+) -> Trained:
+    """One adapter on the rows of all parts together, each with its own epochs."""
+    params = run.params
+    every = [run.read("01_pick_domain", domain=name) for name in params.domains]
+
+    def heldout(tuned: loading.Student) -> float:
+        found = _ask_all(tuned, "held out", cards, dev, params=params).values()
+        return sum(sum(one) / len(one) for one in found) / len(cards)
+
+    return train(
+        student,
+        [row for part in parts for row in part.rows],
+        recipes.merged(part.recipe for part in parts),
+        out=folder,
+        rng_seed=params.rng_seed,
+        sealed=Seal.of(every).hit,
+        epochs=[often for part in parts for often in part.epochs],
+        around=Around(run.work, run.logs, view.watch(folder.name), heldout),
+    )
+
+
+def _history(done: dict[str, Trained]) -> pd.DataFrame:
+    return pd.concat(
+        [pd.DataFrame(one.history).assign(arm=name) for name, one in done.items()],
+        ignore_index=True,
+    )
 
 
 def _ask_all(

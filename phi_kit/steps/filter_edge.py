@@ -1,13 +1,15 @@
 """Step 3: which seeds are at the edge of the model's ability?
 
-Reads the clean seeds. Writes the student's samples with their verdicts, a
-pass rate with its interval and a tier for every seed, and the random control
-that the teachable rows are compared with.
+Reads the clean seeds. Writes the student's samples with their verdicts; for every
+seed a pass rate with its interval, a tier with its risk, and how far its samples
+agree; fresh samples of the teachable ones; and the control arms they are compared
+with. A reference model answers seeds without gold and judges what nobody solves.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
@@ -17,20 +19,45 @@ from phi_kit.core.errors import DataError
 from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
-from phi_kit.data.records import Seed, from_frame
-from phi_kit.domains.asking import ask, lengths, truncated
-from phi_kit.metrics.intervals import wilson
+from phi_kit.data.records import Seed, from_frame, to_frame
+from phi_kit.domains import controls, reference, rubric, tiers
+from phi_kit.domains.asking import lengths, truncated
+from phi_kit.domains.base import Domain
+from phi_kit.domains.screening import Screening
+from phi_kit.metrics.adaptive import Plan
+from phi_kit.metrics.intervals import score
 from phi_kit.models import catalog, loading
 from phi_kit.models.sampling import Sampling
 from phi_kit.plots import passrates
-from phi_kit.train.arms import matched_control
 
 
 class Params(StepParams):
-    """Samples per seed and the edges of the teachable band.
+    """How seeds are sampled, where the tiers begin, and who else is asked.
 
-    The report filters for seeds at the edge of the base model's ability but
-    publishes no threshold; the band is the kit's own choice.
+    The report drops what the base model solves, prefers reasoning over recall and
+    takes a strong model's plurality where gold is missing (arXiv 2504.21318). It
+    publishes neither the number of samples nor any threshold: every number here is
+    the kit's own choice.
+
+    Args:
+        samples: of every seed, to begin with.
+        max_samples: of one seed, where its tier stays in doubt.
+        budget: samples per seed, as the mean over all; the first ones always fit.
+        risk: the share of seeds that may have another tier than `max_samples`
+            would give them; no more is drawn than it takes.
+        confirm: fresh samples of each teachable seed, so that its pass rate is not
+            the one that it was chosen for; 0 leaves them out.
+        band_low: a pass rate below it is frontier.
+        band_high: a pass rate from it on is easy.
+        wanted: teachable rows to keep, the highest priority first; 0 keeps all.
+        reference: a strong model, for seeds without gold and those never solved.
+        reference2: a second family that has to agree with it.
+        reference_samples: answers the reference gives to a seed.
+        reference_tokens: their length at most.
+        reference_share: of its answers, that the plurality needs to be sure.
+        reference_margin: by which it must lead the runner-up.
+        gold_slice: seeds with gold that the reference answers as a test.
+        rubric_model: grades the teachable seeds' questions for their priority.
     """
 
     STEP: ClassVar[str] = "03_filter_edge"
@@ -38,95 +65,213 @@ class Params(StepParams):
 
     domain: str = "math"
     samples: int = Field(4, ge=2)
+    max_samples: int = Field(16, ge=2)
+    budget: float = Field(5.0, ge=2)
+    risk: float = Field(0.05, ge=0, lt=1)
+    confirm: int = Field(2, ge=0)
     max_tokens: int = Field(16, ge=1)
     temperature: float = Field(0.6, gt=0)
     band_low: float = Field(0.1, ge=0, le=1)
     band_high: float = Field(0.75, ge=0, le=1)
+    wanted: int = Field(0, ge=0)
+    reference: str = ""
+    reference2: str = ""
+    reference_samples: int = Field(8, ge=2)
+    reference_tokens: int = Field(512, ge=1)
+    reference_share: float = Field(0.6, gt=0, le=1)
+    reference_margin: float = Field(0.2, ge=0, le=1)
+    gold_slice: int = Field(40, ge=0)
+    rubric_model: str = ""
 
     _known = field_validator("domain")(domains.known)
 
     @model_validator(mode="after")
-    def _band(self) -> Self:
+    def _fits(self) -> Self:
         if self.band_low >= self.band_high:
             raise ValueError("band_low should be below band_high")
+        if self.samples > self.max_samples:
+            raise ValueError("samples should not be above max_samples")
+        if self.reference2 and not self.reference:
+            raise ValueError("reference2 is a second opinion: give a reference too")
         return self
 
-    def outside(self) -> dict[str, str]:
-        """The model's weights."""
-        return {"model": catalog.named(self.model)}
+    @property
+    def band(self) -> tuple[float, float]:
+        """The edges of the teachable band."""
+        return self.band_low, self.band_high
 
-
-def tier(pass_rate: float, params: Params) -> str:
-    """`easy`, `teachable` or, for what the student never solves, `frontier`."""
-    if pass_rate >= params.band_high:
-        return "easy"
-    return "teachable" if pass_rate >= params.band_low else "frontier"
-
-
-def rate(samples: pd.DataFrame, seeds: list[Seed], params: Params) -> pd.DataFrame:
-    """Per seed: right, n, pass rate with its Wilson interval, tier."""
-    right = (samples.verdict == "right").groupby(samples.seed_id).sum()
-    rows = []
-    for seed in seeds:
-        low, high = wilson(int(right[seed.id]), params.samples)
-        share = right[seed.id] / params.samples
-        rows.append(
-            {
-                "right": int(right[seed.id]),
-                "n": params.samples,
-                "pass_rate": share,
-                "low": low,
-                "high": high,
-                "tier": tier(share, params),
-            }
+    @property
+    def rules(self) -> reference.Rules:
+        """How the reference is asked."""
+        return reference.Rules(
+            tuple(filter(None, (self.reference, self.reference2))),
+            self.reference_samples,
+            self.reference_tokens,
+            self.reference_share,
+            self.reference_margin,
+            partial(loading.sampler, self),
         )
-    return pd.DataFrame(rows)
+
+    def plan(self, seeds: int) -> Plan:
+        """How the samples of so many seeds are spent."""
+        budget = round(self.budget * seeds)
+        return Plan(self.samples, self.max_samples, self.risk, budget, self.band)
+
+    def outside(self) -> dict[str, str]:
+        """The weights of every model that is asked."""
+        names = ("model", "reference", "reference2", "rubric_model")
+        models = {name: getattr(self, name) for name in names}
+        return {name: catalog.named(model) for name, model in models.items() if model}
 
 
 def run(params: Params) -> StepRun:
-    """Sample every seed, rate it, sort it into a tier, draw the control."""
+    """Sample every seed, rate it, sort it into a tier, draw the controls."""
     with open_run(params) as run:
         domain = domains.of(params)
-        table = run.read("02_collect_seeds").table()
-        seeds = from_frame(table)
-        student = loading.sampler(params)
-        samples = ask(
-            student,
+        seeds = from_frame(run.read("02_collect_seeds").table())
+        key = reference.answer_key(
+            params.rules,
             domain,
             seeds,
-            sampling=Sampling(params.max_tokens, params.temperature),
-            k=params.samples,
+            known=params.gold_slice,
             rng_seed=params.rng_seed,
-            label="student on seeds",
         )
-        rows = pd.concat([table, rate(samples, seeds, params)], axis=1)
-        rows = rows.assign(tokens=lengths(student, domain, seeds))
-        chosen = rows.index[rows.tier == "teachable"].tolist()
-        if not chosen:
+        rows = rate(params, domain, key.seeds, run=run)
+        rows = looked_at_again(params, domain, rows, key=key, run=run)
+        rows = prioritised(params, rows)
+        if not (rows.tier == "teachable").any():
             raise DataError(
                 f"no seed is teachable: {rows.tier.value_counts().to_dict()}",
                 todo="collect easier or harder seeds (look at step 1's figure), "
                 "or draw more samples",
             )
-        control = matched_control(rows.tokens, chosen, rng_seed=params.rng_seed)
-        rows = rows.assign(control=rows.index.isin(control))
+        rows = rows.assign(**controls.matched(rows, rng_seed=params.rng_seed))
         run.save_rows(rows)
-        run.save_rows(samples, "samples")
         run.flow = Flow()
         run.flow.take(None if name == "teachable" else name for name in rows.tier)
-        band = (params.band_low, params.band_high)
-        run.figure = run.save_figure(passrates.draw(rows, band=band), "pass_rates")
+        figure = passrates.draw(rows, band=params.band)
+        run.figure = run.save_figure(figure, "pass_rates")
         run.table = rows
-        run.result = {
+        run.result |= {
             "tiers": rows.tier.value_counts().to_dict(),
-            "samples": params.samples,
-            "truncated": truncated(samples),
-            "band": band,
-            "teachable": _size(rows[rows.tier == "teachable"]),
-            "control": _size(rows[rows.control]),
+            "risk": rows.groupby("tier").risk.mean().dropna().round(4).to_dict(),
+            "band": params.band,
+            "measured_afresh": afresh(rows, rng_seed=params.rng_seed),
+            **controls.sizes(rows),
         }
     return run
 
 
-def _size(rows: pd.DataFrame) -> dict[str, int]:
-    return {"rows": len(rows), "tokens": int(rows.tokens.sum())}
+def rate(
+    params: Params, domain: Domain, seeds: list[Seed], *, run: StepRun
+) -> pd.DataFrame:
+    """What the student makes of every seed: one row each, with tier and reason.
+
+    Writes the samples, the fresh ones too, and puts into the result what they took.
+    Seeds that nobody could answer are not asked; they are `suspect`.
+    """
+    student = loading.sampler(params)
+    asked = [seed for seed in seeds if seed.answer]
+    if not asked:
+        raise DataError(
+            f"none of {len(seeds)} seeds has an answer",
+            todo="give the reference more samples, or name a stronger one",
+        )
+    how = Sampling(params.max_tokens, params.temperature)
+    screening = Screening(
+        student, domain, asked, sampling=how, rng_seed=params.rng_seed
+    )
+    found = screening.run(params.plan(len(asked)))
+    rated = screening.rated(found)
+    tier, why = tiers.by_student(rated, found.place, asked)
+    rated = rated.assign(tier=tier, why=why)
+    chosen = [
+        seed for seed, name in zip(asked, tier, strict=True) if name == "teachable"
+    ]
+    if params.confirm and chosen:
+        fresh, samples = screening.afresh(chosen, k=params.confirm)
+        rated = rated.join(fresh)
+        run.save_rows(samples, "fresh")
+    run.save_rows(screening.samples, "samples")
+    run.result |= {
+        "samples": round(sum(found.spent) / len(asked), 2),
+        "rounds": found.spent,
+        "doubt": round(float(found.doubt.mean()), 4),
+        "truncated": truncated(screening.samples),
+        "cut_off": screening.cut_off(),
+    }
+    rows = to_frame(seeds).join(rated, on="id").join(lengths(student, domain, seeds))
+    counts = dict.fromkeys(("right", "wrong", "cut", "unknown", "n"), 0)
+    texts = {"tier": "suspect", "why": reference.SPLIT, "plurality": ""}
+    return rows.fillna(counts | texts).astype(dict.fromkeys(counts, int))
+
+
+def looked_at_again(
+    params: Params,
+    domain: Domain,
+    rows: pd.DataFrame,
+    *,
+    key: reference.Key,
+    run: StepRun,
+) -> pd.DataFrame:
+    """The rows after the reference has seen what the student never solves.
+
+    It is asked where the gold is not its own: a seed stays `frontier` only if it is
+    sure of that gold. Writes all that it was asked.
+    """
+    if not params.reference:
+        return rows
+    seeds = from_frame(rows[rows.tier == "frontier"])
+    seeds = [seed for seed in seeds if reference.ANSWERED_BY not in seed.facts]
+    opinions = reference.consult(params.rules, domain, seeds, rng_seed=params.rng_seed)
+    whys = [reference.doubts(one, domain.verifier) for one in opinions]
+    distrusted = {s.id: why for s, why in zip(seeds, whys, strict=True) if why}
+    asked = reference.frame(opinions, "never solved")
+    run.save_rows(pd.concat([key.asked, asked]), "reference")
+    split = whys.count(reference.SPLIT)
+    counts = {"asked": len(seeds), "split": split, "other": len(distrusted) - split}
+    run.result["reference"] = key.report | {"never_solved": counts}
+    doubted = rows.id.isin(distrusted)
+    return rows.assign(
+        tier=rows.tier.mask(doubted, "suspect"),
+        why=rows.why.mask(doubted, rows.id.map(distrusted)),
+    )
+
+
+def prioritised(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
+    """The teachable rows with their priority; those above `wanted` become `spare`.
+
+    Without a rubric, and among equals, the surest of the band come first.
+    """
+    teachable = rows[rows.tier == "teachable"]
+    if params.rubric_model and len(teachable):
+        grader = rubric.completion(
+            loading.sampler(params, params.rubric_model), rng_seed=params.rng_seed
+        )
+        grades = rubric.grades(grader, from_frame(teachable))
+        rows = rows.join(rubric.frame(grades, index=teachable.index))
+    else:
+        rows = rows.assign(priority=float("nan"))
+    if not params.wanted:
+        return rows
+    order = rows.loc[teachable.index].sort_values(
+        ["priority", "risk"], ascending=[False, True], kind="stable"
+    )
+    spare = order.index[params.wanted :]
+    return rows.assign(tier=rows.tier.mask(rows.index.isin(spare), "spare"))
+
+
+def afresh(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
+    """The teachable seeds' mean pass rate when chosen, and from fresh samples.
+
+    The first is too far into the band, for it chose them. `expected` is the mean of
+    their posteriors, which knows that. Empty if nothing was measured afresh.
+    """
+    if "fresh_rate" not in rows:
+        return {}
+    again = rows[(rows.tier == "teachable") & rows.fresh_rate.notna()]
+    names = {"chosen": "pass_rate", "expected": "expected", "fresh": "fresh_rate"}
+    return {
+        name: score(again[column].tolist(), rng_seed=rng_seed).as_dict()
+        for name, column in names.items()
+    }

@@ -1,7 +1,8 @@
-"""Step 4: does training on teachable seeds help, and more than random ones?
+"""Step 4: does training on teachable seeds help, and more than on random ones?
 
-Reads the tiers and the sealed dev set. Writes one adapter per arm, its
-losses, and the held-out accuracy of base, random and teachable.
+Reads the tiers and the sealed dev set. Writes one adapter per arm, how each
+training run went, the held-out accuracy of base and every arm, and the recipe
+that later steps can take over.
 """
 
 from __future__ import annotations
@@ -9,32 +10,34 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pandas as pd
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from phi_kit import domains
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
-from phi_kit.data.records import from_frame
 from phi_kit.data.seal import Seal, unseal
-from phi_kit.domains.asking import (
-    as_asked,
-    ask,
-    base_answers,
-    per_item,
-    rows_of,
-    truncated,
-)
-from phi_kit.metrics.intervals import gain, score
+from phi_kit.domains import drift
+from phi_kit.domains.asking import as_asked, base_answers
+from phi_kit.domains.probing import Bench, Probe, doses_of
+from phi_kit.metrics import comparison
 from phi_kit.models import catalog, loading
 from phi_kit.plots import arms as plot
+from phi_kit.plots import dose as dose_plot
+from phi_kit.plots import training
+from phi_kit.train import recipe as recipes
+from phi_kit.train.arms import Arm, Search, rows_of_arm
 from phi_kit.train.card import measured
-from phi_kit.train.qlora import Recipe, Trained, train
+from phi_kit.train.qlora import Recipe
 
-ARMS = ("base", "random", "teachable")
+__all__ = ["Params", "rows_of_arm", "run"]
 
 
 class Params(Recipe, StepParams):
-    """The recipe of the probe. Dev is asked exactly as in step 1."""
+    """The arms and their recipe. Dev is asked exactly as in step 1.
+
+    With `drift_samples` the student of the teachable arm is asked step 3's seeds
+    again, so often each: what moved over the band's edges, and what is stuck.
+    """
 
     STEP: ClassVar[str] = "04_probe_sft"
     NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "03_filter_edge")
@@ -42,82 +45,183 @@ class Params(Recipe, StepParams):
     WEIGHTS: ClassVar[bool] = True
 
     domain: str = "math"
+    arms: list[Arm] = Field(["random", "teachable"], min_length=1)
+    train_seeds: list[int] = Field([])  # one training run each; none: `rng_seed`
+    dose: list[float] = Field([])  # shares of the best arm's rows
+    search: Search = Field(Search())
+    drift_samples: int = Field(0, ge=0)
 
     _known = field_validator("domain")(domains.known)
+
+    @field_validator("arms", "train_seeds", "dose")
+    @classmethod
+    def _once(cls, given: list) -> list:
+        if len(set(given)) < len(given):
+            raise ValueError("names something twice")
+        return given
+
+    @field_validator("dose")
+    @classmethod
+    def _shares(cls, dose: list[float]) -> list[float]:
+        if any(not 0 < share <= 1 for share in dose):
+            raise ValueError("shares of the rows lie above 0 and up to 1")
+        return sorted({*dose, 1.0}) if dose else []
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
         return {"model": catalog.named(self.model)}
 
 
-def rows_of_arm(pool: pd.DataFrame, arm: str) -> pd.DataFrame:
-    """The pool's rows that an arm trains on."""
-    return pool[pool.tier == "teachable"] if arm == "teachable" else pool[pool.control]
-
-
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
-    with open_run(params) as run:
-        domain = domains.of(params)
+    with open_run(params) as run, training.Live() as view:
         card = run.read("01_pick_domain")
-        dev, seal = unseal(card, "dev", params=params), Seal.of([card])
-        pool = run.read("03_filter_edge").table()
-        student = loading.load(params.model)
-        answers = {"base": base_answers(card, student, domain, dev)}
-        trained: dict[str, Trained] = {}
-        for arm in ARMS[1:]:
-            seeds = from_frame(rows_of_arm(pool, arm))
-            rows = rows_of(student, domain, seeds, [seed.answer for seed in seeds])
-            folder = run.folder(f"adapters/{arm}")
-            trained[arm] = train(
-                student,
-                rows,
-                params,
-                out=folder,
-                rng_seed=params.rng_seed,
-                sealed=seal.hit,
-            )
-            with student.adapter(folder) as tuned:
-                answers[arm] = ask(
-                    tuned, domain, dev, **as_asked(card.manifest["params"]), label=arm
-                )
-        items = {arm: per_item(rows, dev) for arm, rows in answers.items()}
-        table = compare(items, answers, trained, rng_seed=params.rng_seed)
-        for row in table[table.arm.isin(trained)].itertuples():
-            measured(run.folder(f"adapters/{row.arm}"), f"dev of {params.domain}", row)
-        losses = {arm: done.losses for arm, done in trained.items()}
-        run.save_rows(table)
-        run.save_rows(
-            pd.concat([rows.assign(arm=a) for a, rows in answers.items()]), "samples"
+        bench = Bench(
+            run=run,
+            student=loading.load(params.model),
+            domain=domains.of(params),
+            pool=run.read("03_filter_edge").table(),
+            dev=unseal(card, "dev", params=params),
+            seal=Seal.of([card]),
+            how=as_asked(card.manifest["params"]),
+            seeds=params.train_seeds or [params.rng_seed],
+            view=view,
         )
-        run.figure = run.save_figure(plot.draw(table, losses), "gain_per_arm")
-        run.table = table
-        edge = gain(items["random"], items["teachable"], rng_seed=params.rng_seed)
-        run.result = {
-            "arms": table.astype(object).where(table.notna(), None).to_dict("records"),
-            "teachable_vs_random": edge.as_dict(),
-            "losses": losses,
-            "gate": {arm: done.gate for arm, done in trained.items()},
-            "recipe": {name: getattr(params, name) for name in Recipe.model_fields},
+        recipe, tried = searched(bench, params)
+        arms, skipped = bench.fillable(params.arms)
+        budget = bench.budget("teachable", recipe)
+        probes = {
+            arm: bench.probe(arm, recipe, budget=None if arm == "teachable" else budget)
+            for arm in arms
         }
+        answers = base_answers(card, bench.student, bench.domain, bench.dev)
+        base = bench.base(answers)
+        table = compare(base, probes, rng_seed=params.rng_seed)
+        _write_arms(bench, table, base, probes, recipe=recipe, tried=tried)
+        run.result |= {"skipped": skipped, "search": tried}
+        run.result["dose"] = _dose(bench, params, table, base, probes, recipe)
+        if params.drift_samples and "teachable" in probes:
+            drift.record(run, bench.student, bench.domain, k=params.drift_samples)
+        run.save_rows(bench.table(), "training", timed=True)
     return run
 
 
-def compare(
-    items: dict[str, list[float]],
-    answers: dict[str, pd.DataFrame],
-    trained: dict[str, Trained],
-    *,
-    rng_seed: int,
-) -> pd.DataFrame:
-    """One row per arm: accuracy, paired gain over base, cost, truncation."""
+def searched(bench: Bench, params: Params) -> tuple[Recipe, dict]:
+    """The recipe of the arms: the study's own, or the best of a search on dev.
+
+    Each is trained once: with several seeds the arms, not the trials, need them.
+
+    Returns:
+        The recipe, and what was tried, in order; nothing if nothing was.
+    """
+    if not params.search:
+        return params.with_(), {}
+    arm, found = params.search.arm, []
+    for number, one in enumerate(params.search.recipes(params), 1):
+        probe = bench.tried(f"search-{number}", arm, one, runs=1)
+        scored = comparison.over_seeds(probe.items, rng_seed=params.rng_seed)
+        found.append({**one.outcome(), **scored.as_dict()})
+    # The first of equals: the study file lists what it prefers first.
+    best = max(range(len(found)), key=lambda i: found[i]["accuracy"])
+    chosen = list(params.search.recipes(params))[best]
+    return chosen, {"arm": arm, "tried": found, "chosen": best}
+
+
+def compare(base: Probe, probes: dict[str, Probe], *, rng_seed: int) -> pd.DataFrame:
+    """One row per arm: accuracy, paired gain over base, cost, truncation.
+
+    `p` is of the arm against base, `p_holm` after the correction for so many arms;
+    a verdict needs both the interval and the corrected p.
+    """
+    ps = [
+        comparison.p_value(base.mean, probe.mean, rng_seed=rng_seed)
+        for probe in probes.values()
+    ]
+    corrected = dict(zip(probes, comparison.holm(ps), strict=True))
+    plain = dict(zip(probes, ps, strict=True))
     rows = []
-    for arm, values in items.items():
-        row = {"arm": arm, **score(values, rng_seed=rng_seed).as_dict()}
-        if arm in trained:
-            over = gain(items["base"], values, rng_seed=rng_seed)
-            row |= {"rows": trained[arm].rows, "tokens": trained[arm].tokens}
+    for arm, probe in {"base": base, **probes}.items():
+        scored = comparison.over_seeds(probe.items, rng_seed=rng_seed)
+        row = {"arm": arm, **scored.as_dict()}
+        if arm in probes:
+            over = comparison.gain_over_seeds(
+                base.items, probe.items, rng_seed=rng_seed
+            )
+            first = probe.trained[0]
+            row |= {"rows": first.rows, "tokens": first.tokens}
+            row |= {"trained_tokens": first.trained_tokens}
             row |= {"delta": over.delta, "delta_low": over.low}
-            row |= {"delta_high": over.high, "verdict": over.verdict}
-        rows.append(row | {"truncated": truncated(answers[arm])})
+            row |= {"delta_high": over.high, "p": plain[arm], "p_holm": corrected[arm]}
+            row |= {"verdict": comparison.verdict(over, corrected[arm])}
+        rows.append(row | {"truncated": probe.truncated})
     return pd.DataFrame(rows)
+
+
+def _write_arms(
+    bench: Bench,
+    table: pd.DataFrame,
+    base: Probe,
+    probes: dict[str, Probe],
+    *,
+    recipe: Recipe,
+    tried: dict,
+) -> None:
+    run, params = bench.run, bench.run.params
+    for row in table[table.arm.isin(list(probes))].itertuples():
+        measured(run.folder(f"adapters/{row.arm}"), f"dev of {params.domain}", row)
+    losses = {arm: probe.trained[0].losses for arm, probe in probes.items()}
+    run.save_rows(table)
+    everyone = {"base": base, **probes}.items()
+    samples = [probe.samples.assign(arm=arm) for arm, probe in everyone]
+    run.save_rows(pd.concat(samples), "samples")
+    how = "the study's own"
+    if tried:
+        how = f"the best of {len(tried['tried'])} on dev, tried on '{tried['arm']}'"
+    recipes.write(
+        recipe,
+        run.staging / recipes.FILE,
+        why=[f"Domain {params.domain}, study {params.study}: {how}."],
+    )
+    run.figure = run.save_figure(plot.draw(table, losses), "gain_per_arm")
+    run.table = table
+    run.result = {
+        "arms": table.astype(object).where(table.notna(), None).to_dict("records"),
+        "losses": losses,
+        "gate": {arm: probe.trained[0].gate for arm, probe in probes.items()},
+        "recipe": recipe.outcome(),
+        "train_seeds": bench.seeds,
+    }
+    if {"random", "teachable"} <= set(probes):
+        edge = comparison.gain_over_seeds(
+            probes["random"].items, probes["teachable"].items, rng_seed=params.rng_seed
+        )
+        run.result["teachable_vs_random"] = edge.as_dict()
+
+
+def _dose(
+    bench: Bench,
+    params: Params,
+    table: pd.DataFrame,
+    base: Probe,
+    probes: dict[str, Probe],
+    recipe: Recipe,
+) -> dict:
+    """Accuracy of the best arm's adapter when it sees only a part of the rows."""
+    if not params.dose:
+        return {}
+    arm = table[table.arm != "base"].set_index("arm").accuracy.idxmax()
+    parts = {
+        share: bench.tried(f"dose-{100 * share:g}", arm, recipe, share=share)
+        for share in params.dose
+        if share < 1
+    } | {1.0: probes[arm]}
+    rows = doses_of(arm, base, parts, rng_seed=params.rng_seed)
+    said, change = "cannot tell", None
+    if len(parts) > 2:
+        means = {share: probe.mean for share, probe in parts.items()}
+        found = comparison.tapering(means, rng_seed=params.rng_seed)
+        said, change = comparison.curve(found), found.as_dict()
+    frame = pd.DataFrame(rows)
+    start = table.accuracy[table.arm == "base"].iloc[0]
+    bench.run.save_figure(dose_plot.draw(frame, said, base=start), "dose")
+    return {"arm": arm, "points": rows, "change": change, "verdict": said}

@@ -26,6 +26,7 @@ from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.data.seal import Seal
 from phi_kit.domains.base import Domain
 from phi_kit.plots import yields
+from phi_kit.train.arms import Arm, rows_of_arm
 
 
 class Params(StepParams):
@@ -42,7 +43,7 @@ class Params(StepParams):
     )
 
     domain: str = "math"
-    arm: Literal["teachable", "random", "best"] = "best"
+    arm: Arm | Literal["best"] = "best"
     transforms: list[str] = Field([])
     own_solutions: bool = True
     organic_share: float = Field(0.33, gt=0, le=1)
@@ -67,9 +68,7 @@ def organic(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed
     if arm == "best":
         tuned = arms[arms.arm != "base"]
         arm = tuned.loc[tuned.accuracy.idxmax(), "arm"]
-    return from_frame(
-        pool[pool.tier == "teachable"] if arm == "teachable" else pool[pool.control]
-    )
+    return from_frame(rows_of_arm(pool, arm))
 
 
 def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Made]:

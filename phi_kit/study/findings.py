@@ -32,6 +32,15 @@ MERGED = {
     "changes what {domain} alone gave",
 }
 
+DOSE = {
+    "worse": "In {domain}, the gain tapers: the last increase of the rows gave less "
+    "than the one before",
+    "better": "In {domain}, the last increase of the rows gave more than the one "
+    "before",
+    "cannot tell": "In {domain}, this run cannot tell whether more rows of the same "
+    "kind would help less and less",
+}
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -83,9 +92,11 @@ def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:
 
 
 def teachable_or_random(domain: str, result: Mapping[str, Any]) -> list[Finding]:
-    """Whether the filter helped in a domain (step 4)."""
+    """Whether the filter helped in a domain, and whether more rows would (step 4)."""
     row = result.get("teachable_vs_random")
-    return [finding(ARMS, domain, row)] if row else []
+    change = (result.get("dose") or {}).get("change")
+    found = [finding(ARMS, domain, row)] if row else []
+    return found + ([finding(DOSE, domain, change)] if change else [])
 
 
 def after_merging(retention: Iterable[Mapping[str, Any]]) -> list[Finding]:

@@ -7,9 +7,7 @@ listed as they are.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from phi_kit.metrics.intervals import wilson
@@ -19,22 +17,21 @@ from phi_kit.plots.words import (
     known,
     percent,
     percent_span,
-    points,
-    points_span,
 )
 
+from . import edge_tables, probe_tables
+from .cells import (
+    Result,
+    Table,
+    accuracy,
+    arm_verdict,
+    gained,
+    listed,
+    mapped,
+    plain,
+    spanned,
+)
 from .findings import verdict
-
-Result = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A titled table of texts."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
 
 
 def of_step(number: int, result: Result) -> list[Table]:
@@ -58,54 +55,10 @@ def facts(number: int, result: Result) -> dict[str, str]:
     return {**named, **loose}
 
 
-def plain(value: Any) -> str:
-    """Any JSON value as a reader writes it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None or value == "":
-        return NOTHING
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def listed(result: Result, key: str) -> list[Mapping[str, Any]]:
-    """A list of rows under a key; empty when it is missing or something else."""
-    value = result.get(key)
-    rows = value if isinstance(value, list) else []
-    return [row for row in rows if isinstance(row, Mapping)]
-
-
-def mapped(result: Result, key: str) -> Mapping[str, Any]:
-    """A mapping under a key; empty when it is missing or something else."""
-    value = result.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _accuracy(row: Result) -> str:
-    return _with(
-        percent(row.get("accuracy")), percent_span(row.get("low"), row.get("high"))
-    )
-
-
-def _gain(row: Result, low: str = "low", high: str = "high") -> str:
-    return _with(points(row.get("delta")), points_span(row.get(low), row.get(high)))
-
-
 def _share(part: Any, whole: Any) -> str:
     if not (known(part) and known(whole) and 0 <= part <= whole and whole > 0):
         return NOTHING
-    return _with(percent(part / whole), percent_span(*wilson(part, whole)))
-
-
-def _with(value: str, span: str) -> str:
-    return value if span == NOTHING else f"{value} [{span}]"
-
-
-def _arm_verdict(row: Result) -> str:
-    if not known(row.get("delta")):
-        return NOTHING
-    return verdict(row, "delta_low", "delta_high")
+    return spanned(percent(part / whole), percent_span(*wilson(part, whole)))
 
 
 def _families(result: Result) -> Table:
@@ -114,12 +67,12 @@ def _families(result: Result) -> Table:
             plain(row.get("family")),
             plain(row.get("level")),
             count(row.get("n")),
-            _accuracy(row),
+            accuracy(row),
         )
         for row in sorted(listed(result, "scores"), key=_level)
     ]
     if overall := mapped(result, "overall"):
-        rows.append(("all", NOTHING, count(overall.get("n")), _accuracy(overall)))
+        rows.append(("all", NOTHING, count(overall.get("n")), accuracy(overall)))
     head = ("family", "level", "n", "base accuracy [95\u00a0%]")
     return Table("Base accuracy on held-out items", head, rows)
 
@@ -136,36 +89,14 @@ def _sources(result: Result) -> Table:
 def _tiers(result: Result) -> Table:
     tiers = mapped(result, "tiers")
     whole = sum(number for number in tiers.values() if known(number))
-    rows = [(tier, count(n), _share(n, whole)) for tier, n in tiers.items()]
+    risk = mapped(result, "risk")
+    rows = [
+        (tier, count(n), _share(n, whole), percent(risk.get(tier)))
+        for tier, n in tiers.items()
+    ]
     title = f"Seeds by tier, n = {count(whole)}"
-    return Table(title, ("tier", "seeds", "share [95\u00a0%]"), rows)
-
-
-def _matched(result: Result) -> Table:
-    rows = [
-        (name, count(found.get("rows")), count(found.get("tokens")))
-        for name, key in (("teachable", "teachable"), ("random control", "control"))
-        if (found := mapped(result, key))
-    ]
-    return Table("Training rows of the two arms", ("arm", "rows", "tokens"), rows)
-
-
-def _arms(result: Result) -> Table:
-    rows = [
-        (
-            plain(row.get("arm")),
-            count(row.get("rows")),
-            count(row.get("tokens")),
-            count(row.get("n")),
-            _accuracy(row),
-            _gain(row, "delta_low", "delta_high"),
-            _arm_verdict(row),
-        )
-        for row in listed(result, "arms")
-    ]
-    head = ("arm", "rows", "tokens", "n", "accuracy [95\u00a0%]")
-    head += ("gain over base, points [95\u00a0%]", "verdict")
-    return Table("Arms on held-out items", head, rows)
+    head = ("tier", "seeds", "share [95\u00a0%]", "risk of another tier")
+    return Table(title, head, rows)
 
 
 def _recipe(result: Result) -> Table:
@@ -205,9 +136,9 @@ def _matrix(result: Result) -> Table:
             plain(row.get("adapter")),
             plain(row.get("domain")),
             count(row.get("n")),
-            _accuracy(row),
-            _gain(row, "delta_low", "delta_high"),
-            _arm_verdict(row),
+            accuracy(row),
+            gained(row, "delta_low", "delta_high"),
+            arm_verdict(row),
         )
         for row in listed(result, "matrix")
     ]
@@ -223,7 +154,7 @@ def _retention(result: Result) -> Table:
             count(row.get("n")),
             percent(row.get("alone")),
             percent(row.get("merged")),
-            _gain(row),
+            gained(row),
             verdict(row),
         )
         for row in listed(result, "retention")
@@ -239,7 +170,7 @@ def _benchmarks(result: Result) -> Table:
             f"{plain(row.get('domain'))}, {plain(row.get('metric'))}",
             f"{count(row.get('n'))} × {count(row.get('k'))}",
             _change(row, "base", "final", percent),
-            _gain(row),
+            gained(row),
             verdict(row),
             _change(row, "base_truncated", "final_truncated", percent),
             _change(row, "base_tokens", "final_tokens", count),
@@ -263,10 +194,10 @@ def _change(row: Result, before: str, after: str, words: Callable[[Any], str]) -
 _MAKERS: dict[int, tuple[Callable[[Result], Table], ...]] = {
     1: (_families,),
     2: (_sources,),
-    3: (_tiers, _matched),
-    4: (_arms, _recipe),
+    3: (_tiers, *edge_tables.MAKERS),
+    4: (*probe_tables.MAKERS, _recipe),
     5: (_transforms, _mix),
-    6: (_matrix, _retention),
+    6: (_matrix, _retention, _recipe),
     7: (_benchmarks,),
 }
 
@@ -291,9 +222,10 @@ _FACTS: dict[int, dict[str, tuple[str, Callable[[Any], str]]]] = {
         "ran_out": ("families that ran out", plain),
     },
     3: {
-        "samples": ("samples per seed", count),
+        "samples": ("samples per seed", plain),
         "band": ("band", _band),
         "truncated": ("truncated samples", percent),
+        "doubt": ("tiers that more samples would be expected to change", percent),
     },
     6: {"final": ("final adapter", plain)},
 }

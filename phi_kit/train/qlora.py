@@ -1,57 +1,56 @@
 """QLoRA: a LoRA adapter trained beside frozen NF4 weights.
 
 Built on transformers' Trainer rather than TRL's SFTTrainer: the kit renders
-and masks its rows itself (one template for training and evaluation), and asks
-for logits only at trained positions, which SFTTrainer has no switch for.
+and masks its rows itself (one template for training and evaluation), asks for
+logits only at trained positions, and fixes the data order beforehand, none of
+which SFTTrainer has a switch for.
 """
 
 from __future__ import annotations
 
-import gc
+import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from pydantic import Field
-
-from phi_kit.core.errors import RunError
-from phi_kit.core.params import Strict
-from phi_kit.core.progress import Heartbeat, progress
+from phi_kit.core.errors import disk_errors
 from phi_kit.core.rng import label_seed
-from phi_kit.models.loading import Student, device
-from phi_kit.models.unpacked import unpacked
+from phi_kit.models.loading import Student
 
-from .card import Card, save
+from . import checkpoints
+from .card import Card
+from .checkpoints import Checkpoints
 from .checks import Sealed
-from .gate import gate
+from .gate import Gated, Report, gate
+from .loss import masked_loss
+from .recipe import Recipe
 from .recording import recorded
-from .rows import IGNORE, Encoded, Row, collate
+from .rows import Row, encode
+from .running import Around, Plan, carried_out
+from .schedule import schedule, seen
 
-if TYPE_CHECKING:
-    from transformers import TrainingArguments
-
-
-class Recipe(Strict):
-    """How an adapter is trained.
-
-    Defaults for a model of about 100M parameters: rank and learning rate are
-    the kit's own choice (LoRA wants about ten times the full fine-tune's
-    rate; tiny models take up to 1e-3). Clipping at 0.3 is QLoRA's
-    (arXiv 2305.14314, section 4).
-    """
-
-    rank: int = Field(16, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    epochs: int = Field(3, ge=1)
-    batch: int = Field(8, ge=1)
-    warmup: float = Field(0.03, ge=0, lt=1)
-    max_row_tokens: int = Field(512, ge=8)
+ALONE = Around()
+__all__ = ["Around", "Recipe", "Trained", "masked_loss", "train"]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training run cost and did. Losses are per optimiser step."""
+    """What a training run cost and did. Losses are per optimiser step.
+
+    Attributes:
+        rows: different rows trained on.
+        too_long: rows left out.
+        tokens: seen in all, with repeats.
+        trained_tokens: those of them the loss saw.
+        losses: one per optimiser step.
+        gate: the gate's report.
+        best_step: the step the adapter is from; the last unless stopped early.
+        resumed: the step it carried on from.
+        history: one row per step: loss, learning rate, speed, memory.
+    """
 
     rows: int
     too_long: int
@@ -59,6 +58,11 @@ class Trained:
     trained_tokens: int
     losses: list[float] = field(repr=False)
     gate: dict[str, Any] = field(default_factory=dict, repr=False)
+    best_step: int = 0
+    resumed: int = field(default=0, compare=False)
+    history: list[dict[str, Any]] = field(
+        default_factory=list, repr=False, compare=False
+    )
 
 
 @recorded(Trained, Recipe)
@@ -70,6 +74,9 @@ def train(
     out: Path,
     rng_seed: int,
     sealed: Sealed | None = None,
+    epochs: Sequence[float] | None = None,
+    budget: int | None = None,
+    around: Around = ALONE,
 ) -> Trained:
     """Train a fresh adapter on `rows` and save it as a PEFT folder.
 
@@ -80,164 +87,105 @@ def train(
         student: the frozen model, NF4 or full.
         rows: rendered prompts with completions.
         recipe: rank, learning rate, epochs, batch.
-        out: the folder the adapter is saved to.
+        out: the folder the adapter is saved to; its name is the run's.
         rng_seed: names initialisation and data order; the run is repeatable.
         sealed: what the gate asks whether a text overlaps a held-out item.
+        epochs: how often each row is seen; all `recipe.epochs` if not given.
+        budget: trained tokens to see in all, in place of whole epochs.
+        around: checkpoints to carry on from, who is told how it goes.
 
     Raises:
         DataError: the gate refused the rows.
-        RunError: the loss became NaN, or the disk is full.
+        RunError: the loss became NaN, memory ran out, or the disk is full.
+        StoppedError: by hand, which is a `KeyboardInterrupt` as well.
     """
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    encoded = gate(student, rows, max_tokens=recipe.max_row_tokens, sealed=sealed)
-    torch.manual_seed(label_seed(rng_seed, "adapter", out.name))
-    config = LoraConfig(
-        r=recipe.rank,
-        lora_alpha=recipe.rank,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
+    passed = gate(student, rows, max_tokens=recipe.max_row_tokens, sealed=sealed)
+    often = _epochs(student, rows, epochs, recipe, kept=len(passed))
+    steps = schedule(
+        passed,
+        batch=recipe.batch,
+        epochs=often,
+        rng_seed=label_seed(rng_seed, "order"),
+        budget=budget,
     )
-    model = get_peft_model(student.model, config)
-    try:
-        model.train()
-        with unpacked(student.model):
-            losses = _fit(model, student, encoded, recipe, out=out, seed=rng_seed)
-        said = recipe.model_dump(include=set(Recipe.model_fields))
-        save(model, out, Card.of(student, rows, encoded.report, arm=out.name, **said))
-    finally:
-        model.unload()
-        vars(student.model).pop("peft_config", None)
-        student.model.eval()
-        del model
-        gc.collect()
+    with ExitStack() as stack:
+        folder = around.work or Path(stack.enter_context(TemporaryDirectory()))
+        plan = Plan(
+            name=out.name,
+            rows=passed,
+            steps=steps,
+            recipe=recipe,
+            seed=rng_seed,
+            card=_card(student, rows, passed.report, recipe, arm=out.name),
+            kept=_kept(student, passed, steps, recipe, rng_seed, folder / out.name),
+            around=around,
+        )
+        found = _finished(plan) or carried_out(student, plan)
+        _hand_over(plan.kept.adapter, out)
+    return _trained(passed, steps, found)
+
+
+def _trained(passed: Gated, steps: list[list[int]], found: dict[str, Any]) -> Trained:
+    tokens, trained_tokens = seen(passed, steps[: len(found["losses"])])
     return Trained(
-        rows=len(encoded),
-        too_long=len(rows) - len(encoded),
-        tokens=sum(len(row.ids) for row in encoded) * recipe.epochs,
-        trained_tokens=sum(row.trained for row in encoded) * recipe.epochs,
-        losses=losses,
-        gate=encoded.report.as_dict(),
+        rows=len({i for step in steps for i in step}),
+        too_long=passed.report.too_long,
+        tokens=tokens,
+        trained_tokens=trained_tokens,
+        gate=passed.report.as_dict(),
+        **found,
     )
 
 
-def _fit(
-    model: Any,
+def _kept(
     student: Student,
-    rows: Sequence[Encoded],
+    rows: Gated,
+    steps: list[list[int]],
+    recipe: Recipe,
+    rng_seed: int,
+    folder: Path,
+) -> Checkpoints:
+    """Where the run's checkpoints lie: named by all that decides its outcome."""
+    stopping = {"eval_steps": recipe.eval_steps, "patience": recipe.patience}
+    settings = {**recipe.outcome(), **stopping, "seed": rng_seed}
+    key = checkpoints.key(student.identity, rows, steps, **settings)
+    return Checkpoints.of(folder, key)
+
+
+def _card(
+    student: Student, rows: Sequence[Row], report: Report, recipe: Recipe, *, arm: str
+) -> Card:
+    said = {name: value for name, value in recipe.outcome().items() if value != {}}
+    return Card.of(student, rows, report, arm=arm, **said)
+
+
+def _epochs(
+    student: Student,
+    rows: Sequence[Row],
+    epochs: Sequence[float] | None,
     recipe: Recipe,
     *,
-    out: Path,
-    seed: int,
+    kept: int,
 ) -> list[float]:
-    """One optimiser step per batch; the loss of each."""
-    from transformers import Trainer, TrainerCallback
-
-    steps = recipe.epochs * -(-len(rows) // recipe.batch)
-    losses: list[float] = []
-
-    class Quiet(TrainerCallback):
-        """Streams the loss to the heartbeat; stops on NaN."""
-
-        def __init__(self, bar: Heartbeat):
-            self.bar = bar
-
-        def on_log(self, args, state, control, logs=None, **_):
-            if not logs or "loss" not in logs:
-                return
-            loss = float(logs["loss"])
-            losses.append(loss)
-            self.bar.step(note=f"loss {loss:.3f}")
-            if loss != loss:
-                raise RunError(
-                    f"the loss became NaN at step {state.global_step}",
-                    where=out.name,
-                    todo="lower learning_rate, and look at the rows of that batch",
-                )
-
-    class TrainedPositions(Trainer):
-        """Logits only where the loss looks: most tokens are masked prompt."""
-
-        def compute_loss(self, model, inputs, num_items_in_batch=None, **_):
-            return masked_loss(model, inputs, count=num_items_in_batch)
-
-    with progress(f"training {out.name}", total=steps, unit="steps") as bar:
-        trainer = TrainedPositions(
-            model=model,
-            args=_arguments(
-                recipe,
-                out=out,
-                seed=label_seed(seed, "order") % 2**31,
-                steps=steps,
-            ),
-            train_dataset=rows,
-            data_collator=lambda batch: collate(
-                batch, pad=student.tokenizer.pad_token_id
-            ),
-            callbacks=[Quiet(bar)],
-        )
-        for callback in list(trainer.callback_handler.callbacks):
-            if type(callback).__name__ in {"PrinterCallback", "ProgressCallback"}:
-                trainer.remove_callback(callback)
-        trainer.train()
-    return losses
+    """How often each row that passed the gate is seen."""
+    if epochs is None:
+        return [float(recipe.epochs)] * kept
+    return [
+        float(often)
+        for row, often in zip(rows, epochs, strict=True)
+        if len(encode(student, row).ids) <= recipe.max_row_tokens
+    ]
 
 
-def _arguments(
-    recipe: Recipe, *, out: Path, seed: int, steps: int
-) -> TrainingArguments:
-    import torch
-    from transformers import TrainingArguments
-
-    on_gpu = device() == "cuda"
-    return TrainingArguments(
-        output_dir=str(out),  # the Trainer itself saves nothing there
-        per_device_train_batch_size=recipe.batch,
-        num_train_epochs=recipe.epochs,
-        learning_rate=recipe.learning_rate,
-        warmup_steps=round(recipe.warmup * steps),
-        lr_scheduler_type="linear",
-        max_grad_norm=0.3,
-        optim="paged_adamw_8bit" if on_gpu else "adamw_torch",
-        bf16=on_gpu and torch.cuda.is_bf16_supported(),
-        use_cpu=not on_gpu,
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # it would hide a NaN behind the mean
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=on_gpu,
-        seed=seed,
-    )
+def _finished(plan: Plan) -> dict[str, Any] | None:
+    """What an earlier attempt found that was finished, if there was one."""
+    if not checkpoints.is_whole(plan.kept.adapter):
+        return None
+    print(f"{plan.name}: trained before this step was stopped", flush=True)
+    return checkpoints.facts(plan.kept.adapter)["found"]
 
 
-def masked_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
-    """Mean cross-entropy over the trained positions of a batch.
-
-    Args:
-        model: a PEFT-wrapped causal language model.
-        batch: `input_ids`, `attention_mask` and `labels`, each (rows, width).
-        count: trained tokens in the whole optimiser step, over all its
-            micro-batches; the batch's own count when not given.
-
-    Returns:
-        A scalar tensor, equal to the loss over all positions.
-    """
-    import torch
-
-    labels = batch["labels"][:, 1:]
-    keep = labels != IGNORE
-    inner = model.get_base_model()
-    hidden = inner.base_model(
-        input_ids=batch["input_ids"],
-        attention_mask=batch["attention_mask"],
-        use_cache=False,
-    ).last_hidden_state[:, :-1]
-    logits = inner.get_output_embeddings()(hidden[keep]).float()
-    cap = getattr(inner.config, "final_logit_softcapping", None)
-    if cap:  # Gemma bends its logits after the head
-        logits = cap * torch.tanh(logits / cap)
-    total = torch.nn.functional.cross_entropy(logits, labels[keep], reduction="sum")
-    return total / (keep.sum() if count is None else count)
+def _hand_over(adapter: Path, out: Path) -> None:
+    with disk_errors(out):
+        ignored = shutil.ignore_patterns(checkpoints.SEAL)
+        shutil.copytree(adapter, out, dirs_exist_ok=True, ignore=ignored)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -120,11 +120,12 @@ class _Record:
 
 
 def _deciding(more: dict[str, Any]) -> dict[str, Any]:
-    """Further arguments that are plain values: folders and callbacks decide nothing."""
+    """Further arguments that are plain values: what surrounds a run decides nothing."""
     return {
         name: value.tolist() if hasattr(value, "tolist") else value
         for name, value in more.items()
-        if value is not None and not isinstance(value, Path) and not callable(value)
+        if not (value is None or isinstance(value, Path) or callable(value))
+        and not is_dataclass(value)
     }
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from toy_steps import Next, Toy
 
-from phi_kit.core import runs as module
 from phi_kit.core.errors import RunError
 from phi_kit.core.flow import Flow
+from phi_kit.core.run_folder import MANIFEST
 from phi_kit.core.runs import RunFolder, open_run, up_to_date
 
 HERE = Path(__file__).resolve().parent
@@ -221,7 +221,7 @@ def test_a_missing_or_edited_file_is_noticed(runs):
 
 def test_a_broken_manifest_is_unreadable_not_finished_by_luck(runs):
     folder = finish()
-    (folder.path / module.MANIFEST).write_text('{"step":')
+    (folder.path / MANIFEST).write_text('{"step":')
     with pytest.raises(RunError, match="no readable manifest"):
         RunFolder(folder.path).table()
 

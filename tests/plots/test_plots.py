@@ -16,11 +16,14 @@ from phi_kit import plots
 from phi_kit.plots import (
     arms,
     difficulty,
+    dose,
+    drift,
     flow,
     gains,
     matrix,
     passrates,
     style,
+    training,
     words,
     yields,
 )
@@ -79,11 +82,42 @@ RATES = pd.DataFrame(
         "tier": ["frontier", "teachable", "teachable", "easy", "suspect"],
     }
 )
+RISKS = RATES.assign(risk=[0.1, 0.3, 0.2, 0, NAN], fresh_rate=[NAN, 0, 0.5, NAN, NAN])
+MOVED = pd.DataFrame(
+    [
+        {"before": before, "after": after, "seeds": seeds, "by_chance": seeds * 0.8 + 1}
+        for before, counts in {"frontier": (30, 4, 0), "teachable": (3, 9, 20)}.items()
+        for after, seeds in zip(("frontier", "teachable", "easy"), counts, strict=True)
+    ]
+)
 ARMS = pd.DataFrame([score("base", key="arm"), score("teachable", key="arm", **UP)])
 FLAT = pd.DataFrame([score("base", key="arm", **ZERO), score(LONG, key="arm", **ZERO)])
 TRIED = pd.DataFrame({"transform": ["rename", LONG], "tried": [40, 0], "kept": [9, 0]})
 MIX = {"organic": 30, "synthetic": 60, "self": 0}
+DOSES = pd.DataFrame(
+    [
+        score("teachable", key="arm", share=share, rows=round(80 * share), **UP)
+        for share in (0.25, 0.5, 1)
+    ]
+)
+STEPS = pd.DataFrame(
+    {
+        "run": ["random"] * 6 + [LONG],
+        "step": [*range(1, 7), 1],
+        "loss": [2.0, 1.6, 1.3, 1.2, 1.1, 1.0, NAN],
+        "heldout_accuracy": [NAN, NAN, 0.1, NAN, NAN, 0.2, NAN],
+        "learning_rate": 1e-3,
+        "tokens_per_second": 180.0,
+        "memory_mb": 1400.0,
+    }
+)
 CALLS |= {
+    "dose": (dose, [DOSES, "tapers"]),
+    "dose, one": (dose, [DOSES.tail(1), "cannot tell"]),
+    "dose, unknown": (dose, [DOSES.assign(high=None, delta=NAN), ""]),
+    "training": (training, [STEPS]),
+    "training, one step": (training, [STEPS.head(1)]),
+    "training, loss alone": (training, [STEPS[["run", "step", "loss"]]]),
     "flow": (flow, [{"read": 100, "kept": 50, "dropped": DROPS}]),
     "flow, nothing dropped": (flow, [{"read": 3, "kept": 3, "dropped": {}}]),
     "flow, nothing kept": (flow, [{"read": 3, "kept": 0, "dropped": {"bad": 3}}]),
@@ -99,6 +133,12 @@ CALLS |= {
     ),
     "passrates, one": (passrates, [RATES.head(1), (0.2, 0.9)]),
     "passrates, unknown tier": (passrates, [RATES.assign(tier="new")]),
+    "passrates, risks": (passrates, [RISKS]),
+    "passrates, nothing afresh": (passrates, [RISKS.drop(columns="fresh_rate")]),
+    "passrates, unknown risks": (passrates, [RISKS.assign(risk=NAN, fresh_rate=NAN)]),
+    "drift": (drift, [MOVED]),
+    "drift, long names": (drift, [MOVED.replace("frontier", LONG)]),
+    "drift, one tier": (drift, [MOVED.head(3)]),
     "arms": (arms, [ARMS, {"teachable": [2.0, 1.5, 1.1], "random": [2.0, 1.6]}]),
     "arms, no losses": (arms, [FLAT, {}]),
     "arms, odd losses": (arms, [FLAT, {"base": [], "random": [NAN], LONG: [1.0]}]),
@@ -155,8 +195,11 @@ def test_nothing_is_cut_off(name):
         flow.draw({}),
         passrates.draw(RATES.head(0)),
         passrates.draw(RATES.assign(pass_rate=NAN)),
+        drift.draw(MOVED.head(0)),
         arms.draw(ARMS.head(0), {}),
         yields.draw(TRIED.head(0), {}),
+        dose.draw(DOSES.head(0), "tapers"),
+        training.draw(STEPS.head(0)),
         matrix.draw(pd.DataFrame()),
         gains.draw(pd.DataFrame()),
     ],
@@ -212,6 +255,22 @@ def test_samples_say_how_rough_one_pass_rate_is():
     )
 
 
+def test_tiers_show_what_chose_them_and_what_came_after():
+    figure = passrates.draw(RISKS)
+    assert "risk\n25.0" in texts(figure)
+    squares = [line for line in figure.axes[1].lines if line.get_marker() == "s"]
+    assert [line.get_xdata()[0] for line in squares] == [0.25]
+    assert len(passrates.draw(RATES).axes) == 1
+
+
+def test_drift_stands_above_what_chance_would_do():
+    bars = drift.draw(MOVED).axes[0].patches
+    full = [bar.get_width() for bar in bars if bar.get_alpha() is None]
+    pale = [bar.get_width() for bar in bars if bar.get_alpha() is not None]
+    assert sum(full) == sum(pale) == pytest.approx(2)
+    assert full[-1] == 20 / 32
+
+
 def test_every_cell_of_the_matrix_has_its_interval():
     shown = texts(matrix.draw(pd.DataFrame(MATRIX)))
     assert "+14.0" in shown
@@ -241,6 +300,44 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
+def test_a_curve_that_tapers_says_so():
+    shown = texts(dose.draw(DOSES, "tapers", base=0.2))
+    assert "the gain tapers" in shown
+    assert "25 %\n20 rows" in shown
+
+
+def test_a_live_view_is_drawn_by_hand_and_not_headless(monkeypatch):
+    class Shown:
+        def __init__(self):
+            self.figures = []
+
+        def __call__(self, figure, display_id=None):
+            self.figures.append(figure)
+            return self
+
+        def update(self, figure):
+            self.figures.append(figure)
+
+    shown = Shown()
+    monkeypatch.setitem(sys.modules, "ipykernel", training)
+    monkeypatch.setattr("IPython.display.display", shown)
+    monkeypatch.setattr(training, "EVERY_SECONDS", 0)
+    row = {"step": 1, "loss": 2.0}
+    monkeypatch.setenv("PHI_KIT_HEADLESS", "1")
+    with training.Live() as view:
+        view.watch("random")(row)
+    assert shown.figures == []
+    assert view.table().to_dict("records") == [{"run": "random", **row}]
+    monkeypatch.delenv("PHI_KIT_HEADLESS")
+    with training.Live() as view:
+        view.watch("random")(row)
+        view.watch("random")({"step": 1, "loss": 2.0, "heldout_accuracy": 0.4})
+        view.watch("teachable")(row)
+    assert len(shown.figures) == 4  # one for each row, one at the end
+    assert "held-out accuracy" in texts(shown.figures[-1])
+    assert "Steps done: n = 1" in texts(shown.figures[-1])
+
+
 def test_pyplot_is_never_touched_and_matplotlib_only_when_drawing():
     modules = sorted(Path(plots.__file__).parent.glob("*.py"))
     names = [f"phi_kit.plots.{path.stem}" for path in modules if path.stem != "sheet"]
@@ -263,7 +360,7 @@ def test_every_module_has_one_public_function_named_draw():
         ]
         assert [name for name in functions if name[0] != "_"] == ["draw"], path.name
         found += 1
-    assert found == 7
+    assert found == 10
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,21 @@ def filter_edge(_):
         "samples": 8,
         "truncated": 0.031,
         "band": [0.1, 0.75],
-        "control": {"rows": 391, "tokens": 48_200},
-        "teachable": {"rows": 380, "tokens": 48_310},
+        "risk": {"easy": 0.08, "teachable": 0.125, "frontier": 0.1},
+        "doubt": 0.049,
+        "control": {"rows": 391, "tokens": 48_200, "trained": 4_010},
+        "teachable": {"rows": 380, "tokens": 48_310, "trained": 4_000},
+        "measured_afresh": {
+            "chosen": score(0.41, 380),
+            "expected": score(0.35, 380),
+            "fresh": score(0.34, 380),
+        },
+        "reference": {
+            "without_gold": 40,
+            "answered": 31,
+            "gold_slice": {"sure": 36, "wrong": 3, "low": 0.029, "high": 0.218},
+            "never_solved": {"asked": 120, "split": 25, "other": 4},
+        },
     }
 
 
@@ -63,8 +76,10 @@ def probe(domain):
     return {
         "arms": [
             score(0.34, arm="base", rows=0, tokens=0, verdict=None, **NO_GAIN),
-            score(0.37, arm="random", verdict="cannot tell", **arm, **over_base(FLAT)),
-            score(0.46, arm="teachable", verdict="better", **arm, **over_base(UP)),
+            score(0.37, arm="random", verdict="cannot tell", **arm, **over_base(FLAT))
+            | {"p": 0.31, "p_holm": 0.31},
+            score(0.46, arm="teachable", verdict="better", **arm, **over_base(UP))
+            | {"p": 0.0001, "p_holm": 0.0002},
         ],
         "teachable_vs_random": {**gain, "n": 120, "verdict": verdict},
         "losses": {

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from phi_kit.core.errors import RunError
 from phi_kit.train.qlora import Recipe, masked_loss, train
 from phi_kit.train.rows import Row, collate, encode
 
@@ -16,7 +15,7 @@ def asked(question):
 ROWS = [
     Row(asked(f"What is {a} + {b}?"), f"{a + b}") for a in range(4) for b in range(3)
 ]
-RECIPE = Recipe(rank=4, epochs=2, batch=4, warmup=0.1)
+RECIPE = Recipe(rank=4, epochs=6, batch=4, warmup=0.1)
 
 
 def wrapped(tiny):
@@ -75,8 +74,8 @@ def trained(tiny, tmp_path_factory):
 def test_a_run_is_repeatable_bit_for_bit(trained, tiny, tmp_path):
     _, folders, (one, other) = trained
     assert one == other
-    assert len(one.losses) == 6
-    assert one.losses[-1] < one.losses[0]
+    assert len(one.losses) == 18
+    assert sum(one.losses[-3:]) < sum(one.losses[:3])  # an epoch each
     weights = [(f / "adapter_model.safetensors").read_bytes() for f in folders]
     assert weights[0] == weights[1]
     another = train(tiny, ROWS, RECIPE, out=tmp_path / "arm", rng_seed=4)
@@ -87,8 +86,8 @@ def test_costs_are_counted(trained, tiny):
     _, _, (done, _) = trained
     encoded = [encode(tiny, row) for row in ROWS]
     assert (done.rows, done.too_long) == (12, 0)
-    assert done.tokens == 2 * sum(len(row.ids) for row in encoded)
-    assert done.trained_tokens == 2 * sum(row.trained for row in encoded)
+    assert done.tokens == 6 * sum(len(row.ids) for row in encoded)
+    assert done.trained_tokens == 6 * sum(row.trained for row in encoded)
 
 
 def test_the_student_comes_back_as_it_was(trained, tiny):
@@ -128,16 +127,3 @@ def test_nothing_is_written_beside_the_adapter(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train(tiny, ROWS[:4], RECIPE, out=tmp_path / "out", rng_seed=3)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_nan_stops_the_run_and_frees_the_student(tiny, tmp_path, monkeypatch):
-    from phi_kit.train import qlora
-
-    real = qlora.masked_loss
-    monkeypatch.setattr(
-        qlora, "masked_loss", lambda *a, **k: real(*a, **k) * float("nan")
-    )
-    with pytest.raises(RunError, match=r"NaN at step 1[\s\S]*lower learning_rate"):
-        train(tiny, ROWS, RECIPE, out=tmp_path / "out", rng_seed=3)
-    assert "peft_config" not in vars(tiny.model)
-    assert not (tmp_path / "out" / "adapter_model.safetensors").exists()

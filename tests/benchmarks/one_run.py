@@ -1,0 +1,173 @@
+"""The same training run by the kit and by TRL's SFTTrainer, and its peak memory.
+
+    python one_run.py ours|trl
+
+prints the losses and the peak resident memory of a process that did only that.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from phi_kit import domains
+from phi_kit.core.rng import label_seed
+from phi_kit.data.procedural import items
+from phi_kit.domains.asking import rows_of
+from phi_kit.models import catalog, loading
+from phi_kit.models.loading import Student
+from phi_kit.train import running
+from phi_kit.train.qlora import train
+from phi_kit.train.recipe import Recipe
+from phi_kit.train.rows import Row, encode
+from phi_kit.train.schedule import schedule
+
+ROWS, SEED, NAME = 48, 1, "arm"
+RECIPE = Recipe(epochs=1, batch=8, warmup=0)
+
+
+def quickstart_rows(student: Student, n: int = ROWS) -> list[Row]:
+    """Short questions of every family in turn, as the quickstart trains on them."""
+    math = domains.get("math")
+    streams = [
+        items("math", family, rng_seed=1, split="bench") for family in math.chosen()
+    ]
+    seeds = [next(streams[i % len(streams)]) for i in range(n)]
+    return rows_of(student, math, seeds, [seed.answer for seed in seeds])
+
+
+class Clock:
+    """Seconds of a Trainer's optimiser steps, without what comes before them."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def watch(self, trainer: Any) -> Any:
+        """Time a trainer's `train`."""
+        from transformers import TrainerCallback
+
+        clock = self
+
+        class Timed(TrainerCallback):
+            def on_step_begin(self, *_, **__):
+                self.began = time.perf_counter()
+
+            def on_step_end(self, *_, **__):
+                clock.seconds += time.perf_counter() - self.began
+
+        trainer.add_callback(Timed())
+        return trainer
+
+
+def ours(student: Student, rows: list[Row], clock: Clock) -> list[float]:
+    """The kit's trainer as the steps call it."""
+    real: Callable[..., Any] = running._trainer
+    running._trainer = lambda *arguments: clock.watch(real(*arguments))
+    try:
+        with TemporaryDirectory() as folder:
+            out = Path(folder, NAME)
+            return train(student, rows, RECIPE, out=out, rng_seed=SEED).losses
+    finally:
+        running._trainer = real
+
+
+def trl(
+    student: Student, rows: list[Row], clock: Clock, **settings: Any
+) -> list[float]:
+    """TRL's SFTTrainer as it comes, but for what the comparison needs.
+
+    Rows, data order, first adapter, learning rate, warm-up and clipping are ours. In
+    bf16, its default, it is many times slower on such a CPU and its losses are not
+    comparable: it computes in float32, and so does its adapter.
+    """
+    from datasets import Dataset
+    from peft import LoraConfig, get_peft_model
+    from trl import SFTConfig, SFTTrainer
+
+    encoded = [encode(student, row) for row in rows]
+    order = schedule(
+        encoded,
+        batch=RECIPE.batch,
+        epochs=[1.0] * len(encoded),
+        rng_seed=label_seed(SEED, "order"),
+    )
+    data = Dataset.from_list(
+        [
+            {
+                "input_ids": encoded[i].ids,
+                "completion_mask": [int(label >= 0) for label in encoded[i].labels],
+            }
+            for step in order
+            for i in step
+        ]
+    )
+    torch.manual_seed(label_seed(SEED, "adapter", NAME))
+    rank = RECIPE.rank
+    config = LoraConfig(
+        r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    model = get_peft_model(student.model, config)
+    fresh = {
+        n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad
+    }
+    with TemporaryDirectory() as folder:
+        arguments = SFTConfig(
+            output_dir=folder,
+            num_train_epochs=1,
+            learning_rate=RECIPE.learning_rate,
+            max_grad_norm=0.3,
+            train_sampling_strategy="sequential",
+            completion_only_loss=True,
+            bf16=False,
+            use_cpu=True,
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            **settings,
+        )
+        trainer = SFTTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=data,
+            processing_class=student.tokenizer,
+        )
+        for name, parameter in model.named_parameters():
+            if name in fresh:
+                parameter.data = fresh[name]
+        clock.watch(trainer).train()
+    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    model.unload()
+    vars(student.model).pop("peft_config", None)
+    return losses
+
+
+def plainly_loaded() -> Student:
+    """The model as one loads it for TRL, with nothing of the kit's around it."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = catalog.resolve("smollm2-135m")
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        quantization_config=loading.nf4(torch.float32),
+        device_map="cpu",
+    )
+    return Student("smollm2-135m", model, AutoTokenizer.from_pretrained(folder))
+
+
+if __name__ == "__main__":
+    which = sys.argv[1]
+    student = loading.load("smollm2-135m") if which == "ours" else plainly_loaded()
+    run = {"ours": ours, "trl": trl}[which]
+    losses = run(student, quickstart_rows(student), Clock())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"losses": losses, "peak": peak}))
