@@ -33,6 +33,7 @@ def test_holm(ps, adjusted):
     assert holm(ps) == pytest.approx(adjusted)
 
 
+@pytest.mark.slow
 def test_p_values():
     base = items(0.3)
     assert p_value(base, base, rng_seed=1) == 1.0
