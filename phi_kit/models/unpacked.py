@@ -6,7 +6,7 @@ Doing so once for a whole run of passes computes the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,19 +26,20 @@ def unpacked(model: Any) -> Iterator[bool]:
         Whether it was done: not on a GPU, whose kernels need no such copy, not
         for a model without 4-bit layers, and not if memory is short.
     """
-    layers = _packed(model)
+    layers = packed(model)
     done = bool(layers) and _room(layers)
     try:
         if done:
             for layer in layers:
-                layer.forward = partial(_forward, _floats(layer), layer.bias)
+                layer.forward = partial(_forward, floats(layer), layer.bias)
         yield done
     finally:
         for layer in layers:
             vars(layer).pop("forward", None)
 
 
-def _packed(model: Any) -> list[Any]:
+def packed(model: Any) -> list[Any]:
+    """A model's 4-bit layers that lie on a CPU and still compute as they came."""
     from bitsandbytes.nn import Linear4bit
 
     return [
@@ -54,11 +55,16 @@ def _packed(model: Any) -> list[Any]:
 def _room(layers: list[Any]) -> bool:
     import psutil
 
-    needed = sum(4 * layer.in_features * layer.out_features for layer in layers)
-    return needed < SHARE * psutil.virtual_memory().available
+    return float_bytes(layers) < SHARE * psutil.virtual_memory().available
 
 
-def _floats(layer: Any) -> torch.Tensor:
+def float_bytes(layers: Iterable[Any]) -> int:
+    """Memory that float32 copies of the layers' weights take."""
+    return sum(4 * layer.in_features * layer.out_features for layer in layers)
+
+
+def floats(layer: Any) -> torch.Tensor:
+    """A 4-bit layer's weight in the type it computes in, shape (out, in)."""
     from bitsandbytes.functional import dequantize_4bit
 
     weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state)

@@ -16,14 +16,15 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.models.unpacked import float_bytes, floats, packed
+
 if TYPE_CHECKING:
     import torch
 
 
 def extra_bytes(model: Any) -> int:
     """Memory that the float32 copies of a model's 4-bit weights take."""
-    layers = [module for module in model.modules() if _is_quantised(module)]
-    return sum(4 * layer.in_features * layer.out_features for layer in layers)
+    return float_bytes(packed(model))
 
 
 @contextmanager
@@ -47,10 +48,6 @@ def fused(model: Any, *, kept: bool) -> Iterator[None]:
             vars(layer).pop("forward", None)
 
 
-def _is_quantised(module: Any) -> bool:
-    return type(module).__name__ == "Linear4bit"
-
-
 def _plain(layer: Any) -> bool:
     """Whether it is what the operation below computes: nothing but `A` and `B`."""
     import torch
@@ -62,12 +59,11 @@ def _plain(layer: Any) -> bool:
 
 
 def _weight(base: Any, *, kept: bool) -> Callable[[], torch.Tensor]:
-    if not _is_quantised(base):
+    if type(base).__name__ != "Linear4bit":
         return lambda: base.weight
-    from bitsandbytes.functional import dequantize_4bit
 
     def made() -> torch.Tensor:
-        return dequantize_4bit(base.weight.data, base.weight.quant_state).float()
+        return floats(base).float()
 
     if not kept:
         return made
