@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from phi_kit.data.records import Seed
 from phi_kit.models.sampling import Sampler, Sampling, draw
-from phi_kit.verify.judge import ATTEMPTS, MAX_CHARS, failed, fence, objects
+from phi_kit.verify.judge import ATTEMPTS, failed, fence, parsed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,16 +115,7 @@ def prompt_for(question: str) -> str:
 
 def read(reply: str) -> Grade | str:
     """A grader's reply, or what is wrong with it."""
-    if len(reply) > MAX_CHARS:
-        return f"a reply of more than {MAX_CHARS} characters"
-    found = list(objects(reply))
-    if len(found) != 1:
-        return f"{len(found) or 'no'} JSON object{'s' * (len(found) > 1)} in the reply"
-    try:
-        return Grade.model_validate_json(found[0])
-    except ValidationError as error:
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return parsed(reply, Grade)
 
 
 def grades(complete: Complete, seeds: Sequence[Seed]) -> list[Grade | str]:

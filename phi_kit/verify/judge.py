@@ -19,6 +19,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -32,6 +33,9 @@ ATTEMPTS = 2  # the kit's own choice: one slip of the pen is forgiven, two are n
 MAX_CHARS = 20_000  # a longer response is not judged at all, rather than in part
 
 Anchor = tuple[str, str, Mapping[str, bool]]
+
+
+Form = TypeVar("Form", bound=BaseModel)
 
 
 class Reply(BaseModel):
@@ -118,10 +122,10 @@ def objects(reply: str) -> Iterator[str]:
             place = end
 
 
-def read(reply: str, criteria: Mapping[str, str]) -> Reply | str:
-    """A judge's reply, or what is wrong with it.
+def parsed(reply: str, form: type[Form]) -> Form | str:
+    """The one JSON object of a reply, or what is wrong with it.
 
-    Exactly one object has to be there: of two, one may be the response's own.
+    Exactly one has to be there: of two, one may be the response's own.
     """
     if len(reply) > MAX_CHARS:
         return f"a reply of more than {MAX_CHARS} characters"
@@ -129,11 +133,16 @@ def read(reply: str, criteria: Mapping[str, str]) -> Reply | str:
     if len(found) != 1:
         return f"{len(found) or 'no'} JSON object{'s' * (len(found) > 1)} in the reply"
     try:
-        read = Reply.model_validate_json(found[0])
+        return form.model_validate_json(found[0])
     except ValidationError as error:
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    if read.met.keys() != criteria.keys():
+
+
+def read(reply: str, criteria: Mapping[str, str]) -> Reply | str:
+    """A judge's reply, or what is wrong with it."""
+    read = parsed(reply, Reply)
+    if isinstance(read, Reply) and read.met.keys() != criteria.keys():
         return f"criteria {sorted(read.met)} instead of {sorted(criteria)}"
     return read
 
