@@ -70,17 +70,21 @@ def plan(names: list[str]) -> dict[str, list[str]]:
     return alone | {"+".join(names): names} if len(names) > 1 else alone
 
 
-def clean(run: StepRun) -> dict[str, pd.DataFrame]:
+def every_seal(run: StepRun) -> Seal:
+    """The seal over the benchmarks of all the study's domains."""
+    names = run.params.domains
+    return Seal.of(run.read("01_pick_domain", domain=name) for name in names)
+
+
+def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
     """Every domain's frozen rows but those that met a sealed item of any domain.
 
     Step 2 knows its own domain's seal only, so that it does not depend on which
     domains were picked before; what is merged is held against all of them, and
     so are its ancestors.
     """
-    names = run.params.domains
-    seal = Seal.of(run.read("01_pick_domain", domain=name) for name in names)
     found, judged = {}, []
-    for name in names:
+    for name in run.params.domains:
         table = frozen.thaw(run.read("05_synthesize", domain=name))
         seeds = from_frame(table)
         known = {seed.id: seed for seed in seeds}
@@ -102,14 +106,16 @@ class Part:
     recipe: Recipe
 
 
-def training_parts(run: StepRun, student: loading.Student) -> dict[str, Part]:
+def training_parts(
+    run: StepRun, student: loading.Student, seal: Seal
+) -> dict[str, Part]:
     """The clean rows of every domain's frozen data set, rendered.
 
     Raises:
         DataError: the seals leave a domain without rows.
     """
     found = {}
-    for name, table in clean(run).items():
+    for name, table in clean(run, seal).items():
         if table.empty:
             raise DataError(
                 f"every row of {name} overlaps a sealed item",
@@ -139,8 +145,9 @@ def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, training.Live() as view:
         student = loading.load(params.model)
-        parts = training_parts(run, student)
         cards = {n: run.read("01_pick_domain", domain=n) for n in params.domains}
+        seal = every_seal(run)  # once: it indexes every item
+        parts = training_parts(run, student, seal)
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}
         items = {
             ("base", name): per_item(
@@ -158,6 +165,7 @@ def run(params: Params) -> StepRun:
                 [parts[n] for n in names],
                 folder=folder,
                 view=view,
+                seal=seal,
                 cards={n: cards[n] for n in names},
                 dev=dev,
             )
@@ -188,12 +196,12 @@ def _train(
     *,
     folder: Path,
     view: training.Live,
+    seal: Seal,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],
 ) -> Trained:
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
-    every = [run.read("01_pick_domain", domain=name) for name in params.domains]
 
     def heldout(tuned: loading.Student) -> float:
         found = _ask_all(tuned, "held out", cards, dev, params=params).values()
@@ -205,7 +213,7 @@ def _train(
         recipes.merged(part.recipe for part in parts),
         out=folder,
         rng_seed=params.rng_seed,
-        sealed=Seal.of(every).hit,
+        sealed=seal.hit,
         epochs=[often for part in parts for often in part.epochs],
         around=Around(run.work, run.logs, view.watch(folder.name), heldout),
     )
