@@ -342,8 +342,13 @@ def test_a_busy_server_gets_fewer_requests_at_once():
 
 
 def test_concurrency_is_bounded_and_used():
+    """Eight wait for each other, so that all of them must be under way."""
+
     def behave(handler, request, number):
-        time.sleep(0.02)
+        deadline = time.monotonic() + 20
+        while server.most_running < 8 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(0.02)  # long enough for a ninth, were there one
         handler.answer(request)
 
     with serving(behave) as server:
