@@ -35,7 +35,8 @@ test: $(READY) ## run the everyday tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
 
 test-slow: $(READY) ## run the slow tests: real notebooks, kills, conversions
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow \
+	  -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-all: $(READY) ## run every test there is, measurements and browser too
 	$(BIN)/python -m pytest -m "" $(ARGS)

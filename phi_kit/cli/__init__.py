@@ -31,6 +31,7 @@ from phi_kit.cli.common import (
 )
 from phi_kit.cli.export import export
 from phi_kit.cli.ledger import ledger
+from phi_kit.cli.plan import plan
 from phi_kit.core.errors import PhiKitError
 
 
@@ -65,6 +66,7 @@ models = typer.Typer(no_args_is_help=True, help="The models known by name.")
 app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
 app.command()(export)
+app.command()(plan)
 
 
 @app.callback(invoke_without_command=True)

@@ -41,7 +41,7 @@ class Procedural(Weighted):
     """Items of the study's families, in equal parts; `limit` counts them all."""
 
     kind: Literal["procedural"] = "procedural"
-    limit: int = Field(280, ge=1)
+    limit: int = Field(160, ge=1)
 
     @property
     def name(self) -> str:

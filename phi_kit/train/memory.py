@@ -76,12 +76,10 @@ def fit(
     """
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     left = max(0, int(SHARE * (room or free)()) - PER_WEIGHT * trained)
-    layers = max(1, getattr(model.config, "num_hidden_layers", 1))
     kept = saved_per_token(model)
     wanted = recipe.gradient_checkpointing
     needed = wanted == "on" or (wanted == "auto" and kept * longest > left)
-    # One layer's activations exist while it is computed again.
-    each = _boundary(model, layers) + kept // layers if needed else kept
+    each = computed_twice(model, kept) if needed else kept
     tokens = max(1, min(ENOUGH[device()], left // max(1, each)))
     return Fit(max(tokens, longest), needed, padded, each)
 
@@ -108,9 +106,16 @@ def saved_per_token(model: Any, *, tokens: int = 16) -> int:
     return total // tokens
 
 
-def _boundary(model: Any, layers: int) -> int:
-    width = model.config.get_text_config().hidden_size
-    return layers * width * model.dtype.itemsize
+def computed_twice(model: Any, kept: int) -> int:
+    """Bytes per token with checkpointing: every layer's input, and one in full.
+
+    Args:
+        model: PEFT-wrapped.
+        kept: bytes per token without.
+    """
+    config = model.config.get_text_config()
+    layers = max(1, getattr(config, "num_hidden_layers", 1))
+    return layers * config.hidden_size * model.dtype.itemsize + kept // layers
 
 
 def checkpointing(model: Any, wanted: bool) -> None:

@@ -95,7 +95,8 @@ def _fit(student: Student, plan: Plan) -> dict[str, Any]:
     """Train, from the last checkpoint if there is one; the adapter is saved."""
     last, resumed = plan.kept.last(), plan.kept.step
     with ExitStack() as stack:
-        model = stack.enter_context(_adapted(student, plan))
+        seed = label_seed(plan.seed, "adapter", plan.name)
+        model = stack.enter_context(adapted(student, plan.recipe.rank, seed=seed))
         stack.enter_context(_fast(model, plan.recipe))
         apart = layout.rows_stay_apart(model, longest=plan.longest)
         if apart:
@@ -126,22 +127,36 @@ def _fast(model: Any, recipe: Recipe) -> AbstractContextManager[None]:
     """LoRA layers in one operation, with the frozen weights as floats if they fit."""
     if device() != "cpu":  # there the libraries' own kernels do it
         return nullcontext()
-    roomy = 4 * extra_bytes(model) < memory.free()
-    return fused(model, kept={"on": True, "off": False}.get(recipe.dequantise, roomy))
+    return fused(model, kept=keeps_floats(model, recipe))
+
+
+def keeps_floats(model: Any, recipe: Recipe) -> bool:
+    """Whether the frozen weights are laid out as floats for the run.
+
+    Only on a CPU: if the recipe says so, or if four times as much is free.
+    """
+    if device() != "cpu":
+        return False
+    if recipe.dequantise == "auto":
+        return 4 * extra_bytes(model) < memory.free()
+    return recipe.dequantise == "on"
 
 
 @contextmanager
-def _adapted(student: Student, plan: Plan) -> Iterator[Any]:
-    """The student with a fresh adapter on; taken off again."""
+def adapted(student: Student, rank: int, *, seed: int = 0) -> Iterator[Any]:
+    """The student with a fresh adapter on every linear layer; taken off again.
+
+    Args:
+        student: the frozen model.
+        rank: of the adapter; its alpha is the same.
+        seed: of its first weights.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
 
-    torch.manual_seed(label_seed(plan.seed, "adapter", plan.name))
+    torch.manual_seed(seed)
     config = LoraConfig(
-        r=plan.recipe.rank,
-        lora_alpha=plan.recipe.rank,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
+        r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM"
     )
     model = get_peft_model(student.model, config)
     try:

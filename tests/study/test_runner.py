@@ -222,7 +222,7 @@ def test_an_interrupted_run_says_so_and_leaves_no_kernel(project, how, code):
     process, kernel = started_in_the_middle(project)
     process.send_signal(how)
     try:
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

@@ -1,0 +1,68 @@
+"""`phi-kit plan`: what a study will take, before it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from .common import Sets, StudyFile
+
+
+def plan(
+    study: StudyFile,
+    *,
+    sets: Sets = None,
+    memory_gb: Annotated[
+        float | None,
+        typer.Option(
+            "--memory-gb",
+            metavar="GB",
+            min=0,
+            help="does training fit a GPU of this size? no probe",
+        ),
+    ] = None,
+    watts: Annotated[
+        float, typer.Option("--watts", min=0, help="the machine's power at work")
+    ] = 0.0,
+    per_kwh: Annotated[
+        float, typer.Option("--per-kwh", min=0, help="price of energy")
+    ] = 0.0,
+    per_hour: Annotated[
+        float, typer.Option("--per-hour", min=0, help="price of the machine")
+    ] = 0.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1, help="of the probe, without loading")
+    ] = 40.0,
+) -> None:
+    """Say what each step takes: time, memory, tokens, energy, money.
+
+    A probe of about a minute asks and trains a few of the study's own seeds.
+    """
+    from phi_kit.models.loading import device
+    from phi_kit.study import files, pace, plan_lines, planning
+    from phi_kit.train import memory
+
+    units = files.load(study, sets or ()).units()
+    elsewhere = memory_gb is not None
+    room = 1e9 * memory_gb if elsewhere else memory.free()
+    kind = "cuda" if elsewhere else device()
+    found = planning.by_formula(units, room, kind=kind)
+    hopeless = not found.fits or found.rung.model != found.wish.model
+    if elsewhere or hopeless:  # here a model that does not fit is not even loaded
+        _say(plan_lines.fitting(found))
+        if not found.fits or (hopeless and not elsewhere):
+            raise typer.Exit(1)
+        return
+    measured = pace.measure(units, seconds=seconds / 2)
+    prices = planning.Prices(watts, per_kwh, per_hour)
+    _say(plan_lines.table(planning.steps(units, measured), measured, prices))
+    if measured.peak:
+        here = planning.by_probe(units, measured.peak, measured.free)
+        _say(plan_lines.fitting(here))
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line)

@@ -1,0 +1,124 @@
+"""How much memory a QLoRA step takes, from a model's sizes alone: term by term.
+
+For a card that is elsewhere, or a model that is not loaded yet; what is loaded is
+measured (`estimate`). Counted from transformers' modelling code of Llama and Phi-3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from phi_kit.models.shapes import Shape
+
+from .loss import BLOCK
+
+# 4 bits, an 8-bit constant per 64 weights, a float32 per 256 of those constants:
+# 4.127 bits a weight (QLoRA, arXiv 2305.14314, section 3). Without double
+# quantisation the constant is a float32.
+NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
+NF4_ONCE = 0.5 + 4 / 64
+BF16 = 2
+# Logits in bf16 and float32, their exponentials, the gradient of either: bytes of a
+# position and a token. The figures below have the same 16 for transformers' loss.
+LOGIT = 16
+# The driver's context, and what the allocator holds beyond what was asked for: on a
+# Tesla T4 0.15 GB, and 3 to 14 % (fitcheck-llm 0.3.1, its README's measurements).
+# The margin here is the kit's own choice.
+CONTEXT, SLACK = 0.5e9, 0.10
+
+
+@dataclass(frozen=True)
+class Micro:
+    """One micro-batch, and how it is trained on.
+
+    Attributes:
+        tokens: in it.
+        rank: of the adapter on every linear layer.
+        checkpointing: activations are computed again in the backward pass.
+        logits: positions whose logits exist at once; the kit's loss takes
+            blocks, most others take all.
+        adapted: weights of the adapter, where not every linear layer has one.
+        moments: bytes of the optimiser per adapter weight: 2 in 8 bits, else 8.
+        nf4: bytes per packed weight.
+        other: bytes per weight that is not packed.
+        number: bytes of a number in an activation: 2 in bf16, 4 on most CPUs.
+    """
+
+    tokens: int
+    rank: int = 16
+    checkpointing: bool = False
+    logits: int | None = None
+    adapted: int | None = None
+    moments: int = 2
+    nf4: float = NF4
+    other: int = BF16
+    number: int = BF16
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes by term.
+
+    Attributes:
+        weights: of the frozen model.
+        adapter: weights and gradients in float32, and the optimiser's moments.
+        activations: what is kept for the backward pass.
+        head: logits and their gradient.
+        unpacked: the largest layer as floats, for its product.
+    """
+
+    weights: float
+    adapter: float
+    activations: float
+    head: float
+    unpacked: float
+
+    @property
+    def tensors(self) -> float:
+        """What is allocated at the peak."""
+        return sum(asdict(self).values())
+
+    @property
+    def total(self) -> float:
+        """What the card must have, the margin included."""
+        return CONTEXT + self.tensors * (1 + SLACK)
+
+
+def kept(shape: Shape, rank: int) -> int:
+    """Numbers of one token that one block keeps for its backward pass.
+
+    Two norms keep their input in float32, which counts twice (4 widths), and hand on
+    one each (2); queries, attention's output and its copy for the projection (3); keys
+    and values; gate, up, the activated gate and the product (4 inner widths); and the
+    low-rank half of each adapter.
+    """
+    adapters = rank * len(shape.linear) // shape.layers
+    return 9 * shape.hidden + 2 * shape.keys + 4 * shape.inner + adapters
+
+
+def footprint(shape: Shape, micro: Micro) -> Memory:
+    """The peak of a training step: frozen NF4 weights, a float32 adapter.
+
+    Args:
+        shape: the model's sizes.
+        micro: what is trained on at once, and how.
+    """
+    adapted = micro.adapted
+    if adapted is None:
+        adapted = shape.adapter(micro.rank)
+    block = kept(shape, micro.rank)
+    if micro.checkpointing:
+        # The input of every block, and one block in full while it is redone.
+        per_token = shape.hidden * shape.layers + block
+    else:
+        per_token = block * shape.layers
+    logits = micro.logits
+    if logits is None:
+        logits = min(micro.tokens, max(1, BLOCK // shape.vocabulary))
+    return Memory(
+        weights=shape.packed * micro.nf4 + shape.other * micro.other,
+        adapter=adapted * (4 + 4 + micro.moments),
+        activations=micro.number * micro.tokens * per_token,
+        head=logits * shape.vocabulary * LOGIT,
+        unpacked=micro.number * max(one * other for one, other in shape.linear),
+    )

@@ -1,0 +1,80 @@
+"""Training in a process of its own: what memory was predicted, and what it took.
+
+    python peak_run.py NAME
+
+prints both in bytes. The peak is the kernel's own count, reset before training.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from phi_kit.models import loading
+from phi_kit.train.estimate import predicted
+from phi_kit.train.qlora import train
+from phi_kit.train.recipe import Recipe
+from phi_kit.train.rows import Row
+
+RUNS = {
+    # rows, tokens of each or so, recipe
+    "short": (16, 60, Recipe(epochs=1, batch=8)),
+    "long": (
+        4,
+        900,
+        Recipe(
+            epochs=1,
+            batch=4,
+            rank=8,
+            max_row_tokens=1024,
+            gradient_checkpointing="on",
+        ),
+    ),
+    "wide": (
+        8,
+        240,
+        Recipe(
+            epochs=1, batch=2, rank=64, dequantise="off", gradient_checkpointing="off"
+        ),
+    ),
+}
+
+
+def rows_of(student: loading.Student, number: int, tokens: int) -> list[Row]:
+    """Rows of about so many tokens, half of them trained on, no two parts alike."""
+    draw = random.Random(number)
+    half = tokens // 4  # a number and its space are two tokens
+    found = []
+    for _ in range(number):
+        asked, said = (
+            " ".join(str(draw.randrange(10)) for _ in range(half)) for _ in "ab"
+        )
+        found.append(Row(student.render("Go on.", asked), said, ("Go on.", asked)))
+    return found
+
+
+def peak() -> int:
+    """The process's peak resident memory since it was last reset."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if "VmHWM" in line).split()[1])
+
+
+def main(name: str) -> None:
+    """Predict, train, compare."""
+    number, tokens, recipe = RUNS[name]
+    student = loading.load("smollm2-135m")
+    rows = rows_of(student, number, tokens)
+    said = predicted(student, recipe, rows=rows)
+    Path("/proc/self/clear_refs").write_text("5")
+    with TemporaryDirectory() as folder:
+        done = train(student, rows, recipe, out=Path(folder, name), rng_seed=1)
+    found = {"predicted": said.total, "measured": peak(), "tokens": done.tokens}
+    terms = {key: value for key, value in vars(said).items() if isinstance(value, int)}
+    print(json.dumps({**found, **terms, "fit": said.fit.__dict__, "rows": done.rows}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
