@@ -238,6 +238,8 @@ def by_probe(units: Sequence[Unit], peak: Peak, free: float) -> Fitting:
 def wished(units: Sequence[Unit], *, kind: str) -> Rung:
     """How the study would train if memory were no matter: its hardest run."""
     training = [u.params for u in units if u.step in ("probe_sft", "expand_domains")]
+    for params in training:
+        params.require_weights()
     row = max(params.max_row_tokens for params in training)
     return Rung(
         model=training[0].model,

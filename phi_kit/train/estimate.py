@@ -13,7 +13,7 @@ from typing import Any
 
 from phi_kit.models.loading import Student, device
 
-from . import layout, memory
+from . import layout, memory, stepping
 from .footprint import LOGIT
 from .fused import extra_bytes, fused
 from .ladder import Rung
@@ -79,8 +79,6 @@ def predicted(student: Student, recipe: Recipe, *, rows: Sequence[Row]) -> Peak:
         recipe: rank, batch, whether weights are kept as floats.
         rows: those of the run, or a sample of them.
     """
-    memory.release()
-    before = int(1e6 * memory.used())
     encoded = [encode(student, row) for row in rows]
     encoded = [row for row in encoded if len(row.ids) <= recipe.max_row_tokens]
     longest = max(len(row.ids) for row in encoded)
@@ -101,6 +99,10 @@ def predicted(student: Student, recipe: Recipe, *, rows: Sequence[Row]) -> Peak:
             kept = memory.saved_per_token(model)
         twice = memory.computed_twice(model, kept)
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    stepping.trainer_class()  # what the Trainer imports counts as well
+    memory.release()
+    # Only now: libraries have by then laid out what they keep for themselves.
+    before = int(1e6 * memory.used())
     part = _largest(encoded, recipe.batch, fit)
     tokens = sum(len(row.ids) for row in part)
     config = student.model.config.get_text_config()

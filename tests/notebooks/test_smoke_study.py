@@ -194,3 +194,20 @@ def test_plain_papermill_lands_in_the_same_folders_from_anywhere(study, tmp_path
     assert changed == {"puzzles/02_collect_seeds"}
     path = runs / "smoke" / "puzzles" / "02_collect_seeds" / "manifest.json"
     assert json.loads(path.read_text())["params"]["max_chars"] == 900
+
+
+def test_a_plan_of_it_comes_true(study, tmp_path, monkeypatch):
+    """Within a factor of 2.5, on a machine that does other things as well."""
+    from phi_kit.study import files, pace, planning
+
+    runs, _ = study
+    took = sum(
+        json.loads(path.read_text())["seconds"]
+        for path in (runs / "smoke").rglob("manifest.json")
+    )
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path))
+    units = files.load("smoke").units()
+    steps = planning.steps(units, pace.measure(units, seconds=10))
+    said = sum(step.seconds - planning.NOTEBOOK for step in steps)
+    assert took / 2.5 < said < took * 2.5
+    assert all(step.most >= step.seconds for step in steps)

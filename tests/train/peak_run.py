@@ -19,26 +19,23 @@ from phi_kit.train.qlora import train
 from phi_kit.train.recipe import Recipe
 from phi_kit.train.rows import Row
 
+# Rows, tokens of each or so, recipe.
 RUNS = {
-    # rows, tokens of each or so, recipe
-    "short": (16, 60, Recipe(epochs=1, batch=8)),
+    "short": (16, 60, {"batch": 8}),
     "long": (
         4,
         900,
-        Recipe(
-            epochs=1,
-            batch=4,
-            rank=8,
-            max_row_tokens=1024,
-            gradient_checkpointing="on",
-        ),
+        {
+            "batch": 4,
+            "rank": 8,
+            "max_row_tokens": 1024,
+            "gradient_checkpointing": "on",
+        },
     ),
     "wide": (
         8,
         240,
-        Recipe(
-            epochs=1, batch=2, rank=64, dequantise="off", gradient_checkpointing="off"
-        ),
+        {"batch": 2, "rank": 64, "dequantise": "off", "gradient_checkpointing": "off"},
     ),
 }
 
@@ -64,7 +61,8 @@ def peak() -> int:
 
 def main(name: str) -> None:
     """Predict, train, compare."""
-    number, tokens, recipe = RUNS[name]
+    number, tokens, settings = RUNS[name]
+    recipe = Recipe(epochs=1, **settings)
     student = loading.load("smollm2-135m")
     rows = rows_of(student, number, tokens)
     said = predicted(student, recipe, rows=rows)

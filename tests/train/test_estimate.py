@@ -1,0 +1,30 @@
+"""Memory predicted before training, against what the kernel counted."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .peak_run import RUNS
+
+HERE = Path(__file__).resolve()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the kernel's count")
+@pytest.mark.parametrize("name", RUNS)
+def test_predicted_peak_memory(name):
+    """Short rows, checkpointing over long ones, a high rank with packed weights."""
+    done = subprocess.run(
+        [sys.executable, str(HERE.with_name("peak_run.py")), name],
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[2]), "PHI_KIT_LEDGER": "off"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["predicted"] == pytest.approx(found["measured"], rel=0.15), found
