@@ -36,7 +36,7 @@ test: $(READY) ## run the everyday tests
 
 test-slow: $(READY) ## run the slow tests: real notebooks, kills, conversions
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow \
-	  -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	  -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-all: $(READY) ## run every test there is, measurements and browser too
 	$(BIN)/python -m pytest -m "" $(ARGS)

@@ -6,6 +6,13 @@ import pytest
 
 # Nothing a test samples goes into, or comes from, a ledger that it has not made.
 os.environ["PHI_KIT_LEDGER"] = "off"
+# Begun last, these would keep one worker busy long after the others.
+LONGEST = ("test_smoke_study", "test_replay_study")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first; with --no-loadscope-reorder xdist keeps that."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Params(StepParams):
     WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
-    samples: int = Field(4, ge=1)
+    samples: int = Field(3, ge=1)
     max_tokens: int = Field(16, ge=1)
     temperature: float = Field(0.6, ge=0)
 

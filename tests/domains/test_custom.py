@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from own_study import STUDY, sums, written
 from typer.testing import CliRunner
 
 from phi_kit import domains
@@ -24,34 +21,13 @@ from phi_kit.models import loading
 from phi_kit.steps import filter_edge, pick_domain
 from phi_kit.study import files
 
-ROOT = Path(__file__).resolve().parents[2]
-STUDY = """\
-study: own
-domains:
-  plus:
-    verifier: numeric
-    instruction: Give only the answer.
-    sources:
-      - {path: PATH, question: Question, answer: Answer}
-"""
 SUM = Seed("plus", "What is 3 + 5?", "8")
 
 
 @pytest.fixture
 def rows(tmp_path) -> Path:
     """Sixty sums as a CSV."""
-    path = tmp_path / "sums.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["Question", "Answer"])
-        for n in range(60):
-            writer.writerow([f"What is {n % 8} plus {n // 8}?", n % 8 + n // 8])
-    return path
-
-
-def written(path: Path, text: str, rows: Path) -> Path:
-    path.write_text(text.replace("PATH", str(rows)))
-    return path
+    return sums(tmp_path / "sums.csv")
 
 
 def of(path, **more) -> Definition:
@@ -293,27 +269,3 @@ def test_the_command_lists_and_shows(installed):
         assert part in shown
     wrong = CliRunner().invoke(app, ["domains", "maths"])
     assert wrong.exit_code == 1
-
-
-@pytest.mark.slow
-def test_a_domain_in_yaml_alone_goes_through_all_seven_steps(tmp_path, rows):
-    text = STUDY + (
-        "pick_domain: {dev_items: 8, test_items: 8, samples: 1, max_tokens: 8}\n"
-        "filter_edge: {samples: 4, max_tokens: 8}\nprobe_sft: {epochs: 1}\n"
-        "expand_domains: {epochs: 1}\nbenchmark: {samples: 1, max_tokens: 8}\n"
-    )
-    path = written(tmp_path / "own.yaml", text, rows)
-    runs = tmp_path / "runs"
-    done = subprocess.run(
-        [sys.executable, "-m", "phi_kit", "run", str(path)],
-        env={**os.environ, "PHI_KIT_RUNS": str(runs)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(list((runs / "own").rglob("manifest.json"))) == 7
-    flow = json.loads((runs / "own/plus/02_collect_seeds/manifest.json").read_text())
-    assert flow["flow"]["read"] == 60
-    assert flow["flow"]["dropped"]["sealed"] == 16

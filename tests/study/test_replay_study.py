@@ -1,4 +1,7 @@
-"""The seven real notebooks from a recorded ledger, with no model in reach."""
+"""A domain of one's own through the seven real notebooks, and again from the ledger.
+
+The second time with no model in reach.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import own_study
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-STUDY = [str(ROOT / "params" / "smoke.yaml"), "--set", "domains=[math]"]
 
 pytestmark = pytest.mark.slow
 
@@ -29,13 +30,24 @@ def phi_kit(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def replayed(ledger: Path, runs: Path, *words: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The study file."""
+    folder = tmp_path_factory.mktemp("own")
+    rows = own_study.sums(folder / "sums.csv")
+    text = own_study.STUDY + own_study.SMALL
+    return str(own_study.written(folder / "own.yaml", text, rows))
+
+
+def replayed(
+    own: str, ledger: Path, runs: Path, *words: str
+) -> subprocess.CompletedProcess[str]:
     """Replay where there is no model, and no way to get one."""
     return phi_kit(
         "ledger",
         "replay",
         str(ledger),
-        *STUDY,
+        own,
         *words,
         PHI_KIT_RUNS=str(runs),
         PHI_KIT_CACHE=str(runs / "cache"),
@@ -52,21 +64,27 @@ def manifests(runs: Path) -> dict[str, dict]:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded(own: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folders of a study that a model has carried out, and its ledger."""
     runs = tmp_path_factory.mktemp("recorded")
-    done = phi_kit("run", *STUDY, PHI_KIT_RUNS=str(runs))
+    done = phi_kit("run", own, PHI_KIT_RUNS=str(runs))
     assert done.returncode == 0, done.stdout + done.stderr
     return runs
 
 
 @pytest.fixture(scope="module")
-def again(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def again(own: str, recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same from the ledger."""
     runs = tmp_path_factory.mktemp("replayed")
-    done = replayed(recorded / "ledger.sqlite", runs)
+    done = replayed(own, recorded / "ledger.sqlite", runs)
     assert done.returncode == 0, done.stdout + done.stderr
     return runs
+
+
+def test_rows_of_a_users_own_file_go_through_all_steps(recorded):
+    collected = manifests(recorded)["own/plus/02_collect_seeds"]
+    assert collected["flow"]["read"] == 60
+    assert collected["flow"]["dropped"]["sealed"] == 16
 
 
 def test_the_same_study_comes_out(recorded, again):
@@ -84,8 +102,8 @@ def test_the_same_study_comes_out(recorded, again):
 def test_every_manifest_and_the_report_say_so(recorded, again):
     assert {m["replayed"] for m in manifests(recorded).values()} == {False}
     assert {m["replayed"] for m in manifests(again).values()} == {True}
-    assert "Replayed: no step" in (again / "smoke" / "report.html").read_text()
-    assert "Replayed:" not in (recorded / "smoke" / "report.html").read_text()
+    assert "Replayed: no step" in (again / "own" / "report.html").read_text()
+    assert "Replayed:" not in (recorded / "own" / "report.html").read_text()
 
 
 def test_no_model_was_there(recorded, again):
@@ -96,7 +114,7 @@ def test_no_model_was_there(recorded, again):
     assert not list(again.rglob("*.safetensors"))
 
 
-def test_a_missing_sample_is_named_and_not_invented(recorded, tmp_path):
+def test_a_missing_sample_is_named_and_not_invented(own, recorded, tmp_path):
     copy = tmp_path / "copy.sqlite"
     with (
         sqlite3.connect(recorded / "ledger.sqlite") as plain,
@@ -107,36 +125,36 @@ def test_a_missing_sample_is_named_and_not_invented(recorded, tmp_path):
             "SELECT key, prompt FROM samples WHERE model LIKE '%+%' LIMIT 1"
         ).fetchone()
         other.execute("DELETE FROM samples WHERE key = ?", [key])
-    done = replayed(copy, tmp_path / "runs")
+    done = replayed(own, copy, tmp_path / "runs")
     assert done.returncode == 1
     said = " ".join(done.stderr.split())
     assert "the ledger has no sample 0 of smollm2-135m+" in said
     question = prompt.partition("user")[2].split("<|im_end|>")[0].strip()
     assert question.splitlines()[0] in done.stderr
     finished = manifests(tmp_path / "runs")
-    assert "smoke/math/03_filter_edge" in finished
-    assert "smoke/07_benchmark" not in finished
+    assert "own/plus/03_filter_edge" in finished
+    assert "own/07_benchmark" not in finished
 
 
-def test_a_replay_is_refused_over_the_real_run(recorded):
+def test_a_replay_is_refused_over_the_real_run(own, recorded):
     before = manifests(recorded)
-    done = replayed(recorded / "ledger.sqlite", recorded, "--redo")
+    done = replayed(own, recorded / "ledger.sqlite", recorded, "--redo")
     shutil.rmtree(recorded / "cache", ignore_errors=True)
     assert done.returncode == 1
     assert "would write over it" in done.stderr
     assert manifests(recorded) == before
 
 
-def test_nothing_is_written_into_the_ledger(recorded, tmp_path):
+def test_nothing_is_written_into_the_ledger(own, recorded, tmp_path):
     file = recorded / "ledger.sqlite"
     before = hashlib.sha256(file.read_bytes()).hexdigest()
-    done = replayed(file, tmp_path, "--to", "collect_seeds")
+    done = replayed(own, file, tmp_path, "--to", "collect_seeds")
     assert done.returncode == 0, done.stderr
     assert hashlib.sha256(file.read_bytes()).hexdigest() == before
 
 
-def test_the_next_run_pays_for_nothing(recorded):
-    done = phi_kit("run", *STUDY, "--from", "7", "--redo", PHI_KIT_RUNS=str(recorded))
+def test_the_next_run_pays_for_nothing(own, recorded):
+    done = phi_kit("run", own, "--from", "7", "--redo", PHI_KIT_RUNS=str(recorded))
     assert done.returncode == 0, done.stderr
     (last,) = [m for s, m in manifests(recorded).items() if "07_" in s]
     assert last["samples"]["paid"] == 0

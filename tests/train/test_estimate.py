@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from .peak_run import RUNS
+from peak_run import RUNS
 
 HERE = Path(__file__).resolve()
 
