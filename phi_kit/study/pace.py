@@ -7,9 +7,10 @@ step 4 would, with the same code. Nothing of it goes into run folders or the led
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +35,7 @@ from .reader import Unit
 
 SECONDS = 20.0  # for sampling, and as much for training; loading comes on top
 SEEDS = 32  # of a domain at most
+ROUNDS = (2, 10, SEEDS)  # so many have been asked after each
 TRIAL = 256  # tokens of an answer that the probe waits for
 
 
@@ -104,6 +106,24 @@ def measure(units: Sequence[Unit], *, seconds: float = SECONDS) -> Pace:
         ModelError: the model cannot be loaded, or is an endpoint.
         DataError: the first seeds of a domain cannot be read or trained on.
     """
+    with _no_ledger():
+        return _measured(units, seconds)
+
+
+@contextmanager
+def _no_ledger() -> Iterator[None]:
+    """Past the ledger: what it has would take no time, and a probe is not kept."""
+    before = os.environ.get("PHI_KIT_LEDGER")
+    os.environ["PHI_KIT_LEDGER"] = "off"
+    try:
+        yield
+    finally:
+        del os.environ["PHI_KIT_LEDGER"]
+        if before is not None:
+            os.environ["PHI_KIT_LEDGER"] = before
+
+
+def _measured(units: Sequence[Unit], seconds: float) -> Pace:
     began = time.monotonic()
     probe = next(unit.params for unit in units if unit.step == "probe_sft")
     probe.require_weights()
@@ -172,14 +192,15 @@ def _sample(
 ) -> Answers:
     """Ask a growing number of seeds while there is time; the last round counts.
 
-    The first rounds warm up and are too small to be as fast as a step is.
+    The first one warms up and is too small to be as fast as a step is.
     """
     found = Answers(row=float(lengths(student, domain, seeds).tokens.mean()))
     how = Sampling(min(params.max_tokens, TRIAL), params.temperature)
-    spent, wave, start = 0.0, 2, 0
-    while start < len(seeds) and (not found.asked or 3 * spent < seconds):
-        some = seeds[start : start + wave]
-        start, wave = start + wave, 2 * wave
+    spent, start = 0.0, 0
+    for end in ROUNDS:
+        if found.asked == len(seeds) or (start >= ROUNDS[1] and 3 * spent > seconds):
+            break
+        some, start = seeds[start:end], end
         began = time.monotonic()
         samples = _draw(student, domain, params, some, how)
         took = time.monotonic() - began
@@ -204,7 +225,7 @@ def _sample(
 def _draw(
     student: Student, domain: Domain, params: Any, seeds: Sequence[Seed], how: Sampling
 ) -> list[list[Any]]:
-    """As `sampling.draw`, past the ledger: what is there already takes no time."""
+    """`samples` of every seed, as `sampling.draw` would ask for them."""
     asked = [
         Asked(
             student.render(domain.instruction, seed.prompt),
@@ -238,7 +259,7 @@ def _train(
     with TemporaryDirectory() as folder:
         out = Path(folder, "plan")
         with suppress(_Enough):
-            train.__wrapped__(  # a replay's records are no business of a plan
+            train(
                 student,
                 list(rows),
                 recipe,

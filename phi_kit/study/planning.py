@@ -103,12 +103,14 @@ def steps(units: Sequence[Unit], pace: Pace) -> list[Step]:
 
 
 def share(answers: Answers) -> tuple[float, float]:
-    """Teachable seeds among those probed, and the upper end of the 95 % interval."""
+    """Teachable among the seeds probed: what to expect, and the 95 % upper end.
+
+    The first is the posterior mean under Jeffreys' prior: none of three is not none.
+    """
     if not answers.asked:
         return 1.0, 1.0
-    return answers.teachable / answers.asked, wilson(answers.teachable, answers.asked)[
-        1
-    ]
+    k, n = answers.teachable, answers.asked
+    return (k + 0.5) / (n + 1), wilson(k, n)[1]
 
 
 def _step(likely: Work, at_most: Work, pace: Pace) -> Step:
