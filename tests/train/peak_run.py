@@ -23,17 +23,17 @@ from phi_kit.train.rows import Row
 RUNS = {
     "short": (16, 60, {"batch": 8}),
     "long": (
-        4,
+        2,
         900,
         {
-            "batch": 4,
+            "batch": 2,
             "rank": 8,
             "max_row_tokens": 1024,
             "gradient_checkpointing": "on",
         },
     ),
     "wide": (
-        8,
+        4,
         240,
         {"batch": 2, "rank": 64, "dequantise": "off", "gradient_checkpointing": "off"},
     ),
