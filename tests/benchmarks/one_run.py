@@ -2,13 +2,13 @@
 
     python one_run.py ours|trl
 
-prints the losses and the peak resident memory of a process that did only that.
+prints the losses and the peak resident memory (MB) of training in a process that did
+nothing else.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from peaks import peak, reset
 
 from phi_kit import domains
 from phi_kit.core.rng import label_seed
@@ -168,6 +169,6 @@ if __name__ == "__main__":
     which = sys.argv[1]
     student = loading.load("smollm2-135m") if which == "ours" else plainly_loaded()
     run = {"ours": ours, "trl": trl}[which]
+    reset()  # loading is not training
     losses = run(student, quickstart_rows(student), Clock())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"losses": losses, "peak": peak}))
+    print(json.dumps({"losses": losses, "peak": peak() / 1e6}))

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from peaks import peak, reset
+
 from phi_kit.models import loading
 from phi_kit.train.estimate import predicted
 from phi_kit.train.qlora import train
@@ -53,12 +55,6 @@ def rows_of(student: loading.Student, number: int, tokens: int) -> list[Row]:
     return found
 
 
-def peak() -> int:
-    """The process's peak resident memory since it was last reset."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * int(next(line for line in lines if "VmHWM" in line).split()[1])
-
-
 def main(name: str) -> None:
     """Predict, train, compare."""
     number, tokens, settings = RUNS[name]
@@ -66,7 +62,7 @@ def main(name: str) -> None:
     student = loading.load("smollm2-135m")
     rows = rows_of(student, number, tokens)
     said = predicted(student, recipe, rows=rows)
-    Path("/proc/self/clear_refs").write_text("5")
+    reset()
     with TemporaryDirectory() as folder:
         done = train(student, rows, recipe, out=Path(folder, name), rng_seed=1)
     found = {"predicted": said.total, "measured": peak(), "tokens": done.tokens}

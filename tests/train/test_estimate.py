@@ -10,6 +10,7 @@ import pytest
 from peak_run import RUNS
 
 HERE = Path(__file__).resolve()
+PATHS = os.pathsep.join([str(HERE.parents[2]), str(HERE.parents[1])])
 
 
 @pytest.mark.slow
@@ -19,7 +20,7 @@ def test_predicted_peak_memory(name):
     """Short rows, checkpointing over long ones, a high rank with packed weights."""
     done = subprocess.run(
         [sys.executable, str(HERE.with_name("peak_run.py")), name],
-        env={**os.environ, "PYTHONPATH": str(HERE.parents[2]), "PHI_KIT_LEDGER": "off"},
+        env={**os.environ, "PYTHONPATH": PATHS, "PHI_KIT_LEDGER": "off"},
         capture_output=True,
         text=True,
         check=False,
