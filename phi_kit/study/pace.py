@@ -176,7 +176,8 @@ def _first(domain: Domain, collect: Any, families: Sequence[Any]) -> list[Seed]:
         raise DataError(
             f"none of the first {sum(map(len, rows))} rows has question and answer",
             where=", ".join(source.name for source in collect.sources),
-            todo="look at the columns' names in collect_seeds.sources",
+            todo="look at the columns' names in collect_seeds.sources; seeds without "
+            "gold cannot be planned for",
         )
     return seeds
 

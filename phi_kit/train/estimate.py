@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from phi_kit.core.errors import DataError
 from phi_kit.models.loading import Student, device
 
 from . import layout, memory, stepping
@@ -78,9 +79,18 @@ def predicted(student: Student, recipe: Recipe, *, rows: Sequence[Row]) -> Peak:
         student: the frozen model.
         recipe: rank, batch, whether weights are kept as floats.
         rows: those of the run, or a sample of them.
+
+    Raises:
+        DataError: every row is too long.
     """
     encoded = [encode(student, row) for row in rows]
     encoded = [row for row in encoded if len(row.ids) <= recipe.max_row_tokens]
+    if not encoded:
+        raise DataError(
+            f"each of {len(rows)} rows is longer than {recipe.max_row_tokens} tokens",
+            where="max_row_tokens",
+            todo="raise it: rows are left out, never cut",
+        )
     longest = max(len(row.ids) for row in encoded)
     with ExitStack() as stack:
         model = stack.enter_context(adapted(student, recipe.rank))

@@ -9,8 +9,19 @@ from pathlib import Path
 import pytest
 from peak_run import RUNS
 
+from phi_kit.core.errors import DataError
+from phi_kit.train.estimate import predicted
+from phi_kit.train.recipe import Recipe
+from phi_kit.train.rows import Row
+
 HERE = Path(__file__).resolve()
 PATHS = os.pathsep.join([str(HERE.parents[2]), str(HERE.parents[1])])
+
+
+def test_rows_that_are_all_too_long(tiny):
+    rows = [Row("a b c d e f g h i j", "k", ("", "a"))]
+    with pytest.raises(DataError, match="longer than 8 tokens"):
+        predicted(tiny, Recipe(max_row_tokens=8), rows=rows)
 
 
 @pytest.mark.slow
