@@ -466,6 +466,11 @@ def test_it_works_where_an_event_loop_is_running():
     assert len(drawn[0]) == 2
 
 
+def heeding_ctrl_c():
+    """What a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_it():
     code = (
         "import sys\n"
@@ -479,6 +484,7 @@ def test_ctrl_c_ends_it():
         process = subprocess.Popen(
             [sys.executable, "-c", code, server.name],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            preexec_fn=heeding_ctrl_c,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

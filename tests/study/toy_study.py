@@ -4,6 +4,7 @@ The kernels import this module too: `environment()` puts it on their path.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -132,6 +133,8 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell starts background jobs deaf to SIGINT, and they hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
