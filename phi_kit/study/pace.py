@@ -17,13 +17,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from phi_kit import domains
+from phi_kit.core.address import is_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.rng import label_seed
 from phi_kit.data.records import Seed
 from phi_kit.data.sources import read
 from phi_kit.domains.asking import lengths, rows_of
 from phi_kit.domains.base import Domain
-from phi_kit.models import loading
+from phi_kit.models import catalog, loading
 from phi_kit.models.loading import Student
 from phi_kit.models.sampling import Asked, Sampling
 from phi_kit.train import memory
@@ -44,7 +45,7 @@ class Answers:
     """What a domain's seeds were like.
 
     Attributes:
-        asked: seeds.
+        asked: seeds whose answers were verified; none where a judge would do it.
         teachable: of them, how many lie in the band.
         samples: drawn.
         tokens: of them together.
@@ -127,13 +128,22 @@ def _measured(units: Sequence[Unit], seconds: float) -> Pace:
     began = time.monotonic()
     probe = next(unit.params for unit in units if unit.step == "probe_sft")
     probe.require_weights()
+    if not is_endpoint(probe.model):
+        catalog.resolve(probe.model)  # fetched once, and not by every step
+    loaded = time.monotonic()
     student, pace = loading.load(probe.model), Pace()
-    pace.load = time.monotonic() - began
+    pace.load = time.monotonic() - loaded
     rows: list[Row] = []
     by_domain = list(_by_domain(units))
-    for domain, params, seeds in by_domain:
+    for domain, params, seeds, judged in by_domain:
         pace.answers[domain.name] = _sample(
-            student, domain, params, seeds, pace, seconds=seconds / len(by_domain)
+            student,
+            domain,
+            params,
+            seeds,
+            pace,
+            seconds=seconds / len(by_domain),
+            judged=judged,
         )
         rows += rows_of(student, domain, seeds, [seed.answer for seed in seeds])
     pace.sampling = 1e6 * memory.used()
@@ -145,8 +155,8 @@ def _measured(units: Sequence[Unit], seconds: float) -> Pace:
     return pace
 
 
-def _by_domain(units: Sequence[Unit]) -> Iterator[tuple[Domain, Any, list[Seed]]]:
-    """Every domain with its step 3's parameters and its first seeds."""
+def _by_domain(units: Sequence[Unit]) -> Iterator[tuple[Domain, Any, list[Seed], bool]]:
+    """Every domain, its step 3's parameters, first seeds, whether a judge is asked."""
     found: dict[str, dict[str, Any]] = {}
     for unit in units:
         found.setdefault(unit.domain, {})[unit.step] = unit.params
@@ -156,7 +166,8 @@ def _by_domain(units: Sequence[Unit]) -> Iterator[tuple[Domain, Any, list[Seed]]
         domain = domains.of(pick)
         families = domain.chosen(pick.families)
         seeds = _first(domain, collect, families)
-        yield domain, params["filter_edge"], seeds
+        judged = bool(pick.custom and pick.custom.judge_model)
+        yield domain, params["filter_edge"], seeds, judged
 
 
 def _first(domain: Domain, collect: Any, families: Sequence[Any]) -> list[Seed]:
@@ -190,6 +201,7 @@ def _sample(
     pace: Pace,
     *,
     seconds: float,
+    judged: bool,
 ) -> Answers:
     """Ask a growing number of seeds while there is time; the last round counts.
 
@@ -199,18 +211,20 @@ def _sample(
     how = Sampling(min(params.max_tokens, TRIAL), params.temperature)
     spent, start = 0.0, 0
     for end in ROUNDS:
-        if found.asked == len(seeds) or (start >= ROUNDS[1] and 3 * spent > seconds):
+        if start >= len(seeds) or (start >= ROUNDS[1] and 3 * spent > seconds):
             break
         some, start = seeds[start:end], end
         began = time.monotonic()
         samples = _draw(student, domain, params, some, how)
-        took = time.monotonic() - began
-        spent += took
         for seed, texts in zip(some, samples, strict=True):
+            if judged:  # its verdicts cost money, and count against the budget
+                continue
             right = sum(domain.verifier(seed, s.text).value == "right" for s in texts)
             found.teachable += params.band_low <= right / len(texts) < params.band_high
+            found.asked += 1
+        took = time.monotonic() - began
+        spent += took
         flat = list(itertools.chain(*samples))
-        found.asked += len(some)
         found.samples += len(flat)
         found.tokens += sum(sample.tokens for sample in flat)
         found.cut += sum(
@@ -249,11 +263,12 @@ def _train(
     student: Student, rows: Sequence[Row], params: Any, pace: Pace, *, seconds: float
 ) -> None:
     """Some optimiser steps by the kit's trainer; the first one warms up."""
-    began, steps = time.monotonic(), []
+    began = time.monotonic()
+    told: dict[int, tuple[float, dict[str, Any]]] = {}
 
     def watch(row: dict[str, Any]) -> None:
-        steps.append((time.monotonic(), row))
-        if time.monotonic() - began > seconds and len(steps) > 1:
+        told.setdefault(row["step"], (time.monotonic(), row))  # it may come again
+        if time.monotonic() - began > seconds and len(told) > 1:
             raise _Enough
 
     recipe = params.with_(epochs=1, eval_steps=0, patience=0, report_to=[], weights={})
@@ -268,7 +283,8 @@ def _train(
                 rng_seed=params.rng_seed,
                 around=Around(watch=watch),
             )
-    times = [row["tokens"] / row["tokens_per_second"] for _, row in steps]
+    steps = list(told.values())
+    times = [row["tokens"] / max(row["tokens_per_second"], 0.1) for _, row in steps]
     later = range(1, len(steps)) if len(steps) > 1 else range(len(steps))
     tokens = sum(steps[i][1]["tokens"] for i in later)
     pace.trained = tokens / max(sum(times[i] for i in later), 1e-9)

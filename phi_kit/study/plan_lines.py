@@ -73,11 +73,15 @@ def _probe(pace: Pace) -> Iterator[str]:
     )
     for name, one in pace.answers.items():
         likely, most = share(one)
+        seeds = (
+            f"{one.teachable} of {one.asked} seeds teachable "
+            f"({percent(likely)} expected, at most {percent(most)})"
+        )
+        if not one.asked:
+            seeds = "a judge decides, who is not asked here: all seeds count"
         yield (
-            f"  {name}: {one.teachable} of {one.asked} seeds teachable "
-            f"({percent(likely)}, at most {percent(most)}), "
-            f"{one.tokens / max(one.samples, 1):.1f} tokens an answer, "
-            f"{one.row:.0f} a row"
+            f"  {name}: {seeds}, {one.tokens / max(one.samples, 1):.1f} tokens an "
+            f"answer, {one.row:.0f} a row"
         )
         if one.cut:
             yield (
@@ -85,7 +89,8 @@ def _probe(pace: Pace) -> Iterator[str]:
                 "waited for; they count with all the tokens they may have"
             )
     yield (
-        "'at most' takes the upper end of the share that is teachable. Not counted: "
+        "'at most' takes the upper end of the share that is teachable. Seeds count "
+        "before step 2 drops any. Not counted: "
         "what the ledger has already, and what other models are asked."
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from phi_kit.core.errors import DataError, RunError
 from phi_kit.core.run_folder import RunFolder
-from phi_kit.core.runs import home
+from phi_kit.core.runs import home, upstream
 from phi_kit.data.kinds import HubData, Source
 from phi_kit.data.sources import read
 from phi_kit.metrics.intervals import wilson
@@ -99,7 +99,16 @@ def steps(units: Sequence[Unit], pace: Pace) -> list[Step]:
         work.works(units, shares=most, size=_size),
         strict=True,
     )
-    return [_step(likely, at_most, pace) for likely, at_most in both]
+    found, redone = [], set()
+    for likely, at_most in both:
+        params = likely.unit.params
+        step = _step(likely, at_most, pace)
+        if redone & {folder.path for folder in upstream(params).values()}:
+            step = replace(step, done=None)  # what it reads is going to change
+        if step.done is None:
+            redone.add(home(params))
+        found.append(step)
+    return found
 
 
 def share(answers: Answers) -> tuple[float, float]:
@@ -240,6 +249,8 @@ def by_probe(units: Sequence[Unit], peak: Peak, free: float) -> Fitting:
 def wished(units: Sequence[Unit], *, kind: str) -> Rung:
     """How the study would train if memory were no matter: its hardest run."""
     training = [u.params for u in units if u.step in ("probe_sft", "expand_domains")]
+    # With `best` step 6 trains as the probes did.
+    training = [p for p in training if getattr(p, "recipe", "own") == "own"]
     for params in training:
         params.require_weights()
     row = max(params.max_row_tokens for params in training)

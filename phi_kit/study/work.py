@@ -60,6 +60,7 @@ class Domain:
     seeds: float = 0
     teachable: float = 0
     frozen: float = 0
+    epochs: int = 1  # of its probe, which `recipe: best` takes over
 
 
 Counted = dict[str, Domain]
@@ -127,23 +128,25 @@ def _probe(unit: Unit, domain: Domain) -> Work:
     trials = len(list(p.search.recipes(p))) if p.search else 0
     doses = [share * runs for share in p.dose if share < 1]
     passes = arms + trials + sum(doses)
+    domain.epochs = p.epochs
     rows = domain.teachable * p.epochs
-    times = arms + trials + len(doses) * runs
+    count = times = arms + trials + len(doses) * runs
     if p.eval_steps:
         times += passes * ceil(rows / p.batch) // p.eval_steps
     draws = [_often(domain.dev, times)]
     if p.drift_samples:
         drift = p.drift_samples * domain.seeds
         draws.append(Draw(unit.domain, drift, domain.dev.max_tokens))
-    count = arms + trials + len(doses) * runs
     return Work(unit, tuple(draws), (Training(unit.domain, passes * rows, count),))
 
 
 def _expand(unit: Unit, counted: Counted) -> Work:
     p = unit.params
     adapters = expand_domains.plan(p.domains)
+    best = p.recipe == "best"
+    epochs = {n: counted[n].epochs if best else p.epochs for n in p.domains}
     trainings = [
-        Training(name, counted[name].frozen * p.epochs, 1 / len(among))
+        Training(name, counted[name].frozen * epochs[name], 1 / len(among))
         for among in adapters.values()
         for name in among
     ]

@@ -34,7 +34,7 @@ class Rung:
         """What this rung lacks of another one, in words."""
         said = []
         if self.model != wish.model:
-            return [f"model {wish.model}: {self.model} instead"]
+            said.append(f"model {wish.model}: {self.model} instead")
         if self.micro_tokens < wish.micro_tokens:
             said.append(
                 f"speed: micro-batches of {self.micro_tokens} tokens, "
@@ -55,7 +55,7 @@ class Rung:
         """The parameters that make a study train so; micro-batches fit themselves."""
         found: dict[str, object] = {}
         if self.model != wish.model:
-            return {"model": self.model}
+            found["model"] = self.model
         for section in ("probe_sft", "expand_domains"):
             if self.checkpointing and not wish.checkpointing:
                 found[f"{section}.gradient_checkpointing"] = "on"

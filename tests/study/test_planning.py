@@ -241,3 +241,41 @@ def test_a_plan_by_a_real_probe(tmp_path):
 def test_the_catalogue_says_what_is_smaller():
     assert planning.smaller("phi-4") == ["phi-4-mini", "smollm2-135m"]
     assert planning.smaller("smollm2-135m") == []
+
+
+def test_what_reads_a_step_that_is_redone_is_not_done(monkeypatch):
+    stale = ("filter_edge", "math")
+    took = {True: None, False: 61.0}
+    monkeypatch.setattr(
+        planning, "_took", lambda unit: took[(unit.step, unit.domain) == stale]
+    )
+    found = planning.steps(units(), PACE)
+    left = [planning_name(step) for step in found if step.done is None]
+    assert left == [
+        ("filter_edge", "math"),
+        ("probe_sft", "math"),
+        ("synthesize", "math"),
+        ("expand_domains", ""),
+        ("benchmark", ""),
+    ]
+
+
+def test_the_best_recipe_is_the_probes():
+    sets = (*SMALL, "expand_domains.recipe=best")
+    own, best = (seen(counted(*one)["expand_domains", ""]) for one in (SMALL, sets))
+    assert best == pytest.approx(3 * own)
+    assert planning.wished(units("expand_domains.rank=99"), kind="cuda").rank == 99
+    sets = ("expand_domains.recipe=best", "expand_domains.rank=99")
+    assert planning.wished(units(*sets), kind="cuda").rank == 16
+
+
+def test_a_step_that_is_told_twice_counts_once(monkeypatch):
+    def told(*_, around, **__):
+        for step, rate in ((1, 10), (1, 10), (2, 100), (2, 100)):
+            around.watch({"step": step, "tokens": 50, "tokens_per_second": rate})
+
+    monkeypatch.setattr(pace, "train", told)
+    params = next(u.params for u in units() if u.step == "probe_sft")
+    found = Pace()
+    pace._train(None, [], params, found, seconds=60)
+    assert found.trained == 100

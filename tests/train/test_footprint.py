@@ -159,6 +159,9 @@ def test_what_is_given_up_is_said_with_the_settings_that_do_it():
     assert wish.settings(wish) == {}
     other = Rung("phi-4-mini", 8192, False, 2048, 32)
     assert other.settings(wish) == {"model": "phi-4-mini"}
+    less = Rung("phi-4-mini", 512, False, 512, 32)
+    assert less.settings(wish)["probe_sft.max_row_tokens"] == 512
+    assert len(less.given_up(wish)) == 3
 
 
 @pytest.mark.parametrize(("name", "gb"), [("phi4-mini-12gb", 12), ("phi4-24gb", 24)])
