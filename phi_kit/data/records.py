@@ -69,11 +69,6 @@ class Seed:
         return bool(self.parent) or self.source.startswith(_MADE)
 
 
-# What data sets write where an answer should be.
-SENTINELS = {
-    *("", "proof", "notfound", "not found", "no answer", "n/a", "none", "null"),
-    *("nan", "unknown", "tbd", "todo", "[]", "{}"),
-}
 # The key in `extra` of a seed whose source says that its answer is not known.
 NO_GOLD = "no_gold"
 

@@ -1,7 +1,7 @@
 """A model's sizes without its weights: what planning needs to know of it.
 
-Taken from the model's `config.json`: an empty model is built from it, so any
-architecture that transformers knows can be planned for.
+Taken from the model's `config.json`: an empty model is built from it. For decoders
+that name their sizes as Llama does, which most do.
 """
 
 from __future__ import annotations
@@ -107,10 +107,11 @@ class Shape:
 
 @lru_cache(maxsize=8)
 def shape_of(name: str) -> Shape:
-    """The sizes of a model; its weights are not fetched.
+    """The sizes of a model; of a Hugging Face id only the config is fetched.
 
     Args:
-        name: a catalogue name, a Hugging Face id or a local folder.
+        name: a catalogue name, a Hugging Face id or a local folder. The embedded
+            default is fetched whole, for the kit has it anyway.
 
     Raises:
         ModelError: there is no config of that name.

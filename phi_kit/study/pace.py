@@ -34,7 +34,6 @@ from phi_kit.train.rows import Row
 
 from .reader import Unit
 
-SECONDS = 20.0  # for sampling, and as much for training; loading comes on top
 SEEDS = 32  # of a domain at most
 ROUNDS = (2, 10, SEEDS)  # so many have been asked after each
 TRIAL = 256  # tokens of an answer that the probe waits for
@@ -95,7 +94,7 @@ class Pace:
     answers: dict[str, Answers] = field(default_factory=dict)
 
 
-def measure(units: Sequence[Unit], *, seconds: float = SECONDS) -> Pace:
+def measure(units: Sequence[Unit], *, seconds: float) -> Pace:
     """Load the study's model, sample and train a little.
 
     Args:

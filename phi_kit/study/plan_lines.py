@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from phi_kit.plots.words import NOTHING, count, percent
+from phi_kit.plots.words import NOTHING, count, percent, seconds
 
 from .pace import Pace
 from .planning import Fitting, Prices, Step, share
-from .runner import spell, title
+from .runner import title
 
 
 def table(steps: Sequence[Step], pace: Pace, prices: Prices) -> Iterator[str]:
@@ -26,8 +26,8 @@ def table(steps: Sequence[Step], pace: Pace, prices: Prices) -> Iterator[str]:
     rows.append(
         [
             "all that is left" if len(left) < len(steps) else "all",
-            spell(sum(step.seconds for step in left)),
-            spell(sum(step.most for step in left)),
+            seconds(sum(step.seconds for step in left)),
+            seconds(sum(step.most for step in left)),
             count(sum(step.drawn for step in left)),
             count(sum(step.trained for step in left)),
             _gb(max((step.memory for step in left), default=0)),
@@ -41,11 +41,11 @@ def table(steps: Sequence[Step], pace: Pace, prices: Prices) -> Iterator[str]:
 
 def _row(step: Step, prices: Prices) -> list[str]:
     if step.done is not None:
-        return [title(step.unit), f"done ({spell(step.done)})"]
+        return [title(step.unit), f"done ({seconds(step.done)})"]
     return [
         title(step.unit),
-        spell(step.seconds),
-        spell(step.most),
+        seconds(step.seconds),
+        seconds(step.most),
         count(step.drawn) if step.drawn else NOTHING,
         count(step.trained) if step.trained else NOTHING,
         _gb(step.memory) if step.memory else NOTHING,
@@ -57,9 +57,9 @@ def _priced(prices: Prices) -> bool:
     return bool(prices.per_hour or (prices.watts and prices.per_kwh))
 
 
-def _costs(seconds: float, prices: Prices) -> list[str]:
-    energy = [f"{prices.energy(seconds):.3f}"] * bool(prices.watts)
-    return energy + [f"{prices.money(seconds):.2f}"] * _priced(prices)
+def _costs(time: float, prices: Prices) -> list[str]:
+    energy = [f"{prices.energy(time):.3f}"] * bool(prices.watts)
+    return energy + [f"{prices.money(time):.2f}"] * _priced(prices)
 
 
 def _gb(size: float) -> str:
@@ -68,7 +68,7 @@ def _gb(size: float) -> str:
 
 def _probe(pace: Pace) -> Iterator[str]:
     yield (
-        f"From a probe of {spell(pace.seconds)}: {pace.drawn:.0f} tokens/s sampled, "
+        f"From a probe of {seconds(pace.seconds)}: {pace.drawn:.0f} tokens/s sampled, "
         f"{pace.trained:.0f} tokens/s trained."
     )
     for name, one in pace.answers.items():

@@ -94,9 +94,10 @@ def steps(units: Sequence[Unit], pace: Pace) -> list[Step]:
     """
     expected = {n: share(one)[0] for n, one in pace.answers.items()}
     most = {n: share(one)[1] for n, one in pace.answers.items()}
+    size = _once(_size)
     both = zip(
-        work.works(units, shares=expected, size=_size),
-        work.works(units, shares=most, size=_size),
+        work.works(units, shares=expected, size=size),
+        work.works(units, shares=most, size=size),
         strict=True,
     )
     found, redone = [], set()
@@ -163,11 +164,24 @@ def _seconds(one: Work, pace: Pace) -> float:
     runs = sum(training.runs for training in one.trainings)
     return (
         NOTEBOOK
-        + pace.load * work.loads(one.unit.params)
+        + pace.load * bool(one.draws or one.trainings)
         + _drawn(one, pace) / pace.drawn
         + _trained(one, pace) / pace.trained
         + runs * pace.setup
     )
+
+
+def _once(size: work.Size) -> work.Size:
+    """The same, each source read but once."""
+    known: dict[str, int] = {}
+
+    def looked_up(source: Source) -> int:
+        key = source.model_dump_json()
+        if key not in known:
+            known[key] = size(source)
+        return known[key]
+
+    return looked_up
 
 
 def _size(source: Source) -> int:
@@ -259,11 +273,12 @@ def wished(units: Sequence[Unit], *, kind: str) -> Rung:
         micro_tokens=max(memory.ENOUGH[kind], row),
         checkpointing=any(p.gradient_checkpointing == "on" for p in training),
         row_tokens=row,
-        rank=max(max(p.rank, *_searched(p)) for p in training),
+        rank=max(rank for params in training for rank in _ranks(params)),
     )
 
 
-def _searched(params: Any) -> list[int]:
+def _ranks(params: Any) -> list[int]:
+    """A step's own, and those that its search tries."""
     search = getattr(params, "search", None)
     return [params.rank, *(search.rank if search else [])]
 

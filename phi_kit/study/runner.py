@@ -75,7 +75,7 @@ def run_study(
     with _alone(study.name), environment():
         for unit in units:
             _run_unit(unit, redo=redo, say=say)
-    say(f"study '{study.name}' is finished after {spell(time.monotonic() - began)}")
+    say(f"study '{study.name}' is finished after {_spell(time.monotonic() - began)}")
     report = runs_root() / study.name / REPORT
     if report.is_file() and units and units[-1].step == steps.STEPS[-1]:
         say(f"report: {shown(report)}")
@@ -170,7 +170,7 @@ def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     _require_written(unit, target, mark=mark, before=before)
     manifest = RunFolder(target).manifest
     counts = _flow(manifest) + _samples(manifest)
-    say(f"[{title(unit)}] done in {spell(time.monotonic() - began)}{counts}")
+    say(f"[{title(unit)}] done in {_spell(time.monotonic() - began)}{counts}")
 
 
 def _let_go(unit: Unit, target: Path, *, say: Say) -> None:
@@ -245,8 +245,7 @@ def _samples(manifest: dict[str, Any]) -> str:
     return f"; {counted['asked']} samples, {counted['from_ledger']} from the ledger"
 
 
-def spell(seconds: float) -> str:
-    """A time as a reader says it: `12.0 s`, `4 min 5 s`."""
+def _spell(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 

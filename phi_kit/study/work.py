@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from phi_kit.core.params import StepParams
 from phi_kit.data.kinds import Source
 from phi_kit.steps import expand_domains
 
@@ -165,8 +164,3 @@ def _benchmark(unit: Unit, counted: Counted) -> Work:
 
 def _often(draw: Draw, times: float) -> Draw:
     return Draw(draw.domain, times * draw.samples, draw.max_tokens)
-
-
-def loads(params: StepParams) -> bool:
-    """Whether the step needs the model at all."""
-    return params.section() not in ("collect_seeds", "synthesize")

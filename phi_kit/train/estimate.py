@@ -15,7 +15,7 @@ from phi_kit.core.errors import DataError
 from phi_kit.models.loading import Student, device
 
 from . import layout, memory, stepping
-from .footprint import LOGIT
+from .footprint import ADAPTER_8BIT, LOGIT
 from .fused import extra_bytes, fused
 from .ladder import Rung
 from .loss import BLOCK
@@ -94,9 +94,7 @@ def predicted(student: Student, recipe: Recipe, *, rows: Sequence[Row]) -> Peak:
     longest = max(len(row.ids) for row in encoded)
     with ExitStack() as stack:
         model = stack.enter_context(adapted(student, recipe.rank))
-        floats = extra_bytes(model) if device() == "cpu" else 0
-        if not keeps_floats(model, recipe):
-            floats = 0
+        floats = extra_bytes(model) if keeps_floats(model, recipe) else 0
         if device() == "cpu":
             stack.enter_context(fused(model, kept=False))
         apart = layout.rows_stay_apart(model, longest=longest)
@@ -121,7 +119,7 @@ def predicted(student: Student, recipe: Recipe, *, rows: Sequence[Row]) -> Peak:
     return Peak(
         before=before,
         floats=floats,
-        adapter=(memory.PER_WEIGHT if device() == "cpu" else 10) * trained,
+        adapter=(memory.PER_WEIGHT if device() == "cpu" else ADAPTER_8BIT) * trained,
         activations=tokens * (fit.per_token + each),
         head=min(BLOCK, positions) * LOGIT,
         fit=fit,

@@ -18,13 +18,15 @@ from .loss import BLOCK
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 NF4_ONCE = 0.5 + 4 / 64
 BF16 = 2
+FLOATS = 4 + 4  # an adapter weight and its gradient, in float32
+ADAPTER_8BIT = FLOATS + 2  # with the optimiser's two moments in 8 bits
 # Logits in bf16 and float32, their exponentials, the gradient of either: bytes of a
-# position and a token. The figures below have the same 16 for transformers' loss.
+# position and a token. fitcheck-llm 0.3.1 (PyPI) has the same 16 for transformers'.
 LOGIT = 16
 # The driver's context, and what the allocator holds beyond what was asked for: on a
-# Tesla T4 0.15 GB, and 3 to 14 % (fitcheck-llm 0.3.1, its README's measurements).
-# The margin here is the kit's own choice.
-CONTEXT, SLACK = 0.5e9, 0.10
+# Tesla T4 0.15 GB, and 14 % in the median of 55 NF4 runs, 6 to 44 % (fitcheck-llm
+# 0.3.1, its archive data/measurements). The margin here is the kit's own choice.
+CONTEXT, SLACK = 0.5e9, 0.15
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def footprint(shape: Shape, micro: Micro) -> Memory:
         logits = min(micro.tokens, max(1, BLOCK // shape.vocabulary))
     return Memory(
         weights=shape.packed * micro.nf4 + shape.other * micro.other,
-        adapter=adapted * (4 + 4 + micro.moments),
+        adapter=adapted * (FLOATS + micro.moments),
         activations=micro.number * micro.tokens * per_token,
         head=logits * shape.vocabulary * LOGIT,
         unpacked=micro.number * max(one * other for one, other in shape.linear),

@@ -44,7 +44,7 @@ class Job:
         pad: id of the PAD token.
         steps: of the whole run.
         bar: counts them.
-        watch: is told each step's row of the history, when it is new or has grown.
+        watch: is told each step's row of the history, and again as it may have grown.
         heldout: asks the model as it is; share of right answers.
     """
 

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from phi_kit.train.fused import fused
 from phi_kit.train.layout import end_to_end, row_by_row
 from phi_kit.train.qlora import masked_loss
 from phi_kit.train.rows import collate, encode
+from phi_kit.train.running import adapted
 
 from . import one_run
 from .conftest import gemm_rate, per_second, ratio
@@ -124,21 +124,6 @@ def test_qlora_vs_trl(student, theirs, record, name, settings, what):
         assert figure >= 1.7
 
 
-@contextmanager
-def adapted(model):
-    config = LoraConfig(
-        r=16, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
-    made = get_peft_model(model, config)
-    made.train()
-    try:
-        yield made
-    finally:
-        made.unload()
-        vars(model).pop("peft_config", None)
-        model.eval()
-
-
 class Operations(TorchDispatchMode):
     """Counts operations by PyTorch's own formulas.
 
@@ -164,9 +149,10 @@ def test_qlora_matmul_share(student, record):
     batch = end_to_end(encoded)
     with (
         row_by_row(student.model),
-        adapted(student.model) as m,
+        adapted(student, 16) as m,
         fused(m, kept=True),
     ):
+        m.train()
 
         def step() -> None:
             m.zero_grad()

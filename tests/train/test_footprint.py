@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig
 
+from phi_kit import domains
+from phi_kit.core.errors import ModelError
 from phi_kit.models import catalog
 from phi_kit.models.shapes import Shape, shape_of
 from phi_kit.study import files, plan_lines, planning
@@ -103,11 +105,21 @@ def test_shapes_have_the_published_number_of_weights(sizes, billions):
     assert sizes.weights == pytest.approx(billions * 1e9, rel=0.002)
 
 
-def test_a_folders_config_is_read(tmp_path):
-    known = catalog.resolve("smollm2-135m")
-    (tmp_path / "config.json").write_bytes((known / "config.json").read_bytes())
-    (tmp_path / "model.safetensors").touch()
-    assert shape_of("smollm2-135m").weights == 134_515_008
+def test_a_folders_config_is_read(tiny_sizes, tmp_path):
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    model = LlamaForCausalLM(LlamaConfig(**tiny_sizes))
+    model.save_pretrained(tmp_path / "tiny")
+    found = shape_of(str(tmp_path / "tiny"))
+    assert found.weights == sum(weight.numel() for weight in model.parameters())
+    folder = str(catalog.resolve("smollm2-135m"))
+    assert shape_of("smollm2-135m") == shape_of(folder)
+    assert shape_of(folder).weights == 134_515_008
+
+
+def test_a_folder_without_a_config_is_a_message(tmp_path):
+    with pytest.raises(ModelError, match="not to be had"):
+        shape_of(str(tmp_path))
 
 
 def test_every_rung_takes_less_than_the_one_above():
@@ -169,6 +181,9 @@ def test_the_files_for_cards_fit_them_as_their_comments_say(name, gb):
     found = planning.by_formula(files.load(name).units(), gb * GB)
     assert found.fits
     assert found.rung == found.wish
+    for unit in files.load(name).units():
+        if unit.step == "pick_domain":
+            assert domains.of(unit.params).chosen(unit.params.families)
     comment = (PARAMS / f"{name}.yaml").read_text().partition("\nstudy:")[0]
     for line in plan_lines.fitting(found):
         if line.endswith(" GB"):
