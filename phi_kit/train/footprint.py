@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 from phi_kit.models.shapes import Shape
 
-from .loss import BLOCK
+from .loss import block_bytes
 
 # 4 bits, an 8-bit constant per 64 weights, a float32 per 256 of those constants:
 # 4.127 bits a weight (QLoRA, arXiv 2305.14314, section 3). Without double
@@ -20,8 +20,9 @@ NF4_ONCE = 0.5 + 4 / 64
 BF16 = 2
 FLOATS = 4 + 4  # an adapter weight and its gradient, in float32
 ADAPTER_8BIT = FLOATS + 2  # with the optimiser's two moments in 8 bits
-# Logits in bf16 and float32, their exponentials, the gradient of either: bytes of a
-# position and a token. fitcheck-llm 0.3.1 (PyPI) has the same 16 for transformers'.
+# Logits in bf16 and float32, their exponentials, the gradient of either, as in
+# transformers' own loss: bytes of a position and a token. fitcheck-llm 0.3.1 (PyPI)
+# has the same 16.
 LOGIT = 16
 # The driver's context, and what the allocator holds beyond what was asked for: on a
 # Tesla T4 0.15 GB, and 14 % in the median of 55 NF4 runs, 6 to 44 % (fitcheck-llm
@@ -37,8 +38,8 @@ class Micro:
         tokens: in it.
         rank: of the adapter on every linear layer.
         checkpointing: activations are computed again in the backward pass.
-        logits: positions whose logits exist at once; the kit's loss takes
-            blocks, most others take all.
+        logits: positions whose logits another loss has at once; the kit's own
+            takes blocks.
         adapted: weights of the adapter, where not every linear layer has one.
         moments: bytes of the optimiser per adapter weight: 2 in 8 bits, else 8.
         nf4: bytes per packed weight.
@@ -114,13 +115,14 @@ def footprint(shape: Shape, micro: Micro) -> Memory:
         per_token = shape.hidden * shape.layers + block
     else:
         per_token = block * shape.layers
-    logits = micro.logits
-    if logits is None:
-        logits = min(micro.tokens, max(1, BLOCK // shape.vocabulary))
+    if micro.logits is None:
+        head = block_bytes(micro.tokens * shape.vocabulary, micro.number)
+    else:
+        head = micro.logits * shape.vocabulary * LOGIT
     return Memory(
         weights=shape.packed * micro.nf4 + shape.other * micro.other,
         adapter=adapted * (FLOATS + micro.moments),
         activations=micro.number * micro.tokens * per_token,
-        head=logits * shape.vocabulary * LOGIT,
+        head=head,
         unpacked=micro.number * max(one * other for one, other in shape.linear),
     )

@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 BLOCK = 1 << 24
 
 
+def block_bytes(numbers: int, itemsize: int) -> int:
+    """Memory of a block: in float32, and beside it the model's own where it has less.
+
+    Args:
+        numbers: positions times vocabulary; a block has no more than `BLOCK`.
+        itemsize: bytes of a number of the model.
+    """
+    return min(BLOCK, numbers) * (4 if itemsize == 4 else 4 + itemsize)
+
+
 def masked_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
     """Mean cross-entropy over the trained positions of a batch.
 
@@ -87,8 +97,9 @@ def _logits(inner: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 def _head_loss() -> Callable[..., torch.Tensor]:
     """Head and cross-entropy block by block, with the gradient taken on the way.
 
-    A block's logits are gone before the next block's are made. The head itself
-    gets no gradient: it is frozen.
+    A block's logits become the gradient and are gone before the next block's are
+    made (as in Liger Kernel, arXiv 2410.10989, section 3.2, where this is one
+    kernel on a GPU). The head itself gets no gradient: it is frozen.
     """
     import torch
 
@@ -100,14 +111,20 @@ def _head_loss() -> Callable[..., torch.Tensor]:
             for start in range(0, len(states), rows):
                 part = states[start : start + rows].detach()
                 with torch.enable_grad():
-                    part.requires_grad_(wanted)
-                    found, aims = logits(part), targets[start : start + rows]
-                    # On a CPU cross_entropy is off by 1e-5 over a long vocabulary.
-                    loss = torch.logsumexp(found, dim=-1).sum()
-                    loss = loss - found.gather(1, aims[:, None]).sum()
-                total += loss.detach()
+                    found = logits(part.requires_grad_(wanted))
+                aims = targets[start : start + rows, None]
+                # In place: arrays of a block's size are large beside the rest of a
+                # step, and nothing reads the logits afterwards. (On a CPU
+                # `cross_entropy` is off by 1e-5 over a long vocabulary as well.)
+                scores = found.detach()
+                scores -= scores.amax(dim=-1, keepdim=True)
+                total -= scores.gather(1, aims).sum()
+                sums = scores.exp_().sum(dim=-1, keepdim=True)
+                total += sums.log().sum()
                 if wanted:
-                    slopes += torch.autograd.grad(loss, part)
+                    scores /= sums
+                    scores.scatter_add_(1, aims, scores.new_full(aims.shape, -1))
+                    slopes += torch.autograd.grad(found, part, scores)
             ctx.save_for_backward(torch.cat(slopes) if slopes else states.detach())
             return total
 
