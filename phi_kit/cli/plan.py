@@ -41,14 +41,16 @@ def plan(
     A probe of about a minute asks and trains a few of the study's own seeds.
     """
     from phi_kit.models.loading import device
-    from phi_kit.study import files, pace, plan_lines, planning
+    from phi_kit.study import files, fitting, pace, plan_lines, planning
     from phi_kit.train import memory
 
+    if per_kwh and not watts:
+        raise typer.BadParameter("energy has a price, but no amount: say --watts, too")
     units = files.load(study, sets or ()).units()
     elsewhere = memory_gb is not None
     room = 1e9 * memory_gb if elsewhere else memory.free()
     kind = "cuda" if elsewhere else device()
-    found = planning.by_formula(units, room, kind=kind)
+    found = fitting.by_formula(units, room, kind=kind)
     hopeless = not found.fits or found.rung.model != found.wish.model
     if elsewhere or hopeless:  # here a model that does not fit is not even loaded
         _say(plan_lines.fitting(found))
@@ -59,8 +61,10 @@ def plan(
     prices = planning.Prices(watts, per_kwh, per_hour)
     _say(plan_lines.table(planning.steps(units, measured), measured, prices))
     if measured.peak:
-        here = planning.by_probe(units, measured.peak, measured.free)
+        here = fitting.by_probe(units, measured.peak, measured.free)
         _say(plan_lines.fitting(here))
+        if not here.fits:
+            raise typer.Exit(1)
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -49,6 +49,7 @@ class Answers:
         samples: drawn.
         tokens: of them together.
         cut: samples that had not ended after the probe's limit of tokens.
+        limit: that limit.
         row: tokens of a training row, on average.
     """
 
@@ -57,13 +58,14 @@ class Answers:
     samples: int = 0
     tokens: int = 0
     cut: int = 0
+    limit: int = TRIAL
     row: float = 0.0
 
     def tokens_each(self, most: int) -> float:
         """Tokens of an answer that may have `most`; one that was cut takes them all."""
         if not self.samples:
             return most
-        ended = (self.tokens - self.cut * TRIAL) / self.samples
+        ended = (self.tokens - self.cut * self.limit) / self.samples
         return min(most, ended + self.cut / self.samples * most)
 
 
@@ -145,7 +147,7 @@ def _measured(units: Sequence[Unit], seconds: float) -> Pace:
             judged=judged,
         )
         rows += rows_of(student, domain, seeds, [seed.answer for seed in seeds])
-    pace.sampling = 1e6 * memory.used()
+    pace.sampling = 1e6 * memory.used()  # on a GPU the peak, which `release` forgets
     memory.release()
     pace.free = memory.free()
     pace.peak = predicted(student, probe, rows=rows)
@@ -206,8 +208,9 @@ def _sample(
 
     The first one warms up and is too small to be as fast as a step is.
     """
-    found = Answers(row=float(lengths(student, domain, seeds).tokens.mean()))
     how = Sampling(min(params.max_tokens, TRIAL), params.temperature)
+    row = float(lengths(student, domain, seeds).tokens.mean())
+    found = Answers(row=row, limit=how.max_tokens)
     spent, start = 0.0, 0
     for end in ROUNDS:
         if start >= len(seeds) or (start >= ROUNDS[1] and 3 * spent > seconds):
@@ -226,10 +229,7 @@ def _sample(
         flat = list(itertools.chain(*samples))
         found.samples += len(flat)
         found.tokens += sum(sample.tokens for sample in flat)
-        found.cut += sum(
-            sample.finish == "length" and how.max_tokens < params.max_tokens
-            for sample in flat
-        )
+        found.cut += sum(sample.finish == "length" for sample in flat)
         rate = sum(sample.tokens for sample in flat) / max(took, 1e-9)
     # The slowest domain's: a plan should rather be early than late.
     pace.drawn = min(pace.drawn or rate, rate)

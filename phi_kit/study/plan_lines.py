@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from phi_kit.plots.words import NOTHING, count, percent, seconds
 
+from .fitting import Fitting
 from .pace import Pace
-from .planning import Fitting, Prices, Step, share
+from .planning import Prices, Step, share
 from .runner import title
 
 
@@ -89,8 +90,8 @@ def _probe(pace: Pace) -> Iterator[str]:
                 "waited for; they count with all the tokens they may have"
             )
     yield (
-        "'at most' takes the upper end of the share that is teachable. Seeds count "
-        "before step 2 drops any. Not counted: "
+        "'at most' takes the upper end of the share that is teachable. Until step 2 "
+        "has run, seeds count as if it dropped none. Not counted: "
         "what the ledger has already, and what other models are asked."
     )
 
@@ -116,8 +117,8 @@ def fitting(found: Fitting) -> Iterator[str]:
     yield f"fits into {_gb(found.room)}; given up for it: " + (
         "; ".join(rung.given_up(wish)) or "nothing"
     )
-    if settings := rung.settings(wish):
-        sets = [f"--set {name}={value}" for name, value in settings.items()]
+    if found.settings:
+        sets = [f"--set {name}={value}" for name, value in found.settings.items()]
         yield f"  phi-kit run … {' '.join(sets)}"
 
 

@@ -1,15 +1,15 @@
 """What a study will take: time, memory, tokens, energy and money, step by step.
 
 The study file says how much is to be done (`work`), a short probe how fast this
-machine does it (`pace`). For a card that is elsewhere there is no pace: then only
-whether training fits is said.
+machine does it (`pace`), `fitting` whether training fits into its memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from phi_kit.core.errors import DataError, RunError
 from phi_kit.core.run_folder import RunFolder
@@ -17,13 +17,6 @@ from phi_kit.core.runs import home, upstream
 from phi_kit.data.kinds import HubData, Source
 from phi_kit.data.sources import read
 from phi_kit.metrics.intervals import wilson
-from phi_kit.models import catalog
-from phi_kit.models.loading import device
-from phi_kit.models.shapes import shape_of
-from phi_kit.train import ladder, memory
-from phi_kit.train.estimate import Peak
-from phi_kit.train.footprint import BF16, Memory, Micro, footprint
-from phi_kit.train.ladder import Rung
 
 from . import work
 from .pace import Answers, Pace
@@ -92,24 +85,20 @@ def steps(units: Sequence[Unit], pace: Pace) -> list[Step]:
     Raises:
         DataError: a source is without limit and too large to be counted.
     """
-    expected = {n: share(one)[0] for n, one in pace.answers.items()}
-    most = {n: share(one)[1] for n, one in pace.answers.items()}
+    done = _done(units)
     size = _once(_size)
-    both = zip(
-        work.works(units, shares=expected, size=size),
-        work.works(units, shares=most, size=size),
-        strict=True,
-    )
-    found, redone = [], set()
-    for likely, at_most in both:
-        params = likely.unit.params
-        step = _step(likely, at_most, pace)
-        if redone & {folder.path for folder in upstream(params).values()}:
-            step = replace(step, done=None)  # what it reads is going to change
-        if step.done is None:
-            redone.add(home(params))
-        found.append(step)
-    return found
+
+    def kept(unit: Unit) -> int | None:
+        return done[home(unit.params)].kept if home(unit.params) in done else None
+
+    def counted(end: int) -> Iterator[Work]:
+        shares = {name: share(one)[end] for name, one in pace.answers.items()}
+        return work.works(units, shares=shares, size=size, kept=kept)
+
+    return [
+        _step(likely, at_most, pace, done.get(home(likely.unit.params)))
+        for likely, at_most in zip(counted(0), counted(1), strict=True)
+    ]
 
 
 def share(answers: Answers) -> tuple[float, float]:
@@ -123,13 +112,13 @@ def share(answers: Answers) -> tuple[float, float]:
     return (k + 0.5) / (n + 1), wilson(k, n)[1]
 
 
-def _step(likely: Work, at_most: Work, pace: Pace) -> Step:
+def _step(likely: Work, at_most: Work, pace: Pace, done: Done | None) -> Step:
     unit = likely.unit
     training = pace.peak.total if pace.peak else 0
     needs = pace.sampling if likely.draws else 0
     return Step(
         unit=unit,
-        done=_took(unit),
+        done=done.seconds if done else None,
         seconds=_seconds(likely, pace),
         most=_seconds(at_most, pace),
         drawn=_drawn(likely, pace),
@@ -138,12 +127,34 @@ def _step(likely: Work, at_most: Work, pace: Pace) -> Step:
     )
 
 
-def _took(unit: Unit) -> float | None:
-    """Seconds that a finished unit took; `None` if it has to be run."""
+class Done(NamedTuple):
+    """What a finished unit tells: seconds it took, rows it kept."""
+
+    seconds: float
+    kept: int | None
+
+
+def _done(units: Sequence[Unit]) -> dict[Path, Done]:
+    """The units that need not run again, by their run folder."""
+    found: dict[Path, Done] = {}
+    left: set[Path] = set()
+    for unit in units:
+        folders = upstream(unit.params).values()
+        done = _finished(unit)
+        # What reads a step that is redone is going to change.
+        if done is None or left & {folder.path for folder in folders}:
+            left.add(home(unit.params))
+        else:
+            found[home(unit.params)] = done
+    return found
+
+
+def _finished(unit: Unit) -> Done | None:
     folder = RunFolder(home(unit.params))
     try:
         if folder.finished and is_current(unit.params):
-            return float(folder.manifest["seconds"])
+            flow = folder.manifest.get("flow") or {}
+            return Done(float(folder.manifest["seconds"]), flow.get("kept"))
     except RunError:  # what it reads has not finished
         pass
     return None
@@ -193,106 +204,3 @@ def _size(source: Source) -> int:
             todo="give it a limit: in the study file",
         )
     return sum(1 for _ in read(source, "", families=(), rng_seed=0))
-
-
-# --- does training fit? ---------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """The first rung of the ladder that fits, and what it cost.
-
-    Attributes:
-        wish: how the study would train if memory were no matter.
-        rung: how training would go.
-        fits: whether it fits at all.
-        room: bytes there are.
-        needed: bytes it takes.
-        terms: the same term by term, where the formula was asked.
-    """
-
-    wish: Rung
-    rung: Rung
-    fits: bool
-    room: float
-    needed: float
-    terms: Memory | None = None
-
-
-def by_formula(units: Sequence[Unit], room: float, *, kind: str = "cuda") -> Fitting:
-    """The first rung that fits, by the model's sizes; nothing is loaded.
-
-    Args:
-        units: of the study; those of steps 4 and 6 say how it trains.
-        room: bytes of the card, or what is free here.
-        kind: `cuda` or `cpu`.
-
-    Raises:
-        ModelError: the model's sizes are not to be had.
-    """
-
-    def terms(rung: Rung) -> Memory:
-        return footprint(shape_of(rung.model), _micro(rung, kind))
-
-    wish = wished(units, kind=kind)
-    rung, fits = ladder.first(
-        wish, room, lambda rung: terms(rung).total, smaller(wish.model)
-    )
-    found = terms(rung)
-    return Fitting(wish, rung, fits, room, found.total, found)
-
-
-def by_probe(units: Sequence[Unit], peak: Peak, free: float) -> Fitting:
-    """The first rung that fits here, by what the model itself was measured to take.
-
-    The trainer finds the same by itself as far as time goes; what costs rows or rank
-    is for a reader to decide.
-
-    Args:
-        units: of the study.
-        peak: predicted for its recipe.
-        free: bytes that are free with the model loaded.
-    """
-    wish = wished(units, kind=device())
-    recipe = next(unit.params for unit in units if unit.step == "probe_sft")
-    room = memory.SHARE * free
-    rung, fits = ladder.first(wish, room, lambda rung: peak.of(rung, recipe))
-    return Fitting(wish, rung, fits, room, peak.of(rung, recipe))
-
-
-def wished(units: Sequence[Unit], *, kind: str) -> Rung:
-    """How the study would train if memory were no matter: its hardest run."""
-    training = [u.params for u in units if u.step in ("probe_sft", "expand_domains")]
-    # With `best` step 6 trains as the probes did.
-    training = [p for p in training if getattr(p, "recipe", "own") == "own"]
-    for params in training:
-        params.require_weights()
-    row = max(params.max_row_tokens for params in training)
-    return Rung(
-        model=training[0].model,
-        micro_tokens=max(memory.ENOUGH[kind], row),
-        checkpointing=any(p.gradient_checkpointing == "on" for p in training),
-        row_tokens=row,
-        rank=max(rank for params in training for rank in _ranks(params)),
-    )
-
-
-def _ranks(params: Any) -> list[int]:
-    """A step's own, and those that its search tries."""
-    search = getattr(params, "search", None)
-    return [params.rank, *(search.rank if search else [])]
-
-
-def _micro(rung: Rung, kind: str) -> Micro:
-    plain = Micro(rung.micro_tokens, rung.rank, rung.checkpointing)
-    if kind == "cuda":
-        return plain
-    return replace(plain, moments=8, other=2 * BF16, number=2 * BF16)
-
-
-def smaller(model: str) -> list[str]:
-    """The catalogue's models with fewer weights, the largest first."""
-    size = shape_of(model).weights
-    below = [entry for entry in catalog.entries() if entry.parameters < 0.9 * size]
-    below.sort(key=lambda entry: -entry.parameters)
-    return [entry.name for entry in below]

@@ -64,10 +64,15 @@ class Domain:
 
 Counted = dict[str, Domain]
 Size = Callable[[Source], int]
+Kept = Callable[[Unit], int | None]
 
 
 def works(
-    units: Sequence[Unit], *, shares: Mapping[str, float], size: Size
+    units: Sequence[Unit],
+    *,
+    shares: Mapping[str, float],
+    size: Size,
+    kept: Kept = lambda _: None,
 ) -> Iterator[Work]:
     """The work of every unit, in their order.
 
@@ -75,6 +80,7 @@ def works(
         units: of a whole study: later ones build on what earlier ones leave.
         shares: of each domain's seeds, how many will be teachable; 1 if not given.
         size: rows of a source without a limit.
+        kept: rows that a finished unit kept; `None` of one that is still to run.
     """
     counted: Counted = {}
     for unit in units:
@@ -82,14 +88,17 @@ def works(
         if unit.step == "pick_domain":
             yield _pick(unit, domain)
         elif unit.step == "collect_seeds":
-            domain.seeds = seeds_of(unit.params, size)
+            known = kept(unit)
+            domain.seeds = seeds_of(unit.params, size) if known is None else known
             yield Work(unit)
         elif unit.step == "filter_edge":
-            yield _filter(unit, domain, shares.get(unit.domain, 1.0))
+            yield _filter(unit, domain, shares.get(unit.domain, 1.0), kept(unit))
         elif unit.step == "probe_sft":
             yield _probe(unit, domain)
         elif unit.step == "synthesize":
-            domain.frozen = domain.teachable / unit.params.organic_share
+            known = kept(unit)
+            most = domain.teachable / unit.params.organic_share
+            domain.frozen = most if known is None else known
             yield Work(unit)
         elif unit.step == "expand_domains":
             yield _expand(unit, counted)
@@ -109,9 +118,9 @@ def _pick(unit: Unit, domain: Domain) -> Work:
     return Work(unit, (domain.dev,))
 
 
-def _filter(unit: Unit, domain: Domain, share: float) -> Work:
+def _filter(unit: Unit, domain: Domain, share: float, known: int | None) -> Work:
     p = unit.params
-    domain.teachable = share * domain.seeds
+    domain.teachable = share * domain.seeds if known is None else known
     if p.wanted:
         domain.teachable = min(domain.teachable, p.wanted)
     each = min(max(p.budget, p.samples), p.max_samples)
@@ -149,7 +158,12 @@ def _expand(unit: Unit, counted: Counted) -> Work:
         for among in adapters.values()
         for name in among
     ]
-    draws = [_often(counted[name].dev, len(adapters)) for name in p.domains]
+    times = len(adapters)
+    if p.eval_steps:
+        for among in adapters.values():
+            rows = sum(counted[name].frozen * epochs[name] for name in among)
+            times += ceil(rows / p.batch) // p.eval_steps
+    draws = [_often(counted[name].dev, times) for name in p.domains]
     return Work(unit, tuple(draws), tuple(trainings))
 
 

@@ -51,20 +51,6 @@ class Rung:
             said.append(f"rank {wish.rank}: {self.rank} instead")
         return said
 
-    def settings(self, wish: Rung) -> dict[str, object]:
-        """The parameters that make a study train so; micro-batches fit themselves."""
-        found: dict[str, object] = {}
-        if self.model != wish.model:
-            found["model"] = self.model
-        for section in ("probe_sft", "expand_domains"):
-            if self.checkpointing and not wish.checkpointing:
-                found[f"{section}.gradient_checkpointing"] = "on"
-            if self.row_tokens < wish.row_tokens:
-                found[f"{section}.max_row_tokens"] = self.row_tokens
-            if self.rank < wish.rank:
-                found[f"{section}.rank"] = self.rank
-        return found
-
 
 def rungs(wish: Rung, smaller: Sequence[str] = ()) -> Iterator[Rung]:
     """The wish itself, then each rung with one thing less than the one before.

@@ -168,12 +168,16 @@ def used() -> float:
 
 
 def release() -> None:
-    """Give back what is no longer referenced, to the GPU and to the system."""
+    """Give back what is no longer referenced, to the GPU and to the system.
+
+    On a GPU, `used` counts anew from here.
+    """
     import torch
 
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     _trim()
 
 

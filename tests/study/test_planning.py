@@ -1,15 +1,16 @@
 """Plans: what steps will do, how long it takes, what is left to do."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from phi_kit.cli import app
 from phi_kit.core.errors import DataError
-from phi_kit.study import files, pace, plan_lines, planning, work
+from phi_kit.study import files, fitting, pace, plan_lines, planning, work
 from phi_kit.study.pace import Answers, Pace
-from phi_kit.study.planning import Prices
+from phi_kit.study.planning import Done, Prices
 from phi_kit.train.estimate import Peak
 from phi_kit.train.memory import Fit
 
@@ -99,9 +100,27 @@ def test_more_runs_are_counted(change, runs):
         assert seen(found) == 150 * (2 + 0.25 + 0.5)
 
 
-def test_early_stopping_asks_more_often():
-    found = counted(*SMALL, "probe_sft.eval_steps=5")["probe_sft", "math"]
-    assert drawn(found) > 400
+@pytest.mark.parametrize("step", ["probe_sft", "expand_domains"])
+def test_early_stopping_asks_more_often(step):
+    key = (step, "math" if step == "probe_sft" else "")
+    plain, often = (
+        drawn(counted(*SMALL, f"{step}.eval_steps={n}")[key]) for n in (0, 2)
+    )
+    assert often > plain
+
+
+def test_what_finished_steps_kept_is_known(monkeypatch):
+    kept = {"pick_domain": None, "collect_seeds": 80, "filter_edge": 7}
+    monkeypatch.setattr(
+        planning,
+        "_finished",
+        lambda unit: Done(1.0, kept[unit.step]) if unit.step in kept else None,
+    )
+    found = {planning_name(step): step for step in planning.steps(units(), PACE)}
+    assert found["filter_edge", "math"].drawn == 4 * (5 * 80 + 2 * 40)
+    probe = found["probe_sft", "math"]
+    assert probe.trained == 40 * 2 * 7 * 3
+    assert probe.seconds == probe.most
 
 
 def test_a_wish_for_few_rows_bounds_training():
@@ -112,6 +131,9 @@ def test_a_wish_for_few_rows_bounds_training():
 def test_long_answers_cost_what_they_may_take():
     cut = Answers(samples=4, tokens=pace.TRIAL + 30, cut=1)
     assert cut.tokens_each(2048) == pytest.approx(30 / 4 + 2048 / 4)
+    short = Answers(samples=4, tokens=8 + 15, cut=1, limit=8)
+    assert short.tokens_each(8) == pytest.approx(23 / 4)
+    assert short.tokens_each(512) == pytest.approx(15 / 4 + 512 / 4)
     assert Answers(samples=4, tokens=40).tokens_each(2048) == 10
     assert Answers(samples=4, tokens=40).tokens_each(8) == 8
     assert Answers().tokens_each(16) == 16
@@ -155,10 +177,10 @@ def test_the_table_has_every_step_and_the_sum():
 
 
 def test_a_finished_step_takes_no_more_time(monkeypatch):
-    def took(unit):
-        return 61.0 if unit.step == "pick_domain" else None
+    def finished(unit):
+        return Done(61.0, None) if unit.step == "pick_domain" else None
 
-    monkeypatch.setattr(planning, "_took", took)
+    monkeypatch.setattr(planning, "_finished", finished)
     found = planning.steps(units(), PACE)
     text = "\n".join(plan_lines.table(found, PACE, Prices()))
     assert text.count("done (1 min 1 s)") == 2
@@ -180,15 +202,24 @@ def test_sources_without_limit_are_counted(tmp_path):
 
 def test_this_machine_by_what_was_measured():
     """The trainer's own fit as far as time goes; rows and rank are given up after."""
-    roomy = planning.by_probe(units(), PEAK, 100 * GB)
+    roomy = fitting.by_probe(units(), PEAK, 100 * GB)
     assert (roomy.fits, roomy.rung) == (True, roomy.wish)
-    tight = planning.by_probe(units(), PEAK, 1.4 * GB)
+    tight = fitting.by_probe(units(), PEAK, 1.4 * GB)
     assert tight.fits
     assert tight.rung.checkpointing
     assert tight.needed <= tight.room
-    none = planning.by_probe(units(), PEAK, 0.1 * GB)
+    none = fitting.by_probe(units(), PEAK, 0.1 * GB)
     assert not none.fits
     assert "does NOT fit" in "\n".join(plan_lines.fitting(none))
+
+
+def test_a_setting_is_only_said_where_it_lowers():
+    wanted = ("expand_domains.rank=4", "probe_sft.rank=32", "probe_sft.epochs=1")
+    tight = fitting.by_probe(units(*wanted), PEAK, 1.33 * GB)
+    assert tight.settings["probe_sft.rank"] == 8
+    assert "expand_domains.rank" not in tight.settings
+    assert tight.settings["expand_domains.gradient_checkpointing"] == "on"
+    assert "probe_sft.rank=8" in "\n".join(plan_lines.fitting(tight))
 
 
 def call(*words):
@@ -201,6 +232,18 @@ def test_the_command_line(monkeypatch):
     assert done.exit_code == 0, done.output
     assert "07 benchmark" in done.stdout
     assert "given up for it: nothing" in done.stdout
+    alone = call("smoke.yaml", "--per-kwh", "0.3")
+    assert alone.exit_code == 2
+    assert "--watts" in alone.stderr
+
+
+def test_training_that_does_not_fit_here_is_a_failure(monkeypatch):
+    little = replace(PACE, free=GB // 10)
+    monkeypatch.setattr(pace, "measure", lambda units, seconds: little)
+    done = call("smoke.yaml")
+    assert done.exit_code == 1
+    assert "07 benchmark" in done.stdout
+    assert "does NOT fit" in done.stdout
 
 
 def test_a_card_that_is_elsewhere():
@@ -239,15 +282,15 @@ def test_a_plan_by_a_real_probe(tmp_path):
 
 
 def test_the_catalogue_says_what_is_smaller():
-    assert planning.smaller("phi-4") == ["phi-4-mini", "smollm2-135m"]
-    assert planning.smaller("smollm2-135m") == []
+    assert fitting.smaller("phi-4") == ["phi-4-mini", "smollm2-135m"]
+    assert fitting.smaller("smollm2-135m") == []
 
 
 def test_what_reads_a_step_that_is_redone_is_not_done(monkeypatch):
     stale = ("filter_edge", "math")
-    took = {True: None, False: 61.0}
+    took = {True: None, False: Done(61.0, None)}
     monkeypatch.setattr(
-        planning, "_took", lambda unit: took[(unit.step, unit.domain) == stale]
+        planning, "_finished", lambda unit: took[(unit.step, unit.domain) == stale]
     )
     found = planning.steps(units(), PACE)
     left = [planning_name(step) for step in found if step.done is None]
@@ -264,9 +307,9 @@ def test_the_best_recipe_is_the_probes():
     sets = (*SMALL, "expand_domains.recipe=best")
     own, best = (seen(counted(*one)["expand_domains", ""]) for one in (SMALL, sets))
     assert best == pytest.approx(3 * own)
-    assert planning.wished(units("expand_domains.rank=99"), kind="cuda").rank == 99
+    assert fitting.wished(units("expand_domains.rank=99"), kind="cuda").rank == 99
     sets = ("expand_domains.recipe=best", "expand_domains.rank=99")
-    assert planning.wished(units(*sets), kind="cuda").rank == 16
+    assert fitting.wished(units(*sets), kind="cuda").rank == 16
 
 
 def test_a_step_that_is_told_twice_counts_once(monkeypatch):

@@ -9,7 +9,7 @@ from phi_kit import domains
 from phi_kit.core.errors import ModelError
 from phi_kit.models import catalog
 from phi_kit.models.shapes import Shape, shape_of
-from phi_kit.study import files, plan_lines, planning
+from phi_kit.study import files, fitting, plan_lines
 from phi_kit.train import ladder
 from phi_kit.train.footprint import NF4, NF4_ONCE, Micro, footprint
 from phi_kit.train.ladder import Rung
@@ -153,32 +153,20 @@ def test_every_rung_takes_less_than_the_one_above():
         assert taken == sorted(taken, reverse=True)
 
 
-def test_what_is_given_up_is_said_with_the_settings_that_do_it():
+def test_what_is_given_up_is_said():
     wish = Rung("phi-4", 8192, False, 2048, 32)
     rung = Rung("phi-4", 512, True, 512, 16)
     said = " ".join(rung.given_up(wish))
     for word in ("512 tokens, not 8192", "computed twice", "limit was 2048", "rank 32"):
         assert word in said
-    assert rung.settings(wish) == {
-        "probe_sft.gradient_checkpointing": "on",
-        "probe_sft.max_row_tokens": 512,
-        "probe_sft.rank": 16,
-        "expand_domains.gradient_checkpointing": "on",
-        "expand_domains.max_row_tokens": 512,
-        "expand_domains.rank": 16,
-    }
     assert wish.given_up(wish) == []
-    assert wish.settings(wish) == {}
-    other = Rung("phi-4-mini", 8192, False, 2048, 32)
-    assert other.settings(wish) == {"model": "phi-4-mini"}
     less = Rung("phi-4-mini", 512, False, 512, 32)
-    assert less.settings(wish)["probe_sft.max_row_tokens"] == 512
     assert len(less.given_up(wish)) == 3
 
 
 @pytest.mark.parametrize(("name", "gb"), [("phi4-mini-12gb", 12), ("phi4-24gb", 24)])
 def test_the_files_for_cards_fit_them_as_their_comments_say(name, gb):
-    found = planning.by_formula(files.load(name).units(), gb * GB)
+    found = fitting.by_formula(files.load(name).units(), gb * GB)
     assert found.fits
     assert found.rung == found.wish
     for unit in files.load(name).units():
@@ -200,6 +188,6 @@ def test_the_files_for_cards_fit_them_as_their_comments_say(name, gb):
     ],
 )
 def test_a_smaller_card_costs_something(name, gb, says):
-    found = planning.by_formula(files.load(name).units(), gb * GB)
+    found = fitting.by_formula(files.load(name).units(), gb * GB)
     assert says in "\n".join(plan_lines.fitting(found))
     assert found.fits == (found.needed <= gb * GB)
