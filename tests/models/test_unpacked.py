@@ -1,4 +1,4 @@
-"""Unpacked 4-bit weights compute what packed ones do, and are put away again."""
+"""Weights laid out for decoding compute what they did, and are put away again."""
 
 from types import SimpleNamespace
 
@@ -27,18 +27,22 @@ def model():
 
 
 def outcome(model):
-    inputs = torch.randn(5, 64, generator=torch.Generator().manual_seed(1))
-    inputs.requires_grad_()
-    outputs = model(inputs)
-    outputs.square().sum().backward()
-    return outputs.detach(), inputs.grad
+    inputs = torch.randn(3, 5, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        return [model(inputs[:, :n].transpose(0, 1)) for n in (1, 2, 5)]
 
 
-def test_outputs_and_gradients_are_the_packed_ones(model):
-    packed = outcome(model)
+@pytest.fixture(params=[True, False], ids=["oneDNN", "without oneDNN"])
+def order(request, monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: request.param)
+    return request.param
+
+
+def test_outputs_are_the_packed_ones(model, order):
+    before = outcome(model)
     with unpacked(model) as done:
         assert done
-        for ours, theirs in zip(outcome(model), packed, strict=True):
+        for ours, theirs in zip(outcome(model), before, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
@@ -65,6 +69,13 @@ def test_where_memory_is_short_weights_stay_packed(model, monkeypatch):
         outcome(model)
 
 
-def test_a_model_without_4_bit_layers_is_left_alone(tiny):
-    with unpacked(tiny.model) as done:
-        assert not done
+def test_float_layers_are_put_into_another_order(tiny, order):
+    ids = torch.arange(12).reshape(3, 4)
+    with torch.inference_mode():
+        before = tiny.model(input_ids=ids).logits
+    weights = [weight.clone() for weight in tiny.model.parameters()]
+    with unpacked(tiny.model) as done, torch.inference_mode():
+        assert done == order
+        after = tiny.model(input_ids=ids).logits
+    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
+    assert all(map(torch.equal, tiny.model.parameters(), weights))
