@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = str(ROOT / "params" / "smoke.yaml")
@@ -197,8 +199,19 @@ def test_plain_papermill_lands_in_the_same_folders_from_anywhere(study, tmp_path
 
 
 def test_a_plan_of_it_comes_true(study, tmp_path, monkeypatch):
-    """Within a factor of 2.5, on a machine that does other things as well."""
+    """Within a factor of 2.5, on a machine that does other things as well; it says
+    what it measured, and leaves nothing behind.
+    """
+    from phi_kit.cli import app
     from phi_kit.study import files, pace, planning
+
+    measure, measured = pace.measure, []
+
+    def noted(*given, **named):
+        measured.append(measure(*given, **named))
+        return measured[-1]
+
+    monkeypatch.setattr(pace, "measure", noted)
 
     runs, _ = study
     took = sum(
@@ -206,8 +219,12 @@ def test_a_plan_of_it_comes_true(study, tmp_path, monkeypatch):
         for path in (runs / "smoke").rglob("manifest.json")
     )
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path))
-    units = files.load("smoke").units()
-    steps = planning.steps(units, pace.measure(units, seconds=10))
+    done = CliRunner().invoke(app, ["plan", "smoke", "--seconds", "20"])
+    assert done.exit_code == 0, done.output
+    assert "tokens/s sampled" in done.stdout
+    assert re.search(r"\d+ of (10|32) seeds teachable", done.stdout)
+    assert not list(tmp_path.rglob("*"))
+    steps = planning.steps(files.load("smoke").units(), measured[0])
     said = sum(step.seconds - planning.NOTEBOOK for step in steps)
     assert took / 2.5 < said < took * 2.5
     assert all(step.most >= step.seconds for step in steps)

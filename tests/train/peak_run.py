@@ -26,11 +26,11 @@ RUNS = {
     "short": (16, 60, {"batch": 8}),
     "long": (
         2,
-        900,
+        600,
         {
             "batch": 2,
             "rank": 8,
-            "max_row_tokens": 1024,
+            "max_row_tokens": 700,
             "gradient_checkpointing": "on",
         },
     ),
