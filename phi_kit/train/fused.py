@@ -77,6 +77,8 @@ def _forward(layer: Any, weight: Callable[[], torch.Tensor]) -> Callable[..., An
     scale, bias = layer.scaling[name], layer.base_layer.bias
 
     def forward(x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        if "forward" in vars(layer.base_layer):  # laid out for decoding: `unpacked`
+            return type(layer).forward(layer, x)
         return _operation()(x, weight, bias, low.weight, high.weight, scale)
 
     return forward

@@ -6,6 +6,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
+from phi_kit.models.unpacked import unpacked
 from phi_kit.train.fused import extra_bytes, fused
 
 WIDTH = 64
@@ -69,3 +70,20 @@ def test_the_same_numbers(adapted, kept, shape):
 def test_what_the_floats_take(adapted):
     quantised = type(adapted.base_model.model.one.base_layer).__name__ == "Linear4bit"
     assert extra_bytes(adapted) == (2 * 4 * WIDTH * WIDTH if quantised else 0)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_held_out_items_are_asked_on_weights_laid_out_for_decoding(
+    adapted, kept, monkeypatch
+):
+    x = torch.randn(5, WIDTH)
+    with torch.inference_mode():
+        before = adapted(x)
+    with fused(adapted, kept=kept), torch.inference_mode():
+        monkeypatch.setattr("phi_kit.train.fused._operation", lambda: pytest.fail)
+        with unpacked(adapted) as done:
+            assert done
+            torch.testing.assert_close(adapted(x), before, rtol=1e-5, atol=1e-5)
+    monkeypatch.undo()
+    with fused(adapted, kept=kept):
+        passed(adapted, x)
