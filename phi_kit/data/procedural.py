@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ class Family:
         entry: whether `extra` keeps the whole reasoning-gym item, as
             `{"task", "entry"}`, for a verifier that calls the task's scorer.
         stream: the family's own items by seed and split, in place of `task`.
+        balance: no answer stands in more than one of so many items, so that one
+            constant answer earns no more than that; 0 leaves them as they come.
         usual: whether it is in when a study names no families.
     """
 
@@ -50,7 +53,13 @@ class Family:
     facts: tuple[str, ...] = ()
     entry: bool = False
     stream: Stream | None = None
+    balance: int = 0
     usual: bool = True
+
+
+# A balanced family has run out when so many draws in a row brought no item whose
+# answer there is still room for. The kit's own choice.
+_DRAWS = 2_000
 
 
 def items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator[Seed]:
@@ -58,8 +67,30 @@ def items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator
 
     Splits are named by hashed labels: neighbouring reasoning-gym seeds share
     items (42 and 43 share 496 of 497). Small families do repeat themselves;
-    whoever draws removes duplicates.
+    whoever draws removes duplicates. A balanced family repeats nothing, and ends
+    where its rarer answers do.
     """
+    drawn = _items(domain, family, rng_seed=rng_seed, split=split)
+    return _balanced(drawn, family.balance) if family.balance else drawn
+
+
+def _balanced(drawn: Iterator[Seed], parts: int) -> Iterator[Seed]:
+    """The items of a stream, each once, that keep every answer to its share."""
+    prompts: set[str] = set()
+    answers: Counter[str] = Counter()
+    missed = 0
+    for seed in drawn:
+        room = -(-(len(prompts) + 1) // parts)
+        if answers[seed.answer] < room and seed.prompt not in prompts:
+            prompts.add(seed.prompt)
+            answers[seed.answer] += 1
+            missed = 0
+            yield seed
+        elif (missed := missed + 1) == _DRAWS:
+            return
+
+
+def _items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator[Seed]:
     if family.stream:
         for seed in family.stream(rng_seed, split):
             yield replace(seed, family=family.name, level=family.level)

@@ -109,7 +109,7 @@ DOMAIN = Domain(
             "chain_sum",
             {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
         ),
-        Family("gcd-20", 2, "gcd", {"max_value": 20}),
+        Family("gcd-30", 2, "gcd", {"max_value": 30}, balance=4),
         Family(
             "sum-2",
             3,

@@ -61,6 +61,7 @@ class Bench:
     dev: Sequence[Seed]
     seal: Seal
     how: dict[str, Any]  # how dev was asked in step 1
+    guess: list[float]  # the accuracy of guessing on each dev item
     seeds: list[int]  # of training: one run each
     view: Live
     history: list[pd.DataFrame] = field(default_factory=list)

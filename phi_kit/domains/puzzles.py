@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 
@@ -25,9 +27,11 @@ def verify(seed: Seed, response: str) -> Verdict:
     return checker.verify(seed, response)
 
 
-def _scored(name: str, level: int, task: str, **config: object) -> Family:
+def _scored(
+    name: str, level: int, task: str, *, balance: int = 0, **config: object
+) -> Family:
     """A family whose answers the task itself checks: any valid solution counts."""
-    return Family(name, level, task, config, entry=True, usual=False)
+    return Family(name, level, task, config, entry=True, balance=balance, usual=False)
 
 
 def _family_ties(rng_seed: int, split: str) -> Iterator[Seed]:
@@ -39,29 +43,85 @@ def _family_ties(rng_seed: int, split: str) -> Iterator[Seed]:
             yield seed
 
 
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+_MOST = 3  # of one letter, where words are drawn to fit a count
+
+
+@cache
+def _words() -> tuple[str, ...]:
+    """Everyday English words of 3 letters and more, lower-case, in order."""
+    from reasoning_gym.data import read_data_file
+
+    found = re.findall(r"[a-z]{3,}", read_data_file("words.csv").lower())
+    found += re.findall(r"[a-z]{3,}", read_data_file("in_the_year_2889.txt").lower())
+    return tuple(sorted(set(found) - {"letter"}))  # the header of words.csv
+
+
+@cache
+def _holding(times: int) -> tuple[str, ...]:
+    """The words that some letter stands in exactly so often."""
+    return tuple(
+        word for word in _words() if any(word.count(c) == times for c in _ALPHABET)
+    )
+
+
+def _counting(letter: str, text: str) -> tuple[str, str, dict]:
+    """How often a letter stands in a text, worded as reasoning-gym words it."""
+    return (
+        f'How many times does the letter "{letter}" appear in the text: "{text}"?',
+        str(text.lower().count(letter)),
+        {"span": text.split(), "target_letter": letter},
+    )
+
+
+def letters(
+    draw: np.random.Generator, *, words: tuple[int, int]
+) -> tuple[str, str, dict]:
+    """Count a letter in a few words: as often 0 as 1, 2 or 3.
+
+    The answer is drawn first, then words that fit it. reasoning-gym's own
+    `letter_counting` draws the letter first: 92 of 100 of its answers for single
+    words are 1, and whoever always says so looks able to count.
+    """
+    wanted = int(draw.integers(_MOST + 1))
+    size = int(draw.integers(words[0], words[1] + 1))
+    pool = _holding(wanted) if size == 1 else _words()
+    while True:
+        text = " ".join(pool[i] for i in draw.integers(len(pool), size=size))
+        fitting = [c for c in _ALPHABET if text.count(c) == wanted]
+        if fitting:
+            return _counting(str(draw.choice(fitting)), text)
+
+
 def _count(seed: Seed, name: str, *, letter: str, text: str) -> Seed:
-    facts = {"span": text.split(), "target_letter": letter, "transform": name}
+    prompt, answer, facts = _counting(letter, text)
     return replace(
         seed,
-        prompt=f'How many times does the letter "{letter}" appear in the text: '
-        f'"{text}"?',
-        answer=str(text.lower().count(letter)),
+        prompt=prompt,
+        answer=answer,
         source=f"transform/{name}",
         parent=seed.id,
-        extra=json.dumps(facts),
+        extra=json.dumps(facts | {"transform": name}),
     )
 
 
 def another_letter(seed: Seed, rng_seed: int) -> list[Seed]:
-    """Count another letter of the same text."""
+    """Count another letter in the same text.
+
+    First a count is drawn among those that any letter would give, then a letter:
+    most letters of a word stand in it once, and more than that not at all.
+    """
     facts = seed.facts
     if "span" not in facts:
         return []
     text = " ".join(facts["span"])
-    others = sorted(set(text.lower()) - {facts["target_letter"], " "})
-    if not others:
-        return []
-    letter = others[rng(rng_seed, "another_letter", seed.id).integers(len(others))]
+    by_count: dict[int, list[str]] = {}
+    for letter in _ALPHABET:
+        if letter != facts["target_letter"]:
+            by_count.setdefault(text.lower().count(letter), []).append(letter)
+    draw = rng(rng_seed, "another_letter", seed.id)
+    fitting = by_count[sorted(by_count)[draw.integers(len(by_count))]]
+    letter = fitting[draw.integers(len(fitting))]
     return [_count(seed, "another_letter", letter=letter, text=text)]
 
 
@@ -72,9 +132,6 @@ def backwards(seed: Seed, rng_seed: int) -> list[Seed]:
         return []
     text = " ".join(facts["span"])[::-1]
     return [_count(seed, "backwards", letter=facts["target_letter"], text=text)]
-
-
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
 def note(draw: np.random.Generator) -> tuple[str, str, dict]:
@@ -102,8 +159,6 @@ def note(draw: np.random.Generator) -> tuple[str, str, dict]:
     return QUESTION_TEMPLATE.format(**wording).strip(), str(solvable), {}
 
 
-_LETTERS = ("span", "target_letter")
-
 DOMAIN = Domain(
     name="puzzles",
     title="Letters and logic",
@@ -112,22 +167,10 @@ DOMAIN = Domain(
     answer_kind="number or word",
     verifier=verify,
     families=(
-        Family(
-            "letters-1",
-            1,
-            "letter_counting",
-            {"min_words": 1, "max_words": 1},
-            facts=_LETTERS,
-        ),
-        Family(
-            "letters-3",
-            2,
-            "letter_counting",
-            {"min_words": 2, "max_words": 3},
-            facts=_LETTERS,
-        ),
-        Family("syllogism", 3, "syllogism"),
-        Family("note", 4, note),
+        Family("letters-1", 1, partial(letters, words=(1, 1)), balance=4),
+        Family("letters-3", 2, partial(letters, words=(2, 3)), balance=4),
+        Family("syllogism", 3, "syllogism", balance=2),
+        Family("note", 4, note, balance=2),
         _scored("backward", 2, "spell_backward", min_word_len=3, max_word_len=4),
         Family("family", 3, stream=_family_ties, entry=True, usual=False),
         _scored("sort", 4, "number_sorting", min_numbers=3, max_numbers=4),
@@ -137,7 +180,7 @@ DOMAIN = Domain(
         _scored("countdown", 7, "countdown", min_numbers=3, max_numbers=4),
         _scored("knights", 7, "knights_knaves"),
         _scored("sudoku-4", 8, "mini_sudoku"),
-        _scored("self-reference", 8, "self_reference"),
+        _scored("self-reference", 8, "self_reference", balance=4),
         _scored("queens", 9, "n_queens"),
         _scored("hanoi", 9, "tower_of_hanoi"),
     ),

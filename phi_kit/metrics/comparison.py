@@ -17,6 +17,8 @@ from phi_kit.core.rng import rng
 from .intervals import RESAMPLES, Gain, Score, gain, score
 
 LEVEL = 0.05
+# A gain over base that one constant answer per family would give as well.
+NOT_CONSTANT = "better than base, not than one constant answer"
 
 
 def over_seeds(runs: Sequence[Sequence[float]], *, rng_seed: int) -> Score:
@@ -112,6 +114,22 @@ def holm(ps: Sequence[float]) -> list[float]:
 def verdict(found: Gain, adjusted: float) -> str:
     """The gain's own verdict, unless the correction takes it back."""
     return found.verdict if adjusted < LEVEL else "cannot tell"
+
+
+def beyond_guessing(said: str, over_guess: Gain) -> str:
+    """A verdict on a gain over base, held against what guessing gives.
+
+    Args:
+        said: the verdict against base.
+        over_guess: the same accuracies paired with the guesser's.
+
+    Returns:
+        `better` only if both intervals lie above zero; `NOT_CONSTANT` where only
+        base was beaten; any other verdict as it is.
+    """
+    if said == "better" and over_guess.verdict != "better":
+        return NOT_CONSTANT
+    return said
 
 
 def tapering(doses: Mapping[float, Sequence[float]], *, rng_seed: int) -> Gain:

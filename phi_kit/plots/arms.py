@@ -23,7 +23,7 @@ def draw(arms: pd.DataFrame, losses: Mapping[str, Sequence[float]]) -> Figure:
     Args:
         arms: columns `arm`, `n` items, `accuracy`, `low`, `high` and the gain
             over base `delta`, `delta_low`, `delta_high` (fractions; NaN for
-            base itself).
+            base itself), and `guess`, what guessing gives on these items.
         losses: the training loss of every step, by arm.
     """
     if arms.empty:
@@ -31,9 +31,9 @@ def draw(arms: pd.DataFrame, losses: Mapping[str, Sequence[float]]) -> Figure:
     figure, (left, right) = style.sheet(
         TITLE,
         "Left, dot: held-out accuracy; line: 95 % interval over items, "
-        f"{counts(arms['n'])} items per arm; dashed: base.\nBeside it, the gain over "
-        "base in points, paired by item [95 % interval]. Choose by the left panel, "
-        "never by loss.",
+        f"{counts(arms['n'])} items per arm; dashed: base; dotted:\n{style.GUESS} per "
+        "family. Beside it, the gain over base in points, paired by item [95 % "
+        "interval].\nChoose by the left panel, never by loss.",
         height=max(3.7, 2.2 + 0.5 * len(arms)),
         panels=(1.25, 1),
     )
@@ -49,13 +49,16 @@ def _scores(ax: Axes, arms: pd.DataFrame, colours: Mapping[str, str]) -> None:
         whole = (row.low, row.high)
         style.whisker(ax, y, row.accuracy, whole, colour=colours[row.arm])
         style.beside(ax, y, _gain(row), color=style.INK)
-    limits = [value for value in (*arms["low"], *arms["high"]) if known(value)]
+    ends = (*arms["low"], *arms["high"], *arms["guess"])
+    limits = [value for value in ends if known(value)]
     if limits:
         room = max(0.02, 0.08 * (max(limits) - min(limits)))
         ax.set_xlim(max(-0.01, min(limits) - room), min(1.01, max(limits) + room))
     base = arms.loc[arms["arm"] == "base", "accuracy"]
     if len(base) and known(base.iloc[0]):
         ax.axvline(base.iloc[0], color=style.COLOURS["base"], lw=1, ls=(0, (4, 3)))
+    for guess in arms["guess"].dropna().unique()[:1]:
+        ax.axvline(guess, **style.GUESS_LINE)
     ax.xaxis.set_major_locator(_few_ticks())
     ax.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f} %")
     ax.set_xlabel("held-out accuracy")

@@ -22,7 +22,8 @@ def draw(scores: pd.DataFrame) -> Figure:
 
     Args:
         scores: columns `family`, `level` (1 the easiest), `n` items,
-            `accuracy`, `low`, `high` (fractions; 95 % interval).
+            `accuracy`, `low`, `high` (fractions; 95 % interval), `guess` (what the
+            best constant answer of that family earns, or picking an option).
     """
     if scores.empty:
         return style.empty(TITLE, "No family of items was measured.")
@@ -30,9 +31,10 @@ def draw(scores: pd.DataFrame) -> Figure:
     figure, (ax,) = style.sheet(
         TITLE,
         "Dot: accuracy of the untrained model on held-out items. Line: 95 % interval "
-        f"over items.\n{counts(scores['n'])} items per family. The shaded range is the "
-        "kit's own choice.",
-        height=1.75 + 0.42 * len(scores),
+        f"over items.\nDotted: what {style.GUESS} per family gives. "
+        f"{counts(scores['n'])} items per family. The shaded range is the kit's own "
+        "choice.",
+        height=1.95 + 0.42 * len(scores),
     )
     style.rows_axis(ax, [_name(row) for row in scores.itertuples()])
     style.percent_axis(ax, "accuracy of the base model")
@@ -40,6 +42,7 @@ def draw(scores: pd.DataFrame) -> Figure:
     for y, row in enumerate(scores.itertuples()):
         whole = (row.low, row.high)
         style.whisker(ax, y, row.accuracy, whole, colour=style.COLOURS["base"])
+        style.guess_mark(ax, y, row.guess)
         style.beside(ax, y, f"{percent(row.accuracy)}  n = {count(row.n)}")
     return figure
 

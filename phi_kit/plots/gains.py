@@ -21,16 +21,16 @@ def draw(scores: pd.DataFrame) -> Figure:
 
     Args:
         scores: columns `domain`, `metric` (`pass@1`, `maj@4`), `n` items,
-            `base`, `final`, `delta`, `low`, `high` (fractions) and `verdict`
-            (`better`, `worse`, `cannot tell`).
+            `base`, `final`, `guess`, `delta`, `low`, `high` (fractions) and
+            `verdict` (`better`, `worse`, `cannot tell`, or better than base only).
     """
     if scores.empty:
         return style.empty(TITLE, "No benchmark was run.")
     figure, (ax,) = style.sheet(
         TITLE,
         "Mark: gain in points, paired by item. Line: 95 % interval over items. A line "
-        "across 0 cannot tell.\nRight: gain [interval]; accuracy of base → final; n "
-        "held-out items.",
+        f"across 0 cannot tell. Dotted: {style.GUESS}\nper family in place of the "
+        "model. Right: gain [interval]; accuracy of base → final; n held-out items.",
         height=1.95 + 0.56 * len(scores),
     )
     names = [f"{label(row.domain)}  ·  {row.metric}" for row in scores.itertuples()]
@@ -47,6 +47,7 @@ def draw(scores: pd.DataFrame) -> Figure:
             marker=style.MARKERS.get(row.verdict, "o"),
             hollow=row.verdict == "cannot tell",
         )
+        style.guess_mark(ax, y, row.guess - row.base)
         style.beside(ax, y, _words(row), color=style.INK)
     _points_axis(ax, scores)
     _legend(ax, set(scores["verdict"]))
@@ -59,7 +60,8 @@ def _words(row) -> str:
 
 
 def _points_axis(ax: Axes, scores: pd.DataFrame) -> None:
-    ends = [value for key in ("low", "high") for value in scores[key] if known(value)]
+    columns = (scores["low"], scores["high"], scores["guess"] - scores["base"])
+    ends = [value for column in columns for value in column if known(value)]
     low, high = min([-0.02, *ends]), max([0.02, *ends])
     room = 0.06 * (high - low)
     ax.set_xlim(low - room, high + room)
@@ -77,4 +79,4 @@ def _legend(ax: Axes, verdicts: set[str]) -> None:
             ax.plot([], [], marker, color=shade, label=verdict, **look)
     place = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0)}
     if verdicts & set(style.MARKERS):
-        ax.legend(ncols=3, borderpad=0, handletextpad=0.2, **place)
+        ax.legend(ncols=2, borderpad=0, handletextpad=0.2, **place)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phi_kit.metrics.comparison import NOT_CONSTANT
+
 from . import style
 from .words import count, known, label, percent, percent_span, points, points_span
 
@@ -22,7 +24,7 @@ def draw(cells: pd.DataFrame) -> Figure:
     Args:
         cells: columns `adapter`, `domain`, `n` items, `accuracy`, `low`, `high`
             and the gain over base `delta`, `delta_low`, `delta_high` (fractions;
-            NaN for base itself).
+            NaN for base itself), `verdict`. What guessing gives is an adapter, too.
     """
     if cells.empty:
         return style.empty(TITLE, "No adapter was measured.")
@@ -32,7 +34,7 @@ def draw(cells: pd.DataFrame) -> Figure:
         TITLE,
         "Cell: gain over base in points (bold where its 95 % interval leaves out 0), "
         "below it that interval;\nthen accuracy and n items. Paired by item; for base, "
-        "the interval of its accuracy.",
+        f"the interval of its accuracy. †: {NOT_CONSTANT}.",
         height=1.7 + 0.82 * len(adapters),
     )
     scale = _scale(cells)
@@ -66,6 +68,7 @@ def _cell(ax: Axes, place: tuple[int, int], row, scale) -> None:
     ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=shade, ec="white", lw=3))
     sure = gained and known(row.delta_low) and (row.delta_low > 0 or row.delta_high < 0)
     head = points(row.delta) if gained else percent(row.accuracy)
+    head += " †" if row.verdict == NOT_CONSTANT else ""
     if gained:
         span = points_span(row.delta_low, row.delta_high)
         foot = f"{span}\n{percent(row.accuracy)}, n = {count(row.n)}"

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+from phi_kit.metrics.comparison import NOT_CONSTANT
+
 from .words import known
 
 if TYPE_CHECKING:
@@ -43,8 +45,11 @@ COLOURS = {
     "better": "#009E73",
     "worse": "#D55E00",
     "cannot tell": "#7A7A7A",
+    NOT_CONSTANT: "#B58900",
 }
-MARKERS = {"better": "o", "worse": "s", "cannot tell": "D"}
+MARKERS = {"better": "o", NOT_CONSTANT: "v", "worse": "s", "cannot tell": "D"}
+GUESS = "one constant answer"  # what guessing gives, in notes and tables
+GUESS_LINE: dict[str, Any] = {"color": INK, "lw": 1.8, "ls": (0, (1, 1)), "zorder": 3}
 _SPARE = ("#CC79A7", "#009E73", "#56B4E9", "#D55E00", "#8C6D31")
 
 _RC: dict[str, Any] = {
@@ -174,6 +179,15 @@ def whisker(
     if known(value):
         face = "white" if hollow else colour
         ax.plot([value], [y], marker, ms=8, mfc=face, mec=colour, mew=1.8, zorder=4)
+
+
+def guess_mark(ax: Axes, y: float, value: Any) -> None:
+    """What guessing gives in one row: a dotted line across it."""
+    if known(value):
+        ax.plot([value, value], [y - 0.38, y + 0.38], **GUESS_LINE)
+
+
+GUESS_LINE = {"color": INK, "lw": 1.8, "ls": (0, (1, 1)), "zorder": 3}
 
 
 def beside(ax: Axes, y: float, text: str, **look: Any) -> None:

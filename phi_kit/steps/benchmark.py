@@ -1,12 +1,15 @@
 """Step 7: is the final adapter better than base, on items nobody has seen?
 
 Reads the sealed test sets, opened here and nowhere else, and the final
-adapter. Writes pass@1 and maj@k of base and final with a paired verdict.
+adapter. Writes pass@1 and maj@k of base and final with a paired verdict, beside
+what guessing gives, and both accuracies for every family.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pandas as pd
 from pydantic import Field, field_validator
@@ -15,12 +18,14 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data.records import Seed
 from phi_kit.data.seal import unseal
-from phi_kit.domains import all_known
+from phi_kit.domains import all_known, guessing
 from phi_kit.domains import of as domain_of
 from phi_kit.domains.asking import ask, per_item, truncated
+from phi_kit.metrics.comparison import beyond_guessing
 from phi_kit.metrics.intervals import gain, majority, score
 from phi_kit.models import catalog, loading
 from phi_kit.models.sampling import Sampling
+from phi_kit.plots import families as families_plot
 from phi_kit.plots import gains
 
 
@@ -45,6 +50,25 @@ class Params(StepParams):
         return {"model": catalog.named(self.model)}
 
 
+@dataclass(frozen=True)
+class Tested:
+    """A domain's test items with everything that was said to them.
+
+    Attributes:
+        domain: its name.
+        items: in the order of `guess`.
+        base: samples of the base model, with their verdicts.
+        final: samples of the final adapter.
+        guess: the accuracy of guessing on each item.
+    """
+
+    domain: str
+    items: list[Seed]
+    base: pd.DataFrame
+    final: pd.DataFrame
+    guess: list[float]
+
+
 def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
     """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
     found = {}
@@ -61,7 +85,7 @@ def run(params: Params) -> StepRun:
         merged = run.read("06_expand_domains", domain="")
         adapter = merged.folder(f"adapters/{merged.result['final']}")
         student = loading.load(params.model)
-        samples, scores = [], []
+        samples, scores, families = [], [], []
         for name in params.domains:
             card = run.read("01_pick_domain", domain=name)
             test = unseal(card, "test", params=params)
@@ -70,13 +94,22 @@ def run(params: Params) -> StepRun:
                 final = _ask(tuned, name, test, params, label=f"final on {name}")
             samples += [base.assign(domain=name, model="base")]
             samples += [final.assign(domain=name, model="final")]
-            scores += judge(name, test, base, final, params=params)
+            guess = guessing.of(card, domain_of(params, name)).per_item(test)
+            tested = Tested(name, test, base, final, guess)
+            scores += judge(tested, params=params)
+            families += by_family(tested, params=params)
         table = pd.DataFrame(scores)
         run.save_rows(pd.concat(samples), "samples")
         run.save_rows(table)
+        run.save_rows(pd.DataFrame(families), "families")
         run.figure = run.save_figure(gains.draw(table), "gains")
+        run.save_figure(families_plot.draw(pd.DataFrame(families)), "families")
         run.table = table
-        run.result = {"scores": scores, "final": merged.result["final"]}
+        run.result = {
+            "scores": scores,
+            "families": families,
+            "final": merged.result["final"],
+        }
     return run
 
 
@@ -92,30 +125,21 @@ def _ask(student, name: str, test: list[Seed], params: Params, *, label: str):
     )
 
 
-def judge(
-    name: str,
-    test: list[Seed],
-    base: pd.DataFrame,
-    final: pd.DataFrame,
-    *,
-    params: Params,
-) -> list[dict]:
+def judge(tested: Tested, *, params: Params) -> list[dict]:
     """pass@1 and maj@k of one domain with their paired verdicts."""
-    seed = params.rng_seed
+    seed, base, final = params.rng_seed, tested.base, tested.final
     rows = []
     for metric, measure in (
         ("pass@1", per_item),
         (f"maj@{params.samples}", by_majority),
     ):
-        before, after = measure(base, test), measure(final, test)
+        before, after = measure(base, tested.items), measure(final, tested.items)
         rows.append(
             {
-                "domain": name,
+                "domain": tested.domain,
                 "metric": metric,
                 "k": params.samples,
-                "base": score(before, rng_seed=seed).accuracy,
-                "final": score(after, rng_seed=seed).accuracy,
-                **gain(before, after, rng_seed=seed).as_dict(),
+                **_paired(before, after, tested.guess, rng_seed=seed),
                 "base_truncated": truncated(base),
                 "final_truncated": truncated(final),
                 "base_tokens": float(base.tokens.mean()),
@@ -123,3 +147,54 @@ def judge(
             }
         )
     return rows
+
+
+def by_family(tested: Tested, *, params: Params) -> list[dict]:
+    """pass@1 of base and final in each family of a domain, the easiest first.
+
+    A gain over a whole domain may be one family's alone. The few items of a family
+    say where the gain lies, and seldom how large it is.
+    """
+    items = pd.DataFrame(
+        {
+            "level": [one.level for one in tested.items],
+            "family": [one.family for one in tested.items],
+            "base": per_item(tested.base, tested.items),
+            "final": per_item(tested.final, tested.items),
+            "guess": tested.guess,
+        }
+    )
+    return [
+        {
+            "domain": tested.domain,
+            "family": family,
+            "level": int(level),
+            **_paired(part.base, part.final, part.guess, rng_seed=params.rng_seed),
+        }
+        for (level, family), part in items.groupby(["level", "family"])
+    ]
+
+
+def _paired(
+    base: Sequence[float],
+    final: Sequence[float],
+    guess: Sequence[float],
+    *,
+    rng_seed: int,
+) -> dict[str, Any]:
+    """Three accuracies per item: their means, the gain over base, the verdict."""
+    over = gain(base, final, rng_seed=rng_seed)
+    ends = score(final, rng_seed=rng_seed)
+    beyond = gain(guess, final, rng_seed=rng_seed)
+    return {
+        "base": score(base, rng_seed=rng_seed).accuracy,
+        "final": ends.accuracy,
+        "final_low": ends.low,
+        "final_high": ends.high,
+        "guess": score(guess, rng_seed=rng_seed).accuracy,
+        **over.as_dict(),
+        "over_guess": beyond.delta,
+        "over_guess_low": beyond.low,
+        "over_guess_high": beyond.high,
+        "verdict": beyond_guessing(over.verdict, beyond),
+    }

@@ -26,6 +26,7 @@ from phi_kit.data.nearness import Near
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.data.seal import Seal
 from phi_kit.data.sources import mix, read, shares
+from phi_kit.domains import guessing
 from phi_kit.domains.base import Domain, Family
 from phi_kit.plots import flow
 
@@ -123,5 +124,7 @@ def run(params: Params) -> StepRun:
             "sources": run.table.source.value_counts().to_dict(),
             "mix": mixed,
             "pinned": params.outside(),
+            "lopsided": guessing.lopsided((s.family, s.answer) for s in kept),
         }
+        print(run.result["lopsided"], end="\n" * bool(run.result["lopsided"]))
     return run

@@ -22,9 +22,10 @@ from phi_kit.data import frozen, quarantine
 from phi_kit.data.dedup import sealed
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.data.seal import Seal, unseal
-from phi_kit.domains import all_known
+from phi_kit.domains import all_known, guessing
 from phi_kit.domains import of as domain_of
 from phi_kit.domains.asking import as_asked, ask, base_answers, per_item, rows_of
+from phi_kit.metrics.comparison import beyond_guessing
 from phi_kit.metrics.intervals import gain, score
 from phi_kit.models import catalog, loading
 from phi_kit.plots import matrix, training
@@ -33,6 +34,8 @@ from phi_kit.train.arms import epochs_of
 from phi_kit.train.card import measured
 from phi_kit.train.qlora import Around, Recipe, Trained, train
 from phi_kit.train.rows import Row
+
+GUESS = "one constant answer"  # stands among the adapters: what guessing gives
 
 
 class Params(Recipe, StepParams):
@@ -155,6 +158,11 @@ def run(params: Params) -> StepRun:
                 dev[name],
             )
             for name, card in cards.items()
+        } | {
+            (GUESS, name): guessing.of(card, domain_of(params, name)).per_item(
+                dev[name]
+            )
+            for name, card in cards.items()
         }
         done = {}
         for adapter, names in plan(params.domains).items():
@@ -172,14 +180,16 @@ def run(params: Params) -> StepRun:
             with student.adapter(folder) as tuned:
                 items |= _ask_all(tuned, adapter, cards, dev, params=params)
         cells = compare(items, rng_seed=params.rng_seed)
-        for row in cells[cells.adapter != "base"].itertuples():
+        for row in cells[~cells.adapter.isin(["base", GUESS])].itertuples():
             measured(run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row)
         run.save_rows(cells)
         run.save_rows(_history(done), "training", timed=True)
         run.figure = run.save_figure(matrix.draw(cells), "interference")
         run.table = cells
         run.result = {
-            "matrix": cells.to_dict("records"),
+            "matrix": cells.astype(object)
+            .where(cells.notna(), None)
+            .to_dict("records"),
             "retention": retention(items, params),
             "gate": {name: one.gate for name, one in done.items()},
             "final": list(plan(params.domains))[-1],
@@ -252,21 +262,28 @@ def _ask_all(
 def compare(
     items: dict[tuple[str, str], list[float]], *, rng_seed: int
 ) -> pd.DataFrame:
-    """One row per adapter and domain: accuracy and paired gain over base."""
+    """One row per adapter and domain: accuracy and paired gain over base.
+
+    Base and `GUESS` stand among the adapters; they have no verdict. `guess` is the
+    guesser's accuracy in that domain.
+    """
     rows = []
     for (adapter, name), values in items.items():
         over = gain(items["base", name], values, rng_seed=rng_seed)
-        rows.append(
-            {
-                "adapter": adapter,
-                "domain": name,
-                **score(values, rng_seed=rng_seed).as_dict(),
-                "delta": over.delta,
-                "delta_low": over.low,
-                "delta_high": over.high,
-                "verdict": "" if adapter == "base" else over.verdict,
-            }
-        )
+        guess = items[GUESS, name]
+        beyond = gain(guess, values, rng_seed=rng_seed)
+        said = beyond_guessing(over.verdict, beyond)
+        row = {
+            "adapter": adapter,
+            "domain": name,
+            **score(values, rng_seed=rng_seed).as_dict(),
+            "guess": sum(guess) / len(guess),
+            "verdict": "" if adapter in ("base", GUESS) else said,
+        }
+        if adapter != "base":
+            row |= {"delta": over.delta, "delta_low": over.low}
+            row |= {"delta_high": over.high}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

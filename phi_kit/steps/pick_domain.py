@@ -7,6 +7,8 @@ difficulty on the dev items, and the sealed dev and test sets.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import pandas as pd
@@ -19,6 +21,7 @@ from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data import held_out, seal
 from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed, to_frame
+from phi_kit.domains import guessing
 from phi_kit.domains.asking import ask, per_item, truncated
 from phi_kit.domains.base import Domain
 from phi_kit.domains.custom import Definition
@@ -85,7 +88,13 @@ def draws(domain: Domain, params: Params) -> list[Seed]:
     found: list[Seed] = []
     for family in domain.chosen(params.families):
         if not (family.stream and params.custom):
-            stream = items(domain.name, family, rng_seed=params.rng_seed, split="draws")
+            # As they come: wording is what they show, not what is answered.
+            stream = items(
+                domain.name,
+                replace(family, balance=0),
+                rng_seed=params.rng_seed,
+                split="draws",
+            )
             found += itertools.islice(stream, DRAWS)
     return found
 
@@ -107,12 +116,26 @@ def _require(parts: held_out.HeldOut, domain: Domain) -> None:
         )
 
 
-def standing(samples: pd.DataFrame, dev: list[Seed], *, rng_seed: int) -> pd.DataFrame:
-    """Accuracy per family with its 95 % interval, the easiest first."""
-    right = pd.Series(per_item(samples, dev))
-    groups = right.groupby([[s.level for s in dev], [s.family for s in dev]])
+def standing(
+    samples: pd.DataFrame, dev: list[Seed], guess: Sequence[float], *, rng_seed: int
+) -> pd.DataFrame:
+    """Accuracy per family with its 95 % interval, the easiest first.
+
+    Args:
+        samples: of the base model, with their verdicts.
+        dev: the items, in order.
+        guess: the accuracy of guessing on each of them; `guess` in the table.
+        rng_seed: of the intervals.
+    """
+    items = pd.DataFrame({"right": per_item(samples, dev), "guess": guess})
+    groups = items.groupby([[s.level for s in dev], [s.family for s in dev]])
     return pd.DataFrame(
-        {"level": level, "family": family, **score(part, rng_seed=rng_seed).as_dict()}
+        {
+            "level": level,
+            "family": family,
+            **score(part.right, rng_seed=rng_seed).as_dict(),
+            "guess": part.guess.mean(),
+        }
         for (level, family), part in groups
     )
 
@@ -128,6 +151,12 @@ def run(params: Params) -> StepRun:
             seal.close(run, name, part)
         seal.close(run, seal.DRAWS, draws(domain, params))
         dev = parts["dev"]
+        guesser = guessing.learn(
+            domain,
+            families,
+            held_out=itertools.chain(*parts.values()),
+            rng_seed=params.rng_seed,
+        )
         samples = ask(
             loading.sampler(params),
             domain,
@@ -137,7 +166,7 @@ def run(params: Params) -> StepRun:
             rng_seed=params.rng_seed,
             label="base on dev",
         )
-        scores = standing(samples, dev, rng_seed=params.rng_seed)
+        scores = standing(samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed)
         overall = score(per_item(samples, dev), rng_seed=params.rng_seed)
         run.save_rows(samples, "samples")
         run.save_rows(to_frame(dev)[["id", "family", "level"]])
@@ -150,6 +179,7 @@ def run(params: Params) -> StepRun:
             "instruction": domain.instruction,
             "scores": scores.to_dict("records"),
             "overall": overall.as_dict(),
+            "guessing": guesser.card(dev, rng_seed=params.rng_seed),
             "truncated": truncated(samples),
             "sealed": {name: len(part) for name, part in parts.items()},
             "held_out": held_out.counts(parts, families),

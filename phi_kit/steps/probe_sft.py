@@ -16,7 +16,7 @@ from phi_kit import domains
 from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data.seal import Seal, unseal
-from phi_kit.domains import drift
+from phi_kit.domains import drift, guessing
 from phi_kit.domains.asking import as_asked, base_answers
 from phi_kit.domains.probing import Bench, Probe, doses_of
 from phi_kit.metrics import comparison
@@ -75,13 +75,15 @@ class Params(Recipe, StepParams):
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
     with open_run(params) as run, training.Live() as view:
-        card = run.read("01_pick_domain")
+        card, domain = run.read("01_pick_domain"), domains.of(params)
+        dev = unseal(card, "dev", params=params)
         bench = Bench(
             run=run,
+            guess=guessing.of(card, domain).per_item(dev),
             student=loading.load(params.model),
-            domain=domains.of(params),
+            domain=domain,
             pool=run.read("03_filter_edge").table(),
-            dev=unseal(card, "dev", params=params),
+            dev=dev,
             seal=Seal.of([card]),
             how=as_asked(card.manifest["params"]),
             seeds=params.train_seeds or [params.rng_seed],
@@ -96,7 +98,7 @@ def run(params: Params) -> StepRun:
         }
         answers = base_answers(card, bench.student, bench.domain, bench.dev)
         base = bench.base(answers)
-        table = compare(base, probes, rng_seed=params.rng_seed)
+        table = compare(base, probes, bench.guess, rng_seed=params.rng_seed)
         _write_arms(bench, table, base, probes, recipe=recipe, tried=tried)
         run.result |= {"skipped": skipped, "search": tried}
         run.result["dose"] = _dose(bench, params, table, base, probes, recipe)
@@ -127,12 +129,16 @@ def searched(bench: Bench, params: Params) -> tuple[Recipe, dict]:
     return chosen, {"arm": arm, "tried": found, "chosen": best}
 
 
-def compare(base: Probe, probes: dict[str, Probe], *, rng_seed: int) -> pd.DataFrame:
+def compare(
+    base: Probe, probes: dict[str, Probe], guess: list[float], *, rng_seed: int
+) -> pd.DataFrame:
     """One row per arm: accuracy, paired gain over base, cost, truncation.
 
     `p` is of the arm against base, `p_holm` after the correction for so many arms;
-    a verdict needs both the interval and the corrected p.
+    a verdict needs both the interval and the corrected p. `guess` is what guessing
+    gives on the same items: *better* has to beat it, too.
     """
+    at_random = sum(guess) / len(guess)
     ps = [
         comparison.p_value(base.mean, probe.mean, rng_seed=rng_seed)
         for probe in probes.values()
@@ -142,7 +148,7 @@ def compare(base: Probe, probes: dict[str, Probe], *, rng_seed: int) -> pd.DataF
     rows = []
     for arm, probe in {"base": base, **probes}.items():
         scored = comparison.over_seeds(probe.items, rng_seed=rng_seed)
-        row = {"arm": arm, **scored.as_dict()}
+        row = {"arm": arm, **scored.as_dict(), "guess": at_random}
         if arm in probes:
             over = comparison.gain_over_seeds(
                 base.items, probe.items, rng_seed=rng_seed
@@ -152,7 +158,12 @@ def compare(base: Probe, probes: dict[str, Probe], *, rng_seed: int) -> pd.DataF
             row |= {"trained_tokens": first.trained_tokens}
             row |= {"delta": over.delta, "delta_low": over.low}
             row |= {"delta_high": over.high, "p": plain[arm], "p_holm": corrected[arm]}
-            row |= {"verdict": comparison.verdict(over, corrected[arm])}
+            row |= {
+                "verdict": comparison.beyond_guessing(
+                    comparison.verdict(over, corrected[arm]),
+                    comparison.gain_over_seeds([guess], probe.items, rng_seed=rng_seed),
+                )
+            }
         rows.append(row | {"truncated": probe.truncated})
     return pd.DataFrame(rows)
 

@@ -24,6 +24,7 @@ from phi_kit.data import frozen, quarantine
 from phi_kit.data.dedup import judge
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.data.seal import Seal
+from phi_kit.domains import guessing
 from phi_kit.domains.base import Domain
 from phi_kit.plots import yields
 from phi_kit.train.arms import Arm, rows_of_arm
@@ -112,7 +113,7 @@ def run(params: Params) -> StepRun:
                 for m in own
             ]
         kept = [m for m, reason in checked if reason is None]
-        mixed = balance(kept, organic=len(seeds), params=params)
+        mixed = balance(kept, seeds, params)
         chosen = {id(m) for m in mixed}
         checked = [
             (m, reason or (None if id(m) in chosen else "over the share"))
@@ -134,7 +135,13 @@ def run(params: Params) -> StepRun:
         }
         run.figure = run.save_figure(yields.draw(yielded, mix), "yield_and_mix")
         run.table = rows
-        run.result = {"transforms": yielded.to_dict("records"), "mix": mix}
+        lopsided = guessing.lopsided(("the mix", answer) for answer in rows.answer)
+        print(lopsided, end="\n" * bool(lopsided))
+        run.result = {
+            "transforms": yielded.to_dict("records"),
+            "mix": mix,
+            "lopsided": lopsided,
+        }
     return run
 
 
@@ -149,11 +156,22 @@ def _check(made: list[Made], seeds: list[Seed], domain: Domain, *, run: StepRun)
     return list(zip(made, reasons, strict=True))
 
 
-def balance(made: list[Made], *, organic: int, params: Params) -> list[Made]:
-    """A random part of the made rows, so that the organic share is kept."""
-    room = int(organic / params.organic_share) - organic
+def balance(made: list[Made], organic: list[Seed], params: Params) -> list[Made]:
+    """A part of the made rows, so that the organic share is kept.
+
+    They are drawn at random, rare answers first: a mix in which one answer holds
+    most of the rows teaches to say it.
+    """
+    room = int(len(organic) / params.organic_share) - len(organic)
     order = rng(params.rng_seed, "mix", params.domain).permutation(len(made))
-    return [made[i] for i in sorted(order[:room])]
+    seen = Counter(seed.answer for seed in organic)
+    ranks = {}
+    for place in order:
+        answer = made[place].seed.answer
+        ranks[int(place)] = seen[answer]
+        seen[answer] += 1
+    chosen = sorted(ranks, key=ranks.__getitem__)[:room]
+    return [made[place] for place in sorted(chosen)]
 
 
 def _table(seeds: list[Seed], made: list[Made]) -> pd.DataFrame:

@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from phi_kit.plots.words import count, known, points, points_span
+from phi_kit.metrics.comparison import NOT_CONSTANT
+from phi_kit.plots.words import count, known, percent, points, points_span
 
 FINAL = {
     "better": "On held-out {domain} the final adapter is better than base",
     "worse": "On held-out {domain} the final adapter is worse than base",
     "cannot tell": "On held-out {domain} this run cannot tell whether the final "
     "adapter is better or worse than base",
+    NOT_CONSTANT: "On held-out {domain} the final adapter is better than base, not "
+    "than one constant answer per family",
 }
 ARMS = {
     "better": "In {domain}, training on teachable seeds beat training on random ones",
@@ -75,7 +78,13 @@ def finding(words: Mapping[str, str], domain: Any, row: Mapping[str, Any]) -> Fi
     """One row of a step's result as a sentence."""
     found = verdict(row)
     text = words.get(found, words["cannot tell"]).format(domain=domain)
-    return Finding(f"{text}: {evidence(row)}.", found)
+    guess = ""
+    if known(row.get("guess")):
+        guess = (
+            f" One constant answer per family gives {percent(row['guess'])}, the "
+            f"adapter {percent(row.get('final'))}."
+        )
+    return Finding(f"{text}: {evidence(row)}.{guess}", found)
 
 
 def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from phi_kit.plots.style import GUESS
 from phi_kit.plots.words import NOTHING, count, known, percent
 
 from .cells import Result, Table, accuracy, arm_verdict, gained, listed, mapped, plain
@@ -17,6 +18,7 @@ def _arms(result: Result) -> Table:
             count(row.get("tokens")),
             count(row.get("n")),
             accuracy(row),
+            percent(row.get("guess")),
             gained(row, "delta_low", "delta_high"),
             _p(row.get("p_holm")),
             arm_verdict(row),
@@ -24,7 +26,7 @@ def _arms(result: Result) -> Table:
         for row in listed(result, "arms")
     ]
     head = ("arm", "rows", "tokens", "n", "accuracy [95\u00a0%]")
-    head += ("gain over base, points [95\u00a0%]", "p (Holm)", "verdict")
+    head += (GUESS, "gain over base, points [95\u00a0%]", "p (Holm)", "verdict")
     return Table("Arms on held-out items", head, rows)
 
 

@@ -21,6 +21,7 @@ from phi_kit.core.params import NAME
 from phi_kit.core.places import runs_root, shown
 from phi_kit.core.runs import RunFolder
 from phi_kit.metrics import published
+from phi_kit.metrics.comparison import NOT_CONSTANT
 from phi_kit.plots.words import NOTHING, count, percent, seconds
 from phi_kit.steps import STEPS
 
@@ -46,6 +47,15 @@ QUESTIONS = (
     "Do the domains help or hurt each other?",
     "What did the final adapter gain?",
 )
+
+
+# What a verdict looks like on the page.
+VERDICTS = {
+    "better": "better",
+    "worse": "worse",
+    "cannot tell": "cannot-tell",
+    NOT_CONSTANT: "only-base",
+}
 
 
 @dataclass(frozen=True)
@@ -292,5 +302,7 @@ def write(study: str) -> Path:
     )
     found = read(study)
     path = found.root / "report.html"
-    write_atomic(path, shape.render(study=found, published=published))
+    write_atomic(
+        path, shape.render(study=found, published=published, verdicts=VERDICTS)
+    )
     return path

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from phi_kit.metrics.intervals import wilson
+from phi_kit.plots.style import GUESS
 from phi_kit.plots.words import (
     NOTHING,
     count,
@@ -68,12 +69,15 @@ def _families(result: Result) -> Table:
             plain(row.get("level")),
             count(row.get("n")),
             accuracy(row),
+            percent(row.get("guess")),
         )
         for row in sorted(listed(result, "scores"), key=_level)
     ]
     if overall := mapped(result, "overall"):
-        rows.append(("all", NOTHING, count(overall.get("n")), accuracy(overall)))
-    head = ("family", "level", "n", "base accuracy [95\u00a0%]")
+        guess = mapped(mapped(result, "guessing"), "overall").get("accuracy")
+        n = count(overall.get("n"))
+        rows.append(("all", NOTHING, n, accuracy(overall), percent(guess)))
+    head = ("family", "level", "n", "base accuracy [95\u00a0%]", GUESS)
     return Table("Base accuracy on held-out items", head, rows)
 
 
@@ -137,12 +141,13 @@ def _matrix(result: Result) -> Table:
             plain(row.get("domain")),
             count(row.get("n")),
             accuracy(row),
+            percent(row.get("guess")),
             gained(row, "delta_low", "delta_high"),
             arm_verdict(row),
         )
         for row in listed(result, "matrix")
     ]
-    head = ("trained on", "measured on", "n", "accuracy [95\u00a0%]")
+    head = ("trained on", "measured on", "n", "accuracy [95\u00a0%]", GUESS)
     head += ("gain over base, points [95\u00a0%]", "verdict")
     return Table("Every adapter on every domain", head, rows)
 
@@ -170,6 +175,7 @@ def _benchmarks(result: Result) -> Table:
             f"{plain(row.get('domain'))}, {plain(row.get('metric'))}",
             f"{count(row.get('n'))} × {count(row.get('k'))}",
             _change(row, "base", "final", percent),
+            percent(row.get("guess")),
             gained(row),
             verdict(row),
             _change(row, "base_truncated", "final_truncated", percent),
@@ -181,10 +187,27 @@ def _benchmarks(result: Result) -> Table:
         "benchmark",
         "n items × samples",
         "base → final",
+        GUESS,
         "gain, points [95\u00a0%]",
     )
     head += ("verdict", "truncated answers", "tokens per answer")
     return Table("Base and final adapter, paired by item", head, rows)
+
+
+def _by_family(result: Result) -> Table:
+    rows = [
+        (
+            f"{plain(row.get('domain'))}, {plain(row.get('family'))}",
+            count(row.get("n")),
+            _change(row, "base", "final", percent),
+            percent(row.get("guess")),
+            gained(row),
+            verdict(row),
+        )
+        for row in listed(result, "families")
+    ]
+    head = ("family", "n items", "base → final", GUESS, "gain, points [95\u00a0%]")
+    return Table("The same, family by family (pass@1)", (*head, "verdict"), rows)
 
 
 def _change(row: Result, before: str, after: str, words: Callable[[Any], str]) -> str:
@@ -198,7 +221,7 @@ _MAKERS: dict[int, tuple[Callable[[Result], Table], ...]] = {
     4: (*probe_tables.MAKERS, _recipe),
     5: (_transforms, _mix),
     6: (_matrix, _retention, _recipe),
-    7: (_benchmarks,),
+    7: (_benchmarks, _by_family),
 }
 
 
@@ -221,12 +244,14 @@ _FACTS: dict[int, dict[str, tuple[str, Callable[[Any], str]]]] = {
         "sealed": ("sealed items", _sealed),
         "ran_out": ("families that ran out", plain),
     },
+    2: {"lopsided": ("one answer too often", plain)},
     3: {
         "samples": ("samples per seed", plain),
         "band": ("band", _band),
         "truncated": ("truncated samples", percent),
         "doubt": ("tiers that more samples would be expected to change", percent),
     },
+    5: {"lopsided": ("one answer too often", plain)},
     6: {"final": ("final adapter", plain)},
 }
 _ABOVE = {"title": None, "description": None}  # stand above the facts

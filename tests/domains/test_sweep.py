@@ -77,7 +77,7 @@ def test_items_from_a_store_share_nothing_between_splits_at_the_source(name):
 def test_the_usual_families_of_math_and_puzzles_have_not_changed():
     usual = {n: [f.name for f in domains.get(n).chosen()] for n in ("math", "puzzles")}
     assert usual == {
-        "math": ["sum-1", "gcd-20", "sum-2", "legs"],
+        "math": ["sum-1", "gcd-30", "sum-2", "legs"],
         "puzzles": ["letters-1", "letters-3", "syllogism", "note"],
     }
 
