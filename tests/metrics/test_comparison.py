@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from phi_kit.metrics.comparison import (
+    NOT_CONSTANT,
+    beyond_guessing,
     curve,
     gain_over_seeds,
     holm,
@@ -112,3 +114,17 @@ def test_a_curve_that_flattens():
     assert curve(tapering(even, rng_seed=1)) == "cannot tell"
     with pytest.raises(ValueError, match="three doses"):
         tapering({0.5: [1.0], 1.0: [1.0]}, rng_seed=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "over_guess", "expected"),
+    [
+        ("better", Gain(0.2, 0.1, 0.3, 100), "better"),
+        ("better", Gain(0.05, -0.02, 0.1, 100), NOT_CONSTANT),
+        ("better", Gain(-0.1, -0.2, -0.05, 100), NOT_CONSTANT),
+        ("worse", Gain(-0.1, -0.2, -0.05, 100), "worse"),
+        ("cannot tell", Gain(0.2, 0.1, 0.3, 100), "cannot tell"),
+    ],
+)
+def test_better_has_to_beat_what_guessing_gives(said, over_guess, expected):
+    assert beyond_guessing(said, over_guess) == expected

@@ -18,6 +18,7 @@ from phi_kit.plots import (
     difficulty,
     dose,
     drift,
+    families,
     flow,
     gains,
     matrix,
@@ -36,7 +37,8 @@ ONE_WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenband$x_1$"
 def score(name, *, key, n=40, accuracy=0.4, **more):
     low, high = max(0, accuracy - 0.1), min(1, accuracy + 0.1)
     row = {key: name, "n": n, "accuracy": accuracy, "low": low, "high": high}
-    return row | {"delta": NAN, "delta_low": NAN, "delta_high": NAN} | more
+    row |= {"delta": NAN, "delta_low": NAN, "delta_high": NAN}
+    return row | {"guess": 0.25, "verdict": ""} | more
 
 
 def family(name, **more):
@@ -49,13 +51,15 @@ def cell(adapter, domain, **more):
 
 def gained(domain, verdict, **more):
     row = {"domain": domain, "metric": "pass@1", "n": 120, "base": 0.2, "final": 0.3}
+    row |= {"guess": 0.26, "final_low": 0.22, "final_high": 0.39, "family": "sums"}
     return row | {"delta": 0.1, "low": 0.02, "high": 0.18, "verdict": verdict} | more
 
 
 UP = {"delta": 0.14, "delta_low": 0.08, "delta_high": 0.2}
 NO_CHANGE = {"delta": 0.0, "delta_low": 0.0, "delta_high": 0.0}
 ZERO = {"accuracy": 0.0, "low": 0.0, "high": 0.09}
-UNKNOWN = {"n": 0, "accuracy": NAN, "low": None, "high": None}
+UNKNOWN = {"n": 0, "accuracy": NAN, "low": None, "high": None, "guess": NAN}
+ONLY_BASE = "better than base, not than one constant answer"
 MATRIX = [cell("base", "math"), cell("math", "math", **UP)]
 
 CASES = {
@@ -73,6 +77,9 @@ CASES = {
     "gains, worse": (gains, [gained("m", "worse", delta=-0.1, low=-0.2, high=-0.01)]),
     "gains, all zero": (gains, [gained("m", "cannot tell", delta=0, low=0, high=0)]),
     "gains, unknown": (gains, [gained(LONG, "", delta=NAN, low=None, high=None)]),
+    "gains, only base": (gains, [gained("m", ONLY_BASE, guess=0.4)]),
+    "families": (families, [gained("math", "better"), gained("m", ONLY_BASE)]),
+    "families, unknown": (families, [gained(LONG, "", final=NAN, guess=None)]),
 }
 CALLS = {name: (module, [pd.DataFrame(rows)]) for name, (module, rows) in CASES.items()}
 DROPS = {"duplicate": 30, LONG: 20}
@@ -202,6 +209,7 @@ def test_nothing_is_cut_off(name):
         training.draw(STEPS.head(0)),
         matrix.draw(pd.DataFrame()),
         gains.draw(pd.DataFrame()),
+        families.draw(pd.DataFrame()),
     ],
 )
 def test_without_data_a_figure_says_so(figure):
@@ -284,6 +292,35 @@ def test_gains_are_coloured_by_verdict():
     assert {style.COLOURS["worse"], style.COLOURS["better"]} <= colours
 
 
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("difficulty", [0.25, 0.25]),
+        ("arms", [0.25]),
+        ("gains", [0.06, 0.06]),
+        ("families", [0.26, 0.26]),
+    ],
+)
+def test_what_guessing_gives_stands_in_the_figure(name, places):
+    figure = drawn(name)
+    assert style.GUESS in texts(figure)
+    dotted = [
+        line.get_xdata()[0]
+        for line in figure.axes[0].lines
+        if line.get_linestyle() == ":"
+        or getattr(line, "_unscaled_dash_pattern", None) == style.GUESS_LINE["ls"]
+    ]
+    assert dotted == pytest.approx(places)
+
+
+def test_a_gain_that_a_constant_would_give_looks_like_none():
+    shown = texts(drawn("gains, only base"))
+    assert ONLY_BASE in shown
+    rows = pd.DataFrame([cell("m", "m", **UP | {"verdict": ONLY_BASE})])
+    assert "+14.0 †" in texts(matrix.draw(rows))
+    assert "†" not in "".join(re.findall(r"[+]14.0.*", texts(drawn("matrix"))))
+
+
 def test_the_readers_own_settings_neither_leak_in_nor_are_changed():
     rows = pd.DataFrame([family("a")])
     plain = difficulty.draw(rows)._repr_png_()[0]
@@ -360,7 +397,7 @@ def test_every_module_has_one_public_function_named_draw():
         ]
         assert [name for name in functions if name[0] != "_"] == ["draw"], path.name
         found += 1
-    assert found == 10
+    assert found == 11
 
 
 @pytest.mark.parametrize(

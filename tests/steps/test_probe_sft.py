@@ -13,6 +13,7 @@ from phi_kit.core.runs import RunFolder, open_run
 from phi_kit.data import frozen, seal
 from phi_kit.data.procedural import items
 from phi_kit.data.records import to_frame
+from phi_kit.domains import guessing
 from phi_kit.domains.asking import as_asked, ask
 from phi_kit.models import loading
 from phi_kit.steps import expand_domains, probe_sft, synthesize
@@ -69,6 +70,9 @@ def study(tiny, tmp_path_factory):
             how = as_asked(run.params.model_dump())
             samples = ask(tiny, domains.get("math"), dev, **how, label="base")
             run.save_rows(samples, "samples")
+            guess = guessing.best("sum-1", drawn("train", 100))
+            guesser = guessing.Guesser({"sum-1": guess}, domains.get("math").verifier)
+            run.result = {"guessing": guesser.card(dev, rng_seed=7)}
         with open_run(Edge(study="s")) as run:
             run.save_rows(pool())
         yield
@@ -223,6 +227,9 @@ def test_an_arm_without_rows_is_skipped_and_said(study):
     assert done.result["skipped"] == {"teachable+frontier": "no frontier rows"}
     assert [row["arm"] for row in done.result["arms"]] == ["base", "teachable"]
     assert "teachable_vs_random" not in done.result
+    folder = of("01_pick_domain")
+    guess = folder.result["guessing"]["overall"]["accuracy"]
+    assert {row["guess"] for row in done.result["arms"]} == {guess}
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,8 @@ def test_rows_are_accounted_for(demo):
 def test_every_step_shows_its_numbers(demo):
     text = page().text
     for words in (
-        "one_digit_sums 1 40 61.0 % [54.0 to 68.0 %]",
+        "one_digit_sums 1 40 61.0 % [54.0 to 68.0 %] 17.0 %",
+        "all – 120 34.0 % [27.0 to 41.0 %] 17.3 %",
         "120 dev, 120 test",
         "pass rates from 10 to 75 %",
         "truncated samples 3.1 %",
@@ -119,15 +120,18 @@ def test_every_step_shows_its_numbers(demo):
         "by fresh samples 380 34.0 % [27.0 to 41.0 %]",
         "without gold, answered 31 of 40",
         "with gold, sure and wrong 3 of 36 [2.9 to 21.8 %]",
-        "teachable 380 48,310 120 46.0 % [39.0 to 53.0 %] +12.3 [+6.1 to +18.4] "
-        "< .001 better",
+        "teachable 380 48,310 120 46.0 % [39.0 to 53.0 %] 17.0 % "
+        "+12.3 [+6.1 to +18.4] < .001 better",
         "learning rate 0.001",
         "new_numbers 400 371 92.8 % [89.8 to 94.9 %]",
         "organic 380 39.5 %",
-        "math puzzles 120 32.2 % [25.2 to 39.2 %] +1.2 [−3.1 to +5.5] cannot tell",
+        "math puzzles 120 32.2 % [25.2 to 39.2 %] 17.0 % +1.2 [−3.1 to +5.5] "
+        "cannot tell",
         "math 120 46.3 % 47.5 % +1.2 [−3.1 to +5.5] cannot tell",
-        "math, pass@1 120 × 4 34.0 % → 46.3 % +12.3 [+6.1 to +18.4] better "
-        "8.0 % → 1.0 % 61 → 25",
+        "math, pass@1 120 × 4 34.0 % → 46.3 % 17.3 % +12.3 [+6.1 to +18.4] "
+        "better 8.0 % → 1.0 % 61 → 25",
+        "puzzles, sums 120 31.0 % → 27.0 % 17.3 % −4.0 [−7.0 to −1.0] worse",
+        "One constant answer per family gives 17.3 %, the adapter 46.3 %.",
         "LiveCodeBench 8/24-1/25 53.8 53.1 DeepSeek-R1-Distill-Llama-70B 57.5 report",
         "the kit’s own choice",
         "math/03_filter_edge 3 min 20 s 2026-03-01T10:20:30Z",

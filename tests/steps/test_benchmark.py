@@ -1,0 +1,89 @@
+"""Step 7's verdicts: against base, and against what guessing gives."""
+
+import pandas as pd
+import pytest
+
+from phi_kit.data.records import Seed
+from phi_kit.metrics.comparison import NOT_CONSTANT
+from phi_kit.steps import benchmark
+
+K = 3
+PARAMS = benchmark.Params(samples=K)
+# Two families of 40: every gold of `lop` is 1 but ten, those of `even` differ.
+ITEMS = [
+    Seed("d", f"{family} {place}", gold, family=family, level=level)
+    for level, family, golds in (
+        (1, "lop", ["1"] * 30 + ["2"] * 10),
+        (2, "even", [str(n) for n in range(40)]),
+    )
+    for place, gold in enumerate(golds)
+]
+GUESS = [float(s.family == "lop" and s.answer == "1") for s in ITEMS]
+
+
+def samples(answer):
+    """What a model says: `answer` maps an item to its words."""
+    return pd.DataFrame(
+        [
+            {
+                "seed_id": seed.id,
+                "sample": place,
+                "extracted": answer(seed),
+                "verdict": "right" if answer(seed) == seed.answer else "wrong",
+                "finish": "stop",
+                "tokens": 2,
+            }
+            for seed in ITEMS
+            for place in range(K)
+        ]
+    )
+
+
+def outcome(final):
+    base = samples(lambda seed: "3")
+    return benchmark.Tested("d", ITEMS, base, samples(final), GUESS)
+
+
+def always_one(seed):
+    return "1"
+
+
+def half_of_all(seed):
+    return seed.answer if int(seed.prompt.split()[1]) % 2 else "no"
+
+
+def solves(seed):
+    return seed.answer
+
+
+@pytest.mark.parametrize(
+    ("model", "verdict"),
+    [(always_one, NOT_CONSTANT), (half_of_all, NOT_CONSTANT), (solves, "better")],
+)
+def test_a_model_has_to_beat_the_constant_too(model, verdict):
+    rows = benchmark.judge(outcome(model), params=PARAMS)
+    assert [row["metric"] for row in rows] == ["pass@1", "maj@3"]
+    assert {row["verdict"] for row in rows} == {verdict}
+    assert {row["guess"] for row in rows} == {30 / 80}
+    assert all(row["delta"] > 0.3 for row in rows)
+
+
+def test_families_show_where_a_gain_lies():
+    easy, hard = benchmark.by_family(outcome(half_of_all), params=PARAMS)
+    assert (easy["family"], easy["n"], hard["family"], hard["n"]) == (
+        "lop",
+        40,
+        "even",
+        40,
+    )
+    assert easy["guess"] == 0.75
+    assert easy["verdict"] == NOT_CONSTANT
+    assert hard["guess"] == 0
+    assert hard["verdict"] == "better"
+    assert hard["final"] == 0.5
+    assert hard["final_low"] < 0.5 < hard["final_high"]
+
+
+def test_a_model_that_loses_is_worse_whatever_guessing_gives():
+    swapped = benchmark.Tested("d", ITEMS, samples(solves), samples(always_one), GUESS)
+    assert benchmark.judge(swapped, params=PARAMS)[0]["verdict"] == "worse"
