@@ -112,6 +112,7 @@ class Bench:
         recipe: Recipe,
         *,
         share: float = 1.0,
+        budget: int | None = None,
         runs: int | None = None,
     ) -> Probe:
         """The same for a trial whose adapters nobody needs afterwards.
@@ -121,12 +122,20 @@ class Bench:
             arm: whose rows.
             recipe: how they are trained on.
             share: of the arm's rows; a smaller one lies within a larger one.
+            budget: trained tokens of the whole arm, where it has one; a part of its
+                rows sees the same part of it, so that each row is seen as often.
             runs: training seeds to spend on it; all if not given.
         """
         rows = part(self._rows(arm), share, rng_seed=self.run.params.rng_seed)
         pairs = list(zip(self.seeds, self._named(name), strict=True))[:runs]
         found = [
-            self._once(self.run.work / "trials" / one, rows, recipe, seed)
+            self._once(
+                self.run.work / "trials" / one,
+                rows,
+                recipe,
+                seed,
+                budget=budget and round(share * budget),
+            )
             for seed, one in pairs
         ]
         return self._joined(found)

@@ -9,11 +9,9 @@ from .words import count, counts, known, label, percent
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TITLE = "Where does the base model stand?"
-ROOM = (0.1, 0.75)  # the kit's own choice, as in step 3
 
 
 @style.styled
@@ -32,13 +30,11 @@ def draw(scores: pd.DataFrame) -> Figure:
         TITLE,
         "Dot: accuracy of the untrained model on held-out items. Line: 95 % interval "
         f"over items.\nDotted: what {style.GUESS} per family gives. "
-        f"{counts(scores['n'])} items per family. The shaded range is the kit's own "
-        "choice.",
-        height=1.95 + 0.42 * len(scores),
+        f"{counts(scores['n'])} items per family.",
+        height=1.75 + 0.42 * len(scores),
     )
     style.rows_axis(ax, [_name(row) for row in scores.itertuples()])
     style.percent_axis(ax, "accuracy of the base model")
-    _room_to_learn(ax)
     for y, row in enumerate(scores.itertuples()):
         whole = (row.low, row.high)
         style.whisker(ax, y, row.accuracy, whole, colour=style.COLOURS["base"])
@@ -50,18 +46,3 @@ def draw(scores: pd.DataFrame) -> Figure:
 def _name(row) -> str:
     level = f"{row.level:g}" if known(row.level) else "?"
     return f"{label(row.family)}  ·  level {level}"
-
-
-def _room_to_learn(ax: Axes) -> None:
-    ax.axvspan(*ROOM, color=style.BAND, zorder=0)
-    ax.set_title("")
-    ax.text(
-        sum(ROOM) / 2,
-        1.015,
-        "room to learn: 10 to 75 %",
-        transform=ax.get_xaxis_transform(),
-        ha="center",
-        va="bottom",
-        color="#8A5A00",
-        fontsize=8.5,
-    )

@@ -91,17 +91,17 @@ def run(params: Params) -> StepRun:
         )
         recipe, tried = searched(bench, params)
         arms, skipped = bench.fillable(params.arms)
-        budget = bench.budget("teachable", recipe)
-        probes = {
-            arm: bench.probe(arm, recipe, budget=None if arm == "teachable" else budget)
-            for arm in arms
-        }
+        budgets = dict.fromkeys(arms, bench.budget("teachable", recipe))
+        budgets["teachable"] = None  # what the others are held to
+        probes = {arm: bench.probe(arm, recipe, budget=budgets[arm]) for arm in arms}
         answers = base_answers(card, bench.student, bench.domain, bench.dev)
         base = bench.base(answers)
         table = compare(base, probes, bench.guess, rng_seed=params.rng_seed)
         _write_arms(bench, table, base, probes, recipe=recipe, tried=tried)
         run.result |= {"skipped": skipped, "search": tried}
-        run.result["dose"] = _dose(bench, params, table, base, probes, recipe)
+        run.result["dose"] = _dose(
+            bench, table, base, probes, recipe=recipe, budgets=budgets
+        )
         if params.drift_samples and "teachable" in probes:
             drift.record(run, bench.student, bench.domain, k=params.drift_samples)
         run.save_rows(bench.table(), "training", timed=True)
@@ -211,18 +211,22 @@ def _write_arms(
 
 def _dose(
     bench: Bench,
-    params: Params,
     table: pd.DataFrame,
     base: Probe,
     probes: dict[str, Probe],
+    *,
     recipe: Recipe,
+    budgets: dict[str, int | None],
 ) -> dict:
     """Accuracy of the best arm's adapter when it sees only a part of the rows."""
+    params = bench.run.params
     if not params.dose:
         return {}
     arm = table[table.arm != "base"].set_index("arm").accuracy.idxmax()
     parts = {
-        share: bench.tried(f"dose-{100 * share:g}", arm, recipe, share=share)
+        share: bench.tried(
+            f"dose-{100 * share:g}", arm, recipe, share=share, budget=budgets[arm]
+        )
         for share in params.dose
         if share < 1
     } | {1.0: probes[arm]}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from phi_kit.models.templates import shape
 
@@ -49,10 +50,17 @@ def encode(student: Student, row: Row) -> Encoded:
     id, never as text, so that a template cannot lose it; a model that never sees
     it never stops. It need not be the tokenizer's EOS.
     """
-    prompt = student.tokenizer(row.prompt, add_special_tokens=False).input_ids
-    answer = student.tokenizer(row.completion, add_special_tokens=False).input_ids
-    answer = [*answer, shape(student.tokenizer).end]
-    return Encoded(prompt + answer, [IGNORE] * len(prompt) + answer)
+    tokenizer = student.tokenizer
+    return _encoded(tokenizer, shape(tokenizer).end, row.prompt, row.completion)
+
+
+# An arm's rows are encoded to be recorded, to pass the gate and to be counted. So
+# many stay in memory; more than that are encoded each time.
+@lru_cache(maxsize=4096)
+def _encoded(tokenizer: Any, end: int, prompt: str, completion: str) -> Encoded:
+    masked = tokenizer(prompt, add_special_tokens=False).input_ids
+    answer = [*tokenizer(completion, add_special_tokens=False).input_ids, end]
+    return Encoded(masked + answer, [IGNORE] * len(masked) + answer)
 
 
 def collate(rows: Sequence[Encoded], *, pad: int) -> dict[str, torch.Tensor]:

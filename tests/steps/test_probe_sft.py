@@ -15,6 +15,7 @@ from phi_kit.data.procedural import items
 from phi_kit.data.records import to_frame
 from phi_kit.domains import guessing
 from phi_kit.domains.asking import as_asked, ask
+from phi_kit.domains.probing import Bench
 from phi_kit.models import loading
 from phi_kit.steps import expand_domains, probe_sft, synthesize
 from phi_kit.study import findings, tables
@@ -142,6 +143,32 @@ def test_the_recipe_is_the_best_on_dev_and_is_written(full):
     assert recipes.read(path).learning_rate == best["learning_rate"]
     assert recipes.read(path).rank == best["rank"] == full.result["recipe"]["rank"]
     assert "the best of 2 on dev" in path.read_text()
+
+
+@pytest.mark.parametrize(("budget", "parts"), [(None, None), (120, 60)])
+def test_half_a_dose_sees_half_of_the_arms_budget(budget, parts):
+    seen = []
+
+    class Counting(Bench):
+        def _once(self, out, seeds, recipe, rng_seed, *, budget=None):
+            seen.append((len(seeds), budget))
+            return pd.DataFrame({"seed_id": [], "verdict": []}), None
+
+    with open_run(Card(study="dosed")) as run:
+        bench = Counting(
+            run=run,
+            student=None,
+            domain=domains.get("math"),
+            pool=pool(),
+            dev=[],
+            seal=None,
+            how={},
+            guess=[],
+            seeds=[7],
+            view=None,
+        )
+        bench.tried("half", "teachable", None, share=0.5, budget=budget)
+    assert seen == [(4, parts)]
 
 
 @pytest.mark.slow

@@ -55,3 +55,18 @@ def test_the_control_is_drawn_from_everyone():
 @pytest.mark.parametrize("chosen", [[], [0], [0, 1, 2]])
 def test_the_control_of_small_pools(chosen):
     assert len(matched_control([5, 6, 7], chosen, rng_seed=1)) == len(chosen)
+
+
+def test_a_row_is_tokenised_once_however_often_it_is_encoded(tiny, monkeypatch):
+    rows = [Row(f"How many legs do {n} cows have?", f"{4 * n}") for n in range(5)]
+    first = [encode(tiny, row) for row in rows]
+    calls = []
+    kind = type(tiny.tokenizer)
+    call = kind.__call__
+    monkeypatch.setattr(
+        kind, "__call__", lambda *given, **how: calls.append(1) or call(*given, **how)
+    )
+    assert [encode(tiny, row) for row in rows] == first
+    assert calls == []
+    encode(tiny, replace(rows[0], completion="four"))
+    assert len(calls) == 2
