@@ -1,7 +1,9 @@
-"""Progress a person can bear: a bar in JupyterLab, a rare line elsewhere.
+"""Progress a person can bear: one line in JupyterLab, a bar in a terminal.
 
 Bars redrawn by a headless run fill logs with thousands of lines, and a silent
-cell looks hung. So headless runs print one heartbeat line every 20 seconds.
+cell looks hung. So headless runs print one heartbeat line every 20 seconds. A
+notebook's line is a display that is updated in place and ends in one sentence:
+a bar on stderr would leave a red strip behind, a widget a state that is saved.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 HEARTBEAT_SECONDS = 20.0
+REDRAW_SECONDS = 0.5  # of a notebook's line
+WIDTH = 20  # letters of its bar
 # The runner sets it for its kernels; nobody watches those live.
 HEADLESS = "PHI_KIT_HEADLESS"
 
@@ -22,6 +26,11 @@ def by_hand() -> bool:
     if os.environ.get(HEADLESS):
         return False
     return "ipykernel" in sys.modules or sys.stderr.isatty()
+
+
+def in_notebook() -> bool:
+    """Whether a person watches a notebook's cell."""
+    return by_hand() and "ipykernel" in sys.modules
 
 
 class Heartbeat:
@@ -57,9 +66,12 @@ class Heartbeat:
             count += f" ({self.had} from the ledger)"
         return f"{self.label}: {count}{rate}, {left:.0f} s left{note}"
 
+    def close(self) -> None:
+        """Nothing more will come."""
+
 
 class Bar(Heartbeat):
-    """The same as a tqdm text bar; no widget state that would be saved."""
+    """The same as a bar in a terminal, gone when it is done."""
 
     def __init__(self, label: str, *, total: int, unit: str):
         super().__init__(label, total=total, unit=unit)
@@ -84,15 +96,58 @@ class Bar(Heartbeat):
         self.bar.set_postfix_str(note, refresh=False)
         self.bar.update(n)
 
+    def close(self) -> None:
+        """Take the bar away."""
+        self.bar.close()
+
+
+class Line(Heartbeat):
+    """One line of a notebook's cell, updated in place."""
+
+    def __init__(self, label: str, *, total: int, unit: str):
+        super().__init__(label, total=total, unit=unit)
+        self.shown, self.said = None, 0.0
+        self._show(f"{label}: {total} {unit}")
+
+    def step(self, n: int = 1, *, tokens: int = 0, note: str = "") -> None:
+        """Count `n` more of them, and the tokens they took."""
+        self.done += n
+        self.tokens += tokens
+        now = time.monotonic()
+        if now - self.said >= REDRAW_SECONDS:
+            filled = round(WIDTH * self.done / max(self.total, 1))
+            bar = "█" * filled + "░" * (WIDTH - filled)
+            self._show(f"{bar}  {self.line(now, note)}")
+
+    def close(self) -> None:
+        """Say what was done, and how long it took."""
+        spent = time.monotonic() - self.started
+        done = f"{self.done} {self.unit}"
+        if self.done < self.total:
+            done = f"stopped after {self.done} of {self.total} {self.unit}"
+        had = f", {self.had} from the ledger" if self.had else ""
+        self._show(f"{self.label}: {done} in {spent:.0f} s{had}")
+
+    def _show(self, text: str) -> None:
+        from IPython.display import display
+
+        self.said = time.monotonic()
+        data = {"text/plain": text}
+        if self.shown is None:
+            self.shown = display(data, raw=True, display_id=True)
+        else:
+            self.shown.update(data, raw=True)
+
 
 @contextmanager
 def progress(label: str, *, total: int, unit: str) -> Iterator[Heartbeat]:
-    """A bar or a heartbeat around a loop; call its `step` as the work goes on."""
+    """A line, a bar or a heartbeat around a loop; call its `step` as it goes on."""
+    kind = Heartbeat
     # A bar for one thing, as a judge's verdicts come, would only flicker.
-    kind = Bar if by_hand() and total > 1 else Heartbeat
+    if total > 1 and by_hand():
+        kind = Line if in_notebook() else Bar
     shown = kind(label, total=total, unit=unit)
     try:
         yield shown
     finally:
-        if isinstance(shown, Bar):
-            shown.bar.close()
+        shown.close()

@@ -32,6 +32,7 @@ def ask(
     k: int | Sequence[int],
     rng_seed: int,
     label: str,
+    title: str = "",
     known: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """Draw k samples per seed and verify each.
@@ -44,6 +45,7 @@ def ask(
         k: samples per seed; one number, or one for each.
         rng_seed: with the label, names every random stream.
         label: what the samples are for.
+        title: of the progress line, where the label does not say enough.
         known: how many samples of each seed were asked before; those are neither
             verified again nor returned.
 
@@ -56,7 +58,9 @@ def ask(
     import pandas as pd
 
     prompts = [student.render(domain.instruction, seed.prompt) for seed in seeds]
-    drawn = draw(student, prompts, sampling, k=k, rng_seed=rng_seed, label=label)
+    drawn = draw(
+        student, prompts, sampling, k=k, rng_seed=rng_seed, label=label, title=title
+    )
     rows = []
     for seed, samples, old in zip(seeds, drawn, known or [0] * len(seeds), strict=True):
         for index, sample in enumerate(samples[old:], old):

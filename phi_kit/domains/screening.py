@@ -80,11 +80,13 @@ class Screening:
         self.student, self.domain, self.seeds = student, domain, seeds
         self.sampling, self.rng_seed = sampling, rng_seed
         self.samples = self.finished = pd.DataFrame()
+        self.rounds, self.likely = 0, 1  # of the adaptive sampling, for its title
         self.have = np.zeros(len(seeds), int)
 
     def run(self, plan: Plan) -> Measured:
         """Screen all seeds, draw on where it pays."""
         families = [seed.family for seed in self.seeds]
+        self.likely = len(plan.rungs)
         return measure(self.draw, len(self.seeds), plan, families=families)
 
     def draw(self, totals: np.ndarray) -> Counts:
@@ -92,10 +94,13 @@ class Screening:
         import pandas as pd
 
         lacking = np.flatnonzero(totals > self.have)
+        self.rounds += 1
         new = self._ask(
             [self.seeds[i] for i in lacking],
             k=totals[lacking].tolist(),
             known=self.have[lacking].tolist(),
+            title=f"{self.domain.name} seeds, round {self.rounds} of about "
+            f"{max(self.likely, self.rounds)}",
         )
         first = self.samples.empty
         self.samples = pd.concat([self.samples, new], ignore_index=True)
@@ -147,7 +152,8 @@ class Screening:
             return self.samples.head(0)
         # The same stream, so the same sample, which now goes on.
         longer = Sampling(FARTHER * self.sampling.max_tokens, self.sampling.temperature)
-        return self._ask(chosen, k=1, sampling=longer)
+        title = f"{self.domain.name} seeds that were cut off, finished"
+        return self._ask(chosen, k=1, sampling=longer, title=title)
 
     def _ask(self, seeds: Sequence[Seed], **how) -> pd.DataFrame:
         return ask(
@@ -168,7 +174,8 @@ class Screening:
         """
         import pandas as pd
 
-        samples = self._ask(seeds, k=k, label=AFRESH)
+        title = f"{self.domain.name}: the teachable seeds, asked afresh"
+        samples = self._ask(seeds, k=k, label=AFRESH, title=title)
         counts = tally(samples, seeds, turning=self.turning(seeds))
         values = {
             "fresh_right": counts.right,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from phi_kit.core.progress import progress
+from phi_kit.core.progress import in_notebook, progress
 from phi_kit.core.rng import label_seed
 
 
@@ -79,6 +79,7 @@ def draw(
     k: int | Sequence[int] = 1,
     rng_seed: int = 0,
     label: str = "sampling",
+    title: str = "",
 ) -> list[list[Sample]]:
     """Draw samples for each rendered prompt, in the prompts' order.
 
@@ -89,7 +90,8 @@ def draw(
         k: samples per prompt; one number, or one for each prompt.
         rng_seed: with `label`, the prompt and the sample's index, names the
             random stream of a sample.
-        label: what the samples are for; also the progress line's title.
+        label: what the samples are for.
+        title: of the progress line, where the label does not say enough.
 
     Returns:
         One list of samples per prompt, in the order of their indices.
@@ -103,9 +105,9 @@ def draw(
     ]
     from .supply import supplied
 
-    with progress(label, total=len(asked), unit="samples") as bar:
+    with progress(title or label, total=len(asked), unit="samples") as bar:
         drawn = dict(supplied(sampler, asked, sampling, bar))
-    if bar.had and len(asked) > 1:
+    if bar.had and len(asked) > 1 and not in_notebook():
         print(f"{label}: {bar.had} of {len(asked)} samples came from the ledger")
     found: list[list[Sample]] = [[] for _ in prompts]
     for place, owner in enumerate(owners):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from phi_kit.core.progress import by_hand
+from phi_kit.core.progress import in_notebook
 
 from . import style
 from .words import counts, known, label
@@ -124,7 +124,7 @@ class Live:
 
     def show(self) -> None:
         """Draw into the cell that is running; headless, nothing."""
-        if not _in_notebook():
+        if not in_notebook():
             return
         from IPython.display import display
 
@@ -134,9 +134,3 @@ class Live:
             self.handle = display(figure, display_id=True)
         else:
             self.handle.update(figure)
-
-
-def _in_notebook() -> bool:
-    import sys
-
-    return by_hand() and "ipykernel" in sys.modules
