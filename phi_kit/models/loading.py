@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core import quiet
 from phi_kit.core.address import is_endpoint
 from phi_kit.core.errors import ModelError
 from phi_kit.core.params import StepParams
@@ -187,6 +188,7 @@ def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     """
     if is_endpoint(name):
         return Endpoint(name)
+    quiet.dependencies()
     folder = catalog.resolve(name)
     model, tokenizer = _read(name, folder, four_bit=four_bit)
     if model is None:
