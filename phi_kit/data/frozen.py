@@ -17,12 +17,13 @@ FOLDER = "dataset"
 def freeze(rows: pd.DataFrame, folder: Path) -> None:
     """Save rows so that `datasets.load_from_disk(folder)` reads them."""
     import pyarrow as pa
-    from datasets import Dataset
+    from datasets import Dataset, disable_progress_bars
     from datasets.table import InMemoryTable
 
     table = InMemoryTable(pa.Table.from_pandas(rows, preserve_index=False))
     # A fingerprint of the content: freezing the same rows gives the same files.
     mark = digest_json(rows.to_dict("records"))
+    disable_progress_bars()  # on stderr it leaves a red strip in a notebook
     with disk_errors(folder):
         Dataset(table, fingerprint=mark).save_to_disk(folder)
 

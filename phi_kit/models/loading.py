@@ -212,7 +212,9 @@ def _read(
     """The weights and the tokenizer of a folder; a replay reads no weights."""
     _share_cores()
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # on stderr it leaves a red strip in a notebook
     dtype = compute_dtype()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TITLE = "How often does the base model solve each seed?"
 TIERS = ("teachable", "easy", "frontier", "suspect")
+FINE = 20  # bars of a posterior mean, 5 points each
 FINEST = 32  # bars; finer pass rates are gathered
 
 
@@ -30,16 +31,20 @@ def draw(
     """How many seeds have each possible pass rate, and which tier they are in.
 
     Args:
-        rows: columns `pass_rate` (fraction) and `tier`, one row per seed. With
-            `risk` (of another tier) a second panel shows each tier's mean, beside
-            it the mean of `fresh_rate` where seeds were measured afresh.
+        rows: columns `pass_rate` (fraction) and `tier`, one row per seed. Where
+            `expected` is there, the posterior mean that the tiers go by, it is shown
+            in place of the raw rate. With `risk` (of another tier) a second panel
+            shows each tier's mean rate, beside it the mean of `fresh_rate` where
+            seeds were measured afresh.
         band: pass rates counted as teachable, the lower end included.
         samples: samples drawn per seed; read off the pass rates if not given.
     """
     seen = rows.dropna(subset=["pass_rate"])
     if seen.empty:
         return style.empty(TITLE, "No seed has a pass rate.")
-    steps = samples or _steps(seen["pass_rate"])
+    posterior = "expected" in seen
+    rates = seen["expected"] if posterior else seen["pass_rate"]
+    steps = FINE if posterior else samples or _steps(rates)
     note, second = _note(rows, seen, samples), "risk" in seen
     panels = (1.7, 1) if second else (1,)
     figure, axes = style.sheet(TITLE, note, height=4.1, panels=panels)
@@ -49,7 +54,7 @@ def draw(
         _means(panel, seen, [tier for tier in tiers if (seen["tier"] == tier).any()])
         _band(panel, band)
     _band(ax, band, named=True)
-    heights = _bars(ax, seen, tiers, steps)
+    heights = _bars(ax, rates, seen["tier"], tiers, steps)
     for x, height in enumerate(heights):
         if height:
             ax.annotate(
@@ -67,7 +72,10 @@ def draw(
     ax.grid(axis="y")
     ax.yaxis.get_major_locator().set_params(integer=True)
     style.percent_axis(
-        ax, "pass rate: share of the base model's samples that are right"
+        ax,
+        "expected pass rate (posterior mean)"
+        if posterior
+        else "pass rate: share of the base model's samples that are right",
     )
     ax.set_xlim(-0.62 / steps, 1 + 0.62 / steps)
     if not second:  # its rows name the colours as well
@@ -94,6 +102,12 @@ def _note(rows: pd.DataFrame, seen: pd.DataFrame, samples: int | None) -> str:
             f"\nOne seed's pass rate is rough: {half} right of {samples} has the 95 % "
             f"interval {percent_span(*wilson(half, samples))}."
         )
+    if "expected" in seen:
+        text += (
+            "\nLeft: what a seed's samples and its family let expect; a seed belongs "
+            "to the tier where its\npass rate most likely lies, so a bar beside the "
+            "band may hold seeds of the band."
+        )
     if "risk" in seen:
         text += (
             "\nRight, dot: mean of the tier's pass rates; line: 95 % interval over "
@@ -105,13 +119,15 @@ def _note(rows: pd.DataFrame, seen: pd.DataFrame, samples: int | None) -> str:
     return text
 
 
-def _bars(ax: Axes, seen: pd.DataFrame, tiers: list[str], steps: int) -> np.ndarray:
+def _bars(
+    ax: Axes, rates: pd.Series, tier_of: pd.Series, tiers: list[str], steps: int
+) -> np.ndarray:
     import numpy as np
 
-    places = (seen["pass_rate"].clip(0, 1) * steps).round().astype(int)
+    places = (rates.clip(0, 1) * steps).round().astype(int)
     heights = np.zeros(steps + 1)
     for place, tier in enumerate(tiers):
-        mine = np.bincount(places[seen["tier"] == tier], minlength=steps + 1)
+        mine = np.bincount(places[tier_of == tier], minlength=steps + 1)
         if not mine.any():
             continue
         ax.bar(

@@ -271,6 +271,26 @@ def test_tiers_show_what_chose_them_and_what_came_after():
     assert len(passrates.draw(RATES).axes) == 1
 
 
+def test_the_tiers_posterior_mean_is_what_the_bars_show():
+    rows = RISKS.assign(expected=[0.02, 0.2, 0.5, 0.9, NAN])
+    figure = passrates.draw(rows)
+    assert "posterior mean" in texts(figure)
+    bars = figure.axes[0].containers
+    places = [b.get_x() + b.get_width() / 2 for c in bars for b in c if b.get_height()]
+    assert sorted(places) == pytest.approx([0, 0.2, 0.5, 0.9])
+    assert "posterior" not in texts(passrates.draw(RATES))
+
+
+def test_a_notebook_shows_words_for_who_cannot_see_and_small_print_that_can_be_read():
+    page = drawn("gains")._repr_html_()
+    assert f'alt="{gains.TITLE}' in page
+    assert "Dotted: one constant answer" in page
+    assert "min-width:600px" in page
+    assert "overflow-x:auto" in page
+    long = difficulty.draw(pd.DataFrame([family('"><script>')]))
+    assert "<script>" not in long._repr_html_()
+
+
 def test_drift_stands_above_what_chance_would_do():
     bars = drift.draw(MOVED).axes[0].patches
     full = [bar.get_width() for bar in bars if bar.get_alpha() is None]
