@@ -9,7 +9,6 @@ from html import escape
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-
 LEAST_WIDTH = 600  # pixels, below which its small print cannot be read
 
 
