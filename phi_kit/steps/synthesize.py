@@ -22,12 +22,14 @@ from phi_kit.core.rng import rng
 from phi_kit.core.runs import StepRun, open_run
 from phi_kit.data import frozen, quarantine
 from phi_kit.data.dedup import judge
+from phi_kit.data.quarantine import Reason
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.data.seal import Seal
 from phi_kit.domains import guessing
 from phi_kit.domains.base import Domain
 from phi_kit.plots import yields
 from phi_kit.train.arms import Arm, rows_of_arm
+from phi_kit.verify.working import false_step
 
 
 class Params(StepParams):
@@ -92,6 +94,18 @@ def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Made]:
             yield Made(parented, first[seed.id], "self", "own solution")
 
 
+def _unfit(made: Made) -> str | None:
+    """Why the student's own solution is not trained on, if so.
+
+    The verifier read its last number only; the steps before it are taught as well.
+    """
+    if made.completion == made.seed.answer:
+        return "same as the gold"
+    if wrong := false_step(made.completion, prompt=made.seed.prompt):
+        return Reason("a step does not hold", detail=wrong)
+    return None
+
+
 def run(params: Params) -> StepRun:
     """Make candidates, drop what fails a check, mix, and freeze."""
     with open_run(params) as run:
@@ -101,17 +115,8 @@ def run(params: Params) -> StepRun:
         made = list(variants(domain, seeds, params))
         checked = _check(made, seeds, domain, run=run)
         if params.own_solutions:
-            own = list(own_solutions(edge.table("samples"), seeds))
-            known = {seed.id: seed.answer for seed in seeds}
-            checked += [
-                (
-                    m,
-                    "same as the gold"
-                    if m.completion == known[m.seed.parent]
-                    else None,
-                )
-                for m in own
-            ]
+            own = own_solutions(edge.table("samples"), seeds)
+            checked += [(m, _unfit(m)) for m in own]
         kept = [m for m, reason in checked if reason is None]
         mixed = balance(kept, seeds, params)
         chosen = {id(m) for m in mixed}

@@ -2,8 +2,10 @@
 
 from collections import Counter
 
+import pytest
+
 from phi_kit.data.records import Seed
-from phi_kit.steps.synthesize import Made, Params, balance
+from phi_kit.steps.synthesize import Made, Params, _unfit, balance
 
 
 def made(answers, *, kind="synthetic"):
@@ -38,3 +40,21 @@ def test_the_choice_is_repeatable_and_keeps_the_order():
     places = [rows.index(row) for row in first]
     assert places == sorted(places)
     assert first != balance(rows, organic("9" * 8), Params(organic_share=0.5))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "said", "reason"),
+    [
+        ("6 - 3 =", "3", "6 is divisible by 3.", "a step does not hold"),
+        ("0 + 9 =", "9", "1 + 9 = 9", "a step does not hold"),
+        ("What is 2 + 3?", "5", "2 + 3 = 5", None),
+        ("What is 2 + 3?", "5", "5", "same as the gold"),
+        ("What is 2 + 3?", "5", "The answer is 5.", None),
+    ],
+)
+def test_a_right_answer_after_a_wrong_step_is_not_taught(prompt, answer, said, reason):
+    own = Made(Seed("math", prompt, answer), said, "self", "own solution")
+    found = _unfit(own)
+    assert found == reason
+    if reason == "a step does not hold":
+        assert "=" in found.detail
