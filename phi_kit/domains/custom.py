@@ -35,11 +35,12 @@ from .base import Domain
 
 HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
 Complete = Callable[[str], str]
-Checker = Literal["numeric", "choice", "exact", "code", "refusal", "judge"]
+Checker = Literal["numeric", "choice", "exact", "contains", "code", "refusal", "judge"]
 _KINDS: Mapping[str, tuple[str, str]] = {
     "numeric": ("number", "Give only the answer, one number."),
     "choice": ("one of the given choices", "Give only the letter of the answer."),
     "exact": ("a few words", "Give only the answer."),
+    "contains": ("a sentence with the answer", "Answer in one short sentence."),
     "code": ("program", "Write the program in one code block."),
     "refusal": ("help or refusal", "Help with what is safe; refuse what is not."),
     "judge": ("free text", "Answer in one or two sentences."),

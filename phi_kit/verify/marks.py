@@ -33,9 +33,9 @@ _HASHES = re.compile(
 # `Answer: 5`, `**Final Answer:** 5`, `✅ Final answer is 5`, `Ответ: 5`, on a line
 # of its own. The piece is the next line, where the answer stands below.
 _LINE = re.compile(
-    rf"(?:^|\n)[^\w\n]*{LEADS}(?:{STATED}[ \t]*[:：]?|"
-    rf"{CALLED}[ \t]*[*_\])]*[ \t]*(?:[:：=→]|[-=]+>|[–—-](?=\s)))"
-    r"[*_]*[ \t]*(?:\n\s*)?(\S.*)",
+    rf"(?:^|\n)[^\w\n]*{LEADS}(?:{STATED}(?:[*_]*[ \t]*[:：][*_]*)?|"
+    rf"{CALLED}[ \t]*[*_\])]*[ \t]*(?:[:：=→]|[-=]+>|[–—-](?=\s))[*_]*)"
+    r"[ \t]*(?:\n\s*)?(\S.*)",
     re.IGNORECASE,
 )
 # A heading without a colon and the answer below it: `### Final Answer`. A line
@@ -46,7 +46,9 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _TO = r"\banswer[ \t]+to[ \t][^.\n]{1,60}?[ \t]+is\b"
-_IS = re.compile(rf"(?:{STATED}|{_TO})[*_]*[ \t]*[:：]?[*_]*\s*(\S.*)", re.IGNORECASE)
+_IS = re.compile(
+    rf"(?:{STATED}|{_TO})(?:[*_]*[ \t]*[:：][*_]*)?\s*(\S.*)", re.IGNORECASE
+)
 _DENIED = re.compile(rf"{DENIED}[ \t]*(\S.*)", re.IGNORECASE)
 _DENIES = re.compile(rf"{NOT}\s*", re.IGNORECASE)
 # A solution of several lines, up to the response's end.
