@@ -108,18 +108,25 @@ def gold_of(seed: Seed, known: Options) -> options.Gold:
 
 
 def strict(text: str, known: Options) -> str:
-    """The label a visible response chooses, or an empty text."""
-    if (found := _announced(text, known)) is not None:
-        return found
-    if label := _alone(text, known):
-        return label
-    if label := _by_text(text, known):
-        return label
-    if (label := _last_line(text, known)) is not None:
-        return label
-    if (label := _said_correct(text, known)) is not None:
-        return label
+    """The label a visible response chooses, or an empty text.
+
+    The places are tried in order; one that says two things ends the search.
+    """
+    for read in (_announced, _whole, _last_line, _said_correct, _last_word):
+        if (label := read(text, known)) is not None:
+            return label
     return _ending(marks.last_sentence(text), known)
+
+
+def _whole(text: str, known: Options) -> str | None:
+    return _alone(text, known) or _by_text(text, known) or None
+
+
+def _last_word(text: str, known: Options) -> str | None:
+    """The label that the last sentence is: `A? No. B.`."""
+    said = [one for one in marks.sentences(text) if not one.endswith("?")]
+    bare = {label for one in said if (label := _bare_label(one, known))}
+    return bare.pop() if len(bare) == 1 and _bare_label(said[-1], known) else None
 
 
 def _announced(text: str, known: Options) -> str | None:
@@ -215,9 +222,7 @@ def _bare_lines(text: str, known: Options) -> set[str]:
 
 def _last_line(text: str, known: Options) -> str | None:
     """The label that the last line is, `None` where it is something else."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) < 2:
-        return None
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
     if len(lines[-1]) < 20 and (label := _bare_label(lines[-1], known)):
         return label if len(_bare_lines(text, known)) == 1 else ""
     whole = re.fullmatch(r"\W*([A-Z]|\d{1,2})\W{1,4}(.+)", plain(lines[-1]))

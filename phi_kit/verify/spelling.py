@@ -9,7 +9,7 @@ things apart it is kept:
 
 - beside digits and signs: `CO2`, `5 mW`, `x_1`, `f(X)`;
 - in a code of two or three letters: `CO` is not `Co`, `Mg` is not `MG` (`usa` is
-  still `USA`, and `Ox` is `ox`);
+  still `USA`, and `ox` may be `Ox`);
 - inside a word of short parts or with a small first letter: `NaCl`, `pH`, `getItem`
   (`Youtube` is still `YouTube`).
 
@@ -182,6 +182,8 @@ def mentions(gold: str, text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _sentences(text: str, gold: str) -> list[str]:
+    if " " in gold:
+        text = re.sub(r"(?<!\n)\n(?!\n)", " ", text)  # a line may break inside it
     # A gold with a full stop of its own (`St. Louis`) is looked for in the whole.
     pieces = [text] if re.search(r"[.!?。]\s", gold) else _SENTENCE.split(text)
     return [piece for piece in pieces if piece.strip()]
