@@ -114,7 +114,12 @@ def per_item(
         order: the seeds.
         reading: `verdict`, the strict one, or `lenient`.
     """
-    right = (samples[reading] == "right").groupby(samples.seed_id).mean()
+    # Samples of an older card have one reading.
+    right = (
+        (samples.get(reading, samples.verdict) == "right")
+        .groupby(samples.seed_id)
+        .mean()
+    )
     return [float(right[seed.id]) for seed in order]
 
 
