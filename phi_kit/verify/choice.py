@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from phi_kit.data import options
+from phi_kit.data.options import Gold, gold, options
 from phi_kit.data.records import Seed, normal
 
 from . import marks, words
@@ -49,7 +49,7 @@ def choices(seed: Seed) -> Options:
     """
     given = seed.facts.get("choices") if len(seed.extra) > 2 else None
     if given is not None:
-        return options.options(given)
+        return options(given)
     for shape, first in ((_LISTED, "A"), (_INLINE, "A"), (_NUMBERED, "1")):
         found = _from(first, shape.findall(seed.prompt))
         if len(found) > 1:
@@ -86,25 +86,25 @@ def verify(seed: Seed, response: str) -> Verdict:
     if words.asked(seed.answer) and "choices" not in seed.extra:
         return words.verify(seed, response)
     known = choices(seed)
-    gold = gold_of(seed, known)
-    if not gold.label:
-        return Verdict("unknown", gold.question or NO_GOLD)
+    meant = gold_of(seed, known)
+    if not meant.label:
+        return Verdict("unknown", meant.question or NO_GOLD)
     text = visible(response).translate(_WIDE)
     found = strict(text, known)
     lenient: Value = "wrong"
-    if found != gold.label and _lenient(text, known) == gold.label:
+    if found != meant.label and _lenient(text, known) == meant.label:
         lenient = "right"
     if not found:
         return Verdict("wrong", NO_ANSWER, "", lenient)
-    return compare(gold.label, found, shown=found, lenient=lenient)
+    return compare(meant.label, found, shown=found, lenient=lenient)
 
 
-def gold_of(seed: Seed, known: Options) -> options.Gold:
+def gold_of(seed: Seed, known: Options) -> Gold:
     """Which of the item's options its gold is."""
     facts = seed.facts if len(seed.extra) > 2 else {}
     said = str(facts.get("answer_is") or "")
     given = facts.get("choices", known)
-    return options.gold(plain(seed.answer), given, said, known=known)
+    return gold(plain(seed.answer), given, said, known=known)
 
 
 def strict(text: str, known: Options) -> str:
