@@ -175,7 +175,7 @@ def visible(response: str) -> str:
     open_: list[str] = []
     begin = 0
     for tag in tags(text):
-        if tag.fenced and not open_:
+        if tag.fenced and (not open_ or tag.kind == "open"):
             continue  # a program may well split a text at `</think>`
         if not open_:
             kept.append(text[begin : tag.begin])
@@ -183,7 +183,7 @@ def visible(response: str) -> str:
         begin = tag.end
     if not begin:
         return text.strip()
-    shown = "" if open_ else "".join([*kept, text[begin:]]).strip()
+    shown = "".join(kept if open_ else [*kept, text[begin:]]).strip()
     wrapped = _WRAPPED.match(shown)
     return wrapped[2].strip() if wrapped else shown
 
@@ -245,7 +245,7 @@ def unpaired(text: str) -> str:
     """The first tag that opens twice, closes nothing or stays open; else empty."""
     open_: list[Tag] = []
     for tag in tags(text):
-        if tag.fenced and not open_:
+        if tag.fenced and (not open_ or tag.kind == "open"):
             continue
         pairs = [other.pair for other in open_]
         if tag.kind == "final" or (tag.kind == "end" and "channel" in pairs):
