@@ -264,7 +264,10 @@ def _said_correct(text: str, known: Options) -> str | None:
     )
     found: set[str] = set()
     for shape in shapes:
-        found |= {match[1] for match in re.finditer(shape, text, re.MULTILINE)}
+        for match in re.finditer(shape, text, re.MULTILINE):
+            found.add(match[1])
+            if _hedges(text[match.start(1) :], known):
+                return ""
     if not found:
         return None
     return found.pop() if len(found) == 1 else ""

@@ -29,7 +29,7 @@ _SPACED = (
     ("תשובה|התשובה", "היא|הוא"),
     ("(?:ال)?(?:جواب|إجابة|اجابة)|پاسخ", "هو|هي|است|ہے|برابر"),
     ("उत्तर|जवाब|উত্তর", "है|हैं|होगा|হল|হলো|হবে"),
-    ("விடை|பதில்|సమాధానం|ಉತ್ತರ|ഉത്തരം|ਉੱਤਰ|ਜਵਾਬ|જવાબ|පිළිතුර", "(?!)"),
+    ("விடை|பதில்|సమాధానం|జవాబు|ಉತ್ತರ|ഉത്തരം|ਉੱਤਰ|ਜਵਾਬ|જવાબ|පිළිතුර", "(?!)"),
     ("պատասխան|պատասխանը|პასუხი|პასუხია|መልስ|መልሱ", "(?!)"),
 )
 # Written without them, or with endings in place of words.
@@ -91,9 +91,11 @@ _SAID += [r"(?:उत्तर|जवाब|উত্তর)[ \t]+(?=[^\n।]*(?
 STATED = f"(?:{'|'.join(_SAID)})"
 # The name, and that it is *not* what follows.
 DENIED = rf"{CALLED}[ \t]*(?:{_words(_NOTS)}|(?<!\w)(?:n'|n’)|{_CLOSE_NOTS})"
-NOT = rf"(?:{_words(_NOTS)}|{_CLOSE_NOTS})"
+# A denial that a piece begins with; `no` alone may be the answer itself.
+_NOT_THAT = "not|nicht|não|niet|inte|ikke|bukan|không|не|δεν|לא|ليس|ليست"
+NOT = rf"(?:{_words(_NOT_THAT)}|{_CLOSE_NOTS})"
 # What a language puts behind the answer to end the sentence.
 TAIL = (
     r"\s*(?:입니다|이다|이에요|예요|です|である|だ|है|हैं|होगा|হবে|است|ہے|"
-    r"dir|dır|dur|dür)?[*_]*\s*[.。．।۔]?\s*$"
+    r"dir|dır|dur|dür)?(\**)\s*[.。．।۔]?\s*$"
 )

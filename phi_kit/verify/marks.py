@@ -30,11 +30,12 @@ _HASHES = re.compile(
     rf"(?:{LEADS}{CALLED}[*_]*[ \t]*(?:[:：][*_]*[ \t]*\n?|\n)\s*)?(\S.*)",
     re.IGNORECASE,
 )
+_CLOSED = r"(?:\*+|__?(?=\s))?"  # the end of `**Answer:**`; `_init_` begins with none
 # `Answer: 5`, `**Final Answer:** 5`, `✅ Final answer is 5`, `Ответ: 5`, on a line
 # of its own. The piece is the next line, where the answer stands below.
 _LINE = re.compile(
-    rf"(?:^|\n)[^\w\n]*{LEADS}(?:{STATED}(?:[*_]*[ \t]*[:：][*_]*)?|"
-    rf"{CALLED}[ \t]*[*_\])]*[ \t]*(?:[:：=→]|[-=]+>|[–—-](?=\s))[*_]*)"
+    rf"(?:^|\n)[^\w\n]*{LEADS}(?:{STATED}(?:[*_]*[ \t]*[:：]{_CLOSED})?|"
+    rf"{CALLED}[ \t]*[*_\])]*[ \t]*(?:[:：=→]|[-=]+>|[–—-](?=\s)){_CLOSED})"
     r"[ \t]*(?:\n\s*)?(\S.*)",
     re.IGNORECASE,
 )
@@ -47,10 +48,10 @@ _HEADING = re.compile(
 )
 _TO = r"\banswer[ \t]+to[ \t][^.\n]{1,60}?[ \t]+is\b"
 _IS = re.compile(
-    rf"(?:{STATED}|{_TO})(?:[*_]*[ \t]*[:：][*_]*)?\s*(\S.*)", re.IGNORECASE
+    rf"(?:{STATED}|{_TO})(?:[*_]*[ \t]*[:：]{_CLOSED})?\s*(\S.*)", re.IGNORECASE
 )
 _DENIED = re.compile(rf"{DENIED}[ \t]*(\S.*)", re.IGNORECASE)
-_DENIES = re.compile(rf"{NOT}\s*", re.IGNORECASE)
+_DENIES = re.compile(rf"{NOT}\s*(?=\w)", re.IGNORECASE)
 # A solution of several lines, up to the response's end.
 _SOLVED = re.compile(
     rf"(?:^|\n)[^\w\n]*{LEADS}(?:{CALLED}|solution)\W*(?:is|:)"
@@ -184,7 +185,8 @@ def found(text: str, *, letter_a: bool = False) -> list[Mark]:
             continue
         for match in pattern.finditer(text):
             piece = _piece(kind, match, text)
-            if piece:
+            # One that ends inside a box may go on: it is not the answer yet.
+            if piece and not cut_off(piece):
                 marks.append(Mark(kind, match.start(), piece))
     said = [mark for mark in marks if mark.kind == "is"]
     for match in _DENIED.finditer(text):
@@ -209,7 +211,7 @@ def _piece(kind: str, match: re.Match[str], text: str) -> str:
     piece = _HOPE.sub("", piece)
     if denied := _DENIES.match(piece):
         piece = f"not {piece[denied.end() :]}"
-    return piece if piece.isascii() else _TAIL.sub("", piece)
+    return piece if piece.isascii() else _TAIL.sub(r"\1", piece)
 
 
 def _unquoted(value: str) -> str:

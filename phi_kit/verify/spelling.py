@@ -39,6 +39,7 @@ _COMMA = re.compile(r"\s*,\s*(?!\d{3}(?!\d))|(?<!\d)\s*,\s*")
 _WORD = re.compile(r"[^\W\d_]+")
 _PARTS = re.compile(r"[^\W\d_a-z]?[^\W\d_A-Z]+|[^\W\d_a-z]+(?![a-z])")
 _SIGN = re.compile(r"[\d_(){}\[\]<>=^\\+*/|@#~²³¹⁰-⁹₀-₉]")
+_OWN_STOP = re.compile(r"(?:[^\W\d_]\.){2,}$|\.\.$")
 _SHORT = 3  # letters of a code; longer ones are words in capitals
 _SAID_SO = {"yes", "no", "ok"}
 # Scripts that put no space between words, or endings right behind them.
@@ -51,7 +52,7 @@ _DENIED = re.compile(
     r"(?!\s+only\b)[^,;:.!?。，]{0,40}$",
     re.IGNORECASE,
 )
-_TURN = re.compile(r"\b(?:but|rather)\b|而是", re.IGNORECASE)
+_TURN = re.compile(r"\bbut\b|\brather\b(?!\s+than)|而是", re.IGNORECASE)
 _REFUSED = re.compile(
     r"\W*(?:(?:is|was|are|were|would\s+be|seems)\s+(?:\w+ly\s+)?(?:not\b|wrong|incorrect|"
     r"false|mistaken)|(?:isn't|wasn't|aren't)\b|不是|不对)",
@@ -64,7 +65,10 @@ _EITHER_AFTER = re.compile(
     r"[\"'*`)\]]*\s*(?:,\s*[^,.;!?\n]{1,40}){0,4}?,?\s*(?:(?:and/)?or\b|/\s*\w|\bvs\b|或|还是)",
     re.I,
 )
-_BARE_LIST = re.compile(r"\W*[^,.;:\n]{1,40}(?:,\s*[^,.;:\n]{1,40}){2,}\W*", re.DOTALL)
+_BARE_LIST = re.compile(
+    r"\W*(?:[^,.;:\n]|\.(?=\w)){1,40}(?:,\s*(?:[^,.;:\n]|\.(?=\w)){1,40}){2,}\W*",
+    re.DOTALL,
+)
 _SENTENCE = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？।])\s*|\n+")
 
 
@@ -94,7 +98,7 @@ def _plain_look(letter: str) -> str:
 
 def _undressed(text: str) -> str:
     # A full stop ends the sentence around an answer; `...` and `U.S.` keep theirs.
-    if text[-1:] in (".", "。") and not re.search(r"\.\S*\.$", text):
+    if text[-1:] in (".", "。") and not _OWN_STOP.search(text):
         text = text[:-1].rstrip()
     for begin, end in _WRAPS:
         inner = text[len(begin) : len(text) - len(end)]
@@ -216,4 +220,4 @@ def _says(sentence: str, match: re.Match[str], gold: str) -> bool:
     if _EITHER_BEFORE.search(before) or _EITHER_AFTER.match(after):
         return False
     # `Paris, Rome, Berlin`: who names them all has not answered.
-    return "," in gold or not _BARE_LIST.fullmatch(sentence)
+    return "," in gold or not _BARE_LIST.fullmatch(f"{before}X{after}")

@@ -14,7 +14,13 @@ PAIRS = (
         for name in (
             *("think", "thinking", "Thought", "thoughts", "reasoning"),
             *("reflection", "scratchpad", "analysis", "seed:think", "longcat_think"),
-            *("reason", "think:opensource", "inner_monologue", "chain_of_thought", "rationale"),
+            *(
+                "reason",
+                "think:opensource",
+                "inner_monologue",
+                "chain_of_thought",
+                "rationale",
+            ),
         )
     ),
     ("[THINK]", "[/THINK]"),
