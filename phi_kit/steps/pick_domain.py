@@ -121,20 +121,29 @@ def standing(
 ) -> pd.DataFrame:
     """Accuracy per family with its 95 % interval, the easiest first.
 
+    `lenient` is the accuracy when the answer may stand anywhere in a response.
+
     Args:
         samples: of the base model, with their verdicts.
         dev: the items, in order.
         guess: the accuracy of guessing on each of them; `guess` in the table.
         rng_seed: of the intervals.
     """
-    items = pd.DataFrame({"right": per_item(samples, dev), "guess": guess})
+    items = pd.DataFrame(
+        {
+            "right": per_item(samples, dev),
+            "lenient": per_item(samples, dev, reading="lenient"),
+            "guess": guess,
+        }
+    )
     groups = items.groupby([[s.level for s in dev], [s.family for s in dev]])
     return pd.DataFrame(
         {
             "level": level,
             "family": family,
             **score(part.right, rng_seed=rng_seed).as_dict(),
-            "guess": part.guess.mean(),
+            "lenient": float(part.lenient.mean()),
+            "guess": float(part.guess.mean()),
         }
         for (level, family), part in groups
     )
@@ -167,6 +176,7 @@ def run(params: Params) -> StepRun:
             label="base on dev",
         )
         scores = standing(samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed)
+        lenient = per_item(samples, dev, reading="lenient")
         overall = score(per_item(samples, dev), rng_seed=params.rng_seed)
         run.save_rows(samples, "samples")
         run.save_rows(to_frame(dev)[["id", "family", "level"]])
@@ -180,6 +190,7 @@ def run(params: Params) -> StepRun:
             "scores": scores.to_dict("records"),
             "overall": overall.as_dict(),
             "guessing": guesser.card(dev, rng_seed=params.rng_seed),
+            "lenient": float(pd.Series(lenient).mean()),
             "truncated": truncated(samples),
             "sealed": {name: len(part) for name, part in parts.items()},
             "held_out": held_out.counts(parts, families),
