@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import DataError
+from phi_kit.data.options import options
 from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed, normal
 from phi_kit.metrics.intervals import score
@@ -154,8 +155,9 @@ def lopsided(answers: Iterable[tuple[str, str]]) -> str:
 
 
 def _chance(seed: Seed) -> float:
-    options = seed.facts.get("choices") if "choices" in seed.extra else None
-    return 1 / len(options) if options else 0.0
+    given = seed.facts.get("choices") if "choices" in seed.extra else None
+    known = options(given) if given else {}
+    return 1 / len(known) if known else 0.0
 
 
 def of(card: RunFolder, domain: Domain) -> Guesser:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+# Teachable rows below which step 3 refuses: one batch of a training run.
+LEAST = 8
 BY_PLACE = ("frontier", "teachable", "easy")
 # A student that gives one wrong answer nearly always doubts the gold, if it was
 # asked at least so often.
@@ -61,6 +63,35 @@ def nothing_teachable(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
         f"({strict:.0%} of the samples are right strictly, {lenient:.0%} leniently)",
         todo="collect easier or harder seeds (look at step 1's figure), "
         "or draw more samples",
+    )
+
+
+def too_few(rows: pd.DataFrame) -> DataError:
+    """Why step 3 stops: what so few rows would teach, nothing could measure."""
+    count = int((rows.tier == "teachable").sum())
+    return DataError(
+        f"only {count} of {len(rows)} seeds are teachable, and a training run on fewer "
+        f"than {LEAST} says nothing: {rows.tier.value_counts().to_dict()}",
+        todo="collect more seeds, or others: look at step 1's figure for families "
+        "between the dotted line and the top",
+    )
+
+
+def never_solved(rows: pd.DataFrame) -> str:
+    """How many teachable seeds were never seen solved, and why they count; or nothing.
+
+    A seed whose samples were cut off may have been on its way to the answer. That it
+    is teachable then rests on how the cut-off samples of others went on.
+    """
+    teachable = rows[rows.tier == "teachable"]
+    hidden = teachable[teachable.right == 0]
+    if hidden.empty:
+        return ""
+    return (
+        f"{len(hidden)} of {len(teachable)} teachable seeds were never seen solved: "
+        f"{int(hidden.cut.sum())} of their {int(hidden.n.sum())} samples were cut off "
+        "at the token limit, and count as right as often as finished ones of their "
+        "family turned out to be. A higher max_tokens would show it."
     )
 
 

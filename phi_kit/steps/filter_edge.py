@@ -142,6 +142,8 @@ def run(params: Params) -> StepRun:
         if not (rows.tier == "teachable").any():
             samples = pd.read_parquet(run.staging / "samples.parquet")
             raise tiers.nothing_teachable(rows, samples)
+        if (rows.tier == "teachable").sum() < tiers.LEAST:
+            raise tiers.too_few(rows)
         rows = rows.assign(**controls.matched(rows, rng_seed=params.rng_seed))
         run.save_rows(rows)
         run.flow = Flow()
@@ -153,6 +155,7 @@ def run(params: Params) -> StepRun:
             "tiers": rows.tier.value_counts().to_dict(),
             "risk": rows.groupby("tier").risk.mean().dropna().round(4).to_dict(),
             "band": params.band,
+            "never_solved": tiers.never_solved(rows),
             "measured_afresh": afresh(rows, rng_seed=params.rng_seed),
             **controls.sizes(rows),
         }

@@ -249,6 +249,7 @@ _FACTS: dict[int, dict[str, tuple[str, Callable[[Any], str]]]] = {
         "samples": ("samples per seed", plain),
         "band": ("band", _band),
         "truncated": ("truncated samples", percent),
+        "never_solved": ("never seen solved", plain),
         "doubt": ("tiers that more samples would be expected to change", percent),
     },
     5: {"lopsided": ("one answer too often", plain)},
