@@ -7,8 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from . import regions
+from .answers import (
+    Bag,
+    Based,
+    Equation,
+    Formula,
+    Group,
+    Matrix,
+    Number,
+    Union,
+    Value,
+    Words,
+)
 from .base import Value as Outcome
-from .typed import Bag, Equation, Formula, Group, Number, Union, Value, Words
 
 # A decimal stands for a fraction that never ends if it has this many right
 # digits. Math-Verify rounds to 6 decimals; the kit counts significant digits.
@@ -34,23 +46,66 @@ def match(gold: Value, found: Value, leaf: Leaf) -> Match:
     """Compare two answers by their types, both directions treated alike."""
     if squeezed(gold.text) == squeezed(found.text):
         return EQUAL
+    if decimal(gold) is not None and decimal(gold) == decimal(found):
+        return EQUAL
+    if (named := _named(gold, found, leaf)) is not None:
+        return named
     if isinstance(gold, Equation) or isinstance(found, Equation):
         return _equations(gold, found, leaf)
     if isinstance(gold, Number) and isinstance(found, Number):
         return numbers(gold, found)
+    if isinstance(gold, Based) or isinstance(found, Based):
+        return _based(gold, found)
     if isinstance(gold, Words) or isinstance(found, Words):
         return EQUAL if _words(gold) == _words(found) else OTHER
-    if isinstance(gold, Union) and isinstance(found, Union):
-        return _unordered(gold.items, found.items, leaf)
+    if isinstance(gold, Union) or isinstance(found, Union):
+        return _unions(gold, found, leaf)
+    if isinstance(gold, Matrix) or isinstance(found, Matrix):
+        return _matrices(gold, found, leaf)
     if isinstance(gold, Group | Bag) and isinstance(found, Group | Bag):
         return _collections(gold, found, leaf)
     if isinstance(gold, Bag) != isinstance(found, Bag):
         return _alone(gold, found, leaf)
-    if isinstance(gold, Number | Formula) and isinstance(found, Number | Formula):
-        if _other_unit(gold.text, found.text):
-            return OTHER
-        return leaf(gold.text, found.text)
-    return OTHER
+    return _formulas(gold, found, leaf)
+
+
+def decimal(value: Value) -> Fraction | None:
+    """A number, also one with a decimal comma: `2,74`, `1000,99`, `0,111`.
+
+    Three digits behind the comma are thousands, unless a zero stands before it.
+    """
+    if isinstance(value, Number):
+        whole = value.value.denominator == 1
+        return None if whole or value.unit or value.percent else value.value
+    if not isinstance(value, Bag) or value.braces or len(value.items) != 2:
+        return None
+    found = _COMMA.match(value.text)
+    after = _MONEY.sub("", value.text[found.end() :]) if found else ""
+    return Fraction(found[0].replace(",", ".")) if found and not after else None
+
+
+_COMMA = re.compile(r"[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?!\d)")
+_MONEY = re.compile(r"\s*[$€£¥₽]?\s*")
+
+
+def _formulas(gold: Value, found: Value, leaf: Leaf) -> Match:
+    """Two texts for the algebra system, unless they are of two kinds."""
+    kinds = Number | Formula
+    if not isinstance(gold, kinds) or not isinstance(found, kinds):
+        relations = sum(bool(_RELATION.search(v.text)) for v in (gold, found))
+        sets = sum(isinstance(v, Group | Union) for v in (gold, found))
+        asked = relations and sets and not _WORDY.search(gold.text + found.text)
+        return leaf(gold.text, found.text) if asked else OTHER
+    if _other_unit(gold.text, found.text):
+        return OTHER
+    # `2x + z = 1` is not its right side; `f(x) < 2` is not a number.
+    if bool(_RELATION.search(gold.text)) != bool(_RELATION.search(found.text)):
+        return OTHER
+    return leaf(gold.text, found.text)
+
+
+_RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|equiv|sim)(?![a-zA-Z])")
+_WORDY = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}")
 
 
 def _other_unit(gold: str, found: str) -> bool:
@@ -69,6 +124,53 @@ def _words(value: Value) -> str:
     return re.sub(r"^(?:the|an?)\s+|\s+", " ", text).strip()
 
 
+def _based(gold: Value, found: Value) -> Match:
+    if not isinstance(gold, Based) or not isinstance(found, Based):
+        return Match("wrong", "another base")
+    same = (gold.digits, gold.base) == (found.digits, found.base)
+    return EQUAL if same else OTHER
+
+
+def _names(value: Value) -> dict[str, Value] | None:
+    """The names of an answer with the value of each: `x=1, y=2`, `(x,y)=(1,2)`."""
+    if isinstance(value, Equation) and value.left.startswith("("):
+        names, items = re.split("[,;]", value.left[1:-1]), value.right
+        if isinstance(items, Group | Bag) and len(items.items) == len(names):
+            return dict(zip(map(_name, names), items.items, strict=True))
+    if isinstance(value, Bag) and all(isinstance(i, Equation) for i in value.items):
+        named = {_name(item.left): item.right for item in value.items}
+        return named if len(named) == len(value.items) > 1 else None
+    return None
+
+
+def _named(gold: Value, found: Value, leaf: Leaf) -> Match | None:
+    """Named values against others: by their names, or by their order."""
+    one, other = _names(gold), _names(found)
+    if one is None and other is None:
+        return None
+    if one is not None and other is not None:
+        if one.keys() != other.keys():
+            return OTHER
+        return _all(match(one[name], other[name], leaf) for name in one)
+    named, bare = (one, found) if other is None else (other, gold)
+    items = tuple(named.values())
+    if not isinstance(bare, Group | Bag) or len(bare.items) != len(items):
+        return OTHER
+    if isinstance(bare, Group) and bare.ends != "()":
+        return OTHER
+    numbered = len({re.sub(r"_.*|\d+$", "", name) for name in named}) == 1
+    if isinstance(bare, Bag) and (numbered or bare.braces):
+        # x_1 and x_2 only count the solutions; in a set p and q lose their order.
+        if not numbered:
+            return OTHER
+        pair = (items, bare.items) if one is named else (bare.items, items)
+        return _unordered(*pair, leaf)
+    pairs = zip(items, bare.items, strict=True)
+    return _all(
+        match(*((a, b) if one is named else (b, a)), leaf) for a, b in pairs
+    )
+
+
 def _equations(gold: Value, found: Value, leaf: Leaf) -> Match:
     if isinstance(gold, Equation) and isinstance(found, Equation):
         if _name(gold.left) != _name(found.left):
@@ -84,7 +186,45 @@ def _equations(gold: Value, found: Value, leaf: Leaf) -> Match:
 
 
 def _name(left: str) -> str:
-    return re.sub(r"[\\{}]|\(.*\)$", "", left)
+    """A name as it is compared: `W(n)` is `W(x)`, `f(1)` is not `f(2)`."""
+    return re.sub(r"[\\{}\s]|\([a-z]\)$", "", left)
+
+
+def _unions(gold: Value, found: Value, leaf: Leaf) -> Match:
+    one, other = regions.of(gold), regions.of(found)
+    if one is not None and other is not None:
+        return EQUAL if one == other else OTHER
+    if isinstance(gold, Union) and isinstance(found, Union):
+        return _unordered(gold.items, found.items, leaf)
+    return _formulas(gold, found, leaf)
+
+
+def _matrices(gold: Value, found: Value, leaf: Leaf) -> Match:
+    one, other = _rows(gold), _rows(found)
+    if one is None or other is None:
+        both = all(isinstance(value, Matrix | Formula) for value in (gold, found))
+        return leaf(_typeset(gold), _typeset(found)) if both else OTHER
+    if [len(row) for row in one] != [len(row) for row in other]:
+        return OTHER
+    return _all(
+        match(a, b, leaf)
+        for first, second in zip(one, other, strict=True)
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def _rows(value: Value) -> tuple[tuple[Value, ...], ...] | None:
+    """The rows of a matrix, also of one written `[[1, 2], [3, 4]]`."""
+    if isinstance(value, Matrix):
+        return value.rows
+    if isinstance(value, Group) and value.ends == "[]":
+        if all(isinstance(i, Group) and i.ends == "[]" for i in value.items):
+            return tuple(item.items for item in value.items)
+    return None
+
+
+def _typeset(value: Value) -> str:
+    return value.text.replace(r"\cr ", r"\\ ")
 
 
 def numbers(gold: Number, found: Number) -> Match:
@@ -159,9 +299,11 @@ def _collections(gold: Group | Bag, found: Group | Bag, leaf: Leaf) -> Match:
         if gold.ends != found.ends:
             return Match("wrong", "other brackets")
     else:
-        # `1, 2` for `(1, 2)`: brackets left off, the order kept.
+        # `1, 2` for `(1, 2)`: brackets left off, the order kept. LaTeX shows
+        # nothing of the braces in `{1, 2}`.
         bag, group = (gold, found) if isinstance(gold, Bag) else (found, gold)
-        if bag.braces or group.ends != "()":
+        hidden = bag is found and bag.braces == "plain"
+        if (bag.braces and not hidden) or group.ends != "()":
             return OTHER
     return _all(match(a, b, leaf) for a, b in zip(gold.items, found.items, strict=True))
 
