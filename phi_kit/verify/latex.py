@@ -46,7 +46,7 @@ _DELIMITERS = (
     re.compile(r"^\\\[(.*)\\\]$", re.DOTALL),
     re.compile(r"^(?:\*\*|__)(.+?)(?:\*\*|__)$", re.DOTALL),
     re.compile(r"^[*`](?!\*)(.+?)[*`]$", re.DOTALL),
-    re.compile(r'^["“”«](.+?)["“”»]$', re.DOTALL),
+    re.compile(r'^\\?["“”«](.+?)\\?["“”»]$', re.DOTALL),
     re.compile(r"^\\f?boxed\{([^{}]*)\}$", re.DOTALL),
 )
 _EXPONENT = re.compile(r"\^\s*([-+]?\d+(?:\.\d+)?)")
@@ -95,6 +95,7 @@ _THOUSANDS = (
     (re.compile(r"(?<=\d)(?:\\[,;: ]|~)(?=\d{3}(?!\d))"), " "),
     (re.compile(r"(?<=\d)['’_](?=\d{3}(?!\d))"), ","),
 )
+_INSIDE = re.compile(r"([{(])\s+|(?<!\\)\s+([})])")
 _ROWS = re.compile(r"\\\\(?:\[[^\]]*\])?")
 _ESCAPED = re.compile(r"\\\\(?=[a-zA-Z{}(),;\[\]])")
 
@@ -120,6 +121,7 @@ _PARTS = {
     **{"half": "1/2", "third": "1/3", "quarter": "1/4", "fourth": "1/4"},
     **{"fifth": "1/5", "two": "2/3", "three": "3/4"},
 }
+_PAIR = re.compile(r"\$([^$]+)\$(?!\d)")
 _BOLD = re.compile(
     r"(?<![\w)*])(\*\*|__)(?=\S)(.+?)(?<=\S)\1(?![\w(*])|"
     r"(?<![\w)*])\*(?=[^\s*])([^*\n]+)(?<=[^\s*])\*(?![\w(*])"
@@ -165,11 +167,18 @@ def plain(text: str) -> str:
     """One spelling for every way of typesetting the same short answer."""
     text = _spelled(bare(_unescaped(text)))
     if "$" in text:
+        text = _PAIR.sub(_opened, text)
         # `12 $ and $13` inside a box; `$5` keeps its currency.
         text = re.sub(r"\$(?=\s)|(?<=\s)\$(?![\d.])", " ", text)
     text = _notation(text)
     text = re.sub(r"(?<=\d)\^\{?\\circ\s*\}?", " degrees", text)
     return re.sub(r"\s+", " ", bare(text)).strip("*` ")
+
+
+def _opened(found: re.Match[str]) -> str:
+    """What stands between dollars, without them; prose between prices keeps them."""
+    words = re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}", found[1])
+    return found[0] if words else f" {found[1]} "
 
 
 def running(text: str) -> str:
@@ -227,6 +236,7 @@ def _plain_latex(text: str) -> str:
     text = _DROP.sub(lambda m: "" if m[0] == r"\!" else " ", text)
     for _ in range(3):  # styles nest, never deeply
         text = _STYLED.sub(lambda m: f" {m[1]} ", text)
+    text = _INSIDE.sub(lambda m: m[1] or m[2], text)
     text = _SHORT_FRAC.sub(lambda m: rf"\frac{_braced(m[1])}{_braced(m[2])}", text)
     return _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
 

@@ -96,8 +96,9 @@ def _formulas(gold: Value, found: Value, leaf: Leaf) -> Match:
         sets = sum(isinstance(v, Group | Union) for v in (gold, found))
         asked = relations and sets and not _WORDY.search(gold.text + found.text)
         return leaf(gold.text, found.text) if asked else OTHER
-    if _other_unit(gold.text, found.text):
-        return OTHER
+    one, other = squeezed(gold.text), squeezed(found.text)
+    if one != other and one.casefold() == other.casefold():
+        return OTHER  # to math-verify `mW` is `MW` and `A_1` is `a_1`
     # `2x + z = 1` is not its right side; `f(x) < 2` is not a number.
     if bool(_RELATION.search(gold.text)) != bool(_RELATION.search(found.text)):
         return OTHER
@@ -106,12 +107,6 @@ def _formulas(gold: Value, found: Value, leaf: Leaf) -> Match:
 
 _RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|equiv|sim)(?![a-zA-Z])")
 _WORDY = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}")
-
-
-def _other_unit(gold: str, found: str) -> bool:
-    """Whether only the case of a unit differs: to math-verify `mW` is `MW`."""
-    same = gold.casefold() == found.casefold()
-    return same and bool(re.fullmatch(r"[-+]?[\d.,/ ]+[a-zA-Zµ]{2,}", gold))
 
 
 def squeezed(text: str) -> str:
@@ -291,10 +286,10 @@ def _places(denominator: int) -> int:
 
 
 def _collections(gold: Group | Bag, found: Group | Bag, leaf: Leaf) -> Match:
-    if len(gold.items) != len(found.items):
-        return OTHER
     if isinstance(gold, Bag) and isinstance(found, Bag):
         return _unordered(gold.items, found.items, leaf)
+    if len(gold.items) != len(found.items):
+        return OTHER
     if isinstance(gold, Group) and isinstance(found, Group):
         if gold.ends != found.ends:
             return Match("wrong", "other brackets")

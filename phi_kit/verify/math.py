@@ -69,6 +69,8 @@ def read_gold(answer: str) -> Value | None:
     """A gold answer; of a whole solution what it boxes, or states at its end."""
     if "boxed" in answer and (boxes := marks.together(answer)):
         return _joined(answer, boxes)[1]
+    if "boxed{" in answer and marks.together(f"{answer}}}"):
+        return read_gold(f"{answer}}}")  # only its last brace was lost
     value = parse(answer)
     long = len(answer) > _LONG or "\n" in answer
     if isinstance(value, Words) and long and (pieces := marks.marked(answer)):
@@ -79,6 +81,8 @@ def read_gold(answer: str) -> Value | None:
 def _strict(gold: Value, text: str) -> tuple[str, Value | None]:
     """What the response itself presents as its answer, as text and typed."""
     if "box" in text and (boxes := marks.together(text)):
+        if (later := _later(gold, text))[1] is not None:
+            return later
         return _joined(text, boxes) if len(boxes) > 1 else _piece(gold, boxes[0])
     if pieces := marks.marked(text, letter_a=True):
         return _piece(gold, pieces[-1])
@@ -90,6 +94,16 @@ def _strict(gold: Value, text: str) -> tuple[str, Value | None]:
     if isinstance(gold, Number):
         return _number(gold, text, marked=False)
     return _closing(text) or _ending(marks.last_sentence(text))
+
+
+def _later(gold: Value, text: str) -> tuple[str, Value | None]:
+    """What a response calls its final answer after its last box."""
+    at = text.lower().rfind("final answer")
+    if at < 0 or text.rfind("boxed{") > at:
+        return "", None
+    pieces = marks.marked(text[at:])
+    shown, value = _piece(gold, pieces[-1]) if pieces else ("", None)
+    return ("", None) if isinstance(value, Words) else (shown, value)
 
 
 def _joined(text: str, boxes: list[str]) -> tuple[str, Value | None]:
@@ -196,7 +210,8 @@ def _anywhere(gold: Value, text: str, *, read: str) -> bool:
     What was read with its type and found wanting is not read again.
     """
     if isinstance(gold, Number):
-        pieces = [*marks.everywhere(text), numeric.final(text)]
+        last = numeric.said(text)
+        pieces = [*marks.everywhere(text), last.text if last else ""]
         return any(_number_in(gold, p) for p in pieces if not read or p not in read)
     text = text.replace(read, " ") if read else text
     pieces = [*marks.everywhere(text), *_inline(text), marks.last_sentence(text)]

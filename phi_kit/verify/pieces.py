@@ -10,6 +10,7 @@ AND = re.compile(
     r"\\(?:text)?or\b|\\lor\b|\\vee\b|\\land\b|\\wedge\b|(?:,\s*)?(?:或|和|или|и)(?!\w))\s*"
 )
 OR = re.compile(r"\bor\b|(?<=[\d)}\]])or(?=[\w(\\])|\\lor\b|\\vee\b|或|\bили\b|\boder\b")
+_EQUALS = re.compile(r"(?<![<>!=:])=(?!=)|\\in(?![a-zA-Z])")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _OPEN, _CLOSE = "([{", ")]}"
 
@@ -59,6 +60,20 @@ def split_at(text: str, command: str) -> list[str]:
             found.append(text[begin:place])
             begin = place + len(command)
     return [*found, text[begin:]]
+
+
+def sides(text: str) -> list[str]:
+    r"""The sides of an equation: between `=`, or `\in`, outside brackets."""
+    edges, depth, at = [], 0, 0
+    for found in _EQUALS.finditer(text):
+        between = text[at : found.start()]
+        depth += sum((each in _OPEN) - (each in _CLOSE) for each in between)
+        at = found.start()
+        if depth == 0:
+            edges.append(found.span())
+    begins = [0, *(end for _, end in edges)]
+    ends = [*(begin for begin, _ in edges), len(text)]
+    return [text[a:b].strip() for a, b in zip(begins, ends, strict=True)]
 
 
 def parts(text: str) -> list[str]:

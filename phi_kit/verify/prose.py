@@ -28,7 +28,7 @@ _ITEM = re.compile(
 # Before a number: what makes it part of something else.
 _GLUED = re.compile(r"[A-Za-zÀ-ɏα-ωΑ-Ω\d_.\\][)\]]?$|\d,$")
 _UNREAD = re.compile(
-    r"(?:\\[a-zA-Z]+|[\^_}])\s*\{$|[\^_&]\s*$|[a-zA-Z]\($|\d:$|\d'$|"
+    r"(?:\\(?!f?boxed)[a-zA-Z]+|[\^_}])\s*\{$|[\^_&]\s*$|[a-zA-Z]\($|\d:$|\d'$|"
     r"(?:\\(?:le|ge|ne|pm|times|cdot|sim|log|ln|sin|cos|tan|sqrt)|±|[<>~]=?|√)\s*$|"
     r"\b(?:log|ln|sin|cos|tan|sqrt|root of|half of|third of|quarter of)\s*$"
 )
@@ -56,6 +56,8 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b")
+_RAISED = re.compile(r"([^\W\d_]+)\s?\^\s?\{?-?$")
+_UNIT = re.compile(r"[^\W\d_]+(?:\s?/\s?[^\W\d_]+|\s?\^\s?\{?-?\d\}?)*")
 _WORD = re.compile(r"[^\W\d_]+")
 _TAIL = re.compile(r"[^.,;:!?\n()=]{0,30}")
 _DOTS = re.compile(r"\s?(?:\.\.\.|…|\\ldots|\\cdots)")
@@ -113,6 +115,9 @@ def _said(text: str, item: re.Match[str], earlier: list[Said]) -> Said | None:
         before = left
     elif _GLUED.search(text[max(0, start - 3) : start]):
         return None
+    raised = _RAISED.search(before)
+    if raised and earlier and units.canonical(raised[1]):
+        return None  # the exponent of a unit: `5 cm^2`
     value = _value(item["number"], item["factorial"])
     times, unit_end, fits = _after(text, end)
     readable = value is not None and fits and not _spoilt(before, earlier, start, text)
@@ -173,6 +178,6 @@ def _after(text: str, end: int) -> tuple[int, int, bool]:
         end += len(rest) - len(after)
         return times, end, not _OTHER.match(" " + after)
     if close and not _ORDINAL.match(rest):
-        word = re.match(r"[^\W\d_]+(?:[/^][^\W_]+)*", rest)[0]
+        word = _UNIT.match(rest)[0]
         return 1, end, units.unit(word, close=True) is not None
     return 1, end, True

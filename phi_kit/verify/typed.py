@@ -21,6 +21,7 @@ from .answers import (
 from .arith import exact
 from .latex import bare, plain
 from .pieces import AND, OR, one_pair, parts, split, split_at
+from .pieces import sides as equal_sides
 
 _MONEY = re.compile(
     r"^([-+]?)\s*((?:US|AU?|CA?|NZ|HK|R)?\$|[€£¥₹₽₩]|USD|EUR|GBP|Rs\.?)\s*(?=[-+\d.])"
@@ -41,7 +42,6 @@ _SIDE = rf"(?:m\s*)?(?:\|\s*{_NAME}\s*\||{_NAME})"
 _RATIO = rf"\\frac\{{\s*{_SIDE}\s*\}}\{{\s*{_SIDE}\s*\}}"
 _LEFT = re.compile(rf"(?:{_RATIO}|{_SIDE}(?:\s*:\s*{_SIDE})*)\s*")
 _NAMES = re.compile(rf"\(\s*{_NAME}(?:\s*[,;]\s*{_NAME})+\s*\)\s*")
-_SIDES = re.compile(r"(?<![<>!=:])=(?!=)|\\in(?![a-zA-Z])")
 _LONG_WORD = re.compile(r"(?<![\\a-zA-Z])[^\W\d_]{3,}|[\u0400-\u052f\u0590-\uffdc]+")
 _MATH_WORDS = {
     *("sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "max", "min"),
@@ -112,7 +112,7 @@ def parsed(text: str, depth: int) -> Value:
 
 def wordy(text: str) -> bool:
     """Whether a text is prose: it holds a word that mathematics does not know."""
-    text = re.sub(r"\\[a-zA-Z]+", " ", text)
+    text = re.sub(r"\\(?:(?:begin|end)\{\w+\}|[a-zA-Z]+)", " ", text)
     return any(word.lower() not in _MATH_WORDS for word in _LONG_WORD.findall(text))
 
 
@@ -191,7 +191,7 @@ def _bracketed(text: str, depth: int) -> Value | None:
 
 
 def _equation(text: str, depth: int) -> Value | None:
-    sides = [side.strip() for side in _SIDES.split(text)]
+    sides = equal_sides(text)
     if len(sides) < 2 or not all(sides):
         return None
     if len(sides) > 2 and (AND.search(text) or len(split(text)) > 1):
