@@ -171,7 +171,7 @@ def plain(text: str) -> str:
         # `12 $ and $13` inside a box; `$5` keeps its currency.
         text = re.sub(r"\$(?=\s)|(?<=\s)\$(?![\d.])", " ", text)
     text = _notation(text)
-    text = re.sub(r"(?<=\d)\^\{?\\circ\s*\}?", " degrees", text)
+    text = _degrees(text)
     return re.sub(r"\s+", " ", bare(text)).strip("*` ")
 
 
@@ -184,7 +184,13 @@ def _opened(found: re.Match[str]) -> str:
 def running(text: str) -> str:
     """Prose with every number in it spelled as `plain` spells it."""
     text = _spelled(_BOLD.sub(lambda m: m[2] or m[3], text))
-    return re.sub(r"(?<=\d)\^\{?\\circ\s*\}?", " degrees", text)
+    text = re.sub(r"\\mu\s*(?=[a-zA-Z]\b)", "µ", text)
+    return _degrees(text)
+
+
+def _degrees(text: str) -> str:
+    text = re.sub(r"\s?\^\s?\{?\\circ\s*\}?\s*([CF])(?![a-zA-Z])", r" °\1", text)
+    return re.sub(r"(?<=\d)\s?\^\{?\\circ\s*\}?", " degrees", text)
 
 
 def _unescaped(text: str) -> str:

@@ -133,20 +133,20 @@ def _worded(text: str) -> Said | None:
     return Said(said[-1], Fraction(said[-1]), 0, len(text))
 
 
-def anywhere(response: str) -> list[Fraction]:
-    """Every number that a lenient reader could take for the answer."""
-    text = visible(response)
+def anywhere(text: str) -> list[Said]:
+    """Every number of a visible response that a lenient reader could take."""
     pieces = [said(piece, marked=True) for piece in marks.everywhere(text)]
     pieces += [boxed(box) for box in marks.boxes(text)]
     pieces += [said(text)]
-    found = [one.value for one in pieces if one and one.value is not None]
     last = prose.numbers(prose.spelled(marks.last_sentence(text)))[-1:]
-    return found + [one.value for one in last if one.denied and one.value is not None]
+    pieces += [one for one in last if one.denied]
+    return [one for one in pieces if one and one.value is not None]
 
 
 def verify(seed: Seed, response: str) -> Verdict:
     """Compare the number a response ends on with the seed's gold answer."""
-    one = found(visible(response))
+    text = visible(response)
+    one = found(text)
     shown, value = (one.text, one.value) if one else ("", None)
     gold = parse(seed.answer)
     near = tolerance(seed.facts, 0.0) if len(seed.extra) > 2 else 0.0
@@ -156,7 +156,7 @@ def verify(seed: Seed, response: str) -> Verdict:
         return compare(gold, value, shown=shown)
     if value is not None and _near(gold, value, near):
         return Verdict("right", "within the tolerance", shown)
-    fits = any(_near(gold, other, near) for other in anywhere(response))
+    fits = any(_near(gold, other.value, near) for other in anywhere(text))
     lenient: Value = "right" if fits else "wrong"
     return compare(gold, value, shown=shown, lenient=lenient)
 

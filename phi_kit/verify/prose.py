@@ -40,7 +40,7 @@ _OPERATOR = re.compile(
 _LISTED = re.compile(r"(?:\b(?:and/or|and|or|to|oder|ou|или|或)|[–~]|\.\.)\s*\\?[$€£]?\s*$|或$|和$")
 _ROW = re.compile(r"(?:^|[=:({\[]|\b(?:is|are|be)\b)\s*[-\d., ]*\d, ?$")
 _DENIED = re.compile(
-    r"(?:\bnot|n't|\binstead of|\brather than|\bnever)\s+(?:be\s+|is\s+|equal to\s+)?$",
+    r"(?:\bnot|n't|\binstead of|\brather than|\bnever)(?:\s+(?:be|is|equal to))?\s*$",
     re.IGNORECASE,
 )
 # Behind a number.
@@ -48,7 +48,7 @@ _MORE = re.compile(
     r"\s*(?:(?:[+×÷^]|\\times|\\cdot|\*(?!\s*(?:$|\*|\W))|/(?!\s*[A-Za-z]{2})|-(?=\s*[\d(\\]))"
     r"\s*[\w(\\{.]|(?:[-+×÷^=]|\s\*)\s*$|[_&]|:\d|,\d|\.\d|\s?\.\.+\.?\d|'\d)"
 )
-_COMMAND = re.compile(r"\s*\\(?!text|quad|qquad|end|begin|right|cr|boxed|approx|[,;:!)\]%$ ])")
+_COMMAND = re.compile(r"\s*\\(?!text|quad|qquad|end|begin|right|cr|boxed|approx|Omega|mu|[,;:!)\]%$ ])")
 _OTHER = re.compile(
     r"\s+(?:half|halves|thirds?|quarters?|fourths?|fifths?|squared|cubed|factorial|pi|"
     r"(?:plus|minus|times|over|divided by|to|or|through)\s+[-$€£]?(?:\d|[a-z]\b)|"
@@ -84,11 +84,16 @@ class Said:
     tail: str = ""
 
 
-def numbers(text: str) -> tuple[Said, ...]:
-    """Every number of a text in `latex.running` spelling, in order."""
+def numbers(text: str, *, measured: bool = False) -> tuple[Said, ...]:
+    """Every number of a text as `spelled` gives it, in order.
+
+    Args:
+        text: the text.
+        measured: whether units are expected, so that the letter in `12V` is one.
+    """
     found: list[Said] = []
     for item in _ITEM.finditer(text):
-        if one := _said(text, item, found):
+        if one := _said(text, item, found, measured):
             found.append(one)
     return tuple(found)
 
@@ -100,7 +105,9 @@ def spelled(text: str) -> str:
     return re.sub(r"\$(?![\d.\-(])|(?<=[\d)}])\$", " ", text) if "$" in text else text
 
 
-def _said(text: str, item: re.Match[str], earlier: list[Said]) -> Said | None:
+def _said(
+    text: str, item: re.Match[str], earlier: list[Said], measured: bool
+) -> Said | None:
     begin, end = item.start("number"), item.end()
     before = text[max(0, item.start() - 60) : item.start()]
     start = item.start("coin") if item["coin"] else begin
@@ -119,7 +126,7 @@ def _said(text: str, item: re.Match[str], earlier: list[Said]) -> Said | None:
     if raised and earlier and units.canonical(raised[1]):
         return None  # the exponent of a unit: `5 cm^2`
     value = _value(item["number"], item["factorial"])
-    times, unit_end, fits = _after(text, end)
+    times, unit_end, fits = _after(text, end, measured)
     readable = value is not None and fits and not _spoilt(before, earlier, start, text)
     if readable:
         value = (-value if sign == "-" else value) * times
@@ -165,7 +172,7 @@ def _spoilt(before: str, earlier: list[Said], start: int, text: str) -> bool:
     return bool(_ROW.search(before)) and bool(re.fullmatch(r"\s*,\s*\$?", between))
 
 
-def _after(text: str, end: int) -> tuple[int, int, bool]:
+def _after(text: str, end: int, measured: bool) -> tuple[int, int, bool]:
     """What a number's scale words multiply by, where it ends, whether it is read."""
     rest = text[end : end + 60]
     if _MORE.match(rest) or _COMMAND.match(rest) or _OTHER.match(rest):
@@ -179,5 +186,7 @@ def _after(text: str, end: int) -> tuple[int, int, bool]:
         return times, end, not _OTHER.match(" " + after)
     if close and not _ORDINAL.match(rest):
         word = _UNIT.match(rest)[0]
+        if measured and units.read(word):
+            return 1, end, True
         return 1, end, units.unit(word, close=True) is not None
     return 1, end, True

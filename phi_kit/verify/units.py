@@ -82,7 +82,7 @@ _CLOSE_SCALES = {
     **{"천": 1000, "만": 10**4, "억": 10**8},
 }
 
-_ONE = r"(?:°\s?[CF]?(?![a-zA-Z])|%|[$€£¥₹₽₩¢]|[^\W\d_]+)"
+_ONE = r"(?:(?i:degrees?\s+(?:celsius|fahrenheit|[CF])\b)|\\Omega|°\s?[CF]?(?![a-zA-Z])|%|[$€£¥₹₽₩¢]|[^\W\d_]+)"
 _POWER = r"(?:\s?(?:\^|\*\*)\s?\{?-?[1-4]\}?|[⁻]?[¹²³⁴]|(?<=[a-z])[23](?![\w.]))?"
 _JOIN = r"(?:\s*(?:[·*/⋅]|\\cdot)\s*|\s+(?:per|times|an?)\s+|\s?-\s?(?=hour)|\s+)"
 _PART = re.compile(
@@ -140,7 +140,7 @@ def _parts(text: str, *, money: bool) -> tuple[list[tuple[str, int]], str]:
     place, below = 0, False
     while found := _PART.match(text, place):
         join, area, name, power = found.groups()
-        known = _symbols().get(name.replace(" ", "")) or _words().get(name.casefold())
+        known = _known(name)
         if known is None and money:
             known = _MONEY.get(name.casefold())
         plain_join = join is not None and not join.strip()
@@ -155,6 +155,13 @@ def _parts(text: str, *, money: bool) -> tuple[list[tuple[str, int]], str]:
         parts.append((known, -exponent if below else exponent))
         place = found.end()
     return parts, text[place:]
+
+
+def _known(name: str) -> str | None:
+    if scale := re.match(r"(?i)degrees?\s+([cf])", name):
+        return f"deg{scale[1].upper()}"
+    name = name.replace(" ", "").replace("μ", "µ").replace(r"\Omega", "Ω")
+    return _symbols().get(name) or _words().get(name.casefold())
 
 
 def read(text: str) -> tuple[str, str] | None:
