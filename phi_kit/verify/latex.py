@@ -25,6 +25,7 @@ _SIGNS = {
     **{"∅": r"\emptyset ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "∖": r"\setminus "},
     **{"ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "θ": r"\theta "},
     **{"\u2009": " ", "\u202f": " ", "\u00a0": " ", "、": ", ", "；": "; "},
+    **{"№": "# "},
 }
 _SIGN = re.compile("[" + "".join(map(re.escape, _SIGNS)) + "]")
 _ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|([\w.]+))")

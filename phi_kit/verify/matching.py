@@ -147,7 +147,10 @@ def _named(gold: Value, found: Value, leaf: Leaf) -> Match | None:
         if one.keys() != other.keys():
             return OTHER
         return _all(match(one[name], other[name], leaf) for name in one)
-    named, bare = (one, found) if other is None else (other, gold)
+    ours = other is None  # whose names they are
+    named, bare = (one, found) if ours else (other, gold)
+    if not ours and isinstance(gold, Group) and isinstance(found, Bag):
+        named = dict(sorted(named.items()))  # `y=1, x=2` is no (1, 2)
     items = tuple(named.values())
     if not isinstance(bare, Group | Bag) or len(bare.items) != len(items):
         return OTHER
@@ -158,11 +161,11 @@ def _named(gold: Value, found: Value, leaf: Leaf) -> Match | None:
         # x_1 and x_2 only count the solutions; in a set p and q lose their order.
         if not numbered:
             return OTHER
-        pair = (items, bare.items) if one is named else (bare.items, items)
+        pair = (items, bare.items) if ours else (bare.items, items)
         return _unordered(*pair, leaf)
     pairs = zip(items, bare.items, strict=True)
     return _all(
-        match(*((a, b) if one is named else (b, a)), leaf) for a, b in pairs
+        match(*((a, b) if ours else (b, a)), leaf) for a, b in pairs
     )
 
 

@@ -40,6 +40,7 @@ _WORK = re.compile(r"(?:[-\d\s.,:()+*/=]|(?<=[\d) ])x(?=\s*[\d.(])|\\times|\\cdo
 _TURN = re.compile(r"<\|\w+\|>\s*(?:user|assistant)?\s*$")
 _BOXED_NAME = r"([a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*\\f?boxed\s*\{\s*"
 _PERCENT = re.compile(r"\s*\\?(?:%|per ?cent|pct)")
+_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])")
 _LONG = 400  # characters; a longer piece is no answer
 _TRIES = 6  # places a lenient reader looks at for a formula
 
@@ -62,6 +63,17 @@ def verify(seed: Seed, response: str) -> Verdict:
     if outcome.value == "wrong" and lenient is None:
         lenient = "right" if _anywhere(gold, text, read=shown) else "wrong"
     return Verdict(outcome.value, outcome.reason, shown, lenient)
+
+
+def _read(gold: Value, text: str) -> Value | None:
+    """A short piece by its type; `abc` is a product where the gold is `a*b*c`."""
+    value = parse(text) if len(text) <= _LONG else None
+    if isinstance(value, Words) and isinstance(gold, Formula):
+        letters = set(_LETTERS.findall(gold.text))
+        said = re.sub(r"\\[a-zA-Z]+", "", value.text)
+        if letters and set(re.findall(r"[^\W\d_]", said)) <= letters:
+            return Formula(value.text)
+    return value
 
 
 @lru_cache(maxsize=4096)
@@ -88,7 +100,7 @@ def _strict(gold: Value, text: str) -> tuple[str, Value | None]:
         return _piece(gold, pieces[-1])
     whole = text.replace("\n", " ") if r"\begin" in text else text
     if len(whole) <= _LONG and "\n" not in whole:
-        value = parse(whole)
+        value = _read(gold, whole)
         if value and not isinstance(value, Words) and _only(gold, value):
             return whole, value
     if isinstance(gold, Number):
@@ -144,7 +156,7 @@ def _piece(gold: Value, piece: str) -> tuple[str, Value | None]:
     """A marked piece: as a whole, or the part before its explanation."""
     if len(piece) <= _LONG or isinstance(gold, Number):
         for part in dict.fromkeys((piece, _CLAUSE.split(piece)[0])):
-            value = parse(part) if len(part) <= _LONG else None
+            value = _read(gold, part)
             if value is None or isinstance(value, Words) or _work(gold, value):
                 continue
             if _only(gold, value):

@@ -22,7 +22,7 @@ _ITEM = re.compile(
     rf"(?P<sign>[-+](?=[\s$€£¥.\d\\]))?\s?(?P<coin>{_COIN})?(?P<minus>-)?(?P<number>"
     rf"(?:\d+\s*)?\\frac\{{-?\d+\}}\{{-?\d+\}}|\d+ \d+/\d+(?![\d/])|"
     rf"\d{{1,3}}(?: \d{{3}})+(?![\d,])(?:\.\d+)?|"
-    rf"{_DIGITS}(?:[eE][-+]?\d{{1,3}}(?!\w))?(?:{_TENS})?(?:\s*/\s*\d+(?![\d.,]*\d))?)"
+    rf"{_DIGITS}(?:[eE][-+]?\d{{1,3}}(?!\w)|\^\{{-?\d{{1,4}}\}}(?!\s?\^))?(?:{_TENS})?(?:\s*/\s*\d+(?![\d.,]*\d))?)"
     r"(?P<factorial>!*(?!=))"
 )
 # Before a number: what makes it part of something else.
@@ -30,6 +30,7 @@ _GLUED = re.compile(r"[A-Za-zÀ-ɏα-ωΑ-Ω\d_.\\][)\]]?$|\d,$")
 _UNREAD = re.compile(
     r"(?:\\(?!f?boxed)[a-zA-Z]+|[\^_}])\s*\{$|[\^_&]\s*$|[a-zA-Z]\($|\d:$|\d'$|"
     r"(?:\\(?:le|ge|ne|pm|times|cdot|sim|log|ln|sin|cos|tan|sqrt)|±|[<>~]=?|√)\s*$|"
+    r"\d\s+(?:plus|minus|times|divided by|multiplied by)\s*$|"
     r"\b(?:log|ln|sin|cos|tan|sqrt|root of|half of|third of|quarter of)\s*$"
 )
 _ARROW = re.compile(r"[-=~]>\s*$")
