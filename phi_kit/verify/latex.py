@@ -266,8 +266,10 @@ def _notation(text: str) -> str:
         end = closing(text, found.end()) if found else None
         if end is None:
             break
-        text = text[: found.start()] + _call(found[1], text[found.end() : end]) + (
-            text[end + 1 :]
+        text = (
+            text[: found.start()]
+            + _call(found[1], text[found.end() : end])
+            + (text[end + 1 :])
         )
     text = _BARE_ROOT.sub(r"\\sqrt{\1}", text)
     return _CALLS.sub(r"\\\1 ", text)

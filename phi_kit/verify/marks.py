@@ -46,7 +46,9 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _TO = r"\banswer[ \t]+to[ \t][^.\n]{1,60}?[ \t]+is\b"
-_IS = re.compile(rf"(?:{STATED}|{_TO})[*_]*[ \t]*[:：]?[*_]*\s*(\S.*)", re.IGNORECASE)
+_IS = re.compile(
+    rf"(?:{STATED}|{_TO})(?:[*_]*[ \t]*[:：][*_]*)?\s*(\S.*)", re.IGNORECASE
+)
 _DENIED = re.compile(rf"{DENIED}[ \t]*(\S.*)", re.IGNORECASE)
 _DENIES = re.compile(rf"{NOT}\s*", re.IGNORECASE)
 # A solution of several lines, up to the response's end.

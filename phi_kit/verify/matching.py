@@ -164,9 +164,7 @@ def _named(gold: Value, found: Value, leaf: Leaf) -> Match | None:
         pair = (items, bare.items) if ours else (bare.items, items)
         return _unordered(*pair, leaf)
     pairs = zip(items, bare.items, strict=True)
-    return _all(
-        match(*((a, b) if ours else (b, a)), leaf) for a, b in pairs
-    )
+    return _all(match(*((a, b) if ours else (b, a)), leaf) for a, b in pairs)
 
 
 def _equations(gold: Value, found: Value, leaf: Leaf) -> Match:

@@ -9,7 +9,9 @@ AND = re.compile(
     r"\s*(?:,?\s*\b(?:and|or|und|oder|et|ou)(?=\b|\d)|(?<=[\d)}\]])or(?=[\w(\\])|"
     r"\\(?:text)?or\b|\\lor\b|\\vee\b|\\land\b|\\wedge\b|(?:,\s*)?(?:或|和|или|и)(?!\w))\s*"
 )
-OR = re.compile(r"\bor\b|(?<=[\d)}\]])or(?=[\w(\\])|\\lor\b|\\vee\b|或|\bили\b|\boder\b")
+OR = re.compile(
+    r"\bor\b|(?<=[\d)}\]])or(?=[\w(\\])|\\lor\b|\\vee\b|或|\bили\b|\boder\b"
+)
 _EQUALS = re.compile(r"(?<![<>!=:])=(?!=)|\\in(?![a-zA-Z])")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _OPEN, _CLOSE = "([{", ")]}"

@@ -38,7 +38,9 @@ _OPERATOR = re.compile(
     r"(?:[\d)}\]]|(?<![a-zA-Z])[a-zA-Z])[ \t]*(?:[-+*×÷^/]|\*\*|\\times|\\cdot)[ \t]*$|"
     r"[*×÷^/][ \t]*$(?<![*]{2})(?<!\*)"
 )
-_LISTED = re.compile(r"(?:\b(?:and/or|and|or|to|oder|ou|или|或)|[–~]|\.\.)\s*\\?[$€£]?\s*$|或$|和$")
+_LISTED = re.compile(
+    r"(?:\b(?:and/or|and|or|to|oder|ou|или|或)|[–~]|\.\.)\s*\\?[$€£]?\s*$|或$|和$"
+)
 _ROW = re.compile(r"(?:^|[=:({\[]|\b(?:is|are|be)\b)\s*[-\d., ]*\d, ?$")
 _DENIED = re.compile(
     r"(?:\bnot|n't|\binstead of|\brather than|\bnever)(?:\s+(?:be|is|equal to))?\s*$",
@@ -49,7 +51,9 @@ _MORE = re.compile(
     r"\s*(?:(?:[+×÷^]|\\times|\\cdot|\*(?!\s*(?:$|\*|\W))|/(?!\s*[A-Za-z]{2})|-(?=\s*[\d(\\]))"
     r"\s*[\w(\\{.]|(?:[-+×÷^=]|\s\*)\s*$|[_&]|:\d|,\d|\.\d|\s?\.\.+\.?\d|'\d)"
 )
-_COMMAND = re.compile(r"\s*\\(?!text|quad|qquad|end|begin|right|cr|boxed|approx|Omega|mu|[,;:!)\]%$ ])")
+_COMMAND = re.compile(
+    r"\s*\\(?!text|quad|qquad|end|begin|right|cr|boxed|approx|Omega|mu|[,;:!)\]%$ ])"
+)
 _OTHER = re.compile(
     r"\s+(?:half|halves|thirds?|quarters?|fourths?|fifths?|squared|cubed|factorial|pi|"
     r"(?:plus|minus|times|over|divided by|to|or|through)\s+[-$€£]?(?:\d|[a-z]\b)|"
@@ -101,7 +105,11 @@ def numbers(text: str, *, measured: bool = False) -> tuple[Said, ...]:
 
 def spelled(text: str) -> str:
     """A text as `numbers` reads it: one spelling, no dollar signs of mathematics."""
-    text = running(text) if re.search(r"[\\$^*_'’]|[^\x00-\x7f]|\b(?:and|minus|neg)", text) else text
+    text = (
+        running(text)
+        if re.search(r"[\\$^*_'’]|[^\x00-\x7f]|\b(?:and|minus|neg)", text)
+        else text
+    )
     # What is left of `$x = 5$`; the dollar of `$5` stays.
     return re.sub(r"\$(?![\d.\-(])|(?<=[\d)}])\$", " ", text) if "$" in text else text
 

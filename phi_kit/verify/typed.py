@@ -76,7 +76,9 @@ _RELATION = re.compile(r"(?:\\(?:le|ge|ne)(?![a-zA-Z])|<|>)")
 _BELOW, _ABOVE = ("<", r"\le"), (">", r"\ge")
 _FLIP = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", r"\ne": r"\ne"}
 # What ranges over an interval; what a bound of one may not hold.
-_RANGED = re.compile(r"(?:[a-zA-Z]|\\[a-z]+)(?<!\\pi)(?<!\\infty)(?:_\{?\w\}?)?(?:\([a-z]\))?")
+_RANGED = re.compile(
+    r"(?:[a-zA-Z]|\\[a-z]+)(?<!\\pi)(?<!\\infty)(?:_\{?\w\}?)?(?:\([a-z]\))?"
+)
 _FREE = re.compile(r"(?<![\\a-zA-Z])(?!e\b)[a-zA-Z](?![a-zA-Z])|[|=<>]")
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _BUILDER = re.compile(r"\s*[a-z]\s*(?:\\in\s*\\mathbb\{R\}\s*)?(?:\\mid|\||:)\s*(.+)")

@@ -53,7 +53,12 @@ _ELSEWHERE = {
     **{"分钟": "minute", "小时": "hour", "センチ": "centimeter", "メートル": "meter"},
     **{"キロメートル": "kilometer", "グラム": "gram", "キログラム": "kilogram"},
     **{"分": "minute", "時間": "hour", "초": "second", "분": "minute", "시간": "hour"},
-    **{"미터": "meter", "킬로미터": "kilometer", "그램": "gram", "킬로그램": "kilogram"},
+    **{
+        "미터": "meter",
+        "킬로미터": "kilometer",
+        "그램": "gram",
+        "킬로그램": "kilogram",
+    },
 }
 # Compared, never converted.
 _MONEY = {
@@ -93,7 +98,8 @@ _SUPER = str.maketrans("⁻¹²³⁴", "-1234")
 _POWERS = {"square": 2, "sq": 2, "sq.": 2, "squared": 2, "cubic": 3, "cubed": 3}
 
 _PERCENT = re.compile(
-    r"(?:%|percent(?:age)?\b|per cent\b|pct\b|проц\w*|百分)(?: points?\b)?", re.IGNORECASE
+    r"(?:%|percent(?:age)?\b|per cent\b|pct\b|проц\w*|百分)(?: points?\b)?",
+    re.IGNORECASE,
 )
 # Words that make what follows a number something else than its unit.
 STOP = re.compile(
