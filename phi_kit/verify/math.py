@@ -182,8 +182,11 @@ def _number(gold: Number, text: str, *, marked: bool) -> tuple[str, Value | None
                 if isinstance(value, Number) and (value.unit or value.percent):
                     return value.text, value
         return one.text, parse(one.text)
-    items = prose.numbers(prose.spelled(text if marked else marks.last_sentence(text)))
-    value = parse(items[-1].text) if items and gold.value.denominator != 1 else None
+    if gold.value.denominator == 1:
+        return "", None
+    place = text[:_LONG] if marked else marks.last_sentence(text)[-_LONG:]
+    items = prose.numbers(prose.spelled(place))
+    value = parse(items[-1].text) if items else None
     if value and decimal(value) is not None:
         return items[-1].text, value
     return "", None

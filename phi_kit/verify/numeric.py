@@ -22,6 +22,7 @@ from .prose import Said
 _CLAUSE = re.compile(
     r";|(?<!^)\((?=[a-z])|[,.](?:\s|$)|\b(?:because|since)\b", re.IGNORECASE
 )
+_READ = 2000  # characters of one line or piece in which its number must stand
 _HEDGE = re.compile(r"\W*not\b", re.IGNORECASE)
 _COUNTS = (
     *("zero", "one", "two", "three", "four", "five", "six"),
@@ -69,10 +70,11 @@ def found(text: str) -> Said | None:
 
 def boxed(piece: str) -> Said | None:
     """The number in a box; of two numbers neither counts."""
-    text = prose.spelled(plain(piece))
+    text = prose.spelled(plain(piece[:_READ]))
     items = prose.numbers(text)
     if len(items) == 1 or (items and "=" in text):
-        return items[-1] if items[-1].value is not None else None
+        last = items[-1]
+        return None if last.value is None or last.denied else last
     return None if items else _worded(text)
 
 
@@ -85,7 +87,7 @@ def said(text: str, *, marked: bool = False) -> Said | None:
     if marked:
         return _marked(text)
     for line in reversed(text.split("\n")):
-        spelled = prose.spelled(line)
+        spelled = prose.spelled(line[-_READ:])
         items = [one for one in prose.numbers(spelled) if not one.denied]
         if items:
             return _only(items[-1], spelled)
@@ -95,16 +97,15 @@ def said(text: str, *, marked: bool = False) -> Said | None:
 
 
 def _marked(text: str) -> Said | None:
-    text = prose.spelled(text.strip())
+    text = prose.spelled(text.strip()[:_READ])
     if _HEDGE.match(text):
         return None
     items = prose.numbers(text)
     if not items:
         return _worded(text)
-    end = next(
-        (cut.start() for cut in _CLAUSE.finditer(text) if cut.start() >= items[0].end),
-        len(text),
-    )
+    cuts = [cut.start() for cut in _CLAUSE.finditer(text, items[0].end)]
+    reasons = prose.REASON.search(text)
+    end = min([*cuts[:1], reasons.start() if reasons else len(text), len(text)])
     inside = [one for one in items if one.begin < end and not one.denied]
     if not inside:
         return None
@@ -138,7 +139,7 @@ def anywhere(text: str) -> list[Said]:
     pieces = [said(piece, marked=True) for piece in marks.everywhere(text)]
     pieces += [boxed(box) for box in marks.boxes(text)]
     pieces += [said(text)]
-    last = prose.numbers(prose.spelled(marks.last_sentence(text)))[-1:]
+    last = prose.numbers(prose.spelled(marks.last_sentence(text)[-_READ:]))[-1:]
     pieces += [one for one in last if one.denied]
     return [one for one in pieces if one and one.value is not None]
 

@@ -21,10 +21,12 @@ _COIN = r"(?:(?:US|AU?|CA?|NZ|HK|R)?\\?\$|[€£¥₹₽₩])\s*"
 _ITEM = re.compile(
     rf"(?P<sign>[-+](?=[\s$€£¥.\d\\]))?\s?(?P<coin>{_COIN})?(?P<minus>-)?(?P<number>"
     rf"(?:\d+\s*)?\\frac\{{-?\d+\}}\{{-?\d+\}}|\d+ \d+/\d+(?![\d/])|"
-    rf"\d{{1,3}}(?: \d{{3}})+(?![\d,])(?:\.\d+)?|"
+    rf"\d{{1,3}}(?: \d{{3}})+(?!\d|,\d)(?:\.\d+)?|"
     rf"{_DIGITS}(?:[eE][-+]?\d{{1,3}}(?!\w)|\^\{{-?\d{{1,4}}\}}(?!\s?\^))?(?:{_TENS})?(?:\s*/\s*\d+(?![\d.,]*\d))?)"
     r"(?P<factorial>!*(?!=))"
 )
+# Where an answer ends and its reasons begin.
+REASON = re.compile(r"\b(?:because|since)\b", re.IGNORECASE)
 # Before a number: what makes it part of something else.
 _GLUED = re.compile(r"[A-Za-zÀ-ɏα-ωΑ-Ω\d_.\\][)\]]?$|\d,$")
 _UNREAD = re.compile(
@@ -41,6 +43,8 @@ _OPERATOR = re.compile(
 _LISTED = re.compile(
     r"(?:\b(?:and/or|and|or|to|oder|ou|или|或)|[–~]|\.\.)\s*\\?[$€£]?\s*$|或$|和$"
 )
+_FIRST = re.compile(r"[(\[{]\s*$")
+_SECOND = re.compile(r"\s*[,;]\s*[-+\\$]?[\d\\]")
 _ROW = re.compile(r"(?:^|[=:({\[]|\b(?:is|are|be)\b)\s*[-\d., ]*\d, ?$")
 _DENIED = re.compile(
     r"(?:\bnot|n't|\binstead of|\brather than|\bnever)(?:\s+(?:be|is|equal to))?\s*$",
@@ -107,7 +111,7 @@ def spelled(text: str) -> str:
     """A text as `numbers` reads it: one spelling, no dollar signs of mathematics."""
     text = (
         running(text)
-        if re.search(r"[\\$^*_'’]|[^\x00-\x7f]|\b(?:and|minus|neg)", text)
+        if re.search(r"[\\$^*_'’{]|[^\x00-\x7f]|\b(?:and|minus|neg)", text)
         else text
     )
     # What is left of `$x = 5$`; the dollar of `$5` stays.
@@ -136,7 +140,7 @@ def _said(
         return None  # the exponent of a unit: `5 cm^2`
     value = _value(item["number"], item["factorial"])
     times, unit_end, fits = _after(text, end, measured)
-    readable = value is not None and fits and not _spoilt(before, earlier, start, text)
+    readable = value is not None and fits and not _spoilt(before, earlier, start, end, text)
     if readable:
         value = (-value if sign == "-" else value) * times
     shown = f"{'-' if sign == '-' else ''}{text[start:unit_end]}".strip()
@@ -166,11 +170,15 @@ def _value(number: str, factorial: str) -> Fraction | None:
     return found.value if found else None
 
 
-def _spoilt(before: str, earlier: list[Said], start: int, text: str) -> bool:
+def _spoilt(
+    before: str, earlier: list[Said], start: int, end: int, text: str
+) -> bool:
     """Whether what stands before a number makes it another one, or one of several."""
     if _UNREAD.search(before) and not _ARROW.search(before):
         return True
     if _OPERATOR.search(before):
+        return True
+    if _FIRST.search(before) and _SECOND.match(text, end):
         return True
     if not earlier:
         return False

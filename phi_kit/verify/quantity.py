@@ -30,7 +30,7 @@ TOLERANCE = 0.01
 _FLOAT_NOISE = 1e-9  # what a conversion may cost a number that is exact
 
 # What stands where a unit would: `M/s`, or one last word.
-_STRANGE = re.compile(r"\s?[^\W\d_]+\s*[/^]|\s?[^\W\d_]+\s*[.!]?\s*$")
+_STRANGE = re.compile(r"\s?[^\W\d_]+\s*[/^]|\s?[^\W\d_]+\s*(?:[^\w\s]|$)")
 _GOES_ON = re.compile(r"\s?(?:\^|\*\*|/\s?[A-Za-z])|\d")  # `m/s^5` is no `m/s`
 STRANGE = "?"
 _READ = 2000  # characters at a response's end in which its answer must stand
@@ -69,7 +69,7 @@ def _quantity(text: str, number: prose.Said) -> Quantity | None:
     if value is None:
         return None
     after = text[number.end :]
-    read = units.read(after.lstrip()) if re.match(r"\s{0,2}\S", after) else None
+    read = units.read(after.lstrip()) if re.match(r"\s{0,4}\S", after) else None
     end = len(text) - len(read[1]) if read else number.end
     strange = _GOES_ON.match(read[1]) if read else _STRANGE.match(after)
     said = STRANGE if strange else read[0] if read else ""
@@ -93,6 +93,7 @@ def final(response: str) -> list[Quantity | None]:
 
 
 def _stated(text: str, *, marked: bool) -> list[Quantity | None]:
+    text = prose.REASON.split(text, maxsplit=1)[0] if marked else text
     _, equals, after = text.rpartition("=")
     if equals and quantities(after):
         text, marked = after, True
