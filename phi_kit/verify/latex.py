@@ -166,7 +166,7 @@ def _ornament(letter: str) -> bool:
 
 def plain(text: str) -> str:
     """One spelling for every way of typesetting the same short answer."""
-    text = _spelled(bare(_unescaped(text)))
+    text = _spelled(bare(_unescaped(re.sub(r"\s+", " ", text))))
     if "$" in text:
         text = _PAIR.sub(_opened, text)
         # `12 $ and $13` inside a box; `$5` keeps its currency.
@@ -184,6 +184,7 @@ def _opened(found: re.Match[str]) -> str:
 
 def running(text: str) -> str:
     """Prose with every number in it spelled as `plain` spells it."""
+    text = re.sub(r"[^\S\n]{2,}", " ", text)
     text = _spelled(_BOLD.sub(lambda m: m[2] or m[3], text))
     text = re.sub(r"\\mu\s*(?=[a-zA-Z]\b)", "µ", text)
     return _degrees(text)

@@ -18,7 +18,7 @@ from phi_kit.data.records import Seed, is_sentinel
 
 from . import exact, marks, numeric, prose
 from .answers import Bag, Formula, Number, Value, Words
-from .base import NO_ANSWER, NO_GOLD, Case, Verdict, visible
+from .base import NO_ANSWER, NO_GOLD, Case, Verdict
 from .matching import EQUAL, OTHER, Match, decimal, match
 from .matching import numbers as same_number
 from .typed import parse
@@ -56,7 +56,7 @@ def verify(seed: Seed, response: str) -> Verdict:
         return Verdict("unknown", NO_GOLD)
     if isinstance(gold, Words):
         return exact.verify(seed, response)
-    text = _TURN.sub("", visible(response)).strip()
+    text = _TURN.sub("", prose.seen(response)).strip()
     shown, found = _strict(gold, text)
     outcome = match(gold, found, _leaf) if found else Match("wrong", NO_ANSWER)
     lenient = outcome.lenient

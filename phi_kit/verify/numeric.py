@@ -14,7 +14,7 @@ from phi_kit.data.records import Seed
 
 from . import marks, prose, units
 from .arith import exact
-from .base import NO_TOLERANCE, Case, Value, Verdict, compare, tolerance, visible
+from .base import NO_TOLERANCE, Case, Value, Verdict, compare, tolerance
 from .latex import plain
 from .prose import Said
 
@@ -54,7 +54,7 @@ def parse(text: str) -> Fraction | None:
 
 def final(response: str) -> str:
     """The number a response states as its answer, or an empty text."""
-    one = found(visible(response))
+    one = found(prose.seen(response))
     return one.text if one else ""
 
 
@@ -146,7 +146,7 @@ def anywhere(text: str) -> list[Said]:
 
 def verify(seed: Seed, response: str) -> Verdict:
     """Compare the number a response ends on with the seed's gold answer."""
-    text = visible(response)
+    text = prose.seen(response)
     one = found(text)
     shown, value = (one.text, one.value) if one else ("", None)
     gold = parse(seed.answer)

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from . import units
 from .arith import exact
+from .base import visible
 from .latex import running
 
 _LONGEST = 300  # digits; a model that runs wild writes thousands of them
@@ -69,6 +70,7 @@ _RAISED = re.compile(r"([^\W\d_]+)\s?\^\s?\{?-?$")
 _UNIT = re.compile(r"[^\W\d_]+(?:\s?/\s?[^\W\d_]+|\s?\^\s?\{?-?\d\}?)*")
 _WORD = re.compile(r"[^\W\d_]+")
 _TAIL = re.compile(r"[^.,;:!?\n()=]{0,30}")
+_EMPTY = re.compile(r"\s{4,}")
 _DOTS = re.compile(r"\s?(?:\.\.\.|…|\\ldots|\\cdots)")
 
 
@@ -105,6 +107,11 @@ def numbers(text: str, *, measured: bool = False) -> tuple[Said, ...]:
         if one := _said(text, item, found, measured):
             found.append(one)
     return tuple(found)
+
+
+def seen(response: str) -> str:
+    """What counts of a response; long empty stretches cost a search its time."""
+    return _EMPTY.sub(lambda m: "\n\n" if "\n" in m[0] else "  ", visible(response))
 
 
 def spelled(text: str) -> str:

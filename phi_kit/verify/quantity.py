@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from phi_kit.data.records import Seed
 
 from . import marks, prose, tables, units
-from .base import NO_ANSWER, NO_GOLD, NO_TOLERANCE, Verdict, tolerance, visible
+from .base import NO_ANSWER, NO_GOLD, NO_TOLERANCE, Verdict, tolerance
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
@@ -85,7 +85,7 @@ def _float(value: Fraction | None) -> float | None:
 
 def final(response: str) -> list[Quantity | None]:
     """What a response ends on: one quantity, several if it hedges, or none."""
-    text = visible(response)
+    text = prose.seen(response)
     if len(parts := marks.together(text)) > 1:
         return [one for part in parts for one in quantities(part)]
     pieces = marks.marked(text)
