@@ -41,9 +41,9 @@ class Group(Value):
 
 @dataclass(frozen=True)
 class Bag(Value):
-    """Items in any order: `{1, 2}`, `1 and 2`, `x = 1 or x = 2`, `±3`.
+    r"""Items in any order: `{1, 2}`, `1 and 2`, `x = 1 or x = 2`, `±3`.
 
-    `braces` may be "set" (`\\{1, 2\\}`), "plain" (`{1, 2}`, which LaTeX does not
+    `braces` may be "set" (`\{1, 2\}`), "plain" (`{1, 2}`, which LaTeX does not
     show) or empty.
     """
 

@@ -83,7 +83,7 @@ _NAMES = (
     (r"\bigcup", r"\cup"),
     (r"\backslash", r"\setminus"),
 )
-_RENAMES = {old: new for old, new in _NAMES}
+_RENAMES = dict(_NAMES)
 _RENAMED = re.compile(
     "|".join(
         re.escape(old) + ("(?![a-zA-Z])" if old[-1].isalpha() else "")
@@ -105,8 +105,7 @@ _GREEK = "alpha|beta|gamma|delta|epsilon|theta|lambda|mu|sigma|omega|phi|rho|pi"
 _FUNCTIONS = (
     "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp|gcd|lcm"
 )
-_ALONE = r"(?<![a-zA-Z\\{%s])(?:%s)(?![a-zA-Z])"
-_GREEKS = re.compile(r"(?<![a-zA-Z\\])(%s)(?![a-zA-Z])" % _GREEK)
+_GREEKS = re.compile(rf"(?<![a-zA-Z\\])({_GREEK})(?![a-zA-Z])")
 _CALLS = re.compile(rf"(?<![a-zA-Z\\])({_FUNCTIONS})(?=\d|\b(?!\s+[a-zA-Z]{{2,}}))")
 _INVERSE = re.compile(r"(?<![a-zA-Z\\])a(sin|cos|tan)(?=\s*\()")
 _INFINITY = re.compile(r"(?<![a-zA-Z\\])(?:oo|inf|infty|[Ii]nfinity)(?![a-zA-Z])")

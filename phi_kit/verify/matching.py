@@ -213,9 +213,9 @@ def _rows(value: Value) -> tuple[tuple[Value, ...], ...] | None:
     """The rows of a matrix, also of one written `[[1, 2], [3, 4]]`."""
     if isinstance(value, Matrix):
         return value.rows
-    if isinstance(value, Group) and value.ends == "[]":
-        if all(isinstance(i, Group) and i.ends == "[]" for i in value.items):
-            return tuple(item.items for item in value.items)
+    lists = isinstance(value, Group) and (value, *value.items)
+    if lists and all(isinstance(i, Group) and i.ends == "[]" for i in lists):
+        return tuple(item.items for item in value.items)
     return None
 
 

@@ -194,10 +194,9 @@ def _number(gold: Number, text: str, *, marked: bool) -> tuple[str, Value | None
 
 def _closing(text: str) -> tuple[str, Value | None] | None:
     """The formula that a response closes with, also one of several lines."""
-    last = None
-    for last in _INLINE.finditer(text[-3 * _LONG :]):
-        pass
-    if last is None or text[-3 * _LONG :][last.end() :].strip(" .*_\n"):
+    text = text[-3 * _LONG :]
+    last = next(reversed(list(_INLINE.finditer(text))), None)
+    if last is None or text[last.end() :].strip(" .。*_\n"):
         return None
     shown = next(filter(None, last.groups())).replace("\n", " ").strip()
     value = parse(shown)

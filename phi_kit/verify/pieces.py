@@ -80,7 +80,7 @@ def sides(text: str) -> list[str]:
 
 def parts(text: str) -> list[str]:
     """The items of a list: `2, 3 and 4`, `p=5, q=2; p=7, q=2`."""
-    outer = split(text) if _top(text, ";") else [p for p in AND.split(text)]
+    outer = split(text) if _top(text, ";") else AND.split(text)
     if len(outer) > 1 and all("=" in piece and "," in piece for piece in outer):
         return outer  # `x=1, y=2 or x=3, y=4` are two pairs
     if _top(text, ";"):

@@ -147,7 +147,9 @@ def _said(
         return None  # the exponent of a unit: `5 cm^2`
     value = _value(item["number"], item["factorial"])
     times, unit_end, fits = _after(text, end, measured)
-    readable = value is not None and fits and not _spoilt(before, earlier, start, end, text)
+    readable = (
+        value is not None and fits and not _spoilt(before, earlier, start, end, text)
+    )
     if readable:
         value = (-value if sign == "-" else value) * times
     shown = f"{'-' if sign == '-' else ''}{text[start:unit_end]}".strip()
@@ -177,9 +179,7 @@ def _value(number: str, factorial: str) -> Fraction | None:
     return found.value if found else None
 
 
-def _spoilt(
-    before: str, earlier: list[Said], start: int, end: int, text: str
-) -> bool:
+def _spoilt(before: str, earlier: list[Said], start: int, end: int, text: str) -> bool:
     """Whether what stands before a number makes it another one, or one of several."""
     if _UNREAD.search(before) and not _ARROW.search(before):
         return True

@@ -130,6 +130,7 @@ def joined(text: str, items: tuple[Value, ...], *, either: bool) -> Value | None
 
 
 def _condition(item: Value) -> bool:
-    """Whether an item came of `x < 2` or `x \\in (0, 1)`, not of a bare pair."""
+    r"""Whether an item came of `x < 2` or `x \in (0, 1)`, not of a bare pair."""
     signs = ("<", ">", r"\le", r"\ge", r"\ne", r"\in")
-    return any(sign in item.text for sign in signs) and not item.text[:1] in "([{\\-"
+    bracketed = item.text.startswith(("(", "[", "{", r"\{"))
+    return any(sign in item.text for sign in signs) and not bracketed

@@ -87,7 +87,10 @@ _CLOSE_SCALES = {
     **{"천": 1000, "만": 10**4, "억": 10**8},
 }
 
-_ONE = r"(?:(?i:degrees?\s+(?:celsius|fahrenheit|[CF])\b)|\\Omega|°\s?[CF]?(?![a-zA-Z])|%|[$€£¥₹₽₩¢]|[^\W\d_]+)"
+_ONE = (
+    r"(?:(?i:degrees?\s+(?:celsius|fahrenheit|[CF])\b)|\\Omega|"
+    r"°\s?[CF]?(?![a-zA-Z])|%|[$€£¥₹₽₩¢]|[^\W\d_]+)"
+)
 _POWER = r"(?:\s?(?:\^|\*\*)\s?\{?-?[1-4]\}?|[⁻]?[¹²³⁴]|(?<=[a-z])[23](?![\w.]))?"
 _JOIN = r"(?:\s*(?:[·*/⋅]|\\cdot)\s*|\s+(?:per|times|an?)\s+|\s?-\s?(?=hour)|\s+)"
 _PART = re.compile(

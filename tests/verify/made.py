@@ -156,7 +156,7 @@ def _real(a: int, b: int):
     gold = rf"(-\infty, {a}) \cup ({b}, \infty)"
     same = [gold, rf"({b}, \infty) \cup (-\infty, {a})", f"x < {a} or x > {b}"]
     miss = [rf"(-\infty, {a}] \cup ({b}, \infty)", f"x < {a} and x > {b + 1}"]
-    return gold, same, [*miss, f"{a} < x < {b}", rf"\mathbb{{R}}", f"x < {a}"]
+    return gold, same, [*miss, f"{a} < x < {b}", r"\mathbb{R}", f"x < {a}"]
 
 
 def _measured(a: int, b: int):

@@ -10,17 +10,42 @@ import pytest
 
 from phi_kit import verify
 from phi_kit.data.records import Seed
-from phi_kit.verify import math, matching
+from phi_kit.verify import matching, math
 
 from . import adversarial, made, spellings
 
 SECONDS = 1.0  # of processor time for one verdict, without a worker
 PIECES = (
-    *("\\boxed{", "}", "{", "\\frac", "\\frac{1}{", "\\sqrt", "^", "_", "$", "$$", "\\("),
+    *(
+        "\\boxed{",
+        "}",
+        "{",
+        "\\frac",
+        "\\frac{1}{",
+        "\\sqrt",
+        "^",
+        "_",
+        "$",
+        "$$",
+        "\\(",
+    ),
     *("\\begin{pmatrix}", "\\end{pmatrix}", "&", "\\\\", "\\left(", "\\cup", "\\infty"),
     *("####", "Answer:", "The answer is", "<think>", "</think>", "<answer>", "or", "="),
     *("10^{10^{10}}", "9" * 400, "1e999", "e", "!", "%", "½", "²", "₈", "−", "\u202f"),
-    *("\ud800", "\udfff", "\0", "\u200f", "٣", "五", "万", "입니다", "✅", "ﬁ", "\n", "\t"),
+    *(
+        "\ud800",
+        "\udfff",
+        "\0",
+        "\u200f",
+        "٣",
+        "五",
+        "万",
+        "입니다",
+        "✅",
+        "ﬁ",
+        "\n",
+        "\t",
+    ),
     *("(" * 60, "[" * 30, "1," * 80, "-" * 50, "x" * 500, " " * 300, "\\," * 40),
 )
 LETTERS = "\\{}$()[]<>+-*/^_=.,:;#?!'\"abcxyzieπ0123456789 \n"

@@ -16,7 +16,9 @@ def test_in_whatever_form(name, n):
     check, seen, failed = verify.get(name), set(), []
     for gold, extra, response, wanted in made.pairs(name, n, seed=n):
         verdict = check(Seed("made", "", gold, extra=extra), response)
-        said = "unparsed" if verdict.unparsed and wanted == "unparsed" else verdict.value
+        said = (
+            "unparsed" if verdict.unparsed and wanted == "unparsed" else verdict.value
+        )
         seen.add(wanted)
         if said != wanted:
             failed.append((gold, response, wanted, verdict))
