@@ -28,7 +28,8 @@ _SIGNS = {
     **{"№": "# "},
 }
 _SIGN = re.compile("[" + "".join(map(re.escape, _SIGNS)) + "]")
-_ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|([\w.]+))")
+_ROOT = re.compile(r"([√∛∜])\s*(?:\(([^()]*)\)|([\w.]+))")
+_DEGREES = {"√": "", "∛": "[3]", "∜": "[4]"}
 _STYLES = (
     r"text|textbf|textit|textrm|texttt|textsf|textnormal|textup|mathrm|mathbf|mathit|"
     r"mathsf|mathtt|bm|boldsymbol|mbox|hbox|displaystyle|operatorname\*?|emph|"
@@ -112,9 +113,12 @@ _INFINITY = re.compile(r"(?<![a-zA-Z\\])(?:oo|inf|infty|[Ii]nfinity)(?![a-zA-Z])
 _PAREN_CALL = re.compile(r"(?<![a-zA-Z\\])(sqrt|cbrt|abs)\s*\(")
 _BARE_ROOT = re.compile(r"(?<![a-zA-Z\\])sqrt\s*(\d+|[a-zA-Z](?![a-zA-Z]))")
 _RELATIONS = (("<=", r"\le "), (">=", r"\ge "), ("!=", r"\ne "))
-_MINUS = re.compile(r"(?i)\b(?:minus|negative)\s+(?=[\d.$€£\\])")
+_MINUS = re.compile(
+    r"(?i)(?:\b(?:minus|negative|минус|(?<!\bau )moins|(?<!\bal )menos)\s+|"
+    r"(?:负|負|マイナス|마이너스)\s*)(?=[\d.$€£\\])"
+)
 _AND_PART = re.compile(
-    r"(?i)(?<=\d)\s+and\s+(?:(?:a|one|1)\s+(half|third|quarter|fourth|fifth)|"
+    r"(?i)(?<=\d)[\s-]+and[\s-]+(?:(?:a|one|1)[\s-]+(half|third|quarter|fourth|fifth)|"
     r"(two)\s+thirds|(three)\s+(?:quarters|fourths))(?![a-z])"
 )
 _PARTS = {
@@ -208,7 +212,7 @@ def _spelled(text: str) -> str:
         text = _VULGAR.sub(_fraction, text)
         text = _SUPERS.sub(lambda m: f"^{{{m[0].translate(_SUPER)}}}", text)
         text = _SUBS.sub(lambda m: f"_{{{m[0].translate(_SUB)}}}", text)
-        text = _ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
+        text = _ROOT.sub(_rooted, text)
         text = _SIGN.sub(lambda m: _SIGNS[m[0]], text)
         text = unicodedata.normalize("NFKC", text).replace("⁄", "/")
     if "\\" in text:
@@ -225,6 +229,10 @@ def _spelled(text: str) -> str:
 def _fraction(found: re.Match[str]) -> str:
     part = unicodedata.normalize("NFKC", found[2]).replace("⁄", "/")
     return f"{found[1]} {part}" if found[1] else part
+
+
+def _rooted(found: re.Match[str]) -> str:
+    return rf"\sqrt{_DEGREES[found[1]]}{{{found[2] or found[3]}}}"
 
 
 def _signed(found: re.Match[str]) -> str:

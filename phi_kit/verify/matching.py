@@ -75,13 +75,16 @@ def decimal(value: Value) -> Fraction | None:
     Three digits behind the comma are thousands, unless a zero stands before it.
     """
     if isinstance(value, Number):
-        whole = value.value.denominator == 1
-        return None if whole or value.unit or value.percent else value.value
+        return None if value.unit or value.percent else value.value
     if not isinstance(value, Bag) or value.braces or len(value.items) != 2:
         return None
     found = _COMMA.match(value.text)
-    after = _MONEY.sub("", value.text[found.end() :]) if found else ""
-    return Fraction(found[0].replace(",", ".")) if found and not after else None
+    if not found or not _MONEY.fullmatch(value.text, found.end()):
+        return None
+    said = Fraction(found[0].replace(",", "."))
+    # `5,0` may be the two numbers 5 and 0; `5,00 €` is a price.
+    price = len(value.text) > found.end()
+    return said if said.denominator > 1 or price else None
 
 
 _COMMA = re.compile(r"[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?!\d)")

@@ -186,7 +186,7 @@ def _number(gold: Number, text: str, *, marked: bool) -> tuple[str, Value | None
         return "", None
     place = text[:_LONG] if marked else marks.last_sentence(text)[-_LONG:]
     items = prose.numbers(prose.spelled(place))
-    value = parse(items[-1].text) if items else None
+    value = parse(items[-1].text) if items and "," in items[-1].text else None
     if value and decimal(value) is not None:
         return items[-1].text, value
     return "", None

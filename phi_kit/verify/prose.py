@@ -31,10 +31,11 @@ REASON = re.compile(r"\b(?:because|since)\b", re.IGNORECASE)
 # Before a number: what makes it part of something else.
 _GLUED = re.compile(r"[A-Za-zÀ-ɏα-ωΑ-Ω\d_.\\][)\]]?$|\d,$")
 _UNREAD = re.compile(
-    r"(?:\\(?!f?boxed)[a-zA-Z]+|[\^_}])\s*\{$|[\^_&]\s*$|[a-zA-Z]\($|\d:$|\d'$|"
+    r"(?:\\(?!f?boxed)[a-zA-Z]+(?:\[\d+\])?|[\^_}])\s*\{$|[\^_&]\s*$|[a-zA-Z]\($|\d:$|\d'$|"
     r"(?:\\(?:le|ge|ne|pm|times|cdot|sim|log|ln|sin|cos|tan|sqrt)|±|[<>~]=?|√)\s*$|"
     r"\d\s+(?:plus|minus|times|divided by|multiplied by)\s*$|"
-    r"\b(?:log|ln|sin|cos|tan|sqrt|root of|half of|third of|quarter of)\s*$"
+    r"\b(?:log|ln|sin|cos|tan|sqrt|root of|half of|third of|quarter of|"
+    r"twice|double|triple|mod)\s*$"
 )
 _ARROW = re.compile(r"[-=~]>\s*$")
 _OPERATOR = re.compile(
@@ -53,19 +54,21 @@ _DENIED = re.compile(
 )
 # Behind a number.
 _MORE = re.compile(
-    r"\s*(?:(?:[+×÷^]|\\times|\\cdot|\*(?!\s*(?:$|\*|\W))|/(?!\s*[A-Za-z]{2})|-(?=\s*[\d(\\]))"
+    r"\s*(?:‰|(?:[+×÷^]|\\times|\\cdot|\*(?!\s*(?:$|\*|\W))|/(?!\s*[A-Za-z]{2})|-(?=\s*[\d(\\]))"
     r"\s*[\w(\\{.]|(?:[-+×÷^=]|\s\*)\s*$|[_&]|:\d|,\d|\.\d|\s?\.\.+\.?\d|'\d)"
 )
 _COMMAND = re.compile(
     r"\s*\\(?!text|quad|qquad|end|begin|right|cr|boxed|approx|Omega|mu|[,;:!)\]%$ ])"
 )
 _OTHER = re.compile(
-    r"\s+(?:half|halves|thirds?|quarters?|fourths?|fifths?|squared|cubed|factorial|pi|"
+    r"\s+(?:half|halves|thirds?|quarters?|fourths?|fifths?|squared|cubed|factorial|pi|mod|tenths?|"
+    r"(?:hundred|thousand|six|seven|eigh|nin)ths?|"
     r"(?:plus|minus|times|over|divided by|to|or|through)\s+[-$€£]?(?:\d|[a-z]\b)|"
     r"out of\s+\d|(?:or|to) \w+ (?:more|less))\b",
     re.IGNORECASE,
 )
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b")
+_MODULUS = re.compile(r"(?:\(\s*\\?mod|\\pmod\s*\{?)\s*$")
 _RAISED = re.compile(r"([^\W\d_]+)\s?\^\s?\{?-?$")
 _UNIT = re.compile(r"[^\W\d_]+(?:\s?/\s?[^\W\d_]+|\s?\^\s?\{?-?\d\}?)*")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -143,6 +146,8 @@ def _said(
     elif _GLUED.search(text[max(0, start - 3) : start]):
         return None
     raised = _RAISED.search(before)
+    if _MODULUS.search(before):
+        return None  # `9 (mod 11)` says 9
     if raised and earlier and units.canonical(raised[1]):
         return None  # the exponent of a unit: `5 cm^2`
     value = _value(item["number"], item["factorial"])

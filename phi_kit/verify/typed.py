@@ -73,6 +73,7 @@ _WITHOUT = re.compile(
 )
 _BARE_UNION = re.compile(r"(?<=[)\]}])\s*(?:U|∪|union)\s*(?=[(\[{\\])")
 _RELATION = re.compile(r"(?:\\(?:le|ge|ne)(?![a-zA-Z])|<|>)")
+_EXCLUDED = re.compile(r"(?:(?!\\ne)[^<>=])*\\ne (?!.*\\ne)[^<>=a-zA-Z]*")
 _BELOW, _ABOVE = ("<", r"\le"), (">", r"\ge")
 _FLIP = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", r"\ne": r"\ne"}
 # What ranges over an interval; what a bound of one may not hold.
@@ -211,6 +212,8 @@ def _several(text: str, depth: int) -> Value | None:
         both = [text.replace(r"\pm", sign, 1).strip() for sign in ("", "-")]
         return Bag(text, tuple(parsed(piece, depth + 1) for piece in both))
     if r"\ldots" in text or "..." in text or r"\begin" in text:
+        return None
+    if _EXCLUDED.fullmatch(text):
         return None
     pieces = parts(text)
     if len(pieces) < 2:

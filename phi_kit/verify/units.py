@@ -107,7 +107,8 @@ _PERCENT = re.compile(
 # Words that make what follows a number something else than its unit.
 STOP = re.compile(
     r"\b(?:or|not|plus|minus|times|than|less|more|least|most|if|when|but|pi|sqrt|sin|"
-    r"cos|tan|log|ln|exp|mod|and|to|half|halves|thirds?|quarters?|fourths?|i|e|x|y|z|"
+    r"cos|tan|log|ln|exp|mod|and|to|half|halves|thirds?|quarters?|fourths?|fifths?|"
+    r"(?:ten|hundred|thousand|six|seven|eigh|nin)ths?|i|e|x|y|z|"
     r"t|n|squared|cubed|factorial|over|divided|или|и|o|ou|oder|und|et)\b",
     re.IGNORECASE,
 )
