@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from . import regions
+from . import regions, units
 from .answers import (
     Bag,
     Based,
@@ -102,10 +102,23 @@ def _formulas(gold: Value, found: Value, leaf: Leaf) -> Match:
     one, other = squeezed(gold.text), squeezed(found.text)
     if one != other and one.casefold() == other.casefold():
         return OTHER  # to math-verify `mW` is `MW` and `A_1` is `a_1`
+    # To math-verify `f'` is `f`, and `1:2` a half.
+    if any(gold.text.count(mark) != found.text.count(mark) for mark in "':"):
+        return OTHER
     # `2x + z = 1` is not its right side; `f(x) < 2` is not a number.
     if bool(_RELATION.search(gold.text)) != bool(_RELATION.search(found.text)):
         return OTHER
-    return leaf(gold.text, found.text)
+    return _measured(gold.text, found.text, leaf)
+
+
+def _measured(gold: str, found: str, leaf: Leaf) -> Match:
+    """Two formulas, perhaps with a unit at their ends; one may leave it off."""
+    (one, first), (other, second) = units.trailing(gold), units.trailing(found)
+    if first and second:
+        return leaf(one, other) if first == second else OTHER
+    if (first and len(gold.split()[-1]) > 1) or (second and len(found.split()[-1]) > 1):
+        return leaf(one, other)
+    return leaf(gold, found)
 
 
 _RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|equiv|sim)(?![a-zA-Z])")

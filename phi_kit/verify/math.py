@@ -39,6 +39,7 @@ _WORK = re.compile(r"(?:[-\d\s.,:()+*/=]|(?<=[\d) ])x(?=\s*[\d.(])|\\times|\\cdo
 # What a chat template leaves at the end of a response.
 _TURN = re.compile(r"<\|\w+\|>\s*(?:user|assistant)?\s*$")
 _BOXED_NAME = r"([a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*\\f?boxed\s*\{\s*"
+_DASHED = re.compile(r"\d+(?:[-–]\d+){1,2}|\d{1,4}/\d{1,2}/\d{1,4}")
 _PERCENT = re.compile(r"\s*\\?(?:%|per ?cent|pct)")
 _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])")
 _LONG = 400  # characters; a longer piece is no answer
@@ -83,6 +84,8 @@ def read_gold(answer: str) -> Value | None:
         return _joined(answer, boxes)[1]
     if "boxed{" in answer and marks.together(f"{answer}}}"):
         return read_gold(f"{answer}}}")  # only its last brace was lost
+    if _DASHED.fullmatch(answer.strip()):
+        return Words(answer.strip())  # a date, a score: nobody takes 4 from 3
     value = parse(answer)
     long = len(answer) > _LONG or "\n" in answer
     if isinstance(value, Words) and long and (pieces := marks.marked(answer)):

@@ -110,7 +110,8 @@ def parsed(text: str, depth: int) -> Value:
     for kind in _KINDS:
         if (value := kind(text, depth)) is not None:
             return value
-    return Words(text) if wordy(text) else Formula(text)
+    prose = wordy(text) and wordy(units.trailing(text)[0])
+    return Words(text) if prose else Formula(text)
 
 
 def wordy(text: str) -> bool:

@@ -198,6 +198,14 @@ def canonical(text: str) -> str:
     return " ".join(f"{n}^{e}" if e != 1 else n for n, e in sorted(powers.items()) if e)
 
 
+def trailing(text: str) -> tuple[str, str]:
+    r"""A formula and the unit it ends on: `5\sqrt{2}` and `centimeter`."""
+    for space in re.finditer(r"(?<=[\w})!])\s+(?=[^\W\d_])", text):
+        if name := canonical(text[space.end() :]):
+            return text[: space.start()], name
+    return text, ""
+
+
 def percent(text: str) -> tuple[bool, str]:
     """Whether a percent sign opens what follows a number, and the rest."""
     found = _PERCENT.match(text)

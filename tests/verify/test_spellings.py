@@ -12,6 +12,10 @@ from . import spellings
 SIGNS = {"+": "right", "-": "wrong"}
 ROWS = [
     *(("math", kind, *row) for kind, rows in spellings.MATH.items() for row in rows),
+    *(
+        ("math", "formulas", gold, rf"\boxed{{{response}}}", sign)
+        for gold, response, sign in spellings.FORMULAS
+    ),
     *(("numeric", "numbers with a tail", *row) for row in spellings.NUMERIC),
 ]
 
