@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MIDDLE = ("data", "models", "metrics", "plots", "train", "verify")
 # Beside what lies below it, what a part of the middle layer may read.
 NEIGHBOURS = {
-    "verify": ("data.records", "metrics"),
+    "verify": ("data.options", "data.records", "metrics"),
     "train": ("models",),
     "plots": ("metrics",),
 }

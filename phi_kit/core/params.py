@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -26,6 +27,9 @@ from .address import address, is_endpoint
 from .errors import ModelError, StudyError, did_you_mean
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a folder name on every platform
+
+
+Tag = Annotated[str, StringConstraints(min_length=3, pattern=r"^\S+$")]
 
 
 @cache
@@ -102,6 +106,15 @@ class StepParams(Strict):
     rng_seed: int = Field(7, ge=0)
     model: str = Field("smollm2-135m", min_length=1)
     endpoint: EndpointSettings = EndpointSettings()
+    # A further pair of tags that stand around the model's thinking.
+    thinking_tags: tuple[Tag, Tag] | None = Field(None, strict=False)
+
+    @field_validator("thinking_tags")
+    @classmethod
+    def _a_pair(cls, tags: tuple[str, str] | None) -> tuple[str, str] | None:
+        if tags and tags[0].casefold() == tags[1].casefold():
+            raise ValueError("should be an opening and a closing tag that differ")
+        return tags
 
     @field_validator("model")
     @classmethod

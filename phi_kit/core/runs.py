@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from phi_kit import __version__
 
+from . import thinking
 from .errors import RunError, disk_errors
 from .files import digest_json
 from .flow import Flow
@@ -235,7 +236,7 @@ def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
     try:
         run = StepRun(params, staging=staging)
         run.inputs = inputs
-        with counting() as samples:
+        with counting() as samples, thinking.also(params.thinking_tags):
             yield run
         commit(run, mark, samples)
         shutil.rmtree(_work(target), ignore_errors=True)

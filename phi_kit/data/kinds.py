@@ -16,6 +16,7 @@ from phi_kit.core.places import from_root
 
 from . import hub
 from .files import SUFFIXES
+from .options import AnswerIs
 from .procedural import Family, gym_block
 
 _HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -92,14 +93,19 @@ class Table(Weighted):
 
     `answer_after` cuts a worked solution: only what follows its last
     occurrence is the answer (GSM8K marks it with `####`). `extra` names
-    columns that the verifier needs besides: `{choices: options}`. With `no_gold`
-    rows without an answer are kept, for step 3's reference to answer; the answer
-    column itself may be missing then.
+    columns that the verifier needs besides. `choices` names the columns with the
+    options, in order, or the one column that holds them all. `answer_is` says
+    what the answer to a choice is, where that is not plain: the `letter` of an
+    option, its `text`, or its place in the list, counted from 0 or from 1. With
+    `no_gold` rows without an answer are kept, for step 3's reference to answer; the
+    answer column itself may be missing then.
     """
 
     question: str = "question"
     answer: str = "answer"
     answer_after: str = ""
+    answer_is: AnswerIs = ""
+    choices: list[str] = Field([])
     extra: dict[str, str] = Field({})
     no_gold: bool = False
     licence: str = ""
@@ -108,7 +114,7 @@ class Table(Weighted):
     def columns(self) -> tuple[str, ...]:
         """The columns that every row must have."""
         answer = () if self.no_gold else (self.answer,)
-        return (self.question, *answer, *self.extra.values())
+        return (self.question, *answer, *self.extra.values(), *self.choices)
 
 
 class LocalFile(Table):

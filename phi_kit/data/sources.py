@@ -14,13 +14,14 @@ from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.places import shown
 from phi_kit.core.rng import label_seed
 
-from . import files, hub
+from . import files, hub, options
 from .files import Bad
 from .kinds import HubData, LocalFile, Procedural, Source, Table, Task
 from .procedural import Family, items
 from .quarantine import Unread
 from .records import NO_GOLD, Seed, is_sentinel
 
+CHOICES = "choices"  # the key in `extra` of an item's options
 _SHOWN = 2000  # characters of an unreadable line that are kept
 _PATIENCE = 10_000  # rows without the named columns, and the name is wrong
 _LACKS = "no column"
@@ -216,15 +217,47 @@ def _seed(
         text = json.dumps(dict(row), default=str)
         return _unread(fault, f"row {number}", text, common)
     kept = {key: row[column] for key, column in source.extra.items()}
+    if source.choices:
+        cells = [row[column] for column in source.choices]
+        kept[CHOICES] = cells[0] if len(cells) == 1 else cells
     gold = _cut(_text(answer), source.answer_after)
     if source.no_gold and is_sentinel(gold):
         gold, kept[NO_GOLD] = "", True
-    return Seed(
-        prompt=_text(prompt),
-        answer=gold,
-        extra=_json(kept),
-        **common,
-    )
+    prompt = _text(prompt)
+    if CHOICES in kept:
+        prompt, gold = _chosen(prompt, gold, kept, source, f"row {number}")
+    extra = json.dumps(kept, default=str)
+    return Seed(prompt=prompt, answer=gold, extra=extra, **common)
+
+
+def _chosen(
+    prompt: str, answer: str, kept: dict[str, Any], source: Table, where: str
+) -> tuple[str, str]:
+    """The prompt with its options and the gold's letter; `kept` has them then.
+
+    A prompt that shows its options already, or whose gold is none of them, stays.
+
+    Raises:
+        DataError: the gold could be two options, and the source does not say which.
+    """
+    given = kept[CHOICES]
+    known = options.options(given)
+    if not known:
+        return prompt, answer
+    kept[CHOICES] = known
+    found = options.gold(answer, given, source.answer_is, known=known)
+    if found.question:
+        raise DataError(
+            found.question,
+            where=f"{source.name}, {where}",
+            todo="write answer_is: letter, text, index0 or index1 beside answer: "
+            "(index0 counts the options from 0, index1 from 1)",
+        )
+    if source.answer_is:
+        kept["answer_is"] = "letter"  # which it is from here on
+    if (found.label or NO_GOLD in kept) and not options.shown_in(prompt, known):
+        prompt = f"{prompt}\n{options.listed(known)}"
+    return prompt, found.label or answer
 
 
 def _unread(reason: str, detail: str, text: str, common: dict[str, str]) -> Unread:
@@ -237,14 +270,6 @@ def _cut(answer: str, mark: str) -> str:
         return answer
     _, found, tail = answer.rpartition(mark)
     return tail.strip() if found else ""
-
-
-def _json(kept: dict[str, Any]) -> str:
-    options = kept.get("choices")
-    if isinstance(options, list | tuple):  # as most data sets have them
-        letters = (chr(ord("A") + i) for i in range(len(options)))
-        kept["choices"] = dict(zip(letters, map(_text, options), strict=True))
-    return json.dumps(kept, default=str)
 
 
 def _plain(value: object, *more: type) -> bool:

@@ -49,8 +49,8 @@ def ask(
 
     Returns:
         One row per sample, in the seeds' order: `seed_id`, `family`, `level`,
-        `sample`, `text`, `tokens`, `finish`, `logprob`, `verdict`, `reason`,
-        `extracted`. A truncated sample keeps its verdict; `finish` says so.
+        `sample`, `text`, `tokens`, `finish`, `logprob`, `verdict`, `lenient`,
+        `reason`, `extracted`. A truncated sample keeps its verdict; `finish` says so.
         `logprob` is `sampling.Sample`'s, NaN where the sampler tells none.
     """
     import pandas as pd
@@ -72,6 +72,7 @@ def ask(
                     "finish": sample.finish,
                     "logprob": math.nan if sample.logprob is None else sample.logprob,
                     "verdict": verdict.value,
+                    "lenient": verdict.lenient,
                     "reason": verdict.reason,
                     "extracted": verdict.extracted,
                 }
@@ -103,9 +104,22 @@ def base_answers(
     return ask(student, domain, dev, **as_asked(params), label="base on dev")
 
 
-def per_item(samples: pd.DataFrame, order: Sequence[Seed]) -> list[float]:
-    """Each seed's share of right samples, in the seeds' order."""
-    right = (samples.verdict == "right").groupby(samples.seed_id).mean()
+def per_item(
+    samples: pd.DataFrame, order: Sequence[Seed], *, reading: str = "verdict"
+) -> list[float]:
+    """Each seed's share of right samples, in the seeds' order.
+
+    Args:
+        samples: as `ask` returns them.
+        order: the seeds.
+        reading: `verdict`, the strict one, or `lenient`.
+    """
+    # Samples of an older card have one reading.
+    right = (
+        (samples.get(reading, samples.verdict) == "right")
+        .groupby(samples.seed_id)
+        .mean()
+    )
     return [float(right[seed.id]) for seed in order]
 
 

@@ -35,11 +35,12 @@ from .base import Domain
 
 HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
 Complete = Callable[[str], str]
-Checker = Literal["numeric", "choice", "exact", "code", "refusal", "judge"]
+Checker = Literal["numeric", "choice", "exact", "contains", "code", "refusal", "judge"]
 _KINDS: Mapping[str, tuple[str, str]] = {
     "numeric": ("number", "Give only the answer, one number."),
     "choice": ("one of the given choices", "Give only the letter of the answer."),
     "exact": ("a few words", "Give only the answer."),
+    "contains": ("a sentence with the answer", "Answer in one short sentence."),
     "code": ("program", "Write the program in one code block."),
     "refusal": ("help or refusal", "Help with what is safe; refuse what is not."),
     "judge": ("free text", "Answer in one or two sentences."),
@@ -47,20 +48,12 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 
 
 class OwnFile(LocalFile):
-    """A file of the user's.
-
-    Args:
-        choices: columns with the options, in order; the answer column holds the
-            letter or the text of the right one.
-    """
-
-    choices: list[str] = Field([])
+    """A file of the user's."""
 
     @model_validator(mode="after")
     def _has_columns(self) -> Self:
         known = _columns(str(from_root(self.path)))
-        wanted = [*self.columns, *self.choices]
-        missing = [name for name in wanted if known and name not in known]
+        missing = [name for name in self.columns if known and name not in known]
         if missing:
             raise ValueError(
                 "; ".join(f"no column '{n}'{did_you_mean(n, known)}" for n in missing)
@@ -189,16 +182,11 @@ def _split(row: Seed, rng_seed: int) -> str:
 
 def _rows(name: str, source: OwnFile) -> Iterator[Seed]:
     """The rows of a file as seeds, with what further columns say of them."""
-    options = {f"option {place}": name for place, name in enumerate(source.choices)}
-    whole = source.model_copy(update={"extra": source.extra | options})
-    for seed in read(whole, name, families=(), rng_seed=0):
+    for seed in read(source, name, families=(), rng_seed=0):
         if isinstance(seed, Unread):
             yield seed  # step 2 counts it among the dropped
             continue
         facts = {key: _parsed(value) for key, value in seed.facts.items()}
-        texts = [str(facts.pop(key)) for key in options]
-        if options:
-            seed, facts["choices"] = _lettered(seed, texts), _letters(texts)
         yield replace(seed, extra=json.dumps(facts))
 
 
@@ -209,16 +197,3 @@ def _parsed(value: Any) -> Any:
     except ValueError:
         return value
     return read if isinstance(read, list | dict | bool) else value
-
-
-def _letters(texts: list[str]) -> dict[str, str]:
-    return {chr(ord("A") + place): text for place, text in enumerate(texts)}
-
-
-def _lettered(seed: Seed, texts: list[str]) -> Seed:
-    """The prompt with its options; an answer given as a text becomes its letter."""
-    letters = _letters(texts)
-    listed = "\n".join(f"{letter}) {text}" for letter, text in letters.items())
-    same = [c for c, text in letters.items() if normal(text) == normal(seed.answer)]
-    answer = same[0] if len(same) == 1 else seed.answer
-    return replace(seed, prompt=f"{seed.prompt}\n{listed}", answer=answer)

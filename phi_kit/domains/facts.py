@@ -189,5 +189,6 @@ def lettered(question: str, shown: list[str], right: str) -> Seed:
         answer=next(c for c, text in choices.items() if text == right),
         source="phi-kit/stem",
         licence="Apache-2.0",
-        extra=json.dumps({"choices": choices}),
+        # `C` is an option's letter, also where carbon is another option.
+        extra=json.dumps({"choices": choices, "answer_is": "letter"}),
     )

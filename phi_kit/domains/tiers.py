@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
 
 from .votes import RIGHT
@@ -22,6 +23,7 @@ BY_PLACE = ("frontier", "teachable", "easy")
 # A student that gives one wrong answer nearly always doubts the gold, if it was
 # asked at least so often.
 ONE_ANSWER, FEWEST = 0.9, 4
+FORM_FAILS = 0.1
 
 
 def by_student(rows: pd.DataFrame, place: np.ndarray, seeds: Sequence[Seed]):
@@ -35,6 +37,31 @@ def by_student(rows: pd.DataFrame, place: np.ndarray, seeds: Sequence[Seed]):
         "suspect" if why else BY_PLACE[at] for why, at in zip(whys, place, strict=True)
     ]
     return tiers, whys
+
+
+def nothing_teachable(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
+    """Why step 3 stops: the seeds are too hard or too easy, or the form fails.
+
+    Args:
+        rows: of the seeds, with their tiers.
+        samples: of the student, with both readings.
+    """
+    strict = (samples.verdict == "right").mean()
+    lenient = (samples.lenient == "right").mean()
+    # Twice as many leniently, and a tenth at least: the kit's own choice.
+    if lenient >= FORM_FAILS and lenient >= 2 * strict:
+        return DataError(
+            f"no seed is teachable: {strict:.0%} of the samples are right strictly; "
+            f"{lenient:.0%} contain the gold: the form fails",
+            todo="use the verifier `contains` if the model may answer in sentences, "
+            "or ask for the bare answer in `instruction`",
+        )
+    return DataError(
+        f"no seed is teachable: {rows.tier.value_counts().to_dict()} "
+        f"({strict:.0%} of the samples are right strictly, {lenient:.0%} leniently)",
+        todo="collect easier or harder seeds (look at step 1's figure), "
+        "or draw more samples",
+    )
 
 
 def _doubted(row, seed: Seed) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
+from phi_kit.core import thinking
 from phi_kit.core.address import Address
 from phi_kit.core.errors import ModelError
 
@@ -119,8 +120,7 @@ def _text(message: _Message) -> str | None:
     text = message.content if message.content is not None else message.refusal
     if thought is None:
         return None if text is None else text.strip()
-    closed = "" if text is None else f"\n</think>\n\n{text}"
-    return f"<think>\n{thought.strip()}{closed}".strip()
+    return thinking.wrapped(thought, text)
 
 
 def _logprob(found: Any) -> float | None:

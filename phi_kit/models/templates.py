@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from phi_kit.core import thinking
 from phi_kit.core.errors import ModelError
 from phi_kit.core.files import digest_json
 
@@ -20,8 +21,6 @@ from .prompts import apply
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-THINK, THOUGHT = "<think>", "</think>"
 
 # Words that no template writes by itself.
 _ASKED, _ANSWERED = "Wherefore?", "Therefore."
@@ -42,14 +41,14 @@ class Shape:
             tokenizer's EOS: Phi-4-mini closes with `<|end|>`, Gemma with
             `<end_of_turn>`.
         bos: whether the text begins with a BOS token.
-        inside_thought: whether `opening` already opens a thought, so that an
-            answer begins inside it (DeepSeek-R1).
+        thought: the tag by which `opening` already opens a thought, so that an
+            answer begins inside it (DeepSeek-R1); empty where it opens none.
     """
 
     opening: str
     end: int
     bos: bool
-    inside_thought: bool
+    thought: str
 
 
 def shape(tokenizer: PreTrainedTokenizerBase) -> Shape:
@@ -72,13 +71,13 @@ def _shape(tokenizer: PreTrainedTokenizerBase, template: str, bos: str | None) -
     whole = apply(tokenizer, answered, opened=False)
     if _ASKED not in prompt or _ANSWERED not in whole:
         raise _refused(f"loses what is said: {prompt!r}")
-    inside = prompt.rstrip().endswith(THINK)
+    thought = thinking.opened_by(prompt)
     # A finished turn shows no thought opened for the next one.
-    stem = prompt.rstrip().removesuffix(THINK) if inside else prompt
+    stem = prompt.rstrip().removesuffix(thought) if thought else prompt
     before, _, after = whole.rpartition(_ANSWERED)
     lead = before.removeprefix(stem)
     # Qwen3 writes an empty thought before an answer that has none.
-    if not before.startswith(stem) or _without_thought(lead):
+    if not before.startswith(stem) or thinking.without_tags(lead).strip():
         raise _refused(
             f"does not open the model's turn: the prompt ends {prompt[-40:]!r}, "
             f"an answer stands after {before[-40:]!r}"
@@ -91,12 +90,8 @@ def _shape(tokenizer: PreTrainedTokenizerBase, template: str, bos: str | None) -
         opening=prompt.rpartition(_ASKED)[2],
         end=ends[0],
         bos=bool(bos) and prompt.startswith(bos),
-        inside_thought=inside,
+        thought=thought,
     )
-
-
-def _without_thought(lead: str) -> str:
-    return lead.replace(THINK, "").replace(THOUGHT, "").strip()
 
 
 def _refused(why: str) -> ModelError:

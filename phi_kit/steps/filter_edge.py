@@ -140,11 +140,8 @@ def run(params: Params) -> StepRun:
         rows = looked_at_again(params, domain, rows, key=key, run=run)
         rows = prioritised(params, rows)
         if not (rows.tier == "teachable").any():
-            raise DataError(
-                f"no seed is teachable: {rows.tier.value_counts().to_dict()}",
-                todo="collect easier or harder seeds (look at step 1's figure), "
-                "or draw more samples",
-            )
+            samples = pd.read_parquet(run.staging / "samples.parquet")
+            raise tiers.nothing_teachable(rows, samples)
         rows = rows.assign(**controls.matched(rows, rng_seed=params.rng_seed))
         run.save_rows(rows)
         run.flow = Flow()

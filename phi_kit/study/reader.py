@@ -16,7 +16,8 @@ from phi_kit.domains.custom import Definition
 
 from .lines import ON_COMMAND_LINE, Fault, Keys, Source, Text, value_of
 
-COMMON = ("study", "rng_seed", "model", "endpoint")  # keys of the whole study
+# Keys of the whole study.
+COMMON = ("study", "rng_seed", "model", "endpoint", "thinking_tags")
 _TOP_ONLY = (*COMMON, "domain", "domains")
 _DEFINES = tuple(Definition.model_fields)  # what a domain of one's own is made of
 

@@ -12,7 +12,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from phi_kit.models.templates import THINK, THOUGHT, Shape, control_ids, shape
+from phi_kit.core import thinking
+from phi_kit.models.templates import Shape, control_ids, shape
 
 from .loops import loops
 from .rows import IGNORE, Encoded, Row
@@ -110,7 +111,7 @@ def completion_is_trained(seen: Seen) -> str | None:
     said, meant = seen.decode(seen.body), seen.row.completion
     if said.endswith(meant) or said.endswith(seen.there_and_back(meant)):
         return None
-    lost = THINK in meant and THINK not in said
+    lost = set(thinking.written(meant)) - set(thinking.written(said))
     why = "its thought was stripped" if lost else "it was cut or rewritten"
     return f"what is trained is not the completion ({why}): {said[-80:]!r}"
 
@@ -128,11 +129,10 @@ def turn_is_closed(seen: Seen) -> str | None:
 
 def turn_goes_on(seen: Seen) -> str | None:
     """No control token stands inside the completion."""
-    tokenizer = seen.student.tokenizer
-    thoughts = tokenizer.convert_tokens_to_ids([THINK, THOUGHT])
-    found = set(seen.body) & control_ids(tokenizer) - set(thoughts)
-    if found:
-        return f"inside the completion stands {seen.decode(sorted(found)[:1])!r}"
+    found = set(seen.body) & control_ids(seen.student.tokenizer)
+    texts = (seen.decode([token]) for token in sorted(found))
+    if other := next((text for text in texts if not thinking.written(text)), None):
+        return f"inside the completion stands {other!r}"
     return None
 
 
@@ -172,30 +172,25 @@ def completion_answers(seen: Seen) -> str | None:
     """There is an answer, and after a thought, too."""
     if not seen.row.completion.strip():
         return "a training row has no completion"
-    if not seen.row.completion.rpartition(THOUGHT)[2].strip():
+    if not thinking.answered(seen.row.completion).strip():
         return "a training row has a thought and no answer after it"
     return None
 
 
 def thoughts_are_closed(seen: Seen) -> str | None:
     """Every thought that is opened is closed, once, and in that order."""
-    text = THINK * seen.shape.inside_thought + seen.row.completion
-    opened = 0
-    for part in text.split("<"):
-        opened += part.startswith("think>") - part.startswith("/think>")
-        if opened not in (0, 1):
-            break
-    if opened:
-        inside = " (the prompt opens one)" * seen.shape.inside_thought
-        return f"{THINK} and {THOUGHT} do not pair up{inside}"
+    opened = seen.shape.thought
+    if alone := thinking.unpaired(opened + seen.row.completion):
+        inside = f" (the prompt opens {opened})" if opened else ""
+        return f"{alone} has no partner{inside}"
     return None
 
 
 def answer_reads_back(seen: Seen) -> str | None:
     """An answer is read without its control tokens: its text must survive that."""
     said = seen.decode(seen.body, as_answer=True)
-    for tag in (THINK, THOUGHT):
-        if tag in seen.decode(seen.body) and tag not in said:
+    for tag in thinking.written(seen.decode(seen.body)):
+        if tag not in said:
             return f"evaluation would not see {tag}: the tokenizer hides it as special"
     return None
 

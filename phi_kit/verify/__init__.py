@@ -13,7 +13,7 @@ __all__ = ["Verdict", "Verifier", "get", "names"]
 
 # A verifier is the `verify` of the module of its name.
 _NAMES = (
-    *("numeric", "math", "choice", "exact"),
+    *("numeric", "math", "choice", "exact", "contains"),
     *("puzzle", "code", "refusal", "judge", "quantity"),
 )
 

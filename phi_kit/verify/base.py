@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+# Every verifier reads the response without its thinking.
+from phi_kit.core.thinking import visible as visible
 from phi_kit.data.records import Seed
 
 Value = Literal["right", "wrong", "unknown"]
@@ -89,34 +90,6 @@ def tolerance(facts: Mapping[str, Any], default: float) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return value if 0 <= value < float("inf") else None
-
-
-_THINK = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
-
-
-def visible(response: str) -> str:
-    """The response without its thinking; answers in there do not count.
-
-    A block that never closes hides the rest. A closing tag alone (the chat
-    template opened the block) hides all that stands before it.
-    """
-    if "think" not in response.lower():
-        return response.strip()
-    kept: list[str] = []
-    depth = begin = 0
-    for tag in _THINK.finditer(response):
-        if tag[1]:
-            if not depth:
-                kept.clear()
-            depth = max(depth - 1, 0)
-        else:
-            if not depth:
-                kept.append(response[begin : tag.start()])
-            depth += 1
-        begin = tag.end()
-    if not depth:
-        kept.append(response[begin:])
-    return "".join(kept).strip()
 
 
 def compare(

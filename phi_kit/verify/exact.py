@@ -1,24 +1,26 @@
-"""Short exact answers: a word, a name, a list, yes or no."""
+"""Short exact answers: a word, a name, a list.
+
+The whole answer must be the gold one. What is folded and what is not, case above
+all, stands in `spelling`.
+"""
 
 from __future__ import annotations
 
 import re
 
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.records import Seed
 
 from . import marks
-from .base import Case, Verdict, compare, visible
+from .base import NO_ANSWER, NO_GOLD, Case, Verdict, visible
+from .spelling import readable, said_once, same, spelled
 
-_STYLE = re.compile(r"\\(?:text|mathrm|mathbf|textbf|textit)\s*\{([^{}]*)\}")
 _SPANS = re.compile(r"\*\*(.+?)\*\*|`([^`\n]+)`|[\"“]([^\"”\n]+)[\"”]")
 _TAIL = re.compile(r"^[^:]*?\b(?:is|are|be|was)\b:?\s+(.+)$|^[^:]{0,80}:\s*(.+)$", re.S)
 
 
 def parse(text: str) -> str | None:
-    """An answer as it is compared: one case, no quotes, no full stop."""
-    text = normal(_STYLE.sub(r"\1", text) if "\\" in text else text)
-    text = re.sub(r"\s*,\s*", ", ", text) if "," in text else text
-    return text.strip("\"'`*_.$“”‘’ ") or None
+    """A short answer in the one spelling that answers are counted by."""
+    return spelled(text).casefold() or None
 
 
 def stated(text: str) -> str:
@@ -28,19 +30,24 @@ def stated(text: str) -> str:
 
 
 def verify(seed: Seed, response: str) -> Verdict:
-    """The whole answer must be the gold one, up to case and quotes.
+    """The whole answer must be the gold one, spelled the same.
 
     A sentence that merely contains the gold is no answer: that rule is what
-    lets guessers pass. Leniently, the gold may be what any mark, bold span,
-    quote, line or the last sentence ends with.
+    lets guessers pass. Leniently it is one (as for `contains`), and so is what any
+    mark, bold span, quote, line or the last sentence ends with.
     """
     text = visible(response)
-    shown = stated(text)
-    gold, found = parse(seed.answer), parse(shown)
-    lenient = "wrong"
-    if gold is not None and gold != found:
-        lenient = "right" if gold in map(parse, _candidates(text)) else "wrong"
-    return compare(gold, found, shown=shown, lenient=lenient)
+    shown, gold = stated(text), spelled(seed.answer)
+    if not readable(seed.answer):
+        return Verdict("unknown", NO_GOLD, shown)
+    for piece in dict.fromkeys((shown, text)):
+        if same(gold, spelled(piece)):
+            return Verdict("right", "equal", piece)
+    inside = any(same(gold, spelled(piece)) for piece in _candidates(text))
+    lenient = "right" if inside or said_once(seed.answer, text) else "wrong"
+    if not re.search(r"\w", shown):
+        return Verdict("wrong", NO_ANSWER, "", lenient)
+    return Verdict("wrong", "another answer", shown, lenient)
 
 
 def _candidates(text: str) -> list[str]:
@@ -68,6 +75,10 @@ CASES = (
     Case("apple", "not apple", "wrong"),
     Case("a, b, c", "a,b,c", "right"),
     Case("a, b, c", "a, c, b", "wrong"),
+    Case("Paris", "PARIS", "right"),
+    Case("CO", "Co", "wrong", about="carbon monoxide and cobalt"),
+    Case("5²", "52", "wrong", about="a superscript carries meaning"),
+    Case("_init_", "init", "wrong", about="so do underscores"),
     Case("", "anything", "unknown", about="NeMo-Skills #1092"),
     Case("apple", "", "wrong"),
 )

@@ -116,7 +116,7 @@ def misses(name: str, case: Case) -> Iterator[str]:
         yield from near.numbers(gold, name)
     elif name in ("choice", "puzzle") and gold.lower() in _WORDS:
         yield from near.words(gold)
-    elif name in ("exact", "puzzle"):
+    elif name in ("exact", "contains", "puzzle"):
         yield from near.texts(gold)
     elif name == "choice" and gold in extra.get("choices", ()):
         yield from near.letters(gold, extra)

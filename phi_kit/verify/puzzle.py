@@ -72,11 +72,6 @@ FALSE_GOLDS: Mapping[str, re.Pattern[str]] = {
 # Tasks that ask for a rounded number themselves.
 _DIGITS = {"power_function": 3}
 _FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
-_REST = re.compile(
-    r"(?:^|\n)[^\w\n]*(?:the )?(?:final )?(?:answer|solution)\W*(?:is|:)"
-    r"(?:\*\*|__)?[ \t:]*\n?(.+)",
-    re.IGNORECASE | re.DOTALL,
-)
 _TOKEN = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[^\W\d_]+|[^\w\s'\"]")
 _HUGE = re.compile(r"[eE][-+]?\d{4}")  # `1e99999999` is a number of a day's work
 _LONG = 20_000
@@ -121,13 +116,15 @@ def _plain(seed: Seed, response: str) -> Verdict:
 
 def candidates(text: str) -> list[str]:
     """Where a solution may stand, the strictest place first; at most five."""
-    rest = _REST.search(text)
+    announced = marks.found(text)
+    tagged = [mark.text for mark in announced if mark.kind == "tag"]
+    strongest = announced[:1] and announced[0].kind
     places = [
-        *re.findall(r"<answer>(.*?)</answer>", text, re.DOTALL)[-1:],
+        *tagged[-1:],
         *marks.boxes(text)[-1:],
         *_FENCE.findall(text)[-1:],
-        *([rest[1]] if rest else []),
-        *marks.marked(text)[-1:],
+        marks.rest(text),
+        *[mark.text for mark in announced if mark.kind == strongest][-1:],
         text,
         marks.last_sentence(text),
     ]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from phi_kit.data.records import Seed
 
-from . import tables
+from . import marks, tables
 from .base import Verdict, Verifier, visible
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def sentences(text: str) -> list[str]:
     text = re.sub(r"\bcan not\b", "cannot", text, flags=re.IGNORECASE)
     text = re.sub(r'"[^"\n]*"', '"…"', text)
     text = re.sub(r"(?<![a-zA-Z])'[^'\n]{8,}?'(?![a-z])", '"…"', text)
-    parts = re.split(r"(?<=[.!?])\s+|\n+", text)
+    parts = marks.sentences(text)
     return [part.strip(" -•") for part in parts if re.search(r"\w", part)]
 
 

@@ -72,7 +72,7 @@ def _read(text: str) -> dict[str, Any] | str:
         return "'extra' is no JSON"
     if not isinstance(extra, Mapping):
         return f"'extra' is no object, but {type(extra).__name__}"
-    known = {name: row[name] for name in ("choices",) if name in row}
+    known = {name: row[name] for name in ("choices", "answer_is") if name in row}
     return {**row, "extra": {**known, **extra}}
 
 

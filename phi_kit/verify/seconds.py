@@ -16,8 +16,6 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
-from phi_kit.data.records import normal
-
 from . import brute
 from .base import Case, visible
 from .workers import pool
@@ -50,10 +48,39 @@ def by_last_line(case: Case) -> str:
     """Exact answers: what follows the last colon or `is` of the last line."""
     last = visible(case.response).strip().split("\n")[-1]
     tail = re.split(r":|\bis\b|boxed", last)[-1]
-    keep = str.maketrans("", "", "*`\"'_{}$\\")
-    said = normal(tail.translate(keep).strip().rstrip(".").replace("text", "", 1))
-    wanted = normal(case.gold)
-    return _said(re.sub(r"\s*,\s*", ",", said) == re.sub(r"\s*,\s*", ",", wanted))
+    keep = str.maketrans("", "", "*`\"'{}$\\")
+    said = tail.translate(keep).strip().rstrip(".").replace("text", "", 1)
+    said, wanted = (re.sub(r"\s*,\s*", ",", t) for t in (said, case.gold))
+    if len(wanted) > 2:  # a symbol of two letters means another thing in other case
+        said, wanted = said.casefold(), wanted.casefold()
+    return _said(said == wanted)
+
+
+def by_counting(case: Case) -> str:
+    """Sentences: the gold's words in a row, once, and nothing that doubts them."""
+    choices = case.extra.get("choices", {})
+    gold = choices.get(case.gold, case.gold)
+    text = re.split(r"Answer:", visible(case.response))[-1]
+    if choices and re.search(r"(?<!\w)[A-Z](?!\w)", text):
+        return ""  # a letter, which is `choice`'s to read
+    lines = [line for line in re.split(r"(?<=[.!?])\s|\n", text) if line]
+    said = [re.findall(r"\w+", line) for line in lines]
+    words = re.findall(r"\w+", gold)
+    if len(words[0]) > 2:
+        said, words = (
+            ([w.casefold() for w in row] for row in said),
+            [w.casefold() for w in words],
+        )
+    found = 0
+    for row, line in zip(said, lines, strict=True):
+        hits = sum(row[i : i + len(words)] == words for i in range(len(row)))
+        doubt = re.search(
+            r"\bor\b|\bnot\b(?!.*\bbut\b.*" + re.escape(gold) + r")|n't|\?", line, re.I
+        )
+        listed = line.count(",") > 1 and "," not in gold
+        found += 9 if hits and (doubt or listed) else hits
+    others = [t for t in choices.values() if t != gold and t not in gold and t in text]
+    return _said(found == 1 and not others)
 
 
 _STATES = re.compile(r"answer|option|choose|pick|correct|boxed|therefore", re.I)
@@ -284,6 +311,7 @@ READERS: Mapping[str, Callable[[Case], str]] = {
     "math": by_math_verify,
     "numeric": by_math_verify,
     "exact": by_last_line,
+    "contains": by_counting,
     "choice": by_tokens,
     "puzzle": by_constraints,
     "quantity": by_base_units,

@@ -117,7 +117,7 @@ def test_what_is_read_off_a_template(name):
     assert found.bos == (name in ("gemma-2", "gemma-3", "deepseek-r1", "smollm2")) or (
         found.bos and name.startswith("llama")
     )
-    assert found.inside_thought == (name == "deepseek-r1")
+    assert found.thought == ("<think>" if name == "deepseek-r1" else "")
 
 
 def test_the_end_of_a_turn_is_often_not_the_tokenizers_eos():

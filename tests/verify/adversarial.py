@@ -210,7 +210,7 @@ EXACT = [
     ("Paris", "Final answer: Paris", "+"),
     ("Paris", "Answer: Paris\n", "+"),
     ("Paris", "Long ago it was built.\nAnswer: **Paris**", "+"),
-    ("Paris", "I like Paris more than Rome", "-"),
+    ("Paris", "I like Paris more than Rome", "-+"),
     ("Paris", "Paris or Rome", "-"),
     ("Paris", "Not Paris", "-"),
     ("Paris", "The city is Paris.", "-+"),

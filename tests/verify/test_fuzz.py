@@ -1,138 +1,67 @@
-"""What no model means to write: no exception, one verdict, and soon."""
+"""Whatever a model may write, no verifier raises or changes its mind."""
 
 from __future__ import annotations
 
 import json
-import time
-from random import Random
 
 import pytest
 
 from phi_kit import verify
+from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.verify import matching, math
+from phi_kit.verify import judge
 
-from . import adversarial, made, spellings
-
-SECONDS = 1.0  # of processor time for one verdict, without a worker
+N = [500, pytest.param(10_000, marks=pytest.mark.slow)]
 PIECES = (
-    *(
-        "\\boxed{",
-        "}",
-        "{",
-        "\\frac",
-        "\\frac{1}{",
-        "\\sqrt",
-        "^",
-        "_",
-        "$",
-        "$$",
-        "\\(",
-    ),
-    *("\\begin{pmatrix}", "\\end{pmatrix}", "&", "\\\\", "\\left(", "\\cup", "\\infty"),
-    *("####", "Answer:", "The answer is", "<think>", "</think>", "<answer>", "or", "="),
-    *("10^{10^{10}}", "9" * 400, "1e999", "e", "!", "%", "½", "²", "₈", "−", "\u202f"),
-    *(
-        "\ud800",
-        "\udfff",
-        "\0",
-        "\u200f",
-        "٣",
-        "五",
-        "万",
-        "입니다",
-        "✅",
-        "ﬁ",
-        "\n",
-        "\t",
-    ),
-    *("(" * 60, "[" * 30, "1," * 80, "-" * 50, "x" * 500, " " * 300, "\\," * 40),
+    *("\\boxed{", "}", "{", "$", "$$", "\\(", "\\frac{1}{0}", "\\text{", "**", "```"),
+    *("<think>", "</think>", "<reasoning>", "[THINK]", "◁/think▷", "<|channel|>final"),
+    *("<|channel|>analysis<|message|>", "<|end|>", "<answer>", "</answer>", "<", ">"),
+    *("Answer:", "the answer is", "### Final Answer\n", "####", "答案是", "정답은"),
+    *('{"answer": "', '"}', "{'answer':", "\n", "\n\n", " ", "\t", "\r\n", "\0"),
+    *("\ud800", "yes", "no", "Yes.", "No, ", "true", "A", "B", "(C)", "D.", "or", "a"),
+    *("not", "and", "[16]", "Ответ:"),
+    *("Rome", "Paris", "Option B is correct.", "I can't help with that.", "I'm sorry"),
+    *("5", "-3", "1/2", "1e400", "9" * 300, "²", "½", "٣", "12 m/s", "+", "="),
+    *("%", "?"),
+    *("\u202e", "\u200b", "é", "e\u0301", "😀", "。", "，", "Ⅳ", "\\", "_", "^", "''"),
+    *("def f(x):\n    return x", "print(1)", "[U, D, L]", "1 2\n3 4", "Move disk 1"),
+)  # fmt: skip
+GOLDS = ("B", "5", "yes", "Rome", "x + 1", "12 m/s", "refuse", "print(1)", "", "…", "2")
+EXTRAS = (
+    {},
+    {"choices": ["Paris", "Rome", "Berlin", "a car"]},
+    {"choices": {"1": "5", "2": "no", "3": None}},
+    {"choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answer_is": "index0"},
+    {"should_refuse": True},
+    {"tolerance": 0.01, "unit": "m/s"},
 )
-LETTERS = "\\{}$()[]<>+-*/^_=.,:;#?!'\"abcxyzieπ0123456789 \n"
 
 
-def corpus(name: str) -> list[tuple[str, str, str]]:
-    """Rows that mean something, to be broken."""
-    rows = [(g, x, r) for g, x, r, _ in made.pairs(name, 300, seed=5)]
-    if name != "quantity":
-        table = [row for rows in spellings.MATH.values() for row in rows]
-        table += [*adversarial.MATH, *spellings.NUMERIC]
-        rows += [(gold, "{}", response) for gold, response, _ in table]
-    return rows
+def responses(n):
+    for number in range(n):
+        draw = rng(7, "fuzz", number)
+        size = int(draw.integers(0, 24))
+        picks = draw.integers(0, len(PIECES), size)
+        text = "".join(PIECES[i] for i in picks)
+        yield number, text if draw.random() < 0.9 else text * 20
 
 
-def broken(draw: Random, text: str) -> str:
-    """A text after a few accidents."""
-    for _ in range(draw.randrange(1, 5)):
-        a, b = sorted(draw.randrange(len(text) + 1) for _ in range(2))
-        piece = draw.choice(PIECES) if draw.random() < 0.5 else _noise(draw)
-        how = draw.randrange(6)
-        if how == 0:
-            text = text[:a]
-        elif how == 1:
-            text = text[:a] + text[b:]
-        elif how == 2:
-            text = text[:a] + piece + text[a:]
-        elif how == 3:
-            text = text[:a] + text[a:b] * draw.randrange(2, 6) + text[b:]
-        elif how == 4:
-            text = text[:a] + text[a:b][::-1] + text[b:]
-        else:
-            text = piece + text
-    return text[:5000]
-
-
-def _noise(draw: Random) -> str:
-    if draw.random() < 0.3:
-        return "".join(chr(draw.randrange(0x110000)) for _ in range(draw.randrange(9)))
-    return "".join(draw.choice(LETTERS) for _ in range(draw.randrange(1, 12)))
-
-
-def check_all(name: str, n: int, *, seconds: float) -> None:
-    """Every fuzzed row gets a verdict, twice the same, in the time allowed."""
-    draw, rows, check = Random(n), corpus(name), verify.get(name)
-    for _ in range(n):
-        gold, extra, response = draw.choice(rows)
-        response = broken(draw, response)
-        gold = broken(draw, gold) if draw.random() < 0.1 else gold
-        extra = extra if json.loads(extra) else "{}"
-        began = time.process_time()
-        verdict = check(Seed("fuzz", "?", gold, extra=extra), response)
-        took = time.process_time() - began
-        assert took < seconds, (gold, response, took)
-        assert verdict.value in ("right", "wrong", "unknown")
-        math.read_gold.cache_clear()
-        math.parse.cache_clear()
-        again = check(Seed("fuzz", "?", gold, extra=extra), response)
-        assert again == verdict, (gold, response)
-
-
-@pytest.mark.parametrize("n", [500, pytest.param(10_000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["numeric", "math", "quantity"])
-def test_fuzzed_responses(name, n, monkeypatch):
-    monkeypatch.setattr(math, "_leaf", lambda gold, answer: matching.OTHER)
-    check_all(name, n, seconds=SECONDS)
-
-
-@pytest.mark.slow
-def test_fuzzed_responses_with_workers():
-    check_all("math", 1000, seconds=SECONDS)
-
-
-@pytest.mark.parametrize("name", ["numeric", "math", "quantity"])
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("9" * 60_000, "10**" * 15_000, "(" * 60_000, "1,2" * 20_000, "$" * 60_000),
-        *("\\frac{1}{" * 7000, "\\boxed{" * 8000, "5 or " * 12_000, "x^{" * 15_000),
-        *(" " * 60_000 + "5", "1 000 " * 10_000, "a_1 " * 15_000, "- " * 30_000 + "5"),
-        *("answer is " * 6000, "**" * 30_000, "5 cm/" * 12_000, "<|x|>" * 12_000),
-    ],
-    ids=lambda text: text[:8].strip(),
-)
-def test_a_model_that_runs_wild_costs_no_time(name, text):
-    began = time.process_time()
-    for gold in ("5", "12 m", "(1, 2)"):
-        verdict = verify.get(name)(Seed("fuzz", "?", gold), text)
-        assert verdict.value in ("right", "wrong", "unknown")
-    assert time.process_time() - began < 6
+@pytest.mark.parametrize("n", N)
+@pytest.mark.parametrize("name", verify.names())
+def test_every_verifier_has_one_verdict_for_anything(name, n):
+    if name == "judge":
+        replies = ("", "{}", '{"met": {"agrees": true, "commits": true}}', "<think>{")
+        verifier = judge.Judge(
+            lambda prompt: replies[len(prompt) % 4], judge.Rubric(anchors=())
+        )
+    else:
+        verifier = verify.get(name)
+    # A sandbox for each response that is a program: what it says it prints is cheap.
+    golds = ("5", "", "…") if name == "code" else GOLDS
+    for number, text in responses(n):
+        gold, extra = golds[number % len(golds)], EXTRAS[number % len(EXTRAS)]
+        seed = Seed("fuzz", "What?", gold, extra=json.dumps(extra))
+        first, second = verifier(seed, text), verifier(seed, text)
+        assert first == second, (gold, extra, text)
+        assert {first.value, first.lenient} <= {"right", "wrong", "unknown"}
+        assert isinstance(first.extracted, str)

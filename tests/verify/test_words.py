@@ -24,7 +24,7 @@ from phi_kit.verify import choice, exact
         ("Yes", "<think>yes</think>no", "wrong"),
         ("Yes", "<think>no</think>yes", "right"),
         ("Yes", "Yes or something else", "wrong"),
-        ("No", "Is it yes or no? No.", "wrong"),
+        ("No", "Is it yes or no? No.", "right"),
         ("maybe", "maybe", "unknown"),
     ],
 )
