@@ -114,6 +114,8 @@ def test_exact(n):
     for thought, form, gold, which in itertools.islice(
         draws("exact", THOUGHTS, EXACTLY, GOLDS, range(6)), n
     ):
+        if "'" in gold and "'{}'" in form:
+            continue  # nobody can tell where that text ends
         others = [NEAR[gold]] if gold in NEAR else list(near.texts(gold))
         right = thought.format(form.format(gold))
         wrong = thought.format(form.format(others[which % len(others)]))
