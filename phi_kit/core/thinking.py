@@ -66,6 +66,8 @@ _ENDED = re.compile(
 # What some models put around the answer after a thought.
 _WRAPPED = re.compile(r"(?is)\A<(response|output|solution|final)>(.*?)(?:</\1>)?\s*\Z")
 _FENCE = re.compile(r"^(```+|~~~+)[^\n`]*\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+# How every tag begins: sooner told than searched. `<<3 + 4 = 7>>` is none.
+_BEGINS = re.compile(r"[<\[◁]\s?[^\d\s<]")
 _QUOTES = "`'\"’”»"
 
 Kind = Literal["open", "close", "final", "end"]
@@ -143,7 +145,7 @@ def _quoted(text: str, match: re.Match[str]) -> bool:
 
 def tags(text: str) -> list[Tag]:
     """The tags of a text, in order, without those that are only quoted."""
-    if not ("<" in text or "[" in text or "◁" in text or _own):
+    if not (_BEGINS.search(text) or _own):
         return []
     found = [m for m in _pattern().finditer(text) if not _quoted(text, m)]
     fences = [

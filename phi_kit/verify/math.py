@@ -227,8 +227,9 @@ def _anywhere(gold: Value, text: str, *, read: str) -> bool:
     What was read with its type and found wanting is not read again.
     """
     if isinstance(gold, Number):
-        said = [one.text for one in numeric.anywhere(text)]
-        pieces = [*marks.everywhere(text), *said]
+        marked = marks.everywhere(text)
+        said = [one.text for one in numeric.anywhere(text, marked)]
+        pieces = dict.fromkeys([*marked, *said])
         return any(_number_in(gold, p) for p in pieces if not read or p not in read)
     text = text.replace(read, " ") if read else text
     pieces = [*marks.everywhere(text), *_inline(text), marks.last_sentence(text)]

@@ -134,9 +134,14 @@ def _worded(text: str) -> Said | None:
     return Said(said[-1], Fraction(said[-1]), 0, len(text))
 
 
-def anywhere(text: str) -> list[Said]:
-    """Every number of a visible response that a lenient reader could take."""
-    pieces = [said(piece, marked=True) for piece in marks.everywhere(text)]
+def anywhere(text: str, marked: list[str]) -> list[Said]:
+    """Every number of a visible response that a lenient reader could take.
+
+    Args:
+        text: the response.
+        marked: what `marks.everywhere` found in it.
+    """
+    pieces = [said(piece, marked=True) for piece in marked]
     pieces += [boxed(box) for box in marks.boxes(text)]
     pieces += [said(text)]
     last = prose.numbers(prose.spelled(marks.last_sentence(text)[-_READ:]))[-1:]
@@ -157,7 +162,8 @@ def verify(seed: Seed, response: str) -> Verdict:
         return compare(gold, value, shown=shown)
     if value is not None and _near(gold, value, near):
         return Verdict("right", "within the tolerance", shown)
-    fits = any(_near(gold, other.value, near) for other in anywhere(text))
+    others = anywhere(text, marks.everywhere(text))
+    fits = any(_near(gold, other.value, near) for other in others)
     lenient: Value = "right" if fits else "wrong"
     return compare(gold, value, shown=shown, lenient=lenient)
 
