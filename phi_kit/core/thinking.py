@@ -58,9 +58,9 @@ _BARE = re.compile(
 )
 # Signs of an ended turn that a server left in the text.
 _ENDED = re.compile(
-    r"(?:\s*(?:<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text|"
+    r"(?:(?:<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text|"
     r"END_RESPONSE|END_OF_TURN_TOKEN|end_of_solution|end_of_answer)\|>|</s>|<eos>|"
-    r"<end_of_turn>|<turn\|>|<｜end▁of▁sentence｜>|\[END FINAL RESPONSE\]))+\s*\Z",
+    r"<end_of_turn>|<turn\|>|<｜end▁of▁sentence｜>|\[END FINAL RESPONSE\])\s*)+\Z",
     re.IGNORECASE,
 )
 # What some models put around the answer after a thought.
@@ -170,7 +170,9 @@ def visible(response: str) -> str:
     A thought that never closes hides the rest. A closing tag alone (the chat
     template opened the thought) hides all that stands before it.
     """
-    text = _ENDED.sub("", response)
+    text = response.strip()
+    if text.endswith((">", "]")):
+        text = _ENDED.sub("", text).rstrip()
     if bare := _BARE.match(text):
         return text[bare.end() :].strip()
     kept: list[str] = []
