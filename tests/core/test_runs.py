@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from toy_steps import Next, Toy
 
+from phi_kit.core import thinking
 from phi_kit.core.errors import RunError
 from phi_kit.core.flow import Flow
 from phi_kit.core.run_folder import MANIFEST
@@ -236,3 +237,11 @@ def test_writing_where_one_may_not_is_one_clear_message(tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "file" / "runs"))
     with pytest.raises(RunError, match="cannot write here"):
         finish()
+
+
+def test_a_studys_own_thinking_tags_hold_while_its_step_runs():
+    params = Toy(thinking_tags=["<mull>", "</mull>"])
+    with open_run(params) as run:
+        run.save_rows(pd.DataFrame({"n": [1]}))
+        assert thinking.visible("<mull>17</mull>18") == "18"
+    assert thinking.visible("<mull>17</mull>18") == "<mull>17</mull>18"
