@@ -58,14 +58,16 @@ _BARE = re.compile(
 )
 # Signs of an ended turn that a server left in the text.
 _ENDED = re.compile(
-    r"(?:\s*(?:<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text|"
+    r"(?:(?:<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text|"
     r"END_RESPONSE|END_OF_TURN_TOKEN|end_of_solution|end_of_answer)\|>|</s>|<eos>|"
-    r"<end_of_turn>|<turn\|>|<｜end▁of▁sentence｜>|\[END FINAL RESPONSE\]))+\s*\Z",
+    r"<end_of_turn>|<turn\|>|<｜end▁of▁sentence｜>|\[END FINAL RESPONSE\])\s*)+\Z",
     re.IGNORECASE,
 )
 # What some models put around the answer after a thought.
 _WRAPPED = re.compile(r"(?is)\A<(response|output|solution|final)>(.*?)(?:</\1>)?\s*\Z")
 _FENCE = re.compile(r"^(```+|~~~+)[^\n`]*\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+# How every tag begins: sooner told than searched. `<<3 + 4 = 7>>` is none.
+_BEGINS = re.compile(r"[<\[◁]\s?[^\d\s<]")
 _QUOTES = "`'\"’”»"
 
 Kind = Literal["open", "close", "final", "end"]
@@ -143,7 +145,7 @@ def _quoted(text: str, match: re.Match[str]) -> bool:
 
 def tags(text: str) -> list[Tag]:
     """The tags of a text, in order, without those that are only quoted."""
-    if not ("<" in text or "[" in text or "◁" in text or _own):
+    if not (_BEGINS.search(text) or _own):
         return []
     found = [m for m in _pattern().finditer(text) if not _quoted(text, m)]
     fences = [
@@ -168,7 +170,9 @@ def visible(response: str) -> str:
     A thought that never closes hides the rest. A closing tag alone (the chat
     template opened the thought) hides all that stands before it.
     """
-    text = _ENDED.sub("", response)
+    text = response.strip()
+    if text.endswith((">", "]")):
+        text = _ENDED.sub("", text).rstrip()
     if bare := _BARE.match(text):
         return text[bare.end() :].strip()
     kept: list[str] = []

@@ -21,7 +21,7 @@ _TOKEN = re.compile(
     r"\s*(?:(\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d{1,3})?|\.\d+)"
     r"|(\\frac|\\sqrt|\\times|\\cdot|\\pm|\*|[-+/^!(){}\[\]]))"
 )
-_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _SPACED = re.compile(r"[-+]?\d{1,3}(?: \d{3})+(?:\.\d+)?")
 _MIXED = re.compile(r"([-+]?)(\d+)(?:\s+|\s*(?=\\frac))(\d+/\d+|\\frac\{\d+\}\{\d+\})")
 _PLAIN = re.compile(r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)")

@@ -94,6 +94,22 @@ DENIED = rf"{CALLED}[ \t]*(?:{_words(_NOTS)}|(?<!\w)(?:n'|n’)|{_CLOSE_NOTS})"
 # A denial that a piece begins with; `no` alone may be the answer itself.
 _NOT_THAT = "not|nicht|não|niet|inte|ikke|bukan|không|не|δεν|לא|ليس|ليست"
 NOT = rf"(?:{_words(_NOT_THAT)}|{_CLOSE_NOTS})"
+# The names that a text of ASCII letters may hold; none that holds another.
+_ASCII = [w for words, _ in _SPACED for w in words.split("|") if w.isascii()]
+_PLAIN_NAMES = [w for w in _ASCII if not any(o in w for o in _ASCII if o != w)]
+
+
+def named(text: str) -> bool:
+    """Whether a text may hold a name of the answer: sooner told than searched."""
+    if not text.isascii():
+        return True
+    text = text.lower()
+    for name in _PLAIN_NAMES:  # noqa: SIM110 - asked of every response, twice
+        if name in text:
+            return True
+    return False
+
+
 # What a language puts behind the answer to end the sentence.
 TAIL = (
     r"\s*(?:입니다|이다|이에요|예요|です|である|だ|है|हैं|होगा|হবে|است|ہے|"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .languages import CALLED, DENIED, LEADS, NOT, STATED, TAIL
+from .languages import CALLED, DENIED, LEADS, NOT, STATED, TAIL, named
 
 _BOX = re.compile(r"\\(?:f?boxed|fbox|framebox)\s*(\{|[^\s{}\\$]+)")
 _TAG = re.compile(
@@ -63,6 +63,7 @@ _KINDS = {
     "tag": _TAG, "json": _JSON, "hashes": _HASHES, "letter": _LETTER_A,
     "line": _LINE, "heading": _HEADING, "is": _IS,
 }  # fmt: skip
+_CALLED = ("line", "heading", "is")  # those that need the answer's name
 _LEAD = re.compile(LEADS, re.IGNORECASE)
 _DEEP = 20
 # A full stop ends a sentence only before a space: `3.5` holds none.
@@ -180,8 +181,11 @@ def found(text: str, *, letter_a: bool = False) -> list[Mark]:
         letter_a: whether a line `A: 26` is a mark (never where A is a choice).
     """
     marks = [Mark("box", at, inside) for at, _, inside in _boxed(text)]
+    called = named(text)
     for kind, pattern in _KINDS.items():
         if kind == "letter" and not letter_a:
+            continue
+        if kind in _CALLED and not called:
             continue
         for match in pattern.finditer(text):
             piece = _piece(kind, match, text)
@@ -189,7 +193,7 @@ def found(text: str, *, letter_a: bool = False) -> list[Mark]:
             if piece and not cut_off(piece):
                 marks.append(Mark(kind, match.start(), piece))
     said = [mark for mark in marks if mark.kind == "is"]
-    for match in _DENIED.finditer(text):
+    for match in _DENIED.finditer(text) if called else ():
         said.append(Mark("is", match.start(), f"not {match[1].strip()}"))
     said.sort(key=lambda mark: mark.begin)
     return [mark for mark in marks if mark.kind != "is"] + said

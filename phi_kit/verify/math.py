@@ -16,11 +16,12 @@ from functools import lru_cache
 
 from phi_kit.data.records import Seed, is_sentinel
 
-from . import exact, marks, numeric
-from .base import NO_ANSWER, NO_GOLD, Case, Verdict, visible
-from .matching import EQUAL, OTHER, Match, match
+from . import exact, marks, numeric, prose
+from .answers import Bag, Formula, Number, Value, Words
+from .base import NO_ANSWER, NO_GOLD, Case, Verdict
+from .matching import EQUAL, OTHER, Match, decimal, match
 from .matching import numbers as same_number
-from .typed import Formula, Number, Value, Words, parse
+from .typed import parse
 from .workers import SECONDS, pool
 
 _INLINE = re.compile(
@@ -29,10 +30,18 @@ _INLINE = re.compile(
 _TAIL = re.compile(
     r".*(?:\b(?:is|are|be|equals?|get|gives|obtain|have)\b:?|[:=])\s*(\S.*)", re.DOTALL
 )
-_CLAUSE = re.compile(r"(?<=[\w)}$%])(?:\.\s|,\s(?=(?:because|since|as|so|which)\b))")
+_CLAUSE = re.compile(
+    r"(?<=[\w)}\]$%])(?:\.(?:\s|$)|,\s(?=(?:because|since|as|so|which)\b))"
+)
 _WORD = re.compile(r"(?<![\\a-zA-Z])(?!and\b|or\b)[a-zA-Z]{2,}")
 # Work written out, such as `1.2 x 11 = 17`: its last number is what it says.
 _WORK = re.compile(r"(?:[-\d\s.,:()+*/=]|(?<=[\d) ])x(?=\s*[\d.(])|\\times|\\cdot)*")
+# What a chat template leaves at the end of a response.
+_TURN = re.compile(r"<\|\w+\|>\s*(?:user|assistant)?\s*$")
+_BOXED_NAME = r"([a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*\\f?boxed\s*\{\s*"
+_DASHED = re.compile(r"\d+(?:[-–]\d+){1,2}|\d{1,4}/\d{1,2}/\d{1,4}")
+_PERCENT = re.compile(r"\s*\\?(?:%|per ?cent|pct)")
+_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])")
 _LONG = 400  # characters; a longer piece is no answer
 _TRIES = 6  # places a lenient reader looks at for a formula
 
@@ -43,12 +52,12 @@ def verify(seed: Seed, response: str) -> Verdict:
     Raises:
         RunError: a formula must be compared and math-verify is missing.
     """
-    gold = parse(seed.answer)
+    gold = read_gold(seed.answer)
     if gold is None or is_sentinel(seed.answer):
         return Verdict("unknown", NO_GOLD)
     if isinstance(gold, Words):
         return exact.verify(seed, response)
-    text = visible(response)
+    text = _TURN.sub("", prose.seen(response)).strip()
     shown, found = _strict(gold, text)
     outcome = match(gold, found, _leaf) if found else Match("wrong", NO_ANSWER)
     lenient = outcome.lenient
@@ -57,27 +66,87 @@ def verify(seed: Seed, response: str) -> Verdict:
     return Verdict(outcome.value, outcome.reason, shown, lenient)
 
 
+def _read(gold: Value, text: str) -> Value | None:
+    """A short piece by its type; `abc` is a product where the gold is `a*b*c`."""
+    value = parse(text) if len(text) <= _LONG else None
+    if isinstance(value, Words) and isinstance(gold, Formula):
+        letters = set(_LETTERS.findall(gold.text))
+        said = re.sub(r"\\[a-zA-Z]+", "", value.text)
+        if letters and set(re.findall(r"[^\W\d_]", said)) <= letters:
+            return Formula(value.text)
+    return value
+
+
+@lru_cache(maxsize=4096)
+def read_gold(answer: str) -> Value | None:
+    """A gold answer; of a whole solution what it boxes, or states at its end."""
+    if "boxed" in answer and (boxes := marks.together(answer)):
+        return _joined(answer, boxes)[1]
+    if "boxed{" in answer and marks.together(f"{answer}}}"):
+        return read_gold(f"{answer}}}")  # only its last brace was lost
+    if _DASHED.fullmatch(answer.strip()):
+        return Words(answer.strip())  # a date, a score: nobody takes 4 from 3
+    value = parse(answer)
+    long = len(answer) > _LONG or "\n" in answer
+    if isinstance(value, Words) and long and (pieces := marks.marked(answer)):
+        return _piece(Formula(""), pieces[-1])[1] or value
+    return value
+
+
 def _strict(gold: Value, text: str) -> tuple[str, Value | None]:
     """What the response itself presents as its answer, as text and typed."""
-    if found := marks.marked(text, letter_a=True):
-        return _piece(gold, found[-1])
-    if len(text) <= _LONG and "\n" not in text:
-        value = parse(text)
+    if "box" in text and (boxes := marks.together(text)):
+        if (later := _later(gold, text))[1] is not None:
+            return later
+        return _joined(text, boxes) if len(boxes) > 1 else _piece(gold, boxes[0])
+    if pieces := marks.marked(text, letter_a=True):
+        return _piece(gold, pieces[-1])
+    whole = text.replace("\n", " ") if r"\begin" in text else text
+    if len(whole) <= _LONG and "\n" not in whole:
+        value = _read(gold, whole)
         if value and not isinstance(value, Words) and _only(gold, value):
-            return text, value
+            return whole, value
     if isinstance(gold, Number):
-        said = numeric.said(text)
-        return said, parse(said) if said else None
-    return _ending(marks.last_sentence(text))
+        return _number(gold, text, marked=False)
+    return _closing(text) or _ending(marks.last_sentence(text))
+
+
+def _later(gold: Value, text: str) -> tuple[str, Value | None]:
+    """What a response calls its final answer after its last box."""
+    at = text.lower().rfind("final answer")
+    if at < 0 or text.rfind("boxed{") > at:
+        return "", None
+    pieces = marks.marked(text[at:])
+    shown, value = _piece(gold, pieces[-1]) if pieces else ("", None)
+    return ("", None) if isinstance(value, Words) else (shown, value)
+
+
+def _joined(text: str, boxes: list[str]) -> tuple[str, Value | None]:
+    r"""Boxes that state one answer together: `$x=\boxed{1}$, $y=\boxed{2}$`."""
+    if len(boxes) == 1:
+        return boxes[0], parse(boxes[0])
+    named = []
+    for box in boxes:
+        name = re.search(_BOXED_NAME + re.escape(box), text)
+        named.append(f"{name[1]}={box}" if name and "=" not in box else box)
+    shown = "; ".join(named)
+    value = parse(shown)
+    return (shown, value) if isinstance(value, Bag) else (boxes[-1], parse(boxes[-1]))
 
 
 def _only(gold: Value, value: Value) -> bool:
     """Whether a whole response is an answer; `GCD of 6 and 9 is 3` is a sentence."""
-    if not isinstance(gold, Number) or isinstance(value, Number):
+    if not isinstance(gold, Number):
+        return not _WORDY.search(value.text)
+    if isinstance(value, Number):
         return True
     if _WORD.search(value.text) or "boxed" in value.text:
         return False
     return not _work(gold, value)
+
+
+# A sentence with a formula in it, read as one formula.
+_WORDY = re.compile(r"(?<![\\a-zA-Z])(?:[Tt]he|is|are|of|we|find|that|so)\b")
 
 
 def _work(gold: Value, value: Value) -> bool:
@@ -88,17 +157,53 @@ def _work(gold: Value, value: Value) -> bool:
 
 def _piece(gold: Value, piece: str) -> tuple[str, Value | None]:
     """A marked piece: as a whole, or the part before its explanation."""
-    if len(piece) <= _LONG:
+    if len(piece) <= _LONG or isinstance(gold, Number):
         for part in dict.fromkeys((piece, _CLAUSE.split(piece)[0])):
-            value = parse(part)
-            if value and not isinstance(value, Words) and not _work(gold, value):
+            value = _read(gold, part)
+            if value is None or isinstance(value, Words) or _work(gold, value):
+                continue
+            if _only(gold, value):
                 return part, value
-    if inline := _inline(piece):
-        return inline[0], parse(inline[0])
-    if isinstance(gold, Number):
-        said = numeric.said(piece, marked=True)
-        return said, parse(said) if said else None
-    return _ending(piece)
+    if isinstance(gold, Number) and (found := _number(gold, piece, marked=True))[1]:
+        return found
+    inline = _inline(piece)
+    if not inline:
+        return ("", None) if isinstance(gold, Number) else _ending(piece)
+    tail = _TAIL.match(_CLAUSE.split(piece)[0])
+    last = _inline(tail[1]) if tail else []
+    shown = (last or inline)[0]
+    return shown, parse(shown)
+
+
+def _number(gold: Number, text: str, *, marked: bool) -> tuple[str, Value | None]:
+    """The number that prose says, with its unit; also one with a decimal comma."""
+    if one := numeric.said(text, marked=marked):
+        if gold.unit or _PERCENT.match(one.tail):
+            words = one.tail.split(" ")
+            for count in range(len(words), 0, -1):
+                value = parse(one.text + " ".join(words[:count]))
+                if isinstance(value, Number) and (value.unit or value.percent):
+                    return value.text, value
+        return one.text, parse(one.text)
+    if gold.value.denominator == 1:
+        return "", None
+    place = text[:_LONG] if marked else marks.last_sentence(text)[-_LONG:]
+    items = prose.numbers(prose.spelled(place))
+    value = parse(items[-1].text) if items and "," in items[-1].text else None
+    if value and decimal(value) is not None:
+        return items[-1].text, value
+    return "", None
+
+
+def _closing(text: str) -> tuple[str, Value | None] | None:
+    """The formula that a response closes with, also one of several lines."""
+    text = text[-3 * _LONG :]
+    last = next(reversed(list(_INLINE.finditer(text))), None)
+    if last is None or text[last.end() :].strip(" .。*_\n"):
+        return None
+    shown = next(filter(None, last.groups())).replace("\n", " ").strip()
+    value = parse(shown)
+    return None if value is None or isinstance(value, Words) else (shown, value)
 
 
 def _ending(sentence: str) -> tuple[str, Value | None]:
@@ -122,7 +227,9 @@ def _anywhere(gold: Value, text: str, *, read: str) -> bool:
     What was read with its type and found wanting is not read again.
     """
     if isinstance(gold, Number):
-        pieces = [*marks.everywhere(text), numeric.said(text)]
+        marked = marks.everywhere(text)
+        said = [one.text for one in numeric.anywhere(text, marked)]
+        pieces = dict.fromkeys([*marked, *said])
         return any(_number_in(gold, p) for p in pieces if not read or p not in read)
     text = text.replace(read, " ") if read else text
     pieces = [*marks.everywhere(text), *_inline(text), marks.last_sentence(text)]
@@ -138,7 +245,8 @@ def _anywhere(gold: Value, text: str, *, read: str) -> bool:
 def _number_in(gold: Number, piece: str) -> bool:
     value = parse(piece) if len(piece) <= _LONG else None
     if value is None or isinstance(value, Words):
-        value = parse(numeric.said(piece, marked=True))
+        one = numeric.said(piece, marked=True)
+        value = parse(one.text) if one else None
     if not isinstance(value, Number):
         return False
     found = same_number(gold, value)

@@ -12,36 +12,18 @@ from fractions import Fraction
 
 from phi_kit.data.records import Seed
 
-from . import marks
-from .base import NO_TOLERANCE, Case, Value, Verdict, compare, tolerance, visible
+from . import marks, prose, units
+from .arith import exact
+from .base import NO_TOLERANCE, Case, Value, Verdict, compare, tolerance
+from .latex import plain
+from .prose import Said
 
-# `7`, `1,234.5`, `.5`, `1e-5`, `3/4`, `1 1/2`
-_PLAIN = r"(?:\d+(?:,\d+)*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3}(?!\d))?"
-_NUMBER = rf"[-+]?(?:\d+[ ]\d+/\d+|{_PLAIN}(?:\s*/\s*\d+)?)"
-_PARTS = re.compile(rf"([-+]?)(?:(\d+) )?({_PLAIN})(?:\s*/\s*(\d+))?")
-_NUMBERS = re.compile(rf"(?<![A-Za-z\d.]){_NUMBER}(?!\d)")
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(?!,)(\.\d+)?")
-_LONGEST = 300  # digits; a model that runs wild writes thousands of them
-
-_BOX = re.compile(r"\\boxed\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
-# What else announces a final answer, strongest first.
-_MARKS = (
-    re.compile(r"####\s*(?=[^\w\n]*\d)(.+)"),
-    re.compile(
-        r"(?:^|\n)[\s*_#>]*(?:final )?answer[\s*_]*(?:is|:|=)[\s*_]*(.+)", re.IGNORECASE
-    ),
-    re.compile(r"\banswer(?: to [^.\n]{1,60}?)? is:?\s*(.+)", re.IGNORECASE),
-)
 # A marked answer ends where its reasons begin.
-_CLAUSE = re.compile(r"[;(]|[,.](?:\s|$)|\b(?:because|since)\b", re.IGNORECASE)
-_HEDGE = re.compile(rf"\W*(?:not\b|{_NUMBER}\W*\b(?:or|and/or)\b\W*{_NUMBER})", re.I)
-# `3 + 4` states no number, unless an equals sign or a word comes between; nor
-# does `3 + 4 =` or a response cut off at `12 +`.
-_OPEN_SUM = re.compile(
-    rf"{_NUMBER}[ \t]*(?:(?:\*\*|[-+*×÷^]|/[ \t]*\d+[ \t]*/)[ \t]*{_NUMBER}\W*|"
-    r"(?:[-+×÷^=]|[ \t]\*)\s*)$"
+_CLAUSE = re.compile(
+    r";|(?<!^)\((?=[a-z])|[,.](?:\s|$)|\b(?:because|since)\b", re.IGNORECASE
 )
-_NEAR_END = 120  # characters it is searched in: over thousands it takes for ever
+_READ = 2000  # characters of one line or piece in which its number must stand
+_HEDGE = re.compile(r"\W*not\b", re.IGNORECASE)
 _COUNTS = (
     *("zero", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -49,109 +31,145 @@ _COUNTS = (
 _WORDS = {word: str(value) for value, word in enumerate(_COUNTS)}
 _WORDS |= {"once": "1", "twice": "2", "thrice": "3"}
 # Words that make another number of the one beside them: `twenty-one`.
-_OTHERS = re.compile(r"\b(\w+teen|\w+ty|hundred|thousand|half|minus|negative)\b")
-_LATEX = (
-    (re.compile(r"\s*\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}"), r" \1/\2"),
-    (re.compile(r"(?<=\d)(?:\{,\}|\\[,!;])(?=\d{3})"), ","),
-    (re.compile(r"\\(?:text|mathrm|mathbf)\s*\{([^{}]*)\}"), r" \1 "),
-    (re.compile(r"\\(?:times|cdot)"), "×"),
-    (re.compile(r"([-+]?)\s*\\?\$\s*(?=[\d.])"), r"\1"),  # -$5
-    (re.compile(r"[−–]"), "-"),
-    (re.compile(r"(?<![\w)])-\s+(?=\d+/)"), "-"),  # - \frac{1}{2}
-    # A binary minus written close (`12-7`) is not a sign.
-    (re.compile(r"(?<=\d)[ \t]*-[ \t]*(?=\d)"), " - "),
+_OTHERS = re.compile(
+    r"\b(\w+teen|\w+ty|hundred|thousand|million|billion|dozen|half|minus|negative|or|"
+    r"between|not|point|thirds?|quarters?|\w+fths?)\b"
 )
 
 
 def parse(text: str) -> Fraction | None:
     """The number a short answer is, or `None`."""
-    clean = _plain(text).strip().strip("$*_` ").rstrip("$*_`. %")
-    if len(clean) > _LONGEST or not re.fullmatch(_NUMBER, clean):
+    clean = plain(text).rstrip("% ").lstrip("$ ")
+    clean = re.sub(r"^([-+])\s*\$\s*", r"\1", clean)
+    if len(clean) > prose._LONGEST:
         return None
-    if "," in clean and not _THOUSANDS.fullmatch(clean):
-        return None
-    sign, whole, top, bottom = _PARTS.fullmatch(clean.replace(",", "")).groups()
-    if bottom and not int(bottom):
-        return None
-    value = int(whole or 0) + Fraction(top) / int(bottom or 1)
-    return -value if sign == "-" else value
+    times = 1
+    if word := re.search(r"(?<=\d)\s*(?=[^\W\d_])", clean):
+        times, rest = units.scale(clean[word.end() :])
+        if rest or times == 1:
+            word = None
+    found = exact(clean[: word.start()] if word else clean)
+    return found.value * times if found and found.worked_out else None
 
 
 def final(response: str) -> str:
     """The number a response states as its answer, or an empty text."""
-    text = visible(response)
-    if boxes := _BOX.findall(text):
+    one = found(prose.seen(response))
+    return one.text if one else ""
+
+
+def found(text: str) -> Said | None:
+    """The number that a visible response states as its answer."""
+    if "box" in text and (boxes := marks.together(text)):
         # A box holds the answer and nothing else; of two numbers neither counts.
-        numbers = _NUMBERS.findall(_plain(boxes[-1]))
-        return numbers[-1] if len(numbers) == 1 or "=" in boxes[-1] else ""
-    for mark in _MARKS:
-        if found := mark.findall(text):
-            return said(found[-1], marked=True)
+        return boxed(boxes[-1]) if len(boxes) == 1 else None
+    if pieces := marks.marked(text, letter_a=True):
+        return said(pieces[-1], marked=True)
     return said(text)
 
 
-def said(text: str, *, marked: bool = False) -> str:
-    """The number that a piece of text says, or an empty text.
+def boxed(piece: str) -> Said | None:
+    """The number in a box; of two numbers neither counts."""
+    text = prose.spelled(plain(piece[:_READ]))
+    items = prose.numbers(text)
+    if len(items) == 1 or (items and "=" in text):
+        last = items[-1]
+        return None if last.value is None or last.denied else last
+    return None if items else _worded(text)
+
+
+def said(text: str, *, marked: bool = False) -> Said | None:
+    """The number that a piece of text says.
 
     After a mark the first number answers, up to where its reasons begin; in
     running text the last one does. "5 or 7" and "not 5" answer nothing.
     """
-    text = _plain(text)
-    if not marked:
-        return _stated(text, first=False)
+    if marked:
+        return _marked(text)
+    for line in reversed(text.split("\n")):
+        spelled = prose.spelled(line[-_READ:])
+        items = [one for one in prose.numbers(spelled) if not one.denied]
+        if items:
+            return _only(items[-1], spelled)
+        if one := _worded(spelled):
+            return one
+    return None
+
+
+def _marked(text: str) -> Said | None:
+    text = prose.spelled(text.strip()[:_READ])
     if _HEDGE.match(text):
-        return ""
-    piece = _CLAUSE.split(text.strip(), maxsplit=1)[0]
-    return _stated(piece, first="=" not in piece)
+        return None
+    items = prose.numbers(text)
+    if not items:
+        return _worded(text)
+    cuts = [cut.start() for cut in _CLAUSE.finditer(text, items[0].end)]
+    reasons = prose.REASON.search(text)
+    end = min([*cuts[:1], reasons.start() if reasons else len(text), len(text)])
+    inside = [one for one in items if one.begin < end and not one.denied]
+    if not inside:
+        return None
+    equals = text.rfind("=", 0, end)
+    if equals >= 0:
+        inside = [one for one in inside if one.begin > equals][:1]
+    if len(inside) > 1 and any(one.value is None for one in inside[:2]):
+        return None
+    return _only(inside[0], text) if inside else None
 
 
-def anywhere(response: str) -> list[str]:
-    """Every number that a lenient reader could take for the answer."""
-    text = visible(response)
-    pieces = [said(piece, marked=True) for piece in marks.everywhere(text)]
-    plain = _plain(text)
-    if not _OPEN_SUM.search(plain[-_NEAR_END:]):
-        pieces += _NUMBERS.findall(plain)[-1:]
-    return [piece for piece in pieces if piece]
+def _only(one: Said, text: str) -> Said | None:
+    """The number, unless another is offered beside it: `5 or 7`."""
+    if one.value is None:
+        return None
+    after = text[one.end : one.end + 20]
+    return None if re.match(r"[^.;!?\n\d]{0,12}\b(?:or|and/or)\b\W*\d", after) else one
+
+
+def _worded(text: str) -> Said | None:
+    """A count in words, where a text has no number: `seven`."""
+    words = text.lower()
+    said = [_WORDS[word] for word in re.findall(r"[a-z]+", words) if word in _WORDS]
+    if not said or _OTHERS.search(words):
+        return None
+    return Said(said[-1], Fraction(said[-1]), 0, len(text))
+
+
+def anywhere(text: str, marked: list[str]) -> list[Said]:
+    """Every number of a visible response that a lenient reader could take.
+
+    Args:
+        text: the response.
+        marked: what `marks.everywhere` found in it.
+    """
+    pieces = [said(piece, marked=True) for piece in marked]
+    pieces += [boxed(box) for box in marks.boxes(text)]
+    pieces += [said(text)]
+    last = prose.numbers(prose.spelled(marks.last_sentence(text)[-_READ:]))[-1:]
+    pieces += [one for one in last if one.denied]
+    return [one for one in pieces if one and one.value is not None]
 
 
 def verify(seed: Seed, response: str) -> Verdict:
     """Compare the number a response ends on with the seed's gold answer."""
-    shown = final(response)
-    gold, found = parse(seed.answer), parse(shown)
+    text = prose.seen(response)
+    one = found(text)
+    shown, value = (one.text, one.value) if one else ("", None)
+    gold = parse(seed.answer)
     near = tolerance(seed.facts, 0.0) if len(seed.extra) > 2 else 0.0
     if near is None:
         return Verdict("unknown", NO_TOLERANCE, shown)
-    if gold is None or (found is not None and gold == found):
-        return compare(gold, found, shown=shown)
-    if found is not None and _near(gold, found, near):
+    if gold is None or (value is not None and gold == value):
+        return compare(gold, value, shown=shown)
+    if value is not None and _near(gold, value, near):
         return Verdict("right", "within the tolerance", shown)
-    others = [other for other in map(parse, anywhere(response)) if other is not None]
-    fits = any(_near(gold, other, near) for other in others)
+    others = anywhere(text, marks.everywhere(text))
+    fits = any(_near(gold, other.value, near) for other in others)
     lenient: Value = "right" if fits else "wrong"
-    return compare(gold, found, shown=shown, lenient=lenient)
+    return compare(gold, value, shown=shown, lenient=lenient)
 
 
 def _near(gold: Fraction, found: Fraction, share: float) -> bool:
     return abs(gold - found) <= abs(gold) * Fraction(share)
-
-
-def _plain(text: str) -> str:
-    """LaTeX and typography as plain characters."""
-    for pattern, plain in _LATEX:
-        text = pattern.sub(plain, text)
-    return text
-
-
-def _stated(text: str, *, first: bool) -> str:
-    """The first or last number of a text; a count in words where it has none."""
-    if numbers := _NUMBERS.findall(text):
-        return (
-            "" if _OPEN_SUM.search(text[-_NEAR_END:]) else numbers[0 if first else -1]
-        )
-    words = text.lower()
-    said = [_WORDS[word] for word in re.findall(r"[a-z]+", words) if word in _WORDS]
-    return said[-1] if said and not _OTHERS.search(words) else ""
 
 
 CASES = (

@@ -59,4 +59,4 @@ def test_verify_vs_math_verify(record):
         f"the labels: {agree['ours']} against {agree['theirs']}",
     )
     assert agree["ours"] == len(rows)
-    assert figure >= 2
+    assert figure >= 4
