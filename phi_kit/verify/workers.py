@@ -30,7 +30,7 @@ from phi_kit.core.errors import RunError
 # The kit's own choice: formulas of exams take milliseconds.
 SECONDS = 1.0
 _START_SECONDS = 120  # imports on a busy machine
-_STRETCH = 3  # a worker that got no processor may take this many limits
+_STRETCH = 10  # a worker that got no processor may take this many limits
 _BYTES = 4 << 30
 
 _CODE = """\
