@@ -46,8 +46,10 @@ def match(gold: Value, found: Value, leaf: Leaf) -> Match:
     """Compare two answers by their types, both directions treated alike."""
     if squeezed(gold.text) == squeezed(found.text):
         return EQUAL
-    if decimal(gold) is not None and decimal(gold) == decimal(found):
-        return EQUAL
+    if isinstance(gold, Bag) != isinstance(found, Bag):
+        one = decimal(gold)
+        if one is not None and one == decimal(found):
+            return EQUAL
     if (named := _named(gold, found, leaf)) is not None:
         return named
     if isinstance(gold, Equation) or isinstance(found, Equation):
@@ -75,7 +77,8 @@ def decimal(value: Value) -> Fraction | None:
     Three digits behind the comma are thousands, unless a zero stands before it.
     """
     if isinstance(value, Number):
-        return None if value.unit or value.percent else value.value
+        bare = value.worked_out and not value.unit and not value.percent
+        return value.value if bare else None
     if not isinstance(value, Bag) or value.braces or len(value.items) != 2:
         return None
     found = _COMMA.match(value.text)
