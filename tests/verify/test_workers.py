@@ -33,8 +33,8 @@ def test_an_endless_power_costs_about_a_second(pool):
     said = pool.ask({"gold": "5", "answer": "10^{10^{10}}"})
     assert said.late
     assert said.stage == "answer"
-    # One second of processor time; a busy machine gives it over at most three.
-    assert 0.5 < time.monotonic() - began < 4
+    # One second of processor time; a busy machine gives it over at most ten.
+    assert 0.5 < time.monotonic() - began < 12
     # The next check runs.
     assert pool.ask({"gold": "x+1", "answer": "1+x"}).result == "equal"
 
