@@ -16,8 +16,7 @@ from pathlib import Path
 
 from phi_kit.core.errors import disk_errors
 from phi_kit.core.params import EndpointSettings
-
-FILE = "spent.jsonl"
+from phi_kit.core.places import SPENT as FILE
 
 
 @dataclass

@@ -8,7 +8,6 @@ steps that have finished and names the others.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +16,8 @@ from typing import Any
 
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
-from phi_kit.core.params import NAME
-from phi_kit.core.places import runs_root, shown
+from phi_kit.core.names import study_fault
+from phi_kit.core.places import REPORT, runs_root, shown
 from phi_kit.core.runs import RunFolder
 from phi_kit.metrics import published
 from phi_kit.metrics.comparison import NOT_CONSTANT
@@ -67,13 +66,21 @@ class Step:
     folder: RunFolder
 
     @cached_property
+    def _read(self) -> tuple[dict[str, Any], str]:
+        try:
+            return self.folder.manifest, ""
+        except RunError as error:
+            return {}, error.what if self.folder.finished else ""
+
+    @property
     def manifest(self) -> dict[str, Any]:
         """What the step's manifest says; empty if it has not finished."""
-        try:
-            found = self.folder.manifest
-        except RunError:
-            return {}
-        return found if isinstance(found, dict) else {}
+        return self._read[0]
+
+    @property
+    def fault(self) -> str:
+        """Why a step is not shown though it has a manifest."""
+        return self._read[1]
 
     @property
     def number(self) -> int:
@@ -272,7 +279,7 @@ def read(study: str) -> Study:
     """
     root = runs_root() / study
     found = Study(study, root)
-    named = re.fullmatch(NAME, study)
+    named = not study_fault(study)
     if named and root.is_dir() and (found.domains or any(_dirs(root, PER_STUDY))):
         return found
     others = [folder.name for folder in runs_root().glob("*/") if folder.name[0] != "."]
@@ -301,7 +308,7 @@ def write(study: str) -> Path:
         Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
     )
     found = read(study)
-    path = found.root / "report.html"
+    path = found.root / REPORT
     write_atomic(
         path, shape.render(study=found, published=published, verdicts=VERDICTS)
     )

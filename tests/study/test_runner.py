@@ -9,7 +9,7 @@ import pytest
 import toy_study
 
 from phi_kit.core.errors import RunError, StudyError
-from phi_kit.core.runs import RunFolder
+from phi_kit.core.runs import RunFolder, up_to_date
 from phi_kit.study import files, runner, scrub
 
 SECRET = "sk-verysecret-0123"
@@ -174,7 +174,7 @@ def test_an_unreadable_manifest_is_run_again(project):
     finish(project)
     (project / "runs/toy/math/01_pick_domain/manifest.json").write_text("{")
     unit = files.load("toy").units()[0]
-    assert not runner.is_current(unit.params)
+    assert not up_to_date(unit.params)
 
 
 def test_paths_are_scrubbed_only_where_they_are_paths(project, monkeypatch):
