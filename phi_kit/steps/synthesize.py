@@ -19,7 +19,7 @@ from phi_kit import domains
 from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
-from phi_kit.core.runs import StepRun, open_run
+from phi_kit.core.runs import StepRun, once, open_run
 from phi_kit.data import frozen, quarantine
 from phi_kit.data.dedup import judge
 from phi_kit.data.records import Seed, from_frame, to_frame
@@ -92,6 +92,7 @@ def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Made]:
             yield Made(parented, first[seed.id], "self", "own solution")
 
 
+@once
 def run(params: Params) -> StepRun:
     """Make candidates, drop what fails a check, mix, and freeze."""
     with open_run(params) as run:
