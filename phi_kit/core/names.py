@@ -101,8 +101,10 @@ def other_in_place(folder: Path) -> str:
 
 
 def _shape_fault(name: Any) -> str:
-    if not isinstance(name, str) or not name:
-        return "is no name; give letters and digits"
+    if not isinstance(name, str):
+        return "is no text; put it in quotes"
+    if not name:
+        return "is empty; a name has letters and digits"
     if len(name) > LONGEST:
         return f"is {len(name):,} characters long; up to {LONGEST} are a folder's name"
     if not _SHAPE.fullmatch(name):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple, Self, get_args
+from typing import Any, ClassVar, NamedTuple, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,7 @@ from ruamel.yaml import YAMLError
 from . import names, yaml12
 from .address import address, is_endpoint
 from .errors import ModelError, StudyError, did_you_mean
+from .interrupts import tell_in
 from .upstream import require_upstream
 
 NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
@@ -185,6 +186,7 @@ class StepParams(Strict):
             ModelError: the step loads weights and the model is an endpoint.
             RunError: what the step reads has not finished.
         """
+        tell_in(namespace.get("get_ipython", lambda: None)())
         params = cls.given(namespace)
         params.require_weights()
         require_upstream(params)
@@ -264,11 +266,13 @@ class Said(NamedTuple):
         place: where it lies.
         words: what is wrong.
         others: the other fields it is between, beside that one.
+        link: what stands between place and words, which may be one sentence.
     """
 
     place: tuple[int | str, ...]
     words: str
     others: tuple[str, ...] = ()
+    link: str = ": "
 
 
 def in_words(fault: ErrorDetails, params: type[BaseModel]) -> Said:
@@ -299,7 +303,8 @@ def _between(
     message: str,
 ) -> Said:
     """A fault between fields: `band_low should be below band_high`."""
-    words = re.findall(r"\w+", re.sub(r"'[^']*'", "", message))
+    # Neither what is quoted nor what might have been meant is named.
+    words = re.findall(r"\w+", re.sub(r"'[^']*'|; (known|did you).*", "", message))
     named = [word for word in dict.fromkeys(words) if word in fields]
     if not named:
         return Said(place, message)
@@ -309,29 +314,28 @@ def _between(
         for name in named
     }
     listed = "; ".join([f"it is {said[first]}", *(f"{n} is {said[n]}" for n in others)])
-    message = message.removeprefix(f"{first} ")
-    return Said((*place, first), f"{message} ({listed})", tuple(others))
+    rest = message.removeprefix(f"{first} ")
+    link = ": " if rest == message else " "
+    return Said((*place, first), f"{rest} ({listed})", tuple(others), link)
 
 
 def describe(fault: ErrorDetails, params: type[BaseModel]) -> str:
     """One pydantic fault in a reader's words."""
     said = in_words(fault, params)
     path = ".".join(yaml12.shown(str(part)) for part in said.place)
-    return f"{path}: {said.words}" if path else said.words
+    return f"{path}{said.link}{said.words}" if path else said.words
 
 
 def fields_at(params: type[BaseModel], place: Iterable[int | str]) -> dict[str, Any]:
     """The fields known where a fault lies, those of every kind that may stand there."""
     models = [params]
     for part in place:
-        inside = [
-            model.model_fields[part].annotation
-            for model in models
-            if part in model.model_fields
-        ]
+        there = [model.model_fields.get(str(part)) for model in models]
+        kinds = [field.annotation for field in there if field]
         # A list's index, or which kind of a union it is, leads no deeper.
-        if inside:
-            models = [model for one in inside for model in _models(one)]
+        deeper = [model for kind in kinds for model in _models(kind)]
+        if deeper or any(get_origin(kind) is dict for kind in kinds):
+            models = deeper
     return {name: one for model in models for name, one in model.model_fields.items()}
 
 

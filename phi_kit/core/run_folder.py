@@ -37,7 +37,7 @@ class Manifest(_Strict):
     `checksum` is over all the rest. Manifests of earlier versions lack some of it.
     """
 
-    params: dict[str, Any]
+    params: dict[str, Any] = {}
     step: str = ""
     digest: str = ""
     result: dict[str, Any] = {}

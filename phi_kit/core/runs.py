@@ -295,14 +295,14 @@ def _replacing(params: StepParams, target: Path) -> str:
 
 def _stopped(run: StepRun, samples: Tally) -> StoppedError:
     """What an interrupted step keeps, in a sentence."""
-    kept = []
-    if samples.asked and ledger_address():
-        kept.append(f"{samples.asked:,} samples are kept in the ledger")
+    kept, n = [], samples.asked
+    if n:
+        many = f"{n:,} samples are" if n > 1 else "1 sample is"
+        where = "kept in the ledger" if ledger_address() else "lost: there is no ledger"
+        kept.append(f"{many} {where}")
     if run.work.is_dir():
         kept.append("training is kept up to its last checkpoint")
     return StoppedError(
-        f"{run.params.STEP} was stopped; " + (" and ".join(kept) or "nothing is lost"),
-        todo="run the same again: it carries on from there"
-        if kept
-        else "run the same again",
+        f"{run.params.STEP} was stopped; {' and '.join(kept) or 'nothing is lost'}",
+        todo="run the cell again, or the same command: it carries on from there",
     )

@@ -75,7 +75,7 @@ def stale(params: StepParams) -> str:
     """
     folder = RunFolder(home(params))
     try:
-        manifest = folder.manifest
+        manifest, _ = folder.manifest, folder.outcome
         if manifest["replayed"] and not replaying():
             return "a replay wrote it, not a model"
         if not manifest["checksum"]:

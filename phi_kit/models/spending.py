@@ -16,7 +16,9 @@ from pathlib import Path
 
 from phi_kit.core.errors import disk_errors
 from phi_kit.core.params import EndpointSettings
-from phi_kit.core.places import SPENT as FILE
+from phi_kit.core.places import SPENT
+
+FILE = SPENT
 
 
 @dataclass

@@ -58,9 +58,11 @@ class Reader:
         # Sections by (domain, step); the domain "" means every domain.
         self.sections: dict[tuple[str, str], dict[str, Given]] = {}
 
-    def _fault(self, keys: Keys, text: str, *, line: float | None = None) -> None:
+    def _fault(
+        self, keys: Keys, text: str, *, line: float | None = None, link: str = ": "
+    ) -> None:
         line = self.source.line(keys) if line is None else line
-        self.source.faults.append(Fault(line, f"{dotted(keys)}: {text}"))
+        self.source.faults.append(Fault(line, f"{dotted(keys)}{link}{text}"))
 
     # --- the file ---
 
@@ -296,11 +298,13 @@ class Reader:
         line = near[0].line if near else None
         if origin and origin.line == ON_COMMAND_LINE:
             line = ON_COMMAND_LINE
-        self._fault(keys, said.words, line=line)
+        self._fault(keys, said.words, line=line, link=said.link)
 
     def _below(self, keys: Keys, inside: Keys) -> Keys:
         """The file's keys for pydantic's, which also name the kind of a value."""
         for index, part in enumerate(inside, 1):
+            if part == keys[-1]:  # a kind of source that is called like its first key
+                continue
             if index == len(inside) or (*keys, part) in self.source.lines:
                 keys = (*keys, part)
         return keys

@@ -68,7 +68,7 @@ class Step:
     @cached_property
     def _read(self) -> tuple[dict[str, Any], str]:
         try:
-            return self.folder.manifest, ""
+            return (self.folder.manifest, "") if self.folder.outcome else ({}, "")
         except RunError as error:
             return {}, error.what if self.folder.finished else ""
 
