@@ -24,6 +24,7 @@ MOST_NODES = 20_000  # keys and values, an alias counting as all it stands for
 DEEPEST = 40
 _LARGEST = 2**63 - 1  # what tables, random numbers and databases can hold
 _DIRECTIVE = re.compile(r"(\s*(#.*)?\n)*%")
+_DEEP = re.compile(rf"([\[{{]\s*){{{DEEPEST + 1}}}")
 _TAG = "tag:yaml.org,2002:"
 MERGE = f"{_TAG}merge"
 _SCALARS = {f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null")}
@@ -198,6 +199,8 @@ def load(text: str) -> Any:
     Raises:
         YAMLError: it is not YAML, or nothing a parameter could be.
     """
+    if _DEEP.search(text):  # said at once, not after a second of scanning
+        raise TooLargeError(problem=f"more than {DEEPEST} brackets deep")
     document = Document(text)
     if odd := document.oddities():
         raise YAMLError(odd[0][1])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.core.places import from_root, project_root, shown
-from phi_kit.core.yaml12 import shown as said
+from phi_kit.core.yaml12 import shown as printable
 
 from .lines import read
 from .reader import Reader, Unit
@@ -81,6 +81,7 @@ def find(path: str | Path) -> Path:
                 return place.resolve()
     known = [file.stem for file in folder.glob("*.yaml")]
     raise StudyError(
-        f"there is no study file '{said(text)}'{did_you_mean(Path(text).stem, known)}",
+        f"there is no study file '{printable(text)}'"
+        f"{did_you_mean(Path(text).stem, known)}",
         where=shown(folder),
     )

@@ -16,9 +16,10 @@ from typing import Any
 
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
-from phi_kit.core.names import study_fault
+from phi_kit.core.names import domain_fault, study_fault
 from phi_kit.core.places import REPORT, runs_root, shown
 from phi_kit.core.runs import RunFolder
+from phi_kit.core.yaml12 import shown as printable
 from phi_kit.metrics import published
 from phi_kit.metrics.comparison import NOT_CONSTANT
 from phi_kit.plots.words import NOTHING, count, percent, seconds
@@ -68,7 +69,11 @@ class Step:
     @cached_property
     def _read(self) -> tuple[dict[str, Any], str]:
         try:
-            return (self.folder.manifest, "") if self.folder.outcome else ({}, "")
+            manifest, _ = self.folder.manifest, self.folder.outcome
+            _try_out(self.number, tables.mapped(manifest, "result"))
+            return manifest, ""
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            return {}, f"{self.name} has a result that cannot be shown: {error}"
         except RunError as error:
             return {}, error.what if self.folder.finished else ""
 
@@ -158,6 +163,18 @@ class Step:
             "rows": [(why, count(n), percent(n / read)) for why, n in dropped],
             "lost": read - kept - sum(n for _, n in dropped),
         }
+
+
+def _try_out(number: int, result: Mapping[str, Any]) -> None:
+    """Make all that the page shows of a result, which may be in any form."""
+    tables.of_step(number, result)
+    tables.facts(number, result)
+    if number == 4:
+        findings.teachable_or_random("", result)
+    elif number == 6:
+        findings.after_merging(tables.listed(result, "retention"))
+    elif number == 7:
+        findings.on_benchmarks(tables.listed(result, "scores"))
 
 
 @dataclass(frozen=True)
@@ -254,10 +271,15 @@ class Study:
 
     def _domain_names(self) -> list[str]:
         # The order the study was given; folders it does not name come after.
+        named = [
+            tables.mapped(step.manifest, "params").get("domains") for step in self.last
+        ]
         listed = [
             domain
-            for step in self.last
-            for domain in tables.mapped(step.manifest, "params").get("domains") or ()
+            for names in named
+            if isinstance(names, list)
+            for domain in names
+            if not domain_fault(domain)
         ]
         found = sorted(
             folder.name
@@ -283,10 +305,11 @@ def read(study: str) -> Study:
     if named and root.is_dir() and (found.domains or any(_dirs(root, PER_STUDY))):
         return found
     others = [folder.name for folder in runs_root().glob("*/") if folder.name[0] != "."]
+    name = printable(study)
     raise StudyError(
-        f"there is no run of a study '{study}'{did_you_mean(study, others)}",
+        f"there is no run of a study '{name}'{did_you_mean(name, others)}",
         where=shown(runs_root()),
-        todo=f"run it first: phi-kit run params/{study}.yaml; or correct the name",
+        todo=f"run it first: phi-kit run params/{name}.yaml; or correct the name",
     )
 
 

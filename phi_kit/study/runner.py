@@ -29,6 +29,7 @@ from phi_kit.core.state import (
     state,
     up_to_date,
 )
+from phi_kit.core.yaml12 import shown as printable
 
 from .files import Study
 from .reader import Unit
@@ -106,6 +107,7 @@ def step_named(text: str) -> str:
         if wanted in (name, stem, stem[:2], stem[:2].lstrip("0")):
             return name
     plain = wanted.lstrip("0123456789").lstrip("_")
+    text = printable(text)
     raise StudyError(f"there is no step '{text}'{did_you_mean(plain, steps.STEPS)}")
 
 
