@@ -17,9 +17,9 @@ from pathlib import Path
 _LONGEST_WORD = 100  # characters of a word that may be a misspelt name
 # "File too large" counts: quotas and container limits report it for a full disk.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# The second four: a file stands where a folder belongs, or the other way round.
-_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_CLOSED |= {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
+# A file stands where a folder belongs, or the other way round.
+_TAKEN = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS} | _TAKEN
 
 
 class _Told(BaseException):
@@ -104,7 +104,7 @@ def disk_errors(path: Path | str) -> Iterator[None]:
         if _errno(error) in _CLOSED:
             raise RunError(
                 f"cannot write here: {os.strerror(_errno(error))}",
-                where=str(getattr(error, "filename", None) or path),
+                where=_in_the_way(error) or str(path),
                 todo="make the folder writable or move away what stands there, or set "
                 "PHI_KIT_RUNS to another folder",
             ) from error
@@ -116,6 +116,11 @@ def disk_errors(path: Path | str) -> Iterator[None]:
                 "to the disk's root",
             ) from error
         raise
+
+
+def _in_the_way(error: Exception) -> str:
+    name = getattr(error, "filename2", None) or getattr(error, "filename", None)
+    return str(name) if name and _errno(error) in _TAKEN else ""
 
 
 def _errno(error: Exception) -> int | None:

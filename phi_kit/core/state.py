@@ -7,7 +7,6 @@ is *behind* when a step further up has been run since, with another outcome.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,27 +115,21 @@ def changes(params: StepParams, before: dict[str, Any]) -> list[tuple[str, Any, 
     ]
 
 
-def behind(params: StepParams, others: Collection[Path] = ()) -> str:
+def behind(params: StepParams) -> str:
     """What further up makes a step's result one of yesterday; empty if nothing.
 
-    Args:
-        params: of the step.
-        others: run folders that are known to be stale or missing.
+    Only what has been run counts: a step that a study file wants otherwise may come
+    out as before once it is.
     """
     root = runs_root() / params.study
     for name, folder in upstream(params).items():
-        if folder.path in others:
-            return f"{name} is not up to date"
         if (why := _moved(folder, root)) and folder.finished:
             return f"{name} is not up to date: {why}"
     return ""
 
 
 def _moved(folder: RunFolder, root: Path) -> str:
-    """Which step, from what a folder reads upwards, was run since with a new outcome.
-
-    Only what the manifests say: which parameters a study file wants is not known.
-    """
+    """Which step, from what a folder reads upwards, came out otherwise since."""
     try:
         for name, mark in folder.manifest["inputs"].items():
             above = RunFolder(root / name)
@@ -151,13 +144,8 @@ def _moved(folder: RunFolder, root: Path) -> str:
     return ""
 
 
-def state(params: StepParams, others: Collection[Path] = ()) -> State:
-    """Where a step stands, what lies further up included.
-
-    Args:
-        params: of the step.
-        others: run folders that are known to be stale or missing.
-    """
+def state(params: StepParams) -> State:
+    """Where a step stands, what lies further up included."""
     folder = RunFolder(home(params))
     if not folder.finished:
         return State("missing")
@@ -165,5 +153,5 @@ def state(params: StepParams, others: Collection[Path] = ()) -> State:
         since = folder.manifest["finished"]
     except RunError as error:
         return State("stale", why=error.what)
-    why = stale(params) or behind(params, others)
+    why = stale(params) or behind(params)
     return State("stale" if why else "finished", since, why)

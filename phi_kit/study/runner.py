@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from phi_kit.core.manifests import MANIFEST, NOTEBOOK
 from phi_kit.core.places import REPORT, project_root, runs_root, shown
 from phi_kit.core.runs import RunFolder, require_replayable
 from phi_kit.core.state import (
-    State,
     behind,
     changes,
     fingerprint,
@@ -249,18 +248,8 @@ def _spell(seconds: float) -> str:
 
 def status(study: Study) -> list[str]:
     """One line per unit: finished, stale or missing, since when; then why."""
-    found = [(title(unit), one) for unit, one in states(study.units())]
+    found = [(title(unit), state(unit.params)) for unit in study.units()]
     width = max((len(name) for name, _ in found), default=0)
     rows = [f"{name:<{width}}  {one.kind:<8}  {one.since}" for name, one in found]
     why = [f"{name}: {one.why}" for name, one in found if one.why]
     return [*rows, *(["stale, because"] if why else []), *why]
-
-
-def states(units: Iterable[Unit]) -> Iterator[tuple[Unit, State]]:
-    """Where every unit stands; what reads a stale one is stale as well."""
-    left: set[Path] = set()
-    for unit in units:
-        one = state(unit.params, left)
-        if one.kind != "finished":
-            left.add(home(unit.params))
-        yield unit, one
