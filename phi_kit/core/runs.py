@@ -239,8 +239,9 @@ def open_run(params: StepParams) -> Iterator[StepRun]:
     require_upstream(params)  # before there is a folder
     require_replayable(params)
     with disk_errors(target):
-        for folder in (target.parents[1], target.parent):
-            _require_own(folder)
+        for folder in target.parents:
+            if runs_root() in folder.parents:
+                _require_own(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)
     try:
