@@ -99,7 +99,10 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the manifest, written last, is there."""
-        return (self.path / MANIFEST).is_file()
+        try:
+            return (self.path / MANIFEST).is_file()
+        except OSError:  # a folder nobody may look into; writing there says so
+            return False
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -153,12 +156,15 @@ class RunFolder:
         """
         for name, known in self.manifest["files"].items():
             path, size = self.path / name, self.manifest["sizes"].get(name)
-            if not path.is_file():
+            try:
+                if path.stat().st_size != size:
+                    return f"{name} has another size"
+                if size <= _SURE and digest(path) != known:
+                    return f"{name} was changed"
+            except FileNotFoundError:
                 return f"{name} is gone"
-            if path.stat().st_size != size:
-                return f"{name} has another size"
-            if size <= _SURE and digest(path) != known:
-                return f"{name} was changed"
+            except OSError as error:
+                return f"{name} cannot be read: {error.strerror}"
         return ""
 
     @property

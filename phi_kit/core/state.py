@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from phi_kit import __version__
 
+from . import yaml12
 from .errors import PhiKitError, RunError
 from .files import digest_json
 from .params import NO_OUTCOME, StepParams
@@ -47,14 +48,27 @@ def fingerprint(params: StepParams) -> str:
     Parameters, the outputs it reads, the model's weights, the seed files'
     content and the kit's version. The study's name is only a place, and what an
     endpoint may spend changes no answer.
+
+    Raises:
+        RunError: what it reads has not finished, or a file cannot be read.
+        ModelError: there is no such model.
     """
+    inputs = require_upstream(params)
+    try:
+        outside = params.outside()
+    except OSError as error:
+        raise RunError(
+            f"what {params.STEP} reads cannot be read: {error.strerror}",
+            where=yaml12.shown(str(error.filename)),
+            todo="look at the paths that the study names",
+        ) from error
     return digest_json(
         {
             "step": params.STEP,
             "kit": __version__,
             "params": params.model_dump(mode="json", exclude=set(NO_OUTCOME)),
-            "inputs": require_upstream(params),
-            "outside": params.outside(),
+            "inputs": inputs,
+            "outside": outside,
         }
     )
 

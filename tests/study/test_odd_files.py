@@ -310,6 +310,13 @@ def test_a_study_that_no_disk_can_hold_is_a_message(load, command, name):
     assert done.stderr.replace("\n", "").isprintable()
 
 
+def test_an_export_of_what_no_disk_can_hold_is_a_message(load):
+    words = ["export", "x" * 300, "--to", "out"]
+    done = CliRunner().invoke(app, words, prog_name="phi-kit")
+    assert done.exit_code == 1
+    assert "06_expand_domains has no readable manifest" in done.stderr
+
+
 # --- manifests, from the command line ---
 
 MANIFESTS = ["", "[]", "{}", "3", '{"result": 3}', '{"files": []}', '{"flow": [1]}']
