@@ -60,7 +60,7 @@ def test_a_missing_study_is_a_message():
 def test_export_wants_a_finished_study_or_an_adapter(runs, tmp_path):
     done = call("export", "demo", "--to", str(tmp_path / "out"))
     assert done.exit_code == 1
-    assert "06_expand_domains has no readable manifest" in done.stderr
+    assert "06_expand_domains has not finished" in done.stderr
     done = call("export", str(tmp_path), "--to", str(tmp_path / "out"))
     assert done.exit_code == 1
     assert "there is no readable adapter here" in done.stderr

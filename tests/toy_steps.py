@@ -1,8 +1,17 @@
 """Two steps that cost nothing."""
 
+import os
+import signal
+import time
 from typing import ClassVar
 
+import pandas as pd
+from pydantic import Field
+
+from phi_kit.core import tally
+from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
+from phi_kit.core.runs import StepRun, once, open_run
 
 
 class Toy(StepParams):
@@ -19,3 +28,38 @@ class Next(StepParams):
     STEP: ClassVar[str] = "02_next"
     NEEDS: ClassVar[tuple[str, ...]] = ("01_toy",)
     domain: str = "math"
+
+
+class Last(StepParams):
+    """A step that reads the second, of all domains."""
+
+    STEP: ClassVar[str] = "06_last"
+    NEEDS: ClassVar[tuple[str, ...]] = ("02_next",)
+    PER_DOMAIN: ClassVar[bool] = False
+    domains: list[str] = Field(["math"])
+
+
+@once
+def run(params: Toy) -> StepRun:
+    """A table, a figure, counts, and a note of when it was carried out.
+
+    With `TOY_INTERRUPT` in the environment somebody stops it after 131 samples.
+    """
+    from matplotlib.figure import Figure
+
+    with open_run(params) as run:
+        run.save_rows(pd.DataFrame({"unseen": [0]}), "other")
+        run.table = pd.DataFrame({"x": range(params.size), "word": "a"})
+        run.save_rows(run.table)
+        run.flow = Flow()
+        run.flow.take([None] * params.size + ["too long"])
+        figure = Figure(figsize=(2, 1))
+        figure.subplots().plot([0, 1])
+        run.figure = run.save_figure(figure, "line")
+        run.result = {"at": time.time(), "kept": params.size}
+        for _ in range(131):
+            tally.paid(1, None)
+        if os.environ.get("TOY_INTERRUPT"):
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(60)
+    return run

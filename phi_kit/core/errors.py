@@ -14,13 +14,16 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
+_LONGEST_WORD = 100  # characters of a word that may be a misspelt name
 # "File too large" counts: quotas and container limits report it for a full disk.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+# A file stands where a folder belongs, or the other way round.
+_TAKEN = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS} | _TAKEN
 
 
-class PhiKitError(Exception):
-    """A fault the reader can mend.
+class _Told(BaseException):
+    """What happened, where and what to do next.
 
     Args:
         what: what went wrong, in one sentence.
@@ -46,6 +49,14 @@ class PhiKitError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
+class PhiKitError(_Told, Exception):
+    """A fault the reader can mend."""
+
+
+class StoppedError(_Told, KeyboardInterrupt):
+    """The reader stopped a step; it says what is kept."""
+
+
 class StudyError(PhiKitError, ValueError):
     """A study file or a parameter that cannot be used."""
 
@@ -69,7 +80,7 @@ class SealError(PhiKitError, PermissionError):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"` for the nearest known name, else what is known."""
     names = {name.lower(): name for name in sorted(known)}
-    near = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    near = get_close_matches(word.lower()[:_LONGEST_WORD], names, n=1, cutoff=0.6)
     if near:
         return f"; did you mean '{names[near[0]]}'?"
     return f"; known: {', '.join(names.values())}" if names else ""
@@ -77,7 +88,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 @contextmanager
 def disk_errors(path: Path | str) -> Iterator[None]:
-    """Turn a full disk or an unwritable folder into one clear message."""
+    """Turn a full disk or a place that cannot be written to into one clear message."""
     try:
         yield
     except PhiKitError:
@@ -92,11 +103,24 @@ def disk_errors(path: Path | str) -> Iterator[None]:
             ) from error
         if _errno(error) in _CLOSED:
             raise RunError(
-                "cannot write here",
-                where=str(path),
-                todo="make the folder writable, or set PHI_KIT_RUNS to another one",
+                f"cannot write here: {os.strerror(_errno(error))}",
+                where=_in_the_way(error) or str(path),
+                todo="make the folder writable or move away what stands there, or set "
+                "PHI_KIT_RUNS to another folder",
+            ) from error
+        if _errno(error) == errno.ENAMETOOLONG:
+            raise RunError(
+                "this path is too long for the disk",
+                where=f"{str(path)[:100]}…",
+                todo="choose shorter names, or set PHI_KIT_RUNS to a folder nearer "
+                "to the disk's root",
             ) from error
         raise
+
+
+def _in_the_way(error: Exception) -> str:
+    name = getattr(error, "filename2", None) or getattr(error, "filename", None)
+    return str(name) if name and _errno(error) in _TAKEN else ""
 
 
 def _errno(error: Exception) -> int | None:

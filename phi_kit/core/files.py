@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,21 @@ def digest_json(value: Any) -> str:
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file whole or not at all.
+
+    Raises:
+        RunError: the disk is full or the folder cannot be written to.
+    """
     partial = path.with_name(f".{path.name}.partial")
-    try:
-        with disk_errors(path), partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with disk_errors(path):
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            # Where nothing can be written, nothing can be taken away either.
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .errors import RunError
 from .files import digest, digest_json, write_atomic
+from .progress import HEADLESS
 from .replays import recorded, replaying
-from .run_folder import MANIFEST
+from .run_folder import MANIFEST, RunFolder, checksum
 from .tally import Tally
 from .versions import versions
 
@@ -31,6 +35,7 @@ def commit(run: StepRun, mark: str, samples: Tally) -> None:
         mark: its fingerprint.
         samples: what it asked for.
     """
+    seen = run.shown()
     files = {
         str(path.relative_to(run.staging)): digest(path)
         for path in sorted(run.staging.rglob("*"))
@@ -46,20 +51,24 @@ def commit(run: StepRun, mark: str, samples: Tally) -> None:
         "fingerprint": mark,
         "digest": digest_json({**recorded(run.staging, data), "result": run.result}),
         "replayed": bool(replaying()),
-        "params": run.params.model_dump(mode="json"),
+        "params": run.params.model_dump(mode="json", exclude={"redo"}),
         "inputs": run.inputs,
         "flow": run.flow.as_dict() if run.flow else None,
         "samples": samples.as_dict() if samples.asked else None,
         "result": run.result,
         "files": files,
+        "sizes": {name: (run.staging / name).stat().st_size for name in files},
+        "shown": seen,
         "seconds": round(time.time() - run.started, 1),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": versions(),
     }
+    manifest["checksum"] = checksum(manifest)
     # Whole on disk before anything of the last attempt goes.
     write_atomic(
         run.staging / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False)
     )
+    _keep(run.target, unless=manifest["digest"])
     run.target.mkdir(exist_ok=True)
     (run.target / MANIFEST).unlink(missing_ok=True)
     for old in run.target.iterdir():
@@ -67,3 +76,38 @@ def commit(run: StepRun, mark: str, samples: Tally) -> None:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
     for new in sorted(run.staging.iterdir(), key=lambda path: path.name == MANIFEST):
         new.replace(run.target / new.name)
+
+
+def old_of(target: Path) -> Path:
+    """Where the result stays that the one in a run folder has replaced."""
+    return target.with_name(f"{target.name}.old")
+
+
+def _keep(target: Path, *, unless: str) -> None:
+    """Keep a finished result beside its folder; the one kept before goes.
+
+    Args:
+        target: the run folder.
+        unless: the outcome of that digest, for then nothing is lost.
+    """
+    folder = RunFolder(target)
+    try:
+        if not folder.finished or folder.manifest["digest"] == unless:
+            return
+    except RunError:  # nobody can say what it was
+        return
+    old, partial = old_of(target), target.with_name(f".{target.name}.old.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed attempt
+    # A run without a person has already begun to write its own notebook there.
+    leave = shutil.ignore_patterns(NOTEBOOK) if os.environ.get(HEADLESS) else None
+    shutil.copytree(target, partial, copy_function=_link, ignore=leave)
+    shutil.rmtree(old, ignore_errors=True)
+    partial.replace(old)
+
+
+def _link(source: str, target: str) -> None:
+    # No byte is copied where the disk can give a file a second name.
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -6,10 +6,10 @@ from: a study file, `papermill -p`, a notebook's parameters cell, or Python.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping
-from functools import cache
-from typing import Annotated, Any, ClassVar, Self
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -21,27 +21,24 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAMLError
 
+from . import names, quiet, yaml12
 from .address import address, is_endpoint
 from .errors import ModelError, StudyError, did_you_mean
+from .interrupts import tell_in
+from .upstream import require_upstream
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a folder name on every platform
-
-
+NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
+_LONGEST_VALUE = 200  # characters of a value in a message
+_LONGEST_SHOWN = 72  # and in the table of a step's parameters
 Tag = Annotated[str, StringConstraints(min_length=3, pattern=r"^\S+$")]
-
-
-@cache
-def _yaml() -> YAML:
-    # YAML 1.2: 1e-5 is a number, `no` is a word, a key given twice is a fault.
-    return YAML(typ="safe", pure=True)
 
 
 def read_value(text: str) -> Any:
     """What a piece of text means as YAML 1.2: `1e-5`, `false`, `[1, 2]`."""
     try:
-        return _yaml().load(io.StringIO(text))
+        return yaml12.load(text)
     except YAMLError:
         return text
 
@@ -102,7 +99,7 @@ class StepParams(Strict):
     PER_DOMAIN: ClassVar[bool] = True
     WEIGHTS: ClassVar[bool] = False
 
-    study: str = Field("quickstart", pattern=NAME)
+    study: str = "quickstart"
     rng_seed: int = Field(7, ge=0)
     model: str = Field("smollm2-135m", min_length=1)
     endpoint: EndpointSettings = EndpointSettings()
@@ -115,6 +112,26 @@ class StepParams(Strict):
         if tags and tags[0].casefold() == tags[1].casefold():
             raise ValueError("should be an opening and a closing tag that differ")
         return tags
+
+    redo: bool = False  # run the step even if nothing about it changed
+
+    @field_validator("study")
+    @classmethod
+    def _a_study(cls, study: str) -> str:
+        if fault := names.study_fault(study):
+            raise ValueError(fault)
+        return study
+
+    @field_validator("domain", "domains", check_fields=False)
+    @classmethod
+    def _folders(cls, given: str | list[str]) -> str | list[str]:
+        several = [given] if isinstance(given, str) else given
+        for name in several:
+            if fault := names.domain_fault(name):
+                raise ValueError(f"{name!r} {fault}")
+        if fault := names.together_fault(several):
+            raise ValueError(fault)
+        return given
 
     @field_validator("model")
     @classmethod
@@ -149,24 +166,43 @@ class StepParams(Strict):
         }
 
     @classmethod
+    def given(cls, namespace: Mapping[str, Any]) -> Self:
+        """Read the UPPER_CASE names among others as this step's parameters.
+
+        Args:
+            namespace: a notebook's `globals()`.
+
+        Raises:
+            StudyError: a name no parameter has (papermill only warns of it),
+                or a value of the wrong type or range; all faults at once.
+        """
+        values = {
+            name.lower(): value
+            for name, value in namespace.items()
+            if name.isupper() and not name.startswith("_")
+        }
+        return cls.checked(values, where=f"the parameters cell of {cls.STEP}.ipynb")
+
+    @classmethod
     def from_notebook(cls, namespace: Mapping[str, Any]) -> Self:
-        """Read the UPPER_CASE names of a notebook as this step's parameters.
+        """The parameters of a notebook that is about to run.
+
+        What would stop the step at its start stops it here, before a model is
+        loaded for the cells in between.
 
         Args:
             namespace: the notebook's `globals()`.
 
         Raises:
-            StudyError: a name no parameter has (papermill only warns of it),
-                or a value of the wrong type or range; all faults at once.
+            StudyError: as `given` does.
             ModelError: the step loads weights and the model is an endpoint.
+            RunError: what the step reads has not finished.
         """
-        given = {
-            name.lower(): value
-            for name, value in namespace.items()
-            if name.isupper() and not name.startswith("_")
-        }
-        params = cls.checked(given, where=f"the parameters cell of {cls.STEP}.ipynb")
+        quiet.dependencies()
+        tell_in(namespace.get("get_ipython", lambda: None)())
+        params = cls.given(namespace)
         params.require_weights()
+        require_upstream(params)
         return params
 
     def require_weights(self) -> None:
@@ -198,26 +234,126 @@ class StepParams(Strict):
                 todo="correct them and run again; nothing was started",
             ) from None
 
+    def _rows(self) -> list[tuple[str, str, bool]]:
+        """Name, value and whether it is the default of every parameter."""
+        fields = type(self).model_fields
+        return [
+            (
+                name,
+                repr(value.model_dump() if isinstance(value, BaseModel) else value),
+                value == fields[name].get_default(call_default_factory=True),
+            )
+            for name, value in self
+        ]
+
+    # IPython asks for these two: one line of all would be 600 characters long.
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        rows = self._rows()
+        width = max(len(name) for name, *_ in rows)
+        lines = [f"parameters of {self.STEP}; * is not the default"]
+        for name, value, default in rows:
+            lines.append(f"{' ' if default else '*'} {name:<{width}}  {_cut(value)}")
+        printer.text("\n".join(lines))
+
+    def _repr_html_(self) -> str:
+        left = "style='text-align:left'"
+        rows = []
+        for name, value, default in self._rows():
+            said, code = html.escape(name), html.escape(_cut(value))
+            said = said if default else f"<b>{said}</b>"
+            rows.append(
+                f"<tr><td {left}>{said}</td><td {left}><code>{code}</code></td>"
+            )
+        head = f"<caption>{self.STEP}; bold is not the default</caption>"
+        return f"<table>{head}{'</tr>'.join(rows)}</tr></table>"
+
+
+def _cut(value: str, most: int = _LONGEST_SHOWN) -> str:
+    return value if len(value) <= most else f"{value[: most - 1]}…"
+
+
+class Said(NamedTuple):
+    """A fault in a reader's words.
+
+    Attributes:
+        place: where it lies.
+        words: what is wrong.
+        others: the other fields it is between, beside that one.
+        link: what stands between place and words, which may be one sentence.
+    """
+
+    place: tuple[int | str, ...]
+    words: str
+    others: tuple[str, ...] = ()
+    link: str = ": "
+
+
+def in_words(fault: ErrorDetails, params: type[BaseModel]) -> Said:
+    """Where one pydantic fault lies, and what is wrong in a reader's words.
+
+    A fault between several fields lies at the first that its message names, the
+    one to change first; the message says what all of them are.
+    """
+    place, kind = fault["loc"], fault["type"]
+    if kind == "extra_forbidden":
+        near = did_you_mean(str(place[-1]), fields_at(params, place[:-1]))
+        return Said(place, f"unknown parameter{near}")
+    if kind == "missing":
+        return Said(place, "is missing")
+    message = fault["msg"].removeprefix("Value error, ")
+    message = f"{message[0].lower()}{message[1:]}"
+    between = fields_at(params, place) if kind == "value_error" else {}
+    if between and isinstance(fault["input"], Mapping):
+        return _between(fault["input"], between, place, message)
+    value = _cut(repr(fault["input"]), _LONGEST_VALUE)
+    return Said(place, f"{message} (it is {value})")
+
+
+def _between(
+    values: Mapping[Any, Any],
+    fields: Mapping[str, Any],
+    place: tuple[int | str, ...],
+    message: str,
+) -> Said:
+    """A fault between fields: `band_low should be below band_high`."""
+    # Neither what is quoted nor what might have been meant is named.
+    words = re.findall(r"\w+", re.sub(r"'[^']*'|; (known|did you).*", "", message))
+    named = [word for word in dict.fromkeys(words) if word in fields]
+    if not named:
+        return Said(place, message)
+    first, *others = named
+    said = {
+        name: _cut(repr(values.get(name, fields[name].get_default())), _LONGEST_SHOWN)
+        for name in named
+    }
+    listed = "; ".join([f"it is {said[first]}", *(f"{n} is {said[n]}" for n in others)])
+    rest = message.removeprefix(f"{first} ")
+    link = ": " if rest == message else " "
+    return Said((*place, first), f"{rest} ({listed})", tuple(others), link)
+
 
 def describe(fault: ErrorDetails, params: type[BaseModel]) -> str:
     """One pydantic fault in a reader's words."""
-    path = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        near = did_you_mean(str(fault["loc"][-1]), _fields(params, fault["loc"]))
-        return f"{path}: unknown parameter{near}"
-    if fault["type"] == "missing":
-        return f"{path}: is missing"
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{path}: {message[0].lower()}{message[1:]} (it is {fault['input']!r})"
+    said = in_words(fault, params)
+    path = ".".join(yaml12.shown(str(part)) for part in said.place)
+    return f"{path}{said.link}{said.words}" if path else said.words
 
 
-def _fields(params: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
-    """The names known where a fault lies; none inside lists and unions."""
-    for part in loc[:-1]:
-        field = params.model_fields.get(str(part))
-        if field is None or not isinstance(field.annotation, type):
-            return ()
-        if not issubclass(field.annotation, BaseModel):
-            return ()
-        params = field.annotation
-    return params.model_fields
+def fields_at(params: type[BaseModel], place: Iterable[int | str]) -> dict[str, Any]:
+    """The fields known where a fault lies, those of every kind that may stand there."""
+    models = [params]
+    for part in place:
+        there = [model.model_fields.get(str(part)) for model in models]
+        kinds = [field.annotation for field in there if field]
+        # A list's index, or which kind of a union it is, leads no deeper.
+        deeper = [model for kind in kinds for model in _models(kind)]
+        if deeper or any(get_origin(kind) is dict for kind in kinds):
+            models = deeper
+    return {name: one for model in models for name, one in model.model_fields.items()}
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

@@ -7,6 +7,13 @@ from pathlib import Path
 
 from .replays import replaying
 
+# What the kit writes beside run folders; no study and no domain may be called so.
+LEDGER = "ledger.sqlite"  # in `runs/`
+LEDGER_SIDES = ("", "-wal", "-shm", "-journal")  # what SQLite puts beside it
+REPORT = "report.html"  # in `runs/<study>/`
+SPENT = "spent.jsonl"  # there as well: what endpoints were paid
+TRACKED = "tensorboard"  # there as well: what trackers write into files
+
 
 def project_root() -> Path:
     """The folder that holds `notebooks/` and `params/`.
@@ -39,10 +46,16 @@ def ledger_address() -> str:
     """
     named = replaying() or os.environ.get("PHI_KIT_LEDGER", "").strip()
     if not named:
-        return str(runs_root() / "ledger.sqlite")
+        return str(runs_root() / LEDGER)
     if named.lower() == "off":
         return ""
     return named if "://" in named else str(from_root(named))
+
+
+def ledger_file() -> Path | None:
+    """The ledger where it is a file; `None` for a server, or where there is none."""
+    named = ledger_address()
+    return Path(named).resolve() if named and "://" not in named else None
 
 
 def from_root(path: str | Path) -> Path:

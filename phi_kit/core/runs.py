@@ -9,29 +9,61 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from phi_kit import __version__
-
-from . import thinking
-from .errors import RunError, disk_errors
+from . import names, thinking
+from .errors import RunError, StoppedError, disk_errors
 from .files import digest_json
 from .flow import Flow
-from .manifests import commit
+from .manifests import commit, old_of
 from .params import StepParams
-from .places import runs_root, shown
+from .places import TRACKED, ledger_address, runs_root, shown
 from .replays import replaying
 from .run_folder import RunFolder
-from .tally import counting
+from .state import behind, fingerprint, home, stale, up_to_date
+from .tally import Tally, counting
+from .upstream import require_upstream
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+__all__ = [
+    "RunFolder",
+    "StepRun",
+    "digest_json",
+    "finished",
+    "once",
+    "open_run",
+    "require_replayable",
+    "require_upstream",
+    "up_to_date",
+]
+P = TypeVar("P", bound=StepParams)
+
+
+class SavedFigure:
+    """A figure of a finished step, as a notebook shows it.
+
+    Args:
+        path: of its PNG file.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def _repr_png_(self) -> bytes:
+        return self.path.read_bytes()
+
+    def __repr__(self) -> str:
+        return f"<{shown(self.path)}>"
 
 
 class StepRun:
@@ -47,7 +79,8 @@ class StepRun:
         self.result: dict[str, Any] = {}
         # For the reader of the notebook; the files are what later steps read.
         self.table: pd.DataFrame | None = None
-        self.figure: Figure | None = None
+        self.figure: Figure | SavedFigure | None = None
+        self._saved: dict[str, Any] = {}  # tables and figures by their names
         self.started = time.time()
 
     def read(self, step: str, *, domain: str | None = None) -> RunFolder:
@@ -69,6 +102,7 @@ class StepRun:
         A `timed` one holds seconds or memory: later steps that read this folder
         need not run again because those came out otherwise.
         """
+        self._saved[name] = rows
         with disk_errors(self.target):
             rows.to_parquet(self.staging / f"{name}.parquet", index=False)
         if timed:
@@ -76,6 +110,7 @@ class StepRun:
 
     def save_figure(self, figure: Figure, name: str) -> Figure:
         """Write a figure as `figures/<name>.png` and hand it back."""
+        self._saved[name] = figure
         with disk_errors(self.target):
             path = self.folder("figures") / f"{name}.png"
             # No date, no version in the file: the same figure is the same bytes.
@@ -102,7 +137,20 @@ class StepRun:
     def logs(self) -> Path:
         """Where trackers that write files put theirs, beside the steps' folders."""
         root = runs_root() / self.params.study
-        return root / "tensorboard" / self.target.relative_to(root)
+        return root / TRACKED / self.target.relative_to(root)
+
+    def shown(self) -> dict[str, str]:
+        """Which files hold `table` and `figure`; a table that none holds is written."""
+        found = {}
+        if self.table is not None and self._name_of(self.table) is None:
+            self.save_rows(self.table, "shown", timed=True)
+        for kind, value in (("table", self.table), ("figure", self.figure)):
+            if name := self._name_of(value):
+                found[kind] = name
+        return found
+
+    def _name_of(self, value: Any) -> str | None:
+        return next((k for k, one in self._saved.items() if one is value), None)
 
     @property
     def folder_of_results(self) -> RunFolder:
@@ -110,76 +158,49 @@ class StepRun:
         return RunFolder(self.target)
 
 
-def home(params: StepParams) -> Path:
-    """The run folder these parameters write to."""
-    domain = getattr(params, "domain", "") if params.PER_DOMAIN else ""
-    return RunFolder.of(params.study, params.STEP, domain=domain).path
-
-
 def _work(target: Path) -> Path:
     return target.with_name(f".{target.name}.work")
 
 
-def upstream(params: StepParams) -> dict[str, RunFolder]:
-    """The run folders a step reads, by `domain/step`."""
-    domains = [params.domain] if params.PER_DOMAIN else params.domains
-    return {
-        f"{domain}/{step}".lstrip("/"): RunFolder.of(params.study, step, domain=domain)
-        for step in params.NEEDS
-        for domain in (domains if step[:2] < "06" else [""])
-    }
-
-
-def require_upstream(params: StepParams) -> dict[str, str]:
-    """Digests of what the step reads.
-
-    Raises:
-        RunError: some of it has not finished; all of it is named.
-    """
-    folders = upstream(params)
-    missing = [name for name, folder in folders.items() if not folder.finished]
-    if missing:
-        first = missing[0].rpartition("/")[2]
-        raise RunError(
-            f"{params.STEP} reads steps that have not finished: {', '.join(missing)}",
-            where=f"study '{params.study}' in {shown(runs_root())}",
-            todo=f"run notebooks/{first}.ipynb first, or "
-            f"phi-kit run params/{params.study}.yaml --to {params.section()}",
-        )
-    return {name: folder.manifest["digest"] for name, folder in folders.items()}
-
-
-def fingerprint(params: StepParams) -> str:
-    """What a step's outcome depends on, in 16 hex digits.
-
-    Parameters, the outputs it reads, the model's weights, the seed files'
-    content and the kit's version. The study's name is only a place, and what an
-    endpoint may spend changes no answer.
-    """
-    return digest_json(
-        {
-            "step": params.STEP,
-            "kit": __version__,
-            "params": params.model_dump(mode="json", exclude={"study", "endpoint"}),
-            "inputs": require_upstream(params),
-            "outside": params.outside(),
-        }
-    )
-
-
-def up_to_date(params: StepParams) -> bool:
-    """Whether the finished run folder is what these parameters would give.
-
-    A replayed step has no adapters: an ordinary run does it again.
-    """
-    folder = RunFolder(home(params))
-    if not folder.finished:
-        return False
+def finished(params: StepParams) -> StepRun | None:
+    """The step as it ended, if its run folder is what these parameters would give."""
+    if not up_to_date(params):
+        return None
+    run = StepRun(params, staging=home(params))
+    folder = run.folder_of_results
     manifest = folder.manifest
-    if manifest.get("replayed") and not replaying():
-        return False
-    present = all((folder.path / name).is_file() for name in manifest["files"])
-    return present and manifest["fingerprint"] == fingerprint(params)
+    run.inputs, run.result = manifest["inputs"], manifest["result"]
+    if flow := manifest["flow"]:
+        run.flow = Flow(flow["read"], flow["kept"], Counter(flow["dropped"]))
+    if name := manifest["shown"].get("table"):
+        run.table = folder.table(name)
+    if name := manifest["shown"].get("figure"):
+        run.figure = SavedFigure(folder.file(f"figures/{name}.png"))
+    return run
+
+
+def once(run: Callable[[P], StepRun]) -> Callable[[P], StepRun]:
+    """Carry a step out only where that changes anything.
+
+    A run folder that is what the parameters would give is opened instead, in
+    seconds, unless `redo` is among them.
+    """
+
+    @wraps(run)
+    def carried_out(params: P) -> StepRun:
+        done = None if params.redo else finished(params)
+        if done is None:
+            return run(params)
+        since = done.folder_of_results.manifest["finished"]
+        print(
+            f"{params.STEP}: finished on {since[:10]} at {since[11:16]} UTC, nothing "
+            "has changed: this is that result; REDO = True runs the step again"
+        )
+        if why := behind(params):
+            print(f"{params.STEP}: note that {why}")
+        return done
+
+    return carried_out
 
 
 def require_replayable(params: StepParams) -> None:
@@ -204,17 +225,23 @@ def open_run(params: StepParams) -> Iterator[StepRun]:
 
     On a clean end the files move into the run folder and the manifest is
     written. On an error nothing of this attempt stays, and what an earlier
-    attempt finished is untouched.
+    attempt finished is untouched. Where a finished result is replaced by
+    another one, that is said, and the earlier one stays beside it in `….old`.
 
     Raises:
         RunError: upstream is unfinished, another process writes this very
             step, the disk is full, or a replay would write over a model's work.
         ModelError: the step loads weights and the model is an endpoint.
+        StoppedError: it was interrupted; what has been paid for is kept.
     """
     params.require_weights()
     target = home(params)
+    require_upstream(params)  # before there is a folder
     require_replayable(params)
     with disk_errors(target):
+        for folder in target.parents:
+            if runs_root() in folder.parents:
+                _require_own(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)
     try:
@@ -228,17 +255,55 @@ def open_run(params: StepParams) -> Iterator[StepRun]:
         ) from None
 
 
+def _require_own(folder: Path) -> None:
+    """Refuse a folder that a disk without upper and lower case takes for another's."""
+    if other := names.other_in_place(folder):
+        raise RunError(
+            f"'{other}' and '{folder.name}' are one folder on this disk",
+            where=shown(folder),
+            todo="give one of them another name",
+        )
+
+
 def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
     inputs, mark = require_upstream(params), fingerprint(params)
     staging = target.with_name(f".{target.name}.partial")
     shutil.rmtree(staging, ignore_errors=True)  # left by a killed attempt
     staging.mkdir()
+    if RunFolder(target).finished:
+        print(f"{params.STEP}: {_replacing(params, target)}")
     try:
         run = StepRun(params, staging=staging)
         run.inputs = inputs
         with counting() as samples, thinking.also(params.thinking_tags):
-            yield run
+            try:
+                yield run
+            except KeyboardInterrupt:
+                raise _stopped(run, samples) from None
         commit(run, mark, samples)
         shutil.rmtree(_work(target), ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _replacing(params: StepParams, target: Path) -> str:
+    why = stale(params) or "REDO was asked for"
+    return (
+        f"runs again ({why}); the finished result stays in {shown(old_of(target))} "
+        "where the new one comes out otherwise"
+    )
+
+
+def _stopped(run: StepRun, samples: Tally) -> StoppedError:
+    """What an interrupted step keeps, in a sentence."""
+    kept, n = [], samples.asked
+    if n:
+        many = f"{n:,} samples are" if n > 1 else "1 sample is"
+        where = "kept in the ledger" if ledger_address() else "lost: there is no ledger"
+        kept.append(f"{many} {where}")
+    if run.work.is_dir():
+        kept.append("training is kept up to its last checkpoint")
+    return StoppedError(
+        f"{run.params.STEP} was stopped; {' and '.join(kept) or 'nothing is lost'}",
+        todo="run the cell again, or the same command: it carries on from there",
+    )

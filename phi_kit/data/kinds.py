@@ -196,7 +196,7 @@ _KINDS = {"hub": "hub", "path": "file", "task": "task"}
 
 
 def _which(value: object) -> str:
-    given = value if isinstance(value, Mapping) else dict(vars(value))
+    given = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
     return next((kind for key, kind in _KINDS.items() if key in given), "procedural")
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from phi_kit.core.errors import disk_errors
 from phi_kit.core.params import EndpointSettings
+from phi_kit.core.places import SPENT
 
-FILE = "spent.jsonl"
+FILE = SPENT
 
 
 @dataclass

@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, open_run
+from phi_kit.core.runs import StepRun, once, open_run
 from phi_kit.data.records import Seed
 from phi_kit.data.seal import unseal
 from phi_kit.domains import all_known, guessing
@@ -79,6 +79,7 @@ def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
     return [found[seed.id] for seed in order]
 
 
+@once
 def run(params: Params) -> StepRun:
     """Ask base and final the same test items and compare item by item."""
     with open_run(params) as run:

@@ -18,7 +18,7 @@ from phi_kit import domains
 from phi_kit.core.errors import DataError
 from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, open_run
+from phi_kit.core.runs import StepRun, once, open_run
 from phi_kit.data import quarantine
 from phi_kit.data.dedup import judge
 from phi_kit.data.kinds import Procedural, Source
@@ -91,6 +91,7 @@ def rows(
     ]
 
 
+@once
 def run(params: Params) -> StepRun:
     """Read every source, judge every row, keep the clean ones."""
     with open_run(params) as run:

@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 from phi_kit.core.errors import DataError
 from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, StepRun, open_run
+from phi_kit.core.runs import RunFolder, StepRun, once, open_run
 from phi_kit.data import frozen, quarantine
 from phi_kit.data.dedup import sealed
 from phi_kit.data.records import Seed, from_frame
@@ -144,6 +144,7 @@ def recipe_of(run: StepRun, domain: str) -> Recipe:
     return own.with_(**recipes.read(folder.file(recipes.FILE)).outcome())
 
 
+@once
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, training.Live() as view:

@@ -18,7 +18,7 @@ from phi_kit import domains
 from phi_kit.core.errors import DataError
 from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, open_run
+from phi_kit.core.runs import StepRun, once, open_run
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains import controls, reference, rubric, tiers
 from phi_kit.domains.asking import lengths, truncated
@@ -124,6 +124,7 @@ class Params(StepParams):
         return {name: catalog.named(model) for name, model in models.items() if model}
 
 
+@once
 def run(params: Params) -> StepRun:
     """Sample every seed, rate it, sort it into a tier, draw the controls."""
     with open_run(params) as run:

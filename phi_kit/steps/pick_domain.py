@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from phi_kit import domains
 from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, open_run
+from phi_kit.core.runs import StepRun, once, open_run
 from phi_kit.data import held_out, seal
 from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed, to_frame
@@ -149,6 +149,7 @@ def standing(
     )
 
 
+@once
 def run(params: Params) -> StepRun:
     """Seal the held-out sets and measure the base model on dev."""
     with open_run(params) as run:

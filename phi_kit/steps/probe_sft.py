@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from phi_kit import domains
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, open_run
+from phi_kit.core.runs import StepRun, once, open_run
 from phi_kit.data.seal import Seal, unseal
 from phi_kit.domains import drift, guessing
 from phi_kit.domains.asking import as_asked, base_answers
@@ -72,6 +72,7 @@ class Params(Recipe, StepParams):
         return {"model": catalog.named(self.model)}
 
 
+@once
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
     with open_run(params) as run, training.Live() as view:

@@ -19,7 +19,7 @@ from phi_kit import domains
 from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
-from phi_kit.core.runs import StepRun, open_run
+from phi_kit.core.runs import StepRun, once, open_run
 from phi_kit.data import frozen, quarantine
 from phi_kit.data.dedup import judge
 from phi_kit.data.quarantine import Reason
@@ -106,6 +106,7 @@ def _unfit(made: Made) -> str | None:
     return None
 
 
+@once
 def run(params: Params) -> StepRun:
     """Make candidates, drop what fails a check, mix, and freeze."""
     with open_run(params) as run:

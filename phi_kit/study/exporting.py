@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +36,11 @@ def choose(what: str) -> Chosen:
         ModelError: the folder holds no adapter.
         RunError: the study has not finished step 6.
     """
-    folder = Path(what).expanduser()
-    if folder.is_dir():
+    folder, there = Path(what), False
+    with suppress(OSError, RuntimeError):  # what no disk can hold is no folder
+        folder = folder.expanduser()
+        there = folder.is_dir()
+    if there:
         return Chosen(folder, export.base_of(folder), [])
     name = files.load(what).name if what.endswith((".yaml", ".yml")) else what
     last = RunFolder.of(name, LAST)

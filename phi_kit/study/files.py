@@ -8,14 +8,18 @@ sections. Every fault of a file is reported at once, with its line.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.core.places import from_root, project_root, shown
+from phi_kit.core.yaml12 import shown as printable
 
 from .lines import read
 from .reader import Reader, Unit
+
+MOST_SHOWN = 100  # faults of one file
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,9 @@ def load(path: str | Path, sets: Sequence[str] = ()) -> Study:
     faults = sorted(set(source.faults))
     if faults:
         count = f"{len(faults)} fault{'s' * (len(faults) > 1)}"
-        listed = "\n".join(str(fault) for fault in faults)
+        listed = "\n".join(str(fault) for fault in faults[:MOST_SHOWN])
+        if len(faults) > MOST_SHOWN:
+            listed += f"\n  … and {len(faults) - MOST_SHOWN:,} more"
         raise StudyError(f"{shown(path)} has {count}; nothing was started\n{listed}")
     return Study(reader.name, path, units)
 
@@ -65,13 +71,17 @@ def find(path: str | Path) -> Path:
         StudyError: there is none.
     """
     folder = project_root() / "params"
-    name = Path(path).name
-    near = [folder / name, folder / f"{name}.yaml"] if name == str(path) else []
-    for place in (Path(path).expanduser(), from_root(path), *near):
-        if place.is_file():
-            return place.resolve()
+    text = str(path)
+    name = Path(text).name
+    near = [folder / name, folder / f"{name}.yaml"] if name == text else []
+    # A path no disk can have, or a home nobody has, is one where no file is.
+    with suppress(OSError, RuntimeError, ValueError):
+        for place in (Path(text).expanduser(), from_root(text), *near):
+            if place.is_file():
+                return place.resolve()
     known = [file.stem for file in folder.glob("*.yaml")]
     raise StudyError(
-        f"there is no study file '{path}'{did_you_mean(Path(path).stem, known)}",
+        f"there is no study file '{printable(text)}'"
+        f"{did_you_mean(Path(text).stem, known)}",
         where=shown(folder),
     )

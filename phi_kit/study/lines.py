@@ -6,16 +6,17 @@ given twice is a fault.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from phi_kit.core.params import StepParams, read_value
+from phi_kit.core.yaml12 import MERGE, MOST_BYTES, Document, fault, shown
 
 Keys = tuple[str, ...]
 
@@ -50,6 +51,11 @@ class Source:
         return self.lines.get(keys, 1)
 
 
+def dotted(keys: Keys) -> str:
+    """Keys as one word, `filter_edge.samples`."""
+    return ".".join(shown(key) for key in keys)
+
+
 class Text(str):
     """A value as typed after `--set`; the parameter's type decides what it means."""
 
@@ -68,64 +74,84 @@ def value_of(value: Any, model: type[StepParams], name: str) -> Any:
 def read(path: Path) -> Source:
     """Parse a study file; what is wrong with it stands in `.faults`."""
     source = Source()
+    text = _text(path, source.faults)
+    if text is None:
+        return source
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        source.lines, source.faults = _walk(_yaml().compose(text))
-        values = _yaml().load(text)
-    except UnicodeDecodeError as error:
-        source.faults.append(Fault(1, f"is not UTF-8 text: {error.reason}"))
+        document = Document(text, twice=True)
+        source.lines, source.faults = _walk(document.root)
+        odd = [Fault(*one) for one in document.oddities()]
+        source.faults += odd
+        values = document.value()
     except YAMLError as error:
-        source.faults.append(_syntax(error))
-    else:
-        if isinstance(values, Mapping) and values:
-            source.values = dict(values)
-        else:
-            what = "is empty" if not values else "should be a mapping of keys to values"
-            source.faults.append(Fault(1, f"the file {what}"))
+        source.faults.append(Fault(*fault(error, text)))
+        return source
+    if isinstance(values, Mapping) and values:
+        source.values = dict(values)
+    elif not odd:
+        empty = document.root is None or values in (None, {})
+        what = "is empty" if empty else "should be a mapping of keys to values"
+        source.faults.append(Fault(1, f"the file {what}"))
     return source
 
 
-def _yaml() -> YAML:
-    yaml = YAML(typ="safe", pure=True)
-    # The loader stops at the first duplicate; `_walk` reports every one.
-    yaml.allow_duplicate_keys = True
-    return yaml
+def _text(path: Path, faults: list[Fault]) -> str | None:
+    """The file's text; `None` if it has none, with the reason among the faults."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        faults.append(Fault(1, f"the file cannot be read: {error.strerror}"))
+        return None
+    if len(data) > MOST_BYTES:
+        faults.append(Fault(1, f"the file has more than {MOST_BYTES:,} bytes"))
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        like = "; it looks like UTF-16" if data[:2] in _UTF16 else ""
+        faults.append(Fault(line, f"is not UTF-8 text: {error.reason}{like}"))
+        return None
 
 
-def _syntax(error: YAMLError) -> Fault:
-    mark = getattr(error, "problem_mark", None)
-    problem = error.problem if isinstance(error, MarkedYAMLError) else str(error)
-    return Fault(mark.line + 1 if mark else 1, f"is not YAML: {problem}")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def _walk(root: Node | None) -> tuple[dict[Keys, int], list[Fault]]:
     lines: dict[Keys, int] = {}
     faults: list[Fault] = []
-    for keys, node in _nodes(root, (), ()):
+    for keys, node, own in _nodes(root, ()):
         line = node.start_mark.line + 1
-        if keys in lines:
+        if keys in lines and own:
             first = f"is given twice; first on line {lines[keys]}"
-            faults.append(Fault(line, f"{'.'.join(keys)}: {first}"))
+            faults.append(Fault(line, f"{dotted(keys)}: {first}"))
         lines.setdefault(keys, line)
     return lines, faults
 
 
 def _nodes(
-    node: Node | None, keys: Keys, above: tuple[int, ...]
-) -> Iterator[tuple[Keys, Node]]:
-    """Every key (or list item) below `node`; `above` guards against cycles."""
-    if id(node) in above:
-        return
-    above = (*above, id(node))
+    node: Node | None, keys: Keys, *, own: bool = True
+) -> Iterator[tuple[Keys, Node, bool]]:
+    """Every key (or list item) below `node`, and whether it stands there itself.
+
+    What `<<` brings in stands elsewhere, and what is given here goes before it.
+    """
+    merged: list[Node] = []
     if isinstance(node, MappingNode):
         pairs = [(str(key.value), key, value) for key, value in node.value]
+        merged = [value for _, key, value in pairs if key.tag == MERGE]
     elif isinstance(node, SequenceNode):
         pairs = [(str(i), value, value) for i, value in enumerate(node.value)]
     else:
         return
     seen: set[str] = set()
     for name, at, value in pairs:
-        yield (*keys, name), at
-        if name not in seen:  # a key given twice is one fault, whatever is below
-            yield from _nodes(value, (*keys, name), above)
+        yield (*keys, name), at, own
+        if name not in seen and at.tag != MERGE:  # twice is one fault, not many
+            yield from _nodes(value, (*keys, name), own=own)
         seen.add(name)
+    for value in merged:
+        each = value.value if isinstance(value, SequenceNode) else [value]
+        for one in each:
+            yield from _nodes(one, keys, own=False)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from phi_kit.core.errors import DataError, RunError
 from phi_kit.core.run_folder import RunFolder
-from phi_kit.core.runs import home, upstream
+from phi_kit.core.state import home, up_to_date
+from phi_kit.core.upstream import upstream
 from phi_kit.data.kinds import HubData, Source
 from phi_kit.data.sources import read
 from phi_kit.metrics.intervals import wilson
@@ -21,7 +22,6 @@ from phi_kit.metrics.intervals import wilson
 from . import work
 from .pace import Answers, Pace
 from .reader import Unit
-from .runner import is_current
 from .work import Work
 
 # A kernel that starts, its imports, tables and figures: seconds of every notebook.
@@ -152,8 +152,8 @@ def _done(units: Sequence[Unit]) -> dict[Path, Done]:
 def _finished(unit: Unit) -> Done | None:
     folder = RunFolder(home(unit.params))
     try:
-        if folder.finished and is_current(unit.params):
-            flow = folder.manifest.get("flow") or {}
+        if up_to_date(unit.params):
+            flow = folder.manifest["flow"] or {}
             return Done(float(folder.manifest["seconds"]), flow.get("kept"))
     except RunError:  # what it reads has not finished
         pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -11,13 +10,15 @@ from pydantic_core import ErrorDetails
 
 from phi_kit import domains, steps
 from phi_kit.core.errors import did_you_mean
-from phi_kit.core.params import NAME, StepParams, describe, read_value
+from phi_kit.core.names import domain_fault, study_fault, together_fault
+from phi_kit.core.params import StepParams, in_words, read_value
+from phi_kit.core.yaml12 import shown
 from phi_kit.domains.custom import Definition
 
-from .lines import ON_COMMAND_LINE, Fault, Keys, Source, Text, value_of
+from .lines import ON_COMMAND_LINE, Fault, Keys, Source, Text, dotted, value_of
 
 # Keys of the whole study.
-COMMON = ("study", "rng_seed", "model", "endpoint", "thinking_tags")
+COMMON = ("study", "rng_seed", "model", "endpoint", "redo", "thinking_tags")
 _TOP_ONLY = (*COMMON, "domain", "domains")
 _DEFINES = tuple(Definition.model_fields)  # what a domain of one's own is made of
 
@@ -54,12 +55,15 @@ class Reader:
         self.common: dict[str, Given] = {}
         self.domains: list[str] = []
         self.defined: list[str] = []  # the domains that this file itself defines
+        self.refused: set[str] = set()  # those it defines by a name that cannot be
         # Sections by (domain, step); the domain "" means every domain.
         self.sections: dict[tuple[str, str], dict[str, Given]] = {}
 
-    def _fault(self, keys: Keys, text: str, *, line: float | None = None) -> None:
+    def _fault(
+        self, keys: Keys, text: str, *, line: float | None = None, link: str = ": "
+    ) -> None:
         line = self.source.line(keys) if line is None else line
-        self.source.faults.append(Fault(line, f"{'.'.join(keys)}: {text}"))
+        self.source.faults.append(Fault(line, f"{dotted(keys)}{link}{text}"))
 
     # --- the file ---
 
@@ -102,14 +106,19 @@ class Reader:
         self.domains, seen = [], set()
         known = (*domains.names(), *self.defined)
         for name, keys in named:
-            if name in seen:
-                self._fault(keys, f"'{name}' is named twice", line=line)
-            elif name not in known:
-                near = did_you_mean(str(name), known)
-                self._fault(keys, f"unknown domain '{name}'{near}", line=line)
-            else:
+            if not isinstance(name, str):
+                self._fault(keys, "should be the name of a domain", line=line)
+            elif name in seen:
+                self._fault(keys, f"'{shown(name)}' is named twice", line=line)
+            elif name in known:
                 self.domains.append(name)
-            seen.add(name)
+            elif name not in self.refused:
+                near = did_you_mean(name, known)
+                self._fault(keys, f"unknown domain '{shown(name)}'{near}", line=line)
+            seen.add(str(name))
+        if fault := together_fault(self.domains):
+            self._fault(("domains",), fault, line=line)
+            self.domains = []
 
     def _read_overrides(self, value: Any, keys: Keys, *, domain: str) -> None:
         """Read the sections that one domain overrides."""
@@ -137,11 +146,14 @@ class Reader:
         own = {plain(k): v for k, v in value.items() if plain(k) in _DEFINES}
         if not own:
             return own
-        if domain in domains.names():
-            text = "is one of the kit's domains; give one of your own another name"
-            self._fault(keys, text)
-        elif not re.match(NAME, domain):
-            text = "cannot be a folder's name; use letters, digits, '.', '_' and '-'"
+        kits = {name.lower(): name for name in domains.names()}.get(domain.lower())
+        if kits:
+            where = "" if kits == domain else f" ('{kits}', where case does not count)"
+            text = f"is one of the kit's domains{where}; give your own another name"
+        else:
+            text = domain_fault(domain)
+        if text:
+            self.refused.add(domain)
             self._fault(keys, text)
         else:
             self.defined.append(domain)
@@ -216,7 +228,7 @@ class Reader:
         *domain, step, name = given.keys if len(given.keys) > 1 else (*given.keys, "")
         if len(domain) > 1 or (domain and domain[0] not in self.domains):
             near = did_you_mean(domain[0], self.domains)
-            text = f"the study has no domain '{domain[0]}'{near}"
+            text = f"the study has no domain '{shown(domain[0])}'{near}"
         elif step not in self.steps:
             text = f"unknown section{did_you_mean(step, [*COMMON, *self.steps])}"
         elif not name:
@@ -247,9 +259,9 @@ class Reader:
 
     def _check_name(self) -> None:
         given = self.common["study"]
-        if not isinstance(given.value, str) or not re.match(NAME, given.value):
-            text = "cannot be a folder's name; use letters, digits, '.', '_' and '-'"
-            self._fault(("study",), f"{given.value!r} {text}", line=given.line)
+        if fault := study_fault(given.value):
+            said = shown(repr(given.value))
+            self._fault(("study",), f"{said} {fault}", line=given.line)
             self.common["study"] = given._replace(value="study")
         self.name = str(self.common["study"].value)
 
@@ -268,29 +280,32 @@ class Reader:
         except ValidationError as error:
             for fault in error.errors():
                 self._note(fault, given, step=step)
-            return None
+        except OSError as error:  # of a path that no disk can have
+            self._fault((step,), f"{error.strerror}: {shown(str(error.filename))}")
+        return None
 
     def _note(
         self, fault: ErrorDetails, given: Mapping[str, Given], *, step: str
     ) -> None:
         """Turn pydantic's fault into one of the file's."""
-        inside = tuple(str(part) for part in fault["loc"])
+        said = in_words(fault, self.steps[step])
+        inside = tuple(str(part) for part in said.place)
         if inside and inside[0] in ("domain", "domains") and not self.domains:
             return  # that there is no domain has been said
         origin = given.get(inside[0]) if inside else None
         keys = self._below(origin.keys, inside[1:]) if origin else (step, *inside)
-        line = ON_COMMAND_LINE if origin and origin.line == ON_COMMAND_LINE else None
-        self._fault(keys, _message(fault, self.steps[step]), line=line)
+        # A fault between several: where the first is left out, the next one's line.
+        near = [given[name] for name in said.others if not origin and name in given]
+        line = near[0].line if near else None
+        if origin and origin.line == ON_COMMAND_LINE:
+            line = ON_COMMAND_LINE
+        self._fault(keys, said.words, line=line, link=said.link)
 
     def _below(self, keys: Keys, inside: Keys) -> Keys:
         """The file's keys for pydantic's, which also name the kind of a value."""
         for index, part in enumerate(inside, 1):
+            if part == keys[-1]:  # a kind of source that is called like its first key
+                continue
             if index == len(inside) or (*keys, part) in self.source.lines:
                 keys = (*keys, part)
         return keys
-
-
-def _message(fault: ErrorDetails, model: type[StepParams]) -> str:
-    if not fault["loc"]:  # of the section as a whole: its value says nothing new
-        return fault["msg"].removeprefix("Value error, ")
-    return describe(fault, model).partition(": ")[2]

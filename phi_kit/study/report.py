@@ -8,7 +8,6 @@ steps that have finished and names the others.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +16,10 @@ from typing import Any
 
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
-from phi_kit.core.params import NAME
-from phi_kit.core.places import runs_root, shown
+from phi_kit.core.names import domain_fault, study_fault
+from phi_kit.core.places import REPORT, runs_root, shown
 from phi_kit.core.runs import RunFolder
+from phi_kit.core.yaml12 import shown as printable
 from phi_kit.metrics import published
 from phi_kit.metrics.comparison import NOT_CONSTANT
 from phi_kit.plots.words import NOTHING, count, percent, seconds
@@ -67,13 +67,25 @@ class Step:
     folder: RunFolder
 
     @cached_property
+    def _read(self) -> tuple[dict[str, Any], str]:
+        try:
+            manifest, _ = self.folder.manifest, self.folder.outcome
+            _try_out(self.number, tables.mapped(manifest, "result"))
+            return manifest, ""
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            return {}, f"{self.name} has a result that cannot be shown: {error}"
+        except RunError as error:
+            return {}, error.what if self.folder.finished else ""
+
+    @property
     def manifest(self) -> dict[str, Any]:
         """What the step's manifest says; empty if it has not finished."""
-        try:
-            found = self.folder.manifest
-        except RunError:
-            return {}
-        return found if isinstance(found, dict) else {}
+        return self._read[0]
+
+    @property
+    def fault(self) -> str:
+        """Why a step is not shown though it has a manifest."""
+        return self._read[1]
 
     @property
     def number(self) -> int:
@@ -151,6 +163,18 @@ class Step:
             "rows": [(why, count(n), percent(n / read)) for why, n in dropped],
             "lost": read - kept - sum(n for _, n in dropped),
         }
+
+
+def _try_out(number: int, result: Mapping[str, Any]) -> None:
+    """Make all that the page shows of a result, which may be in any form."""
+    tables.of_step(number, result)
+    tables.facts(number, result)
+    if number == 4:
+        findings.teachable_or_random("", result)
+    elif number == 6:
+        findings.after_merging(tables.listed(result, "retention"))
+    elif number == 7:
+        findings.on_benchmarks(tables.listed(result, "scores"))
 
 
 @dataclass(frozen=True)
@@ -247,10 +271,15 @@ class Study:
 
     def _domain_names(self) -> list[str]:
         # The order the study was given; folders it does not name come after.
+        named = [
+            tables.mapped(step.manifest, "params").get("domains") for step in self.last
+        ]
         listed = [
             domain
-            for step in self.last
-            for domain in tables.mapped(step.manifest, "params").get("domains") or ()
+            for names in named
+            if isinstance(names, list)
+            for domain in names
+            if not domain_fault(domain)
         ]
         found = sorted(
             folder.name
@@ -272,14 +301,15 @@ def read(study: str) -> Study:
     """
     root = runs_root() / study
     found = Study(study, root)
-    named = re.fullmatch(NAME, study)
+    named = not study_fault(study)
     if named and root.is_dir() and (found.domains or any(_dirs(root, PER_STUDY))):
         return found
     others = [folder.name for folder in runs_root().glob("*/") if folder.name[0] != "."]
+    name = printable(study)
     raise StudyError(
-        f"there is no run of a study '{study}'{did_you_mean(study, others)}",
+        f"there is no run of a study '{name}'{did_you_mean(name, others)}",
         where=shown(runs_root()),
-        todo=f"run it first: phi-kit run params/{study}.yaml; or correct the name",
+        todo=f"run it first: phi-kit run params/{name}.yaml; or correct the name",
     )
 
 
@@ -301,7 +331,7 @@ def write(study: str) -> Path:
         Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
     )
     found = read(study)
-    path = found.root / "report.html"
+    path = found.root / REPORT
     write_atomic(
         path, shape.render(study=found, published=published, verdicts=VERDICTS)
     )

@@ -15,29 +15,24 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from phi_kit import steps
-from phi_kit.core.errors import (
-    PhiKitError,
-    RunError,
-    StudyError,
-    did_you_mean,
-    disk_errors,
-)
+from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
 from phi_kit.core.flow import Flow
 from phi_kit.core.manifests import MANIFEST, NOTEBOOK
-from phi_kit.core.params import StepParams
-from phi_kit.core.places import project_root, runs_root, shown
-from phi_kit.core.runs import (
-    RunFolder,
+from phi_kit.core.places import REPORT, project_root, runs_root, shown
+from phi_kit.core.runs import RunFolder, require_replayable
+from phi_kit.core.state import (
+    behind,
+    changes,
     fingerprint,
     home,
-    require_replayable,
+    state,
     up_to_date,
 )
+from phi_kit.core.yaml12 import shown as printable
 
 from .files import Study
 from .reader import Unit
 
-REPORT = "report.html"
 Say = Callable[[str], None]
 # A killed run's kernel notices within a second or two that it is alone, but may
 # be deep in one long operation.
@@ -72,9 +67,13 @@ def run_study(
     for unit in units:  # before hours of sampling, not after
         unit.params.require_weights()
     began = time.monotonic()
-    with _alone(study.name), environment():
-        for unit in units:
-            _run_unit(unit, redo=redo, say=say)
+    if all(_is_done(unit, redo=redo) for unit in units):
+        for unit in units:  # nothing is written, so nothing need be writable
+            _say_done(unit, say=say)
+    else:
+        with _alone(study.name), environment():
+            for unit in units:
+                _run_unit(unit, redo=redo, say=say)
     say(f"study '{study.name}' is finished after {_spell(time.monotonic() - began)}")
     report = runs_root() / study.name / REPORT
     if report.is_file() and units and units[-1].step == steps.STEPS[-1]:
@@ -107,6 +106,7 @@ def step_named(text: str) -> str:
         if wanted in (name, stem, stem[:2], stem[:2].lstrip("0")):
             return name
     plain = wanted.lstrip("0123456789").lstrip("_")
+    text = printable(text)
     raise StudyError(f"there is no step '{text}'{did_you_mean(plain, steps.STEPS)}")
 
 
@@ -131,17 +131,14 @@ def _alone(name: str) -> Iterator[None]:
         lock.release()
 
 
-def is_current(params: StepParams) -> bool:
-    """Whether the step's run folder is whole and what these parameters give.
+def _is_done(unit: Unit, *, redo: bool) -> bool:
+    return not (redo or unit.params.redo) and up_to_date(unit.params)
 
-    Raises:
-        RunError: the step was never run and what it reads has not finished.
-    """
-    try:
-        return up_to_date(params)
-    except RunError:
-        fingerprint(params)  # upstream is missing: that message is the right one
-        return False  # an unreadable manifest is no manifest
+
+def _say_done(unit: Unit, *, say: Say) -> None:
+    say(f"[{title(unit)}] finished earlier, nothing changed")
+    if why := behind(unit.params):
+        say(f"[{title(unit)}] yet {why}; run without --from")
 
 
 def title(unit: Unit) -> str:
@@ -152,9 +149,9 @@ def title(unit: Unit) -> str:
 def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     from .execute import Lines, execute, parameters_of
 
-    target = home(unit.params)
-    if not redo and is_current(unit.params):
-        say(f"[{title(unit)}] finished earlier, nothing changed")
+    target, redo = home(unit.params), redo or unit.params.redo
+    if _is_done(unit, redo=redo):
+        _say_done(unit, say=say)
         return
     notebook = project_root() / "notebooks" / f"{unit.params.STEP}.ipynb"
     if not notebook.is_file():
@@ -166,7 +163,8 @@ def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     say(f"[{title(unit)}] starts")
     out = Lines(f"[{title(unit)}] ", say)
     with disk_errors(target):
-        execute(notebook, target / NOTEBOOK, parameters_of(unit.params), out=out)
+        given = parameters_of(unit.params.model_copy(update={"redo": redo}))
+        execute(notebook, target / NOTEBOOK, given, out=out)
     _require_written(unit, target, mark=mark, before=before)
     manifest = RunFolder(target).manifest
     counts = _flow(manifest) + _samples(manifest)
@@ -215,11 +213,9 @@ def _require_written(unit: Unit, target: Path, *, mark: str, before: Any) -> Non
     manifest = RunFolder(target).manifest
     if manifest["fingerprint"] == mark:
         return
-    wanted = unit.params.model_dump(mode="json")
     differ = [
-        f"{name} was {manifest['params'].get(name)!r} instead of {value!r}"
-        for name, value in wanted.items()
-        if manifest["params"].get(name) != value
+        f"{name} was {then!r} instead of {wanted!r}"
+        for name, wanted, then in changes(unit.params, manifest["params"])
     ]
     raise RunError(
         f"{unit.params.STEP} did not run as the study says: "
@@ -251,18 +247,9 @@ def _spell(seconds: float) -> str:
 
 
 def status(study: Study) -> list[str]:
-    """One line per unit: finished, stale or missing, and since when."""
-    rows = [(title(unit), *_state(unit.params)) for unit in study.units()]
-    width = max((len(name) for name, *_ in rows), default=0)
-    return [f"{name:<{width}}  {state:<8}  {when}" for name, state, when in rows]
-
-
-def _state(params: StepParams) -> tuple[str, str]:
-    folder = RunFolder(home(params))
-    if not folder.finished:
-        return "missing", ""
-    try:
-        when = folder.manifest["finished"]
-        return ("finished" if up_to_date(params) else "stale"), when
-    except PhiKitError as error:  # upstream unfinished, manifest or model unreadable
-        return "stale", error.what
+    """One line per unit: finished, stale or missing, since when; then why."""
+    found = [(title(unit), state(unit.params)) for unit in study.units()]
+    width = max((len(name) for name, _ in found), default=0)
+    rows = [f"{name:<{width}}  {one.kind:<8}  {one.since}" for name, one in found]
+    why = [f"{name}: {one.why}" for name, one in found if one.why]
+    return [*rows, *(["stale, because"] if why else []), *why]

@@ -40,7 +40,7 @@ def test_its_parameters_are_the_steps_own(path):
     model = steps.load(path.stem[3:]).Params
     given = values(read(path))
     assert {name.lower() for name in given} == set(model.model_fields)
-    assert model.from_notebook(given) == model()
+    assert model.given(given) == model()
 
 
 @EVERY
@@ -51,7 +51,7 @@ def test_its_defaults_are_the_quickstarts(path):
         for unit in units
         if path.stem == unit.params.STEP and unit.domain in ("math", "")
     ]
-    assert unit.params == type(unit.params).from_notebook(values(read(path)))
+    assert unit.params == type(unit.params).given(values(read(path)))
 
 
 COUNT = itertools.count()

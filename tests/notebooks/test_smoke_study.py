@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from phi_kit.core import names
+from phi_kit.study import files
+from phi_kit.study.execute import parameters_of
+
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = str(ROOT / "params" / "smoke.yaml")
 # In three different notebooks, one of them per study rather than per domain.
@@ -126,6 +130,36 @@ def test_the_next_run_has_nothing_to_do(study):
     )
     assert done.stdout.count("nothing changed") == 12
     assert manifests(runs) == seen[-1]
+
+
+@pytest.mark.parametrize("step", ["probe_sft", "expand_domains"])
+def test_run_all_on_a_finished_notebook_trains_nothing(study, tmp_path, step):
+    runs, seen = study
+    params = next(u.params for u in files.load(SMOKE).units() if u.step == step)
+    notebook = ROOT / "notebooks" / f"{params.STEP}.ipynb"
+    words = ["-y", json.dumps(parameters_of(params))]
+    began = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "papermill", str(notebook), "out.ipynb", *words],
+        env=environment(runs),
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    assert time.monotonic() - began < 120  # most of it are imports and the model
+    written = (tmp_path / "out.ipynb").read_text()
+    assert "nothing has changed: this is that result" in written
+    assert manifests(runs) == seen[-1]
+
+
+def test_what_lies_in_the_runs_folder_is_nobodys_name(study):
+    runs, _ = study
+    beside = {path.name for path in runs.iterdir()} - {"smoke"}
+    inside = {path.name for path in (runs / "smoke").iterdir()} - {"math", "puzzles"}
+    assert {"ledger.sqlite"} <= beside
+    assert {"06_expand_domains", "07_benchmark", "report.html"} <= inside
+    assert all(map(names.study_fault, beside))
+    assert all(map(names.domain_fault, inside))
 
 
 def test_rows_add_up_in_every_step_that_drops_some(study):

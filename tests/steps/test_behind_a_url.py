@@ -100,7 +100,7 @@ def test_a_step_that_needs_weights_refuses_an_endpoint(name, runs):
 @pytest.mark.parametrize("name", ["pick_domain", "collect_seeds", "filter_edge"])
 def test_a_step_that_samples_takes_one(name):
     params = steps.load(name).Params(model=NOWHERE)
-    assert params.from_notebook(parameters_of(params)) == params
+    assert params.given(parameters_of(params)) == params
 
 
 def test_a_whole_study_is_refused_before_anything_is_asked(tmp_path, runs):

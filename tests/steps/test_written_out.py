@@ -11,5 +11,5 @@ from phi_kit.study.execute import parameters_of
 @pytest.mark.parametrize("name", steps.STEPS)
 def test_a_step_reads_back_what_the_runner_writes(name):
     params = steps.load(name).Params()
-    read = type(params).from_notebook(parameters_of(params))
+    read = type(params).given(parameters_of(params))
     assert read == params

@@ -147,7 +147,7 @@ def test_five_faults_are_five_lines(study):
         ),
         (
             "domains: [math, puzzles]\nfilter_edge:\n  band: [1, 0]\n",
-            "line 2   filter_edge: band should rise",
+            "line 3   filter_edge.band should rise (it is [1, 0])",
         ),
         (
             "domains: [math, puzzles]\nfilter_edge:\n  band:\n  - 1\n  - x\n",

@@ -9,7 +9,7 @@ import pytest
 import toy_study
 
 from phi_kit.core.errors import RunError, StudyError
-from phi_kit.core.runs import RunFolder
+from phi_kit.core.runs import RunFolder, up_to_date
 from phi_kit.study import files, runner, scrub
 
 SECRET = "sk-verysecret-0123"
@@ -133,6 +133,20 @@ def test_an_old_manifest_does_not_count(project):
     assert RunFolder.of("toy", "01_pick_domain", domain="math").finished
 
 
+def test_redo_does_a_finished_step_again(project):
+    finish(project)
+    run(last="1")
+    assert len(toy_study.executions(project)) == 1
+    lines = run(last="1", redo=True)
+    assert any("runs again (REDO was asked for)" in line for line in lines)
+    assert len(toy_study.executions(project)) == 2
+    run("redo=true", last="1")
+    assert len(toy_study.executions(project)) == 3
+    folder = RunFolder.of("toy", "01_pick_domain", domain="math")
+    assert "redo" not in folder.manifest["params"]
+    assert len(run(last="1")) == 2  # nothing changed, and that it is finished
+
+
 def test_from_runs_no_earlier_step(project):
     with pytest.raises(RunError, match="have not finished: math/01_pick_domain"):
         run(first="filter_edge")
@@ -174,7 +188,7 @@ def test_an_unreadable_manifest_is_run_again(project):
     finish(project)
     (project / "runs/toy/math/01_pick_domain/manifest.json").write_text("{")
     unit = files.load("toy").units()[0]
-    assert not runner.is_current(unit.params)
+    assert not up_to_date(unit.params)
 
 
 def test_paths_are_scrubbed_only_where_they_are_paths(project, monkeypatch):

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, open_run, require_upstream
+from phi_kit.core.runs import StepRun, once, open_run, require_upstream
 
 STEPS = ("pick_domain", "filter_edge", "benchmark")
 STEMS = ("01_pick_domain", "03_filter_edge", "07_benchmark")
@@ -61,6 +61,7 @@ def load(name):
     return SimpleNamespace(Params=PARAMS[name], run=run)
 
 
+@once
 def run(params) -> StepRun:
     """Count the execution in a file, then finish."""
     require_upstream(params)

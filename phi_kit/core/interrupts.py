@@ -1,0 +1,34 @@
+"""An interrupted cell of a notebook ends in a sentence, not in frames."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from .places import ledger_address
+
+
+def _told(
+    shell: Any,
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+    tb_offset: int | None = None,
+) -> list[str]:
+    if hasattr(error, "_render_traceback_"):
+        lines = error._render_traceback_()
+    else:
+        kept = "what was sampled is in the ledger; " if ledger_address() else ""
+        lines = [f"Stopped: {kept}run the cell again"]
+    shell._showtraceback(kind, error, lines)
+    return lines
+
+
+def tell_in(shell: Any) -> None:
+    """Let IPython show interrupts as a sentence; the cell fails all the same.
+
+    Args:
+        shell: what `get_ipython()` gives; `None` outside of notebooks.
+    """
+    if shell is not None:
+        shell.set_custom_exc((KeyboardInterrupt,), _told)
