@@ -64,10 +64,9 @@ def verify(seed: Seed, response: str) -> Verdict:
         return _predicted(seed.answer, text)
     try:
         judge, wanted, given = _judge(seed, facts)
-        strict, loose = block(text, wanted, given), blocks(text)
-        if strict is None and given and "<" not in response:
-            # The rest of a function keeps the indent it has to begin with.
-            strict = block(response, wanted, given)
+        if given and _continues(response):
+            text = f"{given}{response}"
+        strict, loose = block(text, wanted), blocks(text)
         if strict is None and loose is None:
             return Verdict("wrong", NO_ANSWER)
         outcome = judge(strict) if strict is not None else ("wrong", "wrong", NO_ANSWER)
@@ -80,6 +79,12 @@ def verify(seed: Seed, response: str) -> Verdict:
         return Verdict("unknown", f"the item's tests cannot be read: {error}")
     except RunError as error:
         return Verdict("unknown", f"no sandbox: {error.what}")
+
+
+def _continues(response: str) -> bool:
+    """Whether a response goes on where a prompt stopped, inside a function."""
+    first = next((line for line in response.split("\n") if line.strip()), "")
+    return first[:1].isspace() and "```" not in response and "~~~" not in response
 
 
 Judge = Callable[[str], Outcome]
@@ -98,7 +103,7 @@ def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], 
         raise UnreadableTestError("a case needs stdin and stdout")
     if any(case.get("testtype") == "functional" for case in cases):
         if not entry or not all({"input", "output"} <= case.keys() for case in cases):
-            raise UnreadableTestError("a case for a function needs entry, input, output")
+            raise UnreadableTestError("a function's case needs input, output, entry")
         if "class Solution" in f"{seed.prompt}{seed.answer}" and "." not in entry:
             entry = f"Solution().{entry}"
         tests = read(functional(cases, entry), **words)

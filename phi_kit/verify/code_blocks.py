@@ -12,7 +12,7 @@ _PYTHON = re.compile(r"(?i)(?:\{?\.?(?:[ic]?python|py)[\d.]*(?:[\s:,}].*)?)?")
 _STARTS = re.compile(r"^(?:def|class|import|from|async def|@|print\(|for |while |if )")
 
 
-def block(text: str, wanted: Sequence[str] = (), given: str = "") -> str | None:
+def block(text: str, wanted: Sequence[str] = ()) -> str | None:
     """The code a response presents, or `None`.
 
     Of several fenced blocks the last that defines what is wanted counts, else the
@@ -22,16 +22,12 @@ def block(text: str, wanted: Sequence[str] = (), given: str = "") -> str | None:
     Args:
         text: the response.
         wanted: names that the code has to define; empty for a program.
-        given: what the prompt began; a response may be the rest of it.
     """
     fenced = [code for closed, code in fences(text) if closed]
     if fenced:
         return _chosen(fenced, wanted)
     if not any(_OPENS.match(line) for line in text.splitlines()):
-        if is_code(text):
-            return text
-        whole = f"{given}{text}" if given else ""
-        return whole if whole and _defines(whole, wanted) else None
+        return text if is_code(text) else None
     # The opening fence is missing, and nothing follows the closing one.
     head, _, tail = text.rstrip().rpartition("\n")
     alone = _OPENS.match(tail) and not any(map(_OPENS.match, head.splitlines()))
@@ -113,5 +109,6 @@ def is_code(text: str) -> bool:
         body = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    does = (ast.Call, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.Lambda)
+    does = (ast.Call, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    does = (*does, ast.Assign, ast.Lambda)
     return any(isinstance(part, does) for node in body for part in ast.walk(node))

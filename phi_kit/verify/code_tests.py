@@ -14,9 +14,11 @@ import builtins
 import json
 import re
 import symtable
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 # Values that pass a tolerance written without thinking of them; each is taken
@@ -29,6 +31,8 @@ _SPEAKS = {
 _CLASS = re.compile(r"[A-Z]+[a-z][A-Za-z0-9]*")
 # Beside the standard library, what tests may import.
 _PACKAGES = ("numpy",)
+# Modules that the tests' process brings along itself.
+_OWN = ("pytest",)
 _STATEMENTS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _CHECK = "check"
 
@@ -115,18 +119,22 @@ def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> Tests:
     tree = _parsed(text, "the tests")
     given = outline(prompt)
     before = tuple(part for part in (given, setup) if part.strip())
-    kept, stubs = zip(*(_without_stubs(part) for part in before), strict=True) if (
-        before
-    ) else ((), ())
+    kept, stubs = (
+        zip(*(_without_stubs(part) for part in before), strict=True)
+        if (before)
+        else ((), ())
+    )
     known = _reference(given, gold)
     entry = _entry(tree, entry, [name for part in stubs for name in part], known)
-    roots = sorted(_loaded(_parsed(entry, "entry")) - set(dir(builtins)) | {
-        name for name in (entry,) if name.isidentifier()
-    })
+    roots = sorted(
+        _loaded(_parsed(entry, "entry")) - set(dir(builtins))
+        | {name for name in (entry,) if name.isidentifier()}
+    )
     kept = (*kept, *_helpers(text, kept, roots, known))
     names = _owed(text, kept, roots, known)
     makers = tuple(name for name in names if _makes(name, known))
     facts = _Facts(tree, set(names) | _lent(tree))
+    needs = _needs(text, *kept)
     if not facts.asserts and not facts.otherwise:
         raise UnreadableTestError("there is no assertion")
     if not names:
@@ -148,7 +156,7 @@ def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> Tests:
         look=facts.look(),
         forgiving="AssertionError" in facts.caught,
         otherwise=facts.otherwise,
-        needs=tuple(one for one in _PACKAGES if one in _imports(text, *kept)),
+        needs=needs,
     )
 
 
@@ -194,7 +202,7 @@ def _empty(node: ast.AST) -> bool:
         return isinstance(node.value, ast.Constant)
     if isinstance(node, ast.Raise):
         return "NotImplementedError" in ast.dump(node)
-    return isinstance(node, ast.Pass)
+    return isinstance(node, ast.Pass | ast.Import | ast.ImportFrom)
 
 
 def _without_stubs(text: str) -> tuple[str, tuple[str, ...]]:
@@ -229,7 +237,9 @@ def _entry(
     if stubs:
         return stubs[-1]
     functions = [
-        node.name for node in (known.body if known else ()) if isinstance(node, _STATEMENTS)
+        node.name
+        for node in (known.body if known else ())
+        if isinstance(node, _STATEMENTS)
     ]
     if len(functions) != 1:
         raise UnreadableTestError("nobody says which function `check` is for")
@@ -333,14 +343,29 @@ def _classes(text: str) -> set[str]:
     return {node.name for node in nodes if isinstance(node, ast.ClassDef)}
 
 
-def _imports(*texts: str) -> set[str]:
-    found: set[str] = set()
-    for node in (n for text in texts for n in ast.walk(_parsed(text, "tests"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.split(".")[0])
-    return found
+def _needs(*texts: str) -> tuple[str, ...]:
+    """The packages that tests import beside the standard library.
+
+    Raises:
+        UnreadableTestError: the sandbox has no such package.
+    """
+    found = {name for text in texts for name in _imports(_parsed(text, "tests"))}
+    found -= {*sys.stdlib_module_names, *_OWN}
+    for name in sorted(found):
+        if name not in _PACKAGES or not find_spec(name):
+            raise UnreadableTestError(f"the sandbox has no package `{name}`")
+    return tuple(sorted(found))
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """What is imported, but for what may fail."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name.split(".")[0] for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module.split(".")[0]
+    elif not isinstance(node, ast.Try):
+        for inner in ast.iter_child_nodes(node):
+            yield from _imports(inner)
 
 
 def _lent(tree: ast.Module) -> set[str]:
@@ -429,9 +454,7 @@ class _Facts:
         empties `xs`.
         """
         asked = [n for n in self._nodes if isinstance(n, ast.Call) and self._asked(n)]
-        bare = {
-            id(n.value) for n in self._nodes if isinstance(n, ast.Expr)
-        }
+        bare = {id(n.value) for n in self._nodes if isinstance(n, ast.Expr)}
         if any(id(call) in bare and (call.args or call.keywords) for call in asked):
             return True
         passed = {name for call in asked for one in call.args for name in _loaded(one)}
@@ -456,14 +479,10 @@ class _Facts:
 
     def _inspects(self, node: ast.Compare, passed: set, tainted: set) -> bool:
         """One side is the argument, and the other cannot depend on the solution."""
-        mine, others = 0, 0
-        for side in (node.left, *node.comparators):
-            names = _loaded(side)
-            if names & (self._asks | tainted):
-                return False
-            mine += bool(names & passed)
-            others += not names & passed
-        return mine > 0 and others > 0
+        sides = [_loaded(side) for side in (node.left, *node.comparators)]
+        mine = [names for names in sides if names & passed and not names & self._asks]
+        free = [n for n in sides if not n & (passed | tainted | self._asks)]
+        return bool(mine and free) and len(mine) + len(free) == len(sides)
 
 
 def functional(cases: Sequence[Mapping[str, Any]], entry: str) -> list[str]:

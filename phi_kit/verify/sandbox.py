@@ -211,8 +211,6 @@ def confer(
                 held.callback(sandbox_watch.remove, Path(work))
             seen = shown if kind == "tests" else {}
             order = _order(room, mode=mode, work=work, shown=seen)
-            places = seen.values() if mode == "limits" else seen
-            order["packages"] = sorted({str(Path(one).parent) for one in places})
             order |= {**job, "kind": kind, "nonce": nonce, "filters": True}
             line = command(mode, disk=limits.disk, shown=order["shown"])
             started = sandbox_watch.started(
@@ -293,13 +291,17 @@ def _order(
     # A user nobody else is: its processes are its own, its files nobody's.
     uid = 1 << 30 | secrets.randbelow(1 << 29) if os.getuid() == 0 else 0
     shown = shown or {}
+    # Python has to list the folder that a package lies in.
+    places = shown.values() if mode == "limits" else shown
+    folders = sorted({str(Path(place).parent) for place in places})
     return {
         "mode": mode,
         "work": work,
         "uid": uid if mode != "limits" or open_to_all() else 0,
         "visible": visible(),
         "shown": shown,
-        "readable": [*visible(), *(shown.values() if mode == "limits" else shown)],
+        "packages": folders,
+        "readable": [*visible(), *folders],
         "quota": {"megabytes": limits.disk, "files": limits.files},
         "processes": limits.processes,
         "limits": {

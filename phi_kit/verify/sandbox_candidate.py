@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import builtins
 import operator
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
 
 from sandbox_values import Exchange
+
+TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _WORDS = 2000
 
@@ -71,9 +73,10 @@ class Candidate:
     def load(self, setup: list[str], code: str, names: list[str]) -> dict[str, Any]:
         """Run the solution's module; which of the names it defines."""
         for part in setup:
-            # It may need what only the solution defines.
-            with suppress(Exception):
+            try:
                 exec(compile(part, "<setup>", "exec"), self._space)
+            except Exception:  # it may need what only the solution defines
+                continue
         try:
             exec(compile(code, "<solution>", "exec"), self._space)
             found = [name for name in names if name in self._space]
@@ -94,7 +97,7 @@ class Candidate:
         books = self._books
         try:
             do = message["do"]
-            target, given, named, slots = books.unpack(message)
+            target, given, named = books.unpack(message)
             if do == "call":
                 found = target(*given, **named)
             else:

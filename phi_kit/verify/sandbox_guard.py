@@ -13,7 +13,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
+
+TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def _fault(error: BaseException) -> dict[str, str]:

@@ -209,9 +209,9 @@ class Switch:
         """Whether the side that has to speak never will."""
         for line, gone in zip((self._tests, self._solution), over, strict=True):
             mine = (line is self._tests) == (self._turn == "tests")
-            if (mine or not line.ready) and (gone or not line.open):
-                if not gone or not line.open or not _more(line):
-                    return self._stop("closed" if line.ready else "broken")
+            silent = not line.open or (gone and not _more(line))
+            if silent and (mine or not line.ready):
+                return self._stop("closed" if line.ready else "broken")
         return None
 
     def _stop(self, why: str, words: str = "") -> Talk:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from typing import Any
+
+TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 class Raises:

@@ -9,14 +9,17 @@ object that stands where a plain value was due.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+
+TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 _PLAIN = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
 _METHODS = {name for kind in _PLAIN for name in dir(kind)}
 
 
-class Link(Protocol):
+class Link:
     """The conversation that a stand-in belongs to."""
 
     def ask(self, do: str, target: Any, *given: Any, **more: Any) -> Any:
@@ -59,6 +62,7 @@ class Remote:
         return self._ask("get", name)
 
     def __call__(self, *given: Any, **named: Any) -> Any:
+        """Call it; what a class of the solution makes is under test as a whole."""
         maker = self._phi[2]
         found = self._ask("call", *given, named=named, make=maker)
         if maker and isinstance(found, Remote):
@@ -95,9 +99,7 @@ class Remote:
         return self._ask("iter")
 
     def __instancecheck__(self, value: Any) -> bool:
-        return isinstance(value, Remote) and self._phi[0].ask(
-            "isinstance", value, self
-        )
+        return isinstance(value, Remote) and self._phi[0].ask("isinstance", value, self)
 
     def __enter__(self) -> Any:
         return self._ask("enter")
@@ -152,18 +154,33 @@ class Stream(Remote):
         return self._ask("next")
 
 
-def stand_in(link: Link, sort: str, name: str) -> Any:
+class Later(Remote):
+    """A coroutine on the other side; it runs when a test awaits it."""
+
+    __slots__ = ()
+
+    def send(self, value: Any) -> Any:
+        """Run it to its end, as an event loop does step by step."""
+        raise StopIteration(self._ask("run"))
+
+    def throw(self, *error: Any) -> Any:
+        """Nothing of it waits here."""
+        raise RuntimeError("a coroutine that was cancelled")
+
+    def close(self) -> None:
+        """Nothing of it waits here."""
+
+    def __await__(self) -> Iterator[Any]:
+        return self._ask("run")
+        yield
+
+
+_KINDS = {"iterator": Stream, "coroutine": Later}
+
+
+def stand_in(link: Link, sort: str, name: str) -> Remote:
     """The right kind of stand-in for what the other side says it has."""
-    if sort == "iterator":
-        return Stream(link, name)
-    found = Remote(link, name)
-    if sort != "coroutine":
-        return found
-
-    async def later() -> Any:
-        return link.ask("run", found)
-
-    return later()
+    return _KINDS.get(sort, Remote)(link, name)
 
 
 class CandidateError(Exception):

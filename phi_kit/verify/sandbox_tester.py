@@ -15,15 +15,17 @@ import math
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import sandbox_pytest
 from sandbox_remote import Remote, raised, stand_in, update
 from sandbox_values import Exchange, MalformedError, StrayError, same
 
+TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
 _JUDGE = "__judge__"
-_ORDER = {"__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">="}
 
 
 class StopError(BaseException):
@@ -71,7 +73,9 @@ class Conversation:
         self._space = space
         told = self._exchange({"go": True})
         if "error" in told:
-            self.fail(f"does not load: {_fault(told)}")
+            # The tests may be at fault before they ask anything.
+            self._judge.unloaded = f"does not load: {_fault(told)}"
+            return {}
         names, values = told.get("names"), self._unpack(told)
         # A plain value is used without being asked for.
         self._judge.touched = any(not isinstance(one, Remote) for one in values)
@@ -89,7 +93,7 @@ class Conversation:
         self._judge.touched = True
         named = more.get("named", {})
         look = self._look and do == "call"
-        packed = self._books.pack([target, list(given), named, None])
+        packed = self._books.pack([target, list(given), named])
         make = bool(more.get("make"))
         told = self._exchange({"do": do, "look": look, "make": make, **packed})
         if "error" in told:
@@ -204,6 +208,8 @@ class Judge:
         self.seen, self.wrong, self.strictly, self.failed = 0, "", "", ""
         # Whether anything of the solution's has come in.
         self.touched = False
+        # Why the solution has no names; why the tests fail without it.
+        self.unloaded, self.hopeless = "", ""
         self._lines, self._places, self._forgiving = lines, places, forgiving
         self._pair: tuple[Any, Any] | None = None
 
@@ -218,7 +224,9 @@ class Judge:
         self.seen += 1
         if not held:
             self.failed = self._where(number) + self._gave()
-            if self.touched and not self._forgiving:
+            if not self.touched:
+                self.hopeless = self.hopeless or self.failed
+            elif not self._forgiving:
                 self.wrong = self.wrong or self.failed
         self._pair = None
         return held
@@ -228,7 +236,7 @@ class Judge:
         held = same(a, b)
         if held is not False:
             return held
-        self._pair = self._pair or (a, b)
+        self._pair = (a, b)
         if number >= 0 and same(a, b, loosely=True) is True:
             self.strictly = self.strictly or self._where(number) + self._gave()
             return True
@@ -291,6 +299,9 @@ class Rewriter(ast.NodeTransformer):
         self.places: list[int] = []
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        """An assertion that is counted; one that says nothing stays as it is."""
+        if isinstance(node.test, ast.Constant) and node.test.value:
+            return node
         number = len(self.places)
         self.places.append(node.lineno)
         test = self._conjunct(node.test, number)
@@ -303,15 +314,17 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
             parts = [self._conjunct(one, number) for one in test.values]
             return ast.copy_location(ast.BoolOp(test.op, parts), test)
-        if isinstance(test, ast.Compare) and len(test.ops) == 1:
-            if isinstance(test.ops[0], ast.Eq):
-                a, b = self.visit(test.left), self.visit(test.comparators[0])
-                if not _calls(test.left) and _calls(test.comparators[0]):
-                    return _call("eq", test, b, a, ast.Constant(number))
-                return _call("eq", test, a, b, ast.Constant(number))
-        return self.visit(test)
+        equality = isinstance(test, ast.Compare) and len(test.ops) == 1
+        if not equality or not isinstance(test.ops[0], ast.Eq):
+            return self.visit(test)
+        sides = [test.left, test.comparators[0]]
+        # Told as "gave …, not …": what was called comes first.
+        if _calls(sides[1]) and not _calls(sides[0]):
+            sides.reverse()
+        return _call("eq", test, *map(self.visit, sides), ast.Constant(number))
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        """Plain data is compared by type."""
         self.generic_visit(node)
         words = {ast.Eq: "eq", ast.NotEq: "ne", ast.In: "has", ast.NotIn: "lacks"}
         word = words.get(type(node.ops[0]))
@@ -351,15 +364,12 @@ def _fault(told: dict[str, Any]) -> str:
     return f"{name}: {words}"[:120].rstrip(": ") + note
 
 
-Said = dict[str, Any]
-
-
-def unknown(why: str) -> Said:
+def unknown(why: str) -> dict[str, Any]:
     """The tests are at fault."""
     return {"value": "unknown", "reason": why}
 
 
-def judge(job: dict[str, Any], send: Callable, receive: Callable) -> Said:
+def judge(job: dict[str, Any], send: Callable, receive: Callable) -> dict[str, Any]:
     """Run an item's tests against the solution on the other side.
 
     Returns:
@@ -379,8 +389,11 @@ def judge(job: dict[str, Any], send: Callable, receive: Callable) -> Said:
     found = Judge(lines, rewriter.places, forgiving=job["forgiving"])
     talk = Conversation(found, send, receive, job)
     space: dict[str, Any] = {"__name__": "tests", _JUDGE: found}
+    missing: set[str] = set()
     try:
         names = talk.load(space, job["makers"])
+        missing = set(job["names"]) - set(names)
+        space |= {name: _absent(name) for name in missing & set(dir(builtins))}
         _tame(job)
         space |= names
         for part in setup:
@@ -391,10 +404,19 @@ def judge(job: dict[str, Any], send: Callable, receive: Callable) -> Said:
     except StopError:
         pass
     except BaseException as error:
-        said = _ended(error, found, talk, job, names)
+        said = _ended(error, found, talk, missing)
         if said is not None:
             return said
     return _said(found, job)
+
+
+def _absent(name: str) -> Callable:
+    """In place of a builtin that the solution should have written anew."""
+
+    def ask(*given: Any, **named: Any) -> None:
+        raise NameError(name, name=name)
+
+    return ask
 
 
 def _tame(job: dict[str, Any]) -> None:
@@ -440,12 +462,17 @@ def _cases(kind: type) -> Iterator[str]:
 
 
 def _ended(
-    error: BaseException, found: Judge, talk: Conversation, job: Said, names: Said
-) -> Said | None:
+    error: BaseException, found: Judge, talk: Conversation, missing: set[str]
+) -> dict[str, Any] | None:
     """What an exception in the tests says; `None` if it says nothing."""
-    words, where = f"{type(error).__name__}: {error}"[:160].rstrip(": "), found.at(error)
+    words, where = (
+        f"{type(error).__name__}: {error}"[:160].rstrip(": "),
+        found.at(error),
+    )
     if found.wrong:
         return None
+    if found.hopeless:
+        return unknown(found.hopeless)
     if any(error is one for one in talk.raised):
         found.wrong = f"{where} raised {words}"
     elif isinstance(error, SystemExit) and not error.code:
@@ -454,8 +481,8 @@ def _ended(
         return unknown(f"they hand over {error}")
     elif isinstance(error, ImportError):
         return unknown(f"{words} (the sandbox has no such package)")
-    elif isinstance(error, NameError) and error.name in set(job["names"]) - set(names):
-        found.wrong = f"defines no '{error.name}'"
+    elif isinstance(error, NameError) and error.name in missing:
+        found.wrong = found.unloaded or f"defines no '{error.name}'"
     elif found.touched:
         # What came back did not fit; before that, the tests alone are at fault.
         found.wrong = found.failed or f"{where}: {words}"
@@ -464,7 +491,7 @@ def _ended(
     return None
 
 
-def _said(found: Judge, job: dict[str, Any]) -> Said:
+def _said(found: Judge, job: dict[str, Any]) -> dict[str, Any]:
     if found.wrong:
         return {"value": "wrong", "reason": found.wrong}
     if not found.touched:

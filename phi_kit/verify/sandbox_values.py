@@ -13,9 +13,12 @@ from __future__ import annotations
 import builtins
 import math
 import sys
-from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any
+
+TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 DEPTH = 50
 # Elements taken from an iterator that is handed over whole.
@@ -153,7 +156,9 @@ class _Writer:
 
     def _pairs(self, pairs: Any, depth: int) -> list:
         write = self.write
-        return [[write(key, depth + 1), write(value, depth + 1)] for key, value in pairs]
+        return [
+            [write(key, depth + 1), write(value, depth + 1)] for key, value in pairs
+        ]
 
     def _other(self, value: Any, kind: type, depth: int) -> list:
         books = self._books
@@ -219,7 +224,7 @@ class _Writer:
     def _kept(self, value: Any, kind: type) -> list:
         books, name = self._books, kind.__name__[:80]
         if not books._host:
-            if isinstance(value, Iterator):
+            if hasattr(kind, "__next__"):
                 held = list(islice(value, _MOST + 1))
                 if len(held) > _MOST:
                     raise StrayError("an iterator without an end")
@@ -290,7 +295,9 @@ class _Reader:
             from collections import namedtuple
 
             name, fields, held = rest
-            return namedtuple(name, fields)(*(self.read(one, depth + 1) for one in held))
+            return namedtuple(name, fields)(
+                *(self.read(one, depth + 1) for one in held)
+            )
         if tag == "t":
             return self._single(rest, depth)
         raise MalformedError("an unknown value")
@@ -372,7 +379,9 @@ def _put(one: Any, name: Any, value: Any) -> None:
     """Set an attribute that is data; what the class itself does stays its own."""
     own = getattr(type(one), name, None)
     slot = type(own).__name__ == "member_descriptor"
-    if name.startswith("__") or ((callable(own) or hasattr(own, "__get__")) and not slot):
+    if name.startswith("__") or (
+        (callable(own) or hasattr(own, "__get__")) and not slot
+    ):
         raise MalformedError("no attribute of data")
     object.__setattr__(one, name, value)
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import resource
 import struct
 from pathlib import Path
@@ -252,8 +251,8 @@ _LOAD, _EQ, _GE, _ANY, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
 
 def _filter(pid: int) -> list[tuple[int, int, int, int]]:
     """The seccomp program: (code, jump if true, jump if false, value)."""
-    audit, clone, clone3, signals = _MACHINES[platform.machine()]
-    column = 0 if platform.machine() == "x86_64" else 1
+    audit, clone, clone3, signals = _MACHINES[os.uname().machine]
+    column = 0 if os.uname().machine == "x86_64" else 1
     lines = [(_LOAD, 0, 0, 4), (_EQ, 1, 0, audit), (_RET, 0, 0, _KILL)]
     # Numbers from 2^30 are x86_64's x32 twins of the same calls.
     lines += [(_LOAD, 0, 0, 0), (_GE, 0, 1, 1 << 30), (_RET, 0, 0, _EPERM)]
@@ -276,7 +275,7 @@ def seccomp() -> bool:
     Threads stay possible; a second process does not, so that one limit bounds
     all memory and one signal ends everything.
     """
-    if platform.machine() not in _MACHINES:
+    if os.uname().machine not in _MACHINES:
         return False
     lines = _filter(os.getpid())
     body = b"".join(struct.pack("HBBI", *line) for line in lines)

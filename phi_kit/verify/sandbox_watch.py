@@ -87,9 +87,7 @@ def started(
             pass_fds=passed,
             start_new_session=True,
         )
-        guard = Guard(
-            process.pid, out.source, told.source, asked.into if asked else -1
-        )
+        guard = Guard(process.pid, out.source, told.source, asked.into if asked else -1)
         try:
             out.close(out.into)
             told.close(told.into)
@@ -230,6 +228,7 @@ def exits(pid: int) -> Iterator[int | None]:
 
 
 def is_over(pid: int) -> bool:
+    """Whether a process has ended; it is not waited for."""
     # WNOWAIT: its number stays taken until the group has been killed.
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
