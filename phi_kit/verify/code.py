@@ -185,7 +185,9 @@ def _stands(done: Run) -> None:
 
 
 def _with_walls(reason: str) -> str:
-    return f"{reason} [{isolation()}]"
+    # An error's words may hold half a surrogate pair, which no file can.
+    text = reason.encode("utf-8", "backslashreplace").decode()
+    return f"{text} [{isolation()}]"
 
 
 def lines(text: str) -> list[str]:
