@@ -60,7 +60,7 @@ def fences(text: str, *, any_kind: bool = False) -> Iterator[tuple[bool, str]]:
                 held = []
         elif found and found[2].startswith(mark) and not found[3].strip():
             if any_kind or _PYTHON.fullmatch(kind.strip()):
-                yield True, _held(held, indent)
+                yield True, _held([*held, ""], indent)
             mark = ""
         else:
             held.append(line)

@@ -377,6 +377,15 @@ def _lent(tree: ast.Module) -> set[str]:
     }
 
 
+def _stems(node: ast.AST) -> Iterator[str]:
+    """The names of an expression, but for those that only pick a part of it."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    parts = [node.value] if isinstance(node, ast.Subscript) else None
+    for part in parts or ast.iter_child_nodes(node):
+        yield from _stems(part)
+
+
 def _root(node: ast.AST) -> str:
     """The name an expression starts from: `a` of `a.b(c)[d]`."""
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
@@ -479,7 +488,7 @@ class _Facts:
 
     def _inspects(self, node: ast.Compare, passed: set, tainted: set) -> bool:
         """One side is the argument, and the other cannot depend on the solution."""
-        sides = [_loaded(side) for side in (node.left, *node.comparators)]
+        sides = [set(_stems(side)) for side in (node.left, *node.comparators)]
         mine = [names for names in sides if names & passed and not names & self._asks]
         free = [n for n in sides if not n & (passed | tainted | self._asks)]
         return bool(mine and free) and len(mine) + len(free) == len(sides)
