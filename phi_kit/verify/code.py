@@ -47,6 +47,7 @@ _ENDS = {
     "calls": "was asked too often",
     "closed": "ended before it answered",
 }
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _FORBIDDEN = ("PermissionError", "BlockingIOError")
 
 # What one candidate program earned: strictly, loosely, and why.
@@ -185,9 +186,10 @@ def _stands(done: Run) -> None:
 
 
 def _with_walls(reason: str) -> str:
-    # An error's words may hold half a surrogate pair, which no file can.
+    # A solution's words may hold half a surrogate pair, which no file can, or
+    # signs that a terminal obeys.
     text = reason.encode("utf-8", "backslashreplace").decode()
-    return f"{text} [{isolation()}]"
+    return f"{_CONTROL.sub(' ', text)} [{isolation()}]"
 
 
 def lines(text: str) -> list[str]:

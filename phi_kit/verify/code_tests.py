@@ -21,6 +21,8 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
 
+from .code_usage import Usage, loaded
+
 # Values that pass a tolerance written without thinking of them; each is taken
 # from a solution only where the item speaks of it.
 _SPEAKS = {
@@ -127,13 +129,14 @@ def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> Tests:
     known = _reference(given, gold)
     entry = _entry(tree, entry, [name for part in stubs for name in part], known)
     roots = sorted(
-        _loaded(_parsed(entry, "entry")) - set(dir(builtins))
+        loaded(_parsed(entry, "entry")) - set(dir(builtins))
         | {name for name in (entry,) if name.isidentifier()}
     )
     kept = (*kept, *_helpers(text, kept, roots, known))
     names = _owed(text, kept, roots, known)
-    makers = tuple(name for name in names if _makes(name, known))
-    facts = _Facts(tree, set(names) | _lent(tree))
+    facts = Usage(tree, set(names) | _lent(tree))
+    spent = facts.objects() | facts.caught | loaded(_parsed("\n".join(before), "setup"))
+    makers = tuple(n for n in names if _makes(n, known, used=n in spent))
     needs = _needs(text, *kept)
     if not facts.asserts and not facts.otherwise:
         raise UnreadableTestError("there is no assertion")
@@ -278,10 +281,6 @@ def _bound(text: str) -> set[str]:
     return _symbols(text)[0]
 
 
-def _loaded(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-
-
 def _free(text: str, kept: Sequence[str]) -> set[str]:
     """What tests and their setup read and do not define."""
     pairs = [_symbols(part) for part in (text, *kept)]
@@ -324,10 +323,10 @@ def _owed(
     return tuple(sorted(names))
 
 
-def _makes(name: str, known: ast.Module | None) -> bool:
-    """Whether a name of the solution's is a class; without a reference, by its look."""
+def _makes(name: str, known: ast.Module | None, *, used: bool) -> bool:
+    """Whether a name of the solution's is a class; without a reference, by its use."""
     if known is None:
-        return bool(_CLASS.fullmatch(name))
+        return used and bool(_CLASS.fullmatch(name))
     for node in known.body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return True
@@ -375,123 +374,6 @@ def _lent(tree: ast.Module) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and node.name == _CHECK and node.args.args
     }
-
-
-def _stems(node: ast.AST) -> Iterator[str]:
-    """The names of an expression, but for those that only pick a part of it."""
-    if isinstance(node, ast.Name):
-        yield node.id
-    parts = [node.value] if isinstance(node, ast.Subscript) else None
-    for part in parts or ast.iter_child_nodes(node):
-        yield from _stems(part)
-
-
-def _root(node: ast.AST) -> str:
-    """The name an expression starts from: `a` of `a.b(c)[d]`."""
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-class _Facts:
-    """What the text of tests tells about how they use a solution.
-
-    Args:
-        tree: the tests.
-        asks: the names that stand for the solution.
-    """
-
-    def __init__(self, tree: ast.Module, asks: set[str]):
-        self._nodes, self._asks = list(ast.walk(tree)), asks
-        self.asserts = [
-            node
-            for node in self._nodes
-            if isinstance(node, ast.Assert)
-            and not (isinstance(node.test, ast.Constant) and node.test.value)
-        ]
-        self.caught = self._caught()
-        self.otherwise = any(map(self._fails, self._nodes))
-
-    def _fails(self, node: ast.AST) -> bool:
-        """Another way to fail than `assert`."""
-        if isinstance(node, ast.Raise):
-            return True
-        if not isinstance(node, ast.Call):
-            return False
-        name = ast.unparse(node.func).rpartition(".")[2]
-        return name in ("raises", "exit", "fail") or (
-            isinstance(node.func, ast.Attribute) and name.startswith("assert")
-        )
-
-    def _caught(self) -> set[str]:
-        """The exceptions that the tests wait for."""
-        found: set[str] = set()
-        for node in self._nodes:
-            if isinstance(node, ast.ExceptHandler) and node.type is not None:
-                found |= _loaded(node.type)
-            elif isinstance(node, ast.Call) and node.args:
-                name = ast.unparse(node.func).rpartition(".")[2]
-                if name == "raises" or name.startswith("assertRaises"):
-                    found |= _loaded(node.args[0])
-        return found
-
-    def errors(self, names: set[str]) -> tuple[str, ...]:
-        """The solution's own exceptions, and the one that could end a loop."""
-        stop = {"StopIteration", "StopAsyncIteration"}
-        return tuple(sorted(self.caught & (names | stop)))
-
-    def compares(self, makers: set[str]) -> bool:
-        """Whether objects of the solution's own decide over each other."""
-        for node in self._nodes:
-            if not isinstance(node, ast.Compare):
-                continue
-            sides = [node.left, *node.comparators]
-            own = [self._is_object(side, makers) for side in sides]
-            if any(own) and all(_loaded(side) & self._asks for side in sides):
-                return True
-        return False
-
-    def _is_object(self, node: ast.AST, makers: set[str]) -> bool:
-        made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        part = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-        return (made or part) and _root(node) in makers
-
-    def look(self) -> bool:
-        """Whether the tests mean to see what a call does to its arguments.
-
-        Else they must not: `assert f(xs) == sum(xs)` would be passed by whoever
-        empties `xs`.
-        """
-        asked = [n for n in self._nodes if isinstance(n, ast.Call) and self._asked(n)]
-        bare = {id(n.value) for n in self._nodes if isinstance(n, ast.Expr)}
-        if any(id(call) in bare and (call.args or call.keywords) for call in asked):
-            return True
-        passed = {name for call in asked for one in call.args for name in _loaded(one)}
-        passed -= self._asks
-        tainted = {
-            name
-            for node in self._nodes
-            if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)
-            if node.value is not None and _loaded(node.value) & self._asks
-            for target in getattr(node, "targets", None) or [node.target]
-            for name in _loaded(target)
-        }
-        return any(
-            self._inspects(part, passed - tainted, tainted)
-            for node in self.asserts
-            for part in ast.walk(node.test)
-            if isinstance(part, ast.Compare)
-        )
-
-    def _asked(self, call: ast.Call) -> bool:
-        return _root(call.func) in self._asks
-
-    def _inspects(self, node: ast.Compare, passed: set, tainted: set) -> bool:
-        """One side is the argument, and the other cannot depend on the solution."""
-        sides = [set(_stems(side)) for side in (node.left, *node.comparators)]
-        mine = [names for names in sides if names & passed and not names & self._asks]
-        free = [n for n in sides if not n & (passed | tainted | self._asks)]
-        return bool(mine and free) and len(mine) + len(free) == len(sides)
 
 
 def functional(cases: Sequence[Mapping[str, Any]], entry: str) -> list[str]:

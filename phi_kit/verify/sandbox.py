@@ -41,7 +41,7 @@ from .sandbox_watch import Ended, Guard
 Mode = Literal["namespaces", "bubblewrap", "limits"]
 MODES: tuple[Mode, ...] = ("namespaces", "bubblewrap", "limits")
 # Megabytes for trusted tests, which may need numpy.
-_TESTS_MEMORY = 1024
+_TESTS_MEMORY = 512
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,12 @@ class Limits:
         seconds: wall-clock time, start-up included.
         cpu: processor seconds.
         memory: megabytes of address space.
-        output: kilobytes of printed text, and of one returned value.
+        output: kilobytes of printed text.
         disk: megabytes it may write.
         files: how many files it may make.
         processes: how many threads it may have (where a user's are counted).
         calls: how often tests may ask a solution.
+        value: kilobytes of one value that it returns.
         traffic: megabytes that tests and solution may send each other.
     """
 
@@ -67,7 +68,8 @@ class Limits:
     disk: int = 16
     files: int = 1000
     processes: int = 32
-    calls: int = 20_000
+    calls: int = 50_000
+    value: int = 1024
     traffic: int = 16
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import operator
 
-from sandbox_values import Exchange
+from .sandbox_values import Exchange
 
 TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
 if TYPE_CHECKING:

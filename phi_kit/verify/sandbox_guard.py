@@ -16,6 +16,7 @@ import sys
 
 TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -39,7 +40,7 @@ def _program(job: dict, answer) -> None:
         sys.exit(1)
 
 
-def _side(job: dict, fd: int, incoming: int) -> None:
+def _side(side: Any, job: dict, fd: int, incoming: int) -> None:
     """One side of a conversation: a line out, a line in, as often as need be."""
     write, dumps, loads = os.write, json.dumps, json.loads
     lines = os.fdopen(incoming, "rb")
@@ -56,23 +57,22 @@ def _side(job: dict, fd: int, incoming: int) -> None:
         return line
 
     if job["kind"] == "solution":
-        job["converse"](job, send, lambda: loads(receive()))
+        side.converse(job, send, lambda: loads(receive()))
     else:
-        said = job["judge"](job, lambda message: send(message, b">"), receive)
+        said = side.judge(job, lambda message: send(message, b">"), receive)
         send(said, job["nonce"].encode())
     os._exit(0)  # threads that run on change nothing any more
 
 
-def _load(job: dict) -> None:
-    """Import what the job needs while the files can be seen."""
-    if job["kind"] == "solution":
-        import sandbox_candidate
+def _package(here: str) -> Callable[[str], Any]:
+    """Imports this file's neighbours, as a package of their own.
 
-        job["converse"] = sandbox_candidate.converse
-    elif job["kind"] == "tests":
-        import sandbox_tester
-
-        job["judge"] = sandbox_tester.judge
+    Not by `sys.path`: some are named as parts of the standard library are.
+    """
+    package = type(sys)("walled")
+    package.__path__ = [here]
+    sys.modules["walled"] = package
+    return lambda name: getattr(__import__(f"walled.{name}"), name)
 
 
 def _walls(job: dict, walls: Any) -> dict[str, Any]:
@@ -108,11 +108,11 @@ def main() -> None:
     here, (source, fd, *incoming) = sys.argv[1], map(int, sys.argv[2:])
     with os.fdopen(source, encoding="utf-8") as file:
         job = json.load(file)
-    sys.path.append(here)  # last: a file beside this one is named as a library is
-    import sandbox_walls as walls
-
-    _load(job)
-    sys.path.remove(here)
+    load = _package(here)
+    walls = load("sandbox_walls")
+    # All that is needed, while the files can still be seen.
+    sides = {"solution": "sandbox_candidate", "tests": "sandbox_tester"}
+    side = load(sides[job["kind"]]) if incoming else None
     send, nonce, dumps = os.write, job["nonce"], json.dumps
 
     def answer(**words: Any) -> None:
@@ -132,7 +132,7 @@ def main() -> None:
     sys.setrecursionlimit(1000)
     sys.argv = ["solution.py"]
     if incoming:
-        _side(job, fd, *incoming)
+        _side(side, job, fd, *incoming)
     else:
         _program(job, answer)
 

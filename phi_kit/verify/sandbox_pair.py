@@ -27,6 +27,7 @@ class Budget(Bounds, Protocol):
     """The part of `sandbox.Limits` that bounds a conversation."""
 
     calls: int
+    value: int
     traffic: int
 
 
@@ -105,7 +106,7 @@ class Switch:
     ):
         # The tests' own text may be long; a solution's answer may not.
         self._tests = _Line(*tests, limits.traffic << 20)
-        self._solution = _Line(*solution, limits.output << 10)
+        self._solution = _Line(*solution, limits.value << 10)
         self._limits, self._folder = limits, folder
         self._turn: Side = "tests"
         self._turns, self._looked = 0, 0.0
@@ -121,8 +122,8 @@ class Switch:
                 if gone is not None:
                     selector.register(gone, selectors.EVENT_READ, "gone")
             while time.monotonic() < deadline:
-                over = [is_over(x.guard.pid) for x in (self._tests, self._solution)]
-                talk = self._step(selector, deadline, over) or self._end(over)
+                quiet = self._listen(selector, deadline)
+                talk = self._pass() or (self._end() if quiet else None)
                 if talk:
                     return talk
         return self._stop("timeout")
@@ -134,31 +135,28 @@ class Switch:
         self._looked = now
         return fits(self._folder, self._limits)
 
-    def _step(
-        self, selector: selectors.BaseSelector, deadline: float, over: list[bool]
-    ) -> Talk | None:
-        """Read what has come, and pass on what is complete."""
-        left = max(min(deadline - time.monotonic(), TICK), 0)
+    def _listen(self, selector: selectors.BaseSelector, deadline: float) -> bool:
+        """Read what has come; True if a side may be gone."""
         waiting = [x for x in (self._tests, self._solution) if x.waiting]
         for line in waiting:
             line.push()
         # A full pipe is tried again soon; its reader may be at work.
-        pause = 0.002 if waiting else left
-        for key, _ in selector.select(0 if any(over) else pause):
+        left = max(min(deadline - time.monotonic(), TICK), 0)
+        events = selector.select(0.002 if waiting else left)
+        quiet = not events
+        for key, _ in events:
             if key.data == "gone":
-                continue
-            if key.data is None:
+                quiet = True
+                selector.unregister(key.fd)
+            elif key.data is None:
                 if not self._printed(key.fd):
                     selector.unregister(key.fd)
             else:
                 key.data.pull()
                 if not key.data.open:
+                    quiet = True
                     selector.unregister(key.fd)
-        if self._solution.printed > self._limits.output << 10:
-            return self._stop("output")
-        if not self._fits():
-            return self._stop("disk")
-        return self._pass()
+        return quiet
 
     def _printed(self, end: int) -> bool:
         piece = os.read(end, _PIECE)
@@ -168,6 +166,10 @@ class Switch:
 
     def _pass(self) -> Talk | None:
         """Hand over whole lines as long as there are any."""
+        if self._solution.printed > self._limits.output << 10:
+            return self._stop("output")
+        if not self._fits():
+            return self._stop("disk")
         for line in (self._tests, self._solution):
             if not line.ready and (first := line.take()) is not None:
                 told = _ready(first, line.nonce)
@@ -205,11 +207,11 @@ class Switch:
         said = json.loads(line[len(nonce) :])
         return Talk(said, "", self._turn, self._turns)
 
-    def _end(self, over: list[bool]) -> Talk | None:
+    def _end(self) -> Talk | None:
         """Whether the side that has to speak never will."""
-        for line, gone in zip((self._tests, self._solution), over, strict=True):
+        for line in (self._tests, self._solution):
             mine = (line is self._tests) == (self._turn == "tests")
-            silent = not line.open or (gone and not _more(line))
+            silent = not line.open or (is_over(line.guard.pid) and not _more(line))
             if silent and (mine or not line.ready):
                 return self._stop("closed" if line.ready else "broken")
         return None

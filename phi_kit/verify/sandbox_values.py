@@ -13,6 +13,7 @@ from __future__ import annotations
 import builtins
 import math
 import sys
+import types
 from itertools import islice
 
 TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
@@ -29,6 +30,7 @@ _SINGLE = {"decimal.Decimal", "datetime.date", "datetime.time", "datetime.dateti
 _VIEWS = {"dict_keys": "keys", "dict_values": "values", "dict_items": "items"}
 _PLAIN = (str, bytes, bytearray, complex, float, int)
 _HELD = (list, tuple, set, frozenset)
+_UNDER = (*_PLAIN, *_HELD, dict)
 _TYPES = (*_PLAIN, *_HELD, dict, bool, range, type, object, type(None))
 
 
@@ -166,7 +168,9 @@ class _Writer:
             return ["^", books._numbers[id(value)]]
         if kind is type and getattr(builtins, value.__name__, None) is value:
             return ["b", value.__name__]
-        if books._shared(kind.__name__) is not None:
+        if books._shared(kind.__name__) is not None and not issubclass(kind, _UNDER):
+            if type(getattr(kind, "__members__", None)) is types.MappingProxyType:
+                return ["e", kind.__name__, value.name]
             place = self._seen.setdefault(id(value), len(self._waiting))
             if place == len(self._waiting):
                 self._waiting.append(value)
@@ -289,6 +293,8 @@ class _Reader:
             if type(rest[0]) is not int or rest[0] < 0:
                 raise MalformedError("no object")
             return self._made[rest[0]]
+        if tag == "e":
+            return books._shared(rest[0]).__members__[rest[1]]
         if tag == "b":
             return self._builtin(rest[0])
         if tag == "n":

@@ -216,9 +216,9 @@ CHEATS = {
     "replaces modules": "import sys, types\n"
     "for name in list(sys.modules):\n    sys.modules[name] = types.ModuleType(name)\n"
     + _says("1"),
-    "replaces the encoder": "import sys\nv = sys.modules['sandbox_values']\n"
+    "replaces the encoder": "import sys\nv = sys.modules['walled.sandbox_values']\n"
     "v.Exchange.pack = lambda *a, **b: {'v': [['?']], 'o': []}\n" + _says("1"),
-    "replaces equality": "import sys\nv = sys.modules['sandbox_values']\n"
+    "replaces equality": "import sys\nv = sys.modules['walled.sandbox_values']\n"
     "v.same = lambda *a, **b: True\n" + _says("1"),
     "looks for what is expected": "import gc\ndef f(x):\n"
     "    found = [o for o in gc.get_objects() if isinstance(o, dict)]\n"
