@@ -44,8 +44,6 @@ _ENDS = {
     "output": "too much output",
     "disk": "wrote too much",
     "killed": "killed",
-    "calls": "was asked too often",
-    "closed": "ended before it answered",
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _FORBIDDEN = ("PermissionError", "BlockingIOError")
@@ -127,7 +125,7 @@ def _function(code: str, tests: Tests) -> Outcome:
         if talk.stopped == "broken":
             raise RunError(f"the sandbox did not start: {talk.words}")
         # Before the solution was loaded, nothing of it can be the reason.
-        if not talk.turns:
+        if not talk.asked:
             return _unrun(_ENDS[talk.stopped])
         return "wrong", "wrong", _with_walls(_ENDS[talk.stopped])
     if said["value"] == "unknown":

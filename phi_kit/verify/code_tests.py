@@ -136,13 +136,14 @@ def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> Tests:
     names = _owed(text, kept, roots, known)
     facts = Usage(tree, set(names) | _lent(tree))
     spent = facts.objects() | facts.caught | loaded(_parsed("\n".join(before), "setup"))
+    spent |= set(roots) - {entry}
     makers = tuple(n for n in names if _makes(n, known, used=n in spent))
     needs = _needs(text, *kept)
     if not facts.asserts and not facts.otherwise:
         raise UnreadableTestError("there is no assertion")
     if not names:
         raise UnreadableTestError("they ask nothing of the solution")
-    if facts.compares(set(makers)):
+    if facts.compares({n for n in names if _makes(n, known, used=True)}):
         raise UnreadableTestError("objects of the solution's own are compared")
     spoken = "\n".join((text, *before, gold))
     called = _called(tree, _CHECK)

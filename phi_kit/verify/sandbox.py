@@ -34,7 +34,7 @@ from typing import Any, Literal
 from phi_kit.core.errors import RunError
 
 from . import sandbox_watch
-from .sandbox_pair import Switch, Talk
+from .sandbox_pair import Pair, Talk
 from .sandbox_view import WORK, command, open_to_all, packages, visible
 from .sandbox_watch import Ended, Guard
 
@@ -202,34 +202,44 @@ def confer(
     mode = mode or isolation().mode
     shown = {k: v for name in needs for k, v in packages(name).items()}
     roomy = replace(limits, memory=_TESTS_MEMORY, cpu=int(limits.seconds) + 1)
+    bounds = {
+        "value": limits.value << 10,
+        "calls": limits.calls,
+        "traffic": limits.traffic << 20,
+    }
     with ExitStack() as held:
-        guards = []
-        for kind, job, room in (
-            ("tests", tests, roomy),
-            ("solution", solution, limits),
-        ):
+        to, back = (held.enter_context(sandbox_watch.pipe()) for _ in range(2))
+        sides = (
+            ("tests", tests | bounds, roomy, shown, (back.source, to.into)),
+            ("solution", solution, limits, {}, (to.source, back.into)),
+        )
+        guards, folder = [], None
+        for kind, job, room, seen, pipes in sides:
             work, nonce = _folder(mode), secrets.token_hex(16)
             if mode == "limits":
-                held.callback(sandbox_watch.remove, Path(work))
-            seen = shown if kind == "tests" else {}
+                folder = Path(work)
+                held.callback(sandbox_watch.remove, folder)
             order = _order(room, mode=mode, work=work, shown=seen)
             order |= {**job, "kind": kind, "nonce": nonce, "filters": True}
-            line = command(mode, disk=limits.disk, shown=order["shown"])
             started = sandbox_watch.started(
-                line, json.dumps(order).encode(), talks=True
+                command(mode, disk=limits.disk, shown=seen),
+                json.dumps(order).encode(),
+                pipes=pipes,
             )
             guards.append((held.enter_context(started), nonce))
-        folder = Path(work) if mode == "limits" else None
-        talk = Switch(*guards, limits, folder).run()
-    return _blamed(talk, guards[1][0], limits)
+        # Held here too, neither would see that the other is gone.
+        to.close()
+        back.close()
+        talk = Pair(*guards, limits, folder).run()
+    return _explained(talk, guards[1][0], limits)
 
 
-def _blamed(talk: Talk, solution: Guard, limits: Limits) -> Talk:
-    """A solution that went away: by itself, by a signal, or out of its time."""
-    if talk.stopped == "closed" and talk.turn == "solution" and solution.code > 128:
-        spent = solution.code == 128 + signal.SIGXCPU or solution.cpu >= limits.cpu
-        return replace(talk, stopped="timeout" if spent else "killed")
-    return talk
+def _explained(talk: Talk, solution: Guard, limits: Limits) -> Talk:
+    """Why a solution that went away did: by a signal, or out of its time."""
+    if not talk.said or not talk.said.get("gone") or solution.code <= 128:
+        return talk
+    spent = solution.code == 128 + signal.SIGXCPU or solution.cpu >= limits.cpu
+    return replace(talk, said=None, stopped="timeout" if spent else "killed")
 
 
 @cache

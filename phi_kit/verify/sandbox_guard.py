@@ -2,9 +2,9 @@
 
 A script of its own, standard library only, started with `python -I -S`. It
 reads a job (JSON) from one descriptor and answers on another, JSON lines marked
-with the job's nonce; both numbers are its last arguments. A job is a program,
-or one side of a code item: its tests, or the solution that they ask. These read
-what the other side says from a third descriptor. What is expected is never part of
+with the job's nonce; both numbers are arguments. A job is a program, or one side
+of a code item: its tests, or the solution that they ask. These talk to each other
+over two more descriptors. What is expected is never part of
 a solution's job, so one that takes this file apart gains nothing.
 """
 
@@ -40,27 +40,17 @@ def _program(job: dict, answer) -> None:
         sys.exit(1)
 
 
-def _side(side: Any, job: dict, fd: int, incoming: int) -> None:
+def _side(side: Any, job: dict, pipes: list[int], answer) -> None:
     """One side of a conversation: a line out, a line in, as often as need be."""
-    write, dumps, loads = os.write, json.dumps, json.loads
-    lines = os.fdopen(incoming, "rb")
+    write, dumps, into = os.write, json.dumps, pipes[1]
+    lines = os.fdopen(pipes[0], "rb")
 
-    def send(message: dict, mark: bytes = b"") -> None:
-        line = mark + dumps(message).encode() + b"\n"
+    def send(message: dict) -> None:
+        line = dumps(message).encode() + b"\n"
         while line:
-            line = line[write(fd, line) :]
+            line = line[write(into, line) :]
 
-    def receive() -> bytes:
-        line = lines.readline()
-        if not line:
-            os._exit(0)  # the host has heard enough
-        return line
-
-    if job["kind"] == "solution":
-        side.converse(job, send, lambda: loads(receive()))
-    else:
-        said = side.judge(job, lambda message: send(message, b">"), receive)
-        send(said, job["nonce"].encode())
+    side.converse(job, send, lines.readline, answer)
     os._exit(0)  # threads that run on change nothing any more
 
 
@@ -105,14 +95,14 @@ def _fork_inside(*descriptors: int) -> None:
 
 def main() -> None:
     """One job, from the first byte read to the last answer sent."""
-    here, (source, fd, *incoming) = sys.argv[1], map(int, sys.argv[2:])
+    here, (source, fd, *pipes) = sys.argv[1], map(int, sys.argv[2:])
     with os.fdopen(source, encoding="utf-8") as file:
         job = json.load(file)
     load = _package(here)
     walls = load("sandbox_walls")
     # All that is needed, while the files can still be seen.
     sides = {"solution": "sandbox_candidate", "tests": "sandbox_tester"}
-    side = load(sides[job["kind"]]) if incoming else None
+    side = load(sides[job["kind"]]) if pipes else None
     send, nonce, dumps = os.write, job["nonce"], json.dumps
 
     def answer(**words: Any) -> None:
@@ -123,7 +113,7 @@ def main() -> None:
     try:
         if job["mode"] == "namespaces":
             walls.separate(job["visible"], job["shown"], **job["quota"])
-            _fork_inside(0, 1, 2, fd, *incoming)
+            _fork_inside(0, 1, 2, fd, *pipes)
         os.chdir(job["work"])
         answer(ready=True, **_walls(job, walls))
     except (OSError, ValueError, MemoryError) as error:
@@ -131,8 +121,8 @@ def main() -> None:
         os._exit(70)
     sys.setrecursionlimit(1000)
     sys.argv = ["solution.py"]
-    if incoming:
-        _side(side, job, fd, *incoming)
+    if pipes:
+        _side(side, job, pipes, answer)
     else:
         _program(job, answer)
 

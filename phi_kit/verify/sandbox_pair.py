@@ -1,9 +1,8 @@
-"""The host's side of two guards that talk: it passes lines, and reads almost none.
+"""The host's side of two guards that talk to each other.
 
-The tests write a line, the solution answers with one, and so on; whoever's turn
-it is not is not heard. What the solution writes is never read here, so that no
-bytes of it can hurt the host; only the tests' guard, which runs no code of the
-solution's, says what the verdict is.
+They talk by pipes of their own, so that no byte a solution writes is ever read
+here; only the tests' guard, which runs no code of the solution's, says what the
+verdict is. The host keeps the time and counts what is printed and stored.
 """
 
 from __future__ import annotations
@@ -15,20 +14,11 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from .sandbox_watch import TICK, Bounds, Guard, exits, fits, is_over
 
-Side = Literal["tests", "solution"]
 _PIECE = 1 << 16
-
-
-class Budget(Bounds, Protocol):
-    """The part of `sandbox.Limits` that bounds a conversation."""
-
-    calls: int
-    value: int
-    traffic: int
 
 
 @dataclass(frozen=True)
@@ -37,61 +27,53 @@ class Talk:
 
     Args:
         said: the tests' verdict; `None` without one.
-        stopped: why it was ended: `timeout`, `output`, `disk`, `calls`,
-            `closed` (a side is gone) or `broken` (a wall does not stand).
-        turn: who had to speak then.
-        turns: how often the solution was asked, its loading included.
+        stopped: why there is none: `timeout`, `output`, `disk`, `killed` (a
+            guard is gone) or `broken` (a wall does not stand).
+        asked: whether the solution was asked anything, its loading included.
+        words: what a broken wall said.
     """
 
     said: dict[str, Any] | None
-    stopped: str
-    turn: Side
-    turns: int
+    stopped: str = ""
+    asked: bool = False
     words: str = ""
 
 
-class _Line:
-    """One side's descriptors, with what was read and what waits to be written."""
+class _Told:
+    """The lines of one guard that bear its mark."""
 
-    def __init__(self, guard: Guard, nonce: str, cap: int):
-        self.guard, self.nonce, self.cap = guard, nonce.encode(), cap
-        self.read, self.waiting = bytearray(), bytearray()
-        self.ready, self.open, self.printed, self.total = False, True, 0, 0
+    def __init__(self, guard: Guard, nonce: str):
+        self.guard, self._nonce = guard, nonce
+        self._read = bytearray()
+        self.ready: dict[str, Any] | None = None
+        self.open = True
 
-    def take(self) -> bytes | None:
-        """The next whole line, if there is one."""
-        end = self.read.find(b"\n")
-        if end < 0:
-            return None
-        line = bytes(self.read[: end + 1])
-        del self.read[: end + 1]
-        return line
-
-    def pull(self) -> None:
-        """Read what is there."""
+    def lines(self) -> list[dict[str, Any]]:
+        """Read what is there; the whole lines of it."""
         piece = os.read(self.guard.told, _PIECE)
-        self.read += piece
-        self.total += len(piece)
         self.open = bool(piece)
+        self._read += piece
+        *whole, rest = bytes(self._read).split(b"\n")
+        self._read = bytearray(rest)
+        found = []
+        for line in whole:
+            try:
+                told = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(told, dict) and told.get("nonce") == self._nonce:
+                found.append(told)
+        if found and self.ready is None:
+            # Written before any code of the item's runs.
+            self.ready = found.pop(0)
+        return found
 
-    def push(self, line: bytes = b"") -> None:
-        """Write what the other side's pipe takes now."""
-        self.waiting += line
-        try:
-            while self.waiting:
-                del self.waiting[: os.write(self.guard.ask, self.waiting[:_PIECE])]
-        except BlockingIOError:
-            return
-        except BrokenPipeError:
-            self.waiting.clear()
-            self.open = False
 
-
-class Switch:
-    """Passes lines between the two until there is a verdict or a limit is met.
+class Pair:
+    """Waits for the verdict of the tests, or for a limit.
 
     Args:
-        tests: the tests' guard and the mark of its own lines.
+        tests: the tests' guard and the mark of its lines.
         solution: the solution's.
         limits: what both together may use.
         folder: the solution's, watched where no quota stands.
@@ -101,137 +83,67 @@ class Switch:
         self,
         tests: tuple[Guard, str],
         solution: tuple[Guard, str],
-        limits: Budget,
+        limits: Bounds,
         folder: Path | None,
     ):
-        # The tests' own text may be long; a solution's answer may not.
-        self._tests = _Line(*tests, limits.traffic << 20)
-        self._solution = _Line(*solution, limits.value << 10)
+        self._tests, self._solution = _Told(*tests), _Told(*solution)
         self._limits, self._folder = limits, folder
-        self._turn: Side = "tests"
-        self._turns, self._looked = 0, 0.0
+        self._asked, self._printed = False, 0
 
     def run(self) -> Talk:
-        """The conversation, to its end."""
+        """The end of the conversation."""
         deadline = time.monotonic() + self._limits.seconds
         with selectors.DefaultSelector() as selector, ExitStack() as held:
-            for line in (self._tests, self._solution):
-                selector.register(line.guard.told, selectors.EVENT_READ, line)
-                selector.register(line.guard.out, selectors.EVENT_READ, None)
-                gone = held.enter_context(exits(line.guard.pid))
+            for told in (self._tests, self._solution):
+                selector.register(told.guard.told, selectors.EVENT_READ, told)
+                selector.register(told.guard.out, selectors.EVENT_READ, None)
+                gone = held.enter_context(exits(told.guard.pid))
                 if gone is not None:
                     selector.register(gone, selectors.EVENT_READ, "gone")
-            while time.monotonic() < deadline:
-                quiet = self._listen(selector, deadline)
-                talk = self._pass() or (self._end() if quiet else None)
-                if talk:
-                    return talk
+            while (left := deadline - time.monotonic()) > 0:
+                # Asked before reading: what a dead process wrote is already there.
+                over = is_over(self._tests.guard.pid)
+                heard = selector.select(0 if over else min(left, TICK))
+                for key, _ in heard:
+                    talk = self._heard(selector, key.data, key.fd)
+                    if talk:
+                        return talk
+                if over and not heard:
+                    return self._stop("killed")
+                if self._folder and not fits(self._folder, self._limits):
+                    return self._stop("disk")
         return self._stop("timeout")
 
-    def _fits(self) -> bool:
-        now = time.monotonic()
-        if not self._folder or now - self._looked < TICK:
-            return True
-        self._looked = now
-        return fits(self._folder, self._limits)
-
-    def _listen(self, selector: selectors.BaseSelector, deadline: float) -> bool:
-        """Read what has come; True if a side may be gone."""
-        waiting = [x for x in (self._tests, self._solution) if x.waiting]
-        for line in waiting:
-            line.push()
-        # A full pipe is tried again soon; its reader may be at work.
-        left = max(min(deadline - time.monotonic(), TICK), 0)
-        events = selector.select(0.002 if waiting else left)
-        quiet = not events
-        for key, _ in events:
-            if key.data == "gone":
-                quiet = True
-                selector.unregister(key.fd)
-            elif key.data is None:
-                if not self._printed(key.fd):
-                    selector.unregister(key.fd)
-            else:
-                key.data.pull()
-                if not key.data.open:
-                    quiet = True
-                    selector.unregister(key.fd)
-        return quiet
-
-    def _printed(self, end: int) -> bool:
-        piece = os.read(end, _PIECE)
-        line = self._solution if end == self._solution.guard.out else self._tests
-        line.printed += len(piece)
-        return bool(piece)
-
-    def _pass(self) -> Talk | None:
-        """Hand over whole lines as long as there are any."""
-        if self._solution.printed > self._limits.output << 10:
-            return self._stop("output")
-        if not self._fits():
-            return self._stop("disk")
-        for line in (self._tests, self._solution):
-            if not line.ready and (first := line.take()) is not None:
-                told = _ready(first, line.nonce)
-                if told.get("ready") is not True:
-                    return self._stop("broken", str(told.get("words", "")))
-                line.ready = True
-        if not (self._tests.ready and self._solution.ready):
+    def _heard(
+        self, selector: selectors.BaseSelector, told: Any, end: int
+    ) -> Talk | None:
+        if told == "gone":
+            selector.unregister(end)
             return None
-        while True:
-            asks = self._turn == "tests"
-            one, other = self._tests, self._solution
-            if not asks:
-                one, other = other, one
-            line = one.take()
-            if max(len(line or b""), len(one.read)) > one.cap:
-                return self._stop("output")
-            if self._solution.total > self._limits.traffic << 20:
-                return self._stop("output")
-            if line is None:
-                return None
-            if asks:
-                if not line.startswith(b">"):
-                    return self._verdict(line)
-                self._turns += 1
-                if self._turns > self._limits.calls:
-                    return self._stop("calls")
-                line = line[1:]
-            other.push(line)
-            self._turn = "solution" if asks else "tests"
-
-    def _verdict(self, line: bytes) -> Talk:
-        nonce = self._tests.nonce
-        if not line.startswith(nonce):
-            return self._stop("broken", "a line that is not the guard's")
-        said = json.loads(line[len(nonce) :])
-        return Talk(said, "", self._turn, self._turns)
-
-    def _end(self) -> Talk | None:
-        """Whether the side that has to speak never will."""
-        for line in (self._tests, self._solution):
-            mine = (line is self._tests) == (self._turn == "tests")
-            silent = not line.open or (is_over(line.guard.pid) and not _more(line))
-            if silent and (mine or not line.ready):
-                return self._stop("closed" if line.ready else "broken")
+        if told is None:
+            piece = os.read(end, _PIECE)
+            if not piece:
+                selector.unregister(end)
+            self._printed += len(piece) if end == self._solution.guard.out else 0
+            enough = self._printed > self._limits.output << 10
+            return self._stop("output") if enough else None
+        lines = told.lines()
+        if told.ready and told.ready.get("ready") is not True:
+            return self._stop("broken", str(told.ready.get("words", "")))
+        if not told.open and told.ready is None:
+            return self._stop("broken")
+        if told is self._solution:
+            # After its first line anybody may have written there.
+            if told.ready:
+                selector.unregister(end)
+            return None
+        for line in lines:
+            if "said" in line:
+                return Talk(line["said"], asked=self._asked)
+            self._asked = True
+        if not told.open:
+            selector.unregister(end)
         return None
 
     def _stop(self, why: str, words: str = "") -> Talk:
-        return Talk(None, why, self._turn, self._turns, words)
-
-
-def _more(line: _Line) -> bool:
-    """Whether something a dead process wrote is still to be read."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(line.guard.told, selectors.EVENT_READ)
-        return bool(selector.select(0))
-
-
-def _ready(line: bytes, nonce: bytes) -> dict[str, Any]:
-    """The first line of a guard, written before any code of the item's runs."""
-    try:
-        told = json.loads(line)
-    except ValueError:
-        return {}
-    known = isinstance(told, dict) and told.get("nonce") == nonce.decode()
-    return told if known else {}
+        return Talk(None, why, self._asked, words)

@@ -37,7 +37,7 @@ class Conversation:
     Args:
         judge: told of what must not be.
         send: writes one message.
-        receive: reads the answer, as it came.
+        readline: reads the answer, as it came.
         job: what the item says of its tests.
     """
 
@@ -45,7 +45,7 @@ class Conversation:
         self,
         judge: Judge,
         send: Callable[[dict], None],
-        receive: Callable[[], bytes],
+        readline: Callable[[int], bytes],
         job: dict[str, Any],
     ):
         self._judge = judge
@@ -55,7 +55,8 @@ class Conversation:
             for name in job["errors"]
         }
         self.fail = judge.fail
-        self._send, self._receive = send, receive
+        self._send, self._readline = send, readline
+        self._left = {name: job[name] for name in ("value", "calls", "traffic")}
         self._allowed, self._look = frozenset(job["allowed"]), job["look"]
         self._inward = False
         self._space: dict[str, Any] = {}
@@ -111,9 +112,9 @@ class Conversation:
     def _exchange(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a message and read its answer; in between, functions are lent out."""
         while True:
-            self._send(message)
+            line = self._answer(message)
             try:
-                told = json.loads(self._receive())
+                told = json.loads(line)
             except (ValueError, RecursionError, MemoryError):
                 self._malformed()
             if type(told) is not dict or type(told.get("error", "")) is not str:
@@ -121,6 +122,26 @@ class Conversation:
             if "back" not in told:
                 return told
             message = self._lent(told)
+
+    def _answer(self, message: dict[str, Any]) -> bytes:
+        """The line that a message is answered with, within its bounds."""
+        left = self._left
+        left["calls"] -= 1
+        if left["calls"] < 0:
+            self.fail("was asked too often")
+        line = b""
+        try:
+            self._send(message)
+            line = self._readline(left["value"])
+        except OSError:
+            self._judge.gone = True
+        left["traffic"] -= len(line)
+        if len(line) >= left["value"] or left["traffic"] < 0:
+            self.fail("too much output")
+        if not line.endswith(b"\n"):
+            self._judge.gone = True
+            self.fail("ended before it answered")
+        return line
 
     def _lent(self, told: dict[str, Any]) -> dict[str, Any]:
         """Call a function of the tests' for the solution."""
@@ -210,6 +231,7 @@ class Judge:
         self.touched = False
         # Why the solution has no names; why the tests fail without it.
         self.unloaded, self.hopeless = "", ""
+        self.gone = False
         self._lines, self._places, self._forgiving = lines, places, forgiving
         self._pair: tuple[Any, Any] | None = None
 
@@ -306,13 +328,31 @@ def unknown(why: str) -> dict[str, Any]:
     return {"value": "unknown", "reason": why}
 
 
-def judge(job: dict[str, Any], send: Callable, receive: Callable) -> dict[str, Any]:
-    """Run an item's tests against the solution on the other side.
+def converse(
+    job: dict[str, Any],
+    send: Callable[[dict], None],
+    readline: Callable[[int], bytes],
+    answer: Callable[..., None],
+) -> None:
+    """Run an item's tests against the solution on the other side, and tell the host.
 
-    Returns:
-        `value` and `reason`; with `strictly`, the reason why it is right only
-        loosely.
+    Args:
+        job: the tests and what is known of them.
+        send: writes one message to the solution.
+        readline: its answer.
+        answer: tells the host: `asked` when the solution is loaded, then what the
+            tests `said`: `value` and `reason`; with `strictly`, the reason why it
+            is right only loosely, with `gone`, that the solution went away.
     """
+    write = answer
+    said = judge(job, send, readline, lambda: write(asked=True))
+    write(said=said)
+
+
+def judge(
+    job: dict[str, Any], send: Callable, readline: Callable, asking: Callable
+) -> dict[str, Any]:
+    """What the tests found."""
     # Otherwise a value that declines to be compared would count as equal.
     warnings.filterwarnings("error", "NotImplemented should not be used")
     rewriter = Rewriter()
@@ -324,10 +364,11 @@ def judge(job: dict[str, Any], send: Callable, receive: Callable) -> dict[str, A
         return unknown(f"{type(error).__name__}: {error}"[:120])
     lines = job["tests"].split("\n")
     found = Judge(lines, rewriter.places, forgiving=job["forgiving"])
-    talk = Conversation(found, send, receive, job)
+    talk = Conversation(found, send, readline, job)
     space: dict[str, Any] = {"__name__": "tests", JUDGE: found}
     missing: set[str] = set()
     try:
+        asking()
         names = talk.load(space, job["makers"])
         missing = set(job["names"]) - set(names)
         space |= {name: _absent(name) for name in missing & set(dir(builtins))}
@@ -430,7 +471,7 @@ def _ended(
 
 def _said(found: Judge, job: dict[str, Any]) -> dict[str, Any]:
     if found.wrong:
-        return {"value": "wrong", "reason": found.wrong}
+        return {"value": "wrong", "reason": found.wrong, "gone": found.gone}
     if not found.touched:
         return unknown("they ask nothing of the solution")
     if not found.seen and not job["otherwise"]:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,36 +46,33 @@ class Guard:
         pid: its process, the leader of its group.
         out: what it prints can be read here.
         told: its answers can be read here.
-        ask: it reads what is written here; -1 if it reads nothing.
     """
 
-    def __init__(self, pid: int, out: int, told: int, ask: int):
-        self.pid, self.out, self.told, self.ask = pid, out, told, ask
+    def __init__(self, pid: int, out: int, told: int):
+        self.pid, self.out, self.told = pid, out, told
         self.code, self.cpu = 0, 0.0
 
 
 @contextmanager
 def started(
-    command: list[str], order: bytes, stdin: bytes = b"", *, talks: bool = False
+    command: list[str], order: bytes, stdin: bytes = b"", *, pipes: Sequence[int] = ()
 ) -> Iterator[Guard]:
     """A guard that runs until the block is left; nothing of it stays behind.
 
     Args:
-        command: the guard's command line; two descriptors are appended, where
-            its job can be read and where it answers, and if it `talks` a third,
-            where it is asked.
+        command: the guard's command line; descriptors are appended: where its
+            job can be read, where it answers, and `pipes`.
         order: the job.
         stdin: the program's input.
-        talks: whether it is asked while it runs.
+        pipes: what it reads and writes besides.
 
     Raises:
         OSError: the process cannot be started.
     """
     with ExitStack() as held:
         job, given = held.enter_context(_file(order)), held.enter_context(_file(stdin))
-        out, told = held.enter_context(_pipe()), held.enter_context(_pipe())
-        asked = held.enter_context(_pipe()) if talks else None
-        passed = [job, told.into, *([asked.source] if asked else [])]
+        out, told = held.enter_context(pipe()), held.enter_context(pipe())
+        passed = [job, told.into, *pipes]
         # What it prints as errors goes nowhere: faults come as answers.
         process = subprocess.Popen(
             [*command, *map(str, passed)],
@@ -87,13 +84,10 @@ def started(
             pass_fds=passed,
             start_new_session=True,
         )
-        guard = Guard(process.pid, out.source, told.source, asked.into if asked else -1)
+        guard = Guard(process.pid, out.source, told.source)
         try:
             out.close(out.into)
             told.close(told.into)
-            if asked:
-                asked.close(asked.source)
-                os.set_blocking(asked.into, False)
             yield guard
         finally:
             # Also when the host itself is interrupted: nothing stays behind.
@@ -133,7 +127,7 @@ def run(
     return Ended(stopped, guard.code, guard.cpu, out, told)
 
 
-class _Pipe:
+class Pipe:
     """Both ends of a pipe, closed at most once."""
 
     def __init__(self):
@@ -141,18 +135,20 @@ class _Pipe:
         self._open = {self.source, self.into}
 
     def close(self, *ends: int) -> None:
+        """Close these ends, or all that are open."""
         for end in ends or tuple(self._open):
             self._open.discard(end)
             os.close(end)
 
 
 @contextmanager
-def _pipe() -> Iterator[_Pipe]:
-    pipe = _Pipe()
+def pipe() -> Iterator[Pipe]:
+    """A pipe that is closed when the block is left."""
+    ends = Pipe()
     try:
-        yield pipe
+        yield ends
     finally:
-        pipe.close()
+        ends.close()
 
 
 @contextmanager

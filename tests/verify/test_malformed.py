@@ -116,8 +116,7 @@ def test_code_never_raises(n, monkeypatch):
 
     def confer(tests, solution, limits, *, needs):
         json.dumps([tests, solution])
-        said = {"value": "wrong", "reason": "?"}
-        return Talk(said, "", "tests", 1)
+        return Talk({"value": "wrong", "reason": "?"}, asked=True)
 
     monkeypatch.setattr(code, "run", run)
     monkeypatch.setattr(code, "confer", confer)
