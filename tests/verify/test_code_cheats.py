@@ -12,7 +12,7 @@ from phi_kit.verify.sandbox import Limits
 
 from .code_cheats import CASES, CHEATS, PROGRAMS, SOLUTION, TESTS
 
-# A dozen of the worst, asked in every way on every day.
+# A dozen of the worst, asked every day.
 DAILY = (
     *("an object that lies", "an int that lies", "f is a class that lies"),
     *("a complex infinity", "nan", "true", "stops", "exits hard", "anything"),
@@ -43,15 +43,9 @@ def refused(kind, name):
     found.reason.encode()  # a table can be written
 
 
-@pytest.mark.parametrize("name", CHEATS)
-def test_no_cheat_is_right(name):
-    # Each by one kind of test, in turn.
-    refused(KINDS[list(CHEATS).index(name) % len(KINDS)], name)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_worst_are_right_by_no_test(kind):
-    for name in DAILY:
+@pytest.mark.parametrize("name", DAILY)
+def test_the_worst_are_wrong(name):
+    for kind in KINDS[DAILY.index(name) % 4 :: 8]:
         refused(kind, name)
 
 
@@ -62,7 +56,13 @@ def test_no_cheat_is_right_by_any_test(name, kind):
     refused(kind, name)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+QUICK = ("prints both", "exits", "exits hard", "forges an answer", "looks for it")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(x, marks=[] if x in QUICK else pytest.mark.slow) for x in PROGRAMS],
+)
 def test_no_program_is_right(name):
     found = judged({"cases": CASES}, PROGRAMS[name])
     assert (found.value, found.lenient) == ("wrong", "wrong"), found
