@@ -72,8 +72,7 @@ def _held(lines: list[str], indent: str) -> str:
     """The lines of a block, as far left as their fence."""
     if indent and all(line.startswith(indent) or not line.strip() for line in lines):
         lines = [line[len(indent) :] for line in lines]
-    code = "\n".join(lines)
-    return textwrap.dedent(code) if indent else code
+    return textwrap.dedent("\n".join(lines))
 
 
 def _chosen(codes: list[str], wanted: Sequence[str]) -> str:

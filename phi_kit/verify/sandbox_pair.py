@@ -19,6 +19,8 @@ from typing import Any
 from .sandbox_watch import TICK, Bounds, Guard, exits, fits, is_over
 
 _PIECE = 1 << 16
+# Seconds for the kernel to end what has closed its pipes.
+_PATIENCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -139,11 +141,19 @@ class Pair:
             return None
         for line in lines:
             if "said" in line:
+                if line["said"].get("gone"):
+                    self._wait()
                 return Talk(line["said"], asked=self._asked)
             self._asked = True
         if not told.open:
             selector.unregister(end)
         return None
+
+    def _wait(self) -> None:
+        """Let a solution that is gone be over, so that its exit code is its own."""
+        deadline = time.monotonic() + _PATIENCE
+        while not is_over(self._solution.guard.pid) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def _stop(self, why: str, words: str = "") -> Talk:
         return Talk(None, why, self._asked, words)

@@ -256,9 +256,11 @@ class Judge:
     def eq(self, a: Any, b: Any, number: int = -1) -> Any:
         """`a == b`, by type; with a number loosely, if strictly it fails."""
         held = same(a, b)
+        if held is True:
+            return True
+        self._pair = (a, b)
         if held is not False:
             return held
-        self._pair = (a, b)
         if number >= 0 and same(a, b, loosely=True) is True:
             self.strictly = self.strictly or self._where(number) + self._gave()
             return True

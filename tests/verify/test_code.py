@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import indent
 
 import pytest
 
@@ -207,6 +208,61 @@ def test_programs(program, value, lenient, word, monkeypatch):
 )
 def test_where_code_stands(response, strict, loose):
     assert (block(response), blocks(response)) == (strict, loose)
+
+
+SUM = "def add(a, b):\n    return a + b\n"
+INDENTED = SUM.replace("def", "   def").replace("    return", "       return")
+FENCES = {
+    "the opening fence is missing": f"{SUM}```",
+    "an example of the output follows": f"```python\n{SUM}```\nPrints:\n```\n3\n```",
+    "an example of its use follows": f"```python\n{SUM}```\n```python\nadd(1, 2)\n```",
+    "a shell session follows": f"```python\n{SUM}```\n```bash\npython add.py\n```",
+    "text follows in a fence": f"```python\n{SUM}```\n```text\nx = 3\n```",
+    "another function follows": f"```\n{SUM}```\n```\ndef main():\n    add(1, 2)\n```",
+    "a usage in one line follows": f"```\n{SUM}```\nUse:\n```\nprint(add(1, 2))\n```",
+    "a wrong attempt comes first": f"```\ndef add(a, b): pass\n```\nNo:\n```\n{SUM}```",
+    "in a list": f"1. Do this:\n   ```python\n{INDENTED}   ```\n",
+    "in a deeper list": f"- so:\n{indent(f'```{chr(10)}{SUM}```', ' ' * 6)}",
+    "a fence further left than its code": f"```\n{indent(SUM, '  ')}```",
+    "an indent of tabs": indent(f"```\n{SUM}```", "\t"),
+    "py3": f"```py3\n{SUM}```",
+    "python3": f"```python3\n{SUM}```",
+    "python 3.11": f"```python3.11\n{SUM}```",
+    "capitals": f"```PYTHON\n{SUM}```",
+    "attributes": f"```python title=add.py\n{SUM}```",
+    "braces": f"```{{.python}}\n{SUM}```",
+    "a space": f"``` python\n{SUM}```",
+    "tildes": f"~~~python\n{SUM}~~~",
+    "bare tildes": f"~~~\n{SUM}~~~",
+    "four backticks": f"````python\n{SUM}````",
+    "a fence in a docstring": "````python\ndef add(a, b):\n    '''\n    ```\n"
+    "    add(1, 2)\n    ```\n    '''\n    return a + b\n````",
+    "lines end as on Windows": f"```python\n{SUM}```\n".replace("\n", "\r\n"),
+    "json comes last": f'```python\n{SUM}```\n```json\n{{"add": 1}}\n```',
+    "quoted": "> ```python\n> def add(a, b):\n>     return a + b\n> ```",
+    "a lambda": "```python\nadd = lambda a, b: a + b\n```",
+    "an import": "```python\nfrom operator import add\n```",
+    "an alias": f"```python\n{SUM.replace('add', 'plus')}add: object = plus\n```",
+}
+
+
+@pytest.mark.parametrize("name", FENCES)
+def test_the_block_that_defines_the_function_counts(name):
+    assert code.verify(ADD, FENCES[name]).value == "right", block(FENCES[name], ["add"])
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "```js\nfunction add(a, b) { return a + b }\n```",
+        f"```python\n{SUM}```\n```python\ndef add(a, b):\n    return a - b\n```",
+        "```\nadd(1, 2) == 3\n```",
+        "```\n```",
+        "```",
+    ],
+)
+def test_no_other_block_does(response):
+    assert code.verify(ADD, response).value == "wrong"
 
 
 def test_code_in_the_thinking_does_not_count():
