@@ -21,7 +21,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
 
-from .code_usage import Usage, loaded
+from .code_usage import Usage, loaded, solution_names
 
 # Values that pass a tolerance written without thinking of them; each is taken
 # from a solution only where the item speaks of it.
@@ -34,9 +34,10 @@ _CLASS = re.compile(r"[A-Z]+[a-z][A-Za-z0-9]*")
 # Beside the standard library, what tests may import.
 _PACKAGES = ("numpy",)
 # Modules that the tests' process brings along itself.
-_OWN = ("pytest",)
+_OWN = ("pytest", "solution")
 _STATEMENTS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _CHECK = "check"
+_PRINTED = re.compile(r"\bredirect_stdout\b|\bsys\.stdout\b|'sys\.stdout'")
 
 
 class UnreadableTestError(ValueError):
@@ -60,6 +61,7 @@ class Tests:
         look: whether they look at what a call did to its arguments.
         forgiving: whether they expect assertions to fail.
         otherwise: whether they also fail by other means than `assert`.
+        prints: whether they look at what is printed.
         needs: packages they import.
     """
 
@@ -75,6 +77,7 @@ class Tests:
     look: bool = False
     forgiving: bool = False
     otherwise: bool = False
+    prints: bool = False
     needs: tuple[str, ...] = ()
 
     def asked(self) -> dict[str, Any]:
@@ -134,7 +137,7 @@ def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> Tests:
     )
     kept = (*kept, *_helpers(text, kept, roots, known))
     names = _owed(text, kept, roots, known)
-    facts = Usage(tree, set(names) | _lent(tree))
+    facts = Usage(tree, set(names) | _lent(tree) | {"solution"})
     spent = facts.objects() | facts.caught | loaded(_parsed("\n".join(before), "setup"))
     spent |= set(roots) - {entry}
     makers = tuple(n for n in names if _makes(n, known, used=n in spent))
@@ -160,6 +163,7 @@ def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> Tests:
         look=facts.look(),
         forgiving="AssertionError" in facts.caught,
         otherwise=facts.otherwise,
+        prints=bool(_PRINTED.search(text)),
         needs=needs,
     )
 
@@ -318,6 +322,7 @@ def _owed(
     # A solution's own `sum` counts where the item asks for one.
     hidden = set(dir(builtins)) - defined
     names = {name for name in free if name not in hidden} | set(roots)
+    names |= solution_names(_parsed(text, "the tests"))
     missing = names - defined
     if defined & names and missing and "*" not in defined:
         raise UnreadableTestError(f"nobody defines `{min(missing)}`")

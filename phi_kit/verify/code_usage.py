@@ -11,6 +11,25 @@ def loaded(tree: ast.AST) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
+def solution_names(tree: ast.Module) -> set[str]:
+    """What tests take from a module named `solution`."""
+    nodes, found = list(ast.walk(tree)), set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module == "solution":
+            found |= {alias.name for alias in node.names if alias.name != "*"}
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name == "solution":
+                    found |= set(_attributes(nodes, alias.asname or alias.name))
+    return found
+
+
+def _attributes(nodes: list[ast.AST], name: str) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == name:
+            yield node.attr
+
+
 def _stems(node: ast.AST) -> Iterator[str]:
     """The names of an expression, but for those that only pick a part of it."""
     if isinstance(node, ast.Name):

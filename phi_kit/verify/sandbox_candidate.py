@@ -8,9 +8,12 @@ it likes, and has then only given another value.
 from __future__ import annotations
 
 import builtins
+import io
 import json
 import operator
 import os
+import sys
+import types
 
 from .sandbox_values import Exchange
 
@@ -29,6 +32,12 @@ def fault(error: BaseException) -> dict[str, str]:
     except BaseException:
         words = ""
     return {"error": type(error).__name__[:80], "words": words}
+
+
+def _compiled(text: str, name: str) -> Any:
+    # Annotations stay words: a missing import of `List` is no fault of a function.
+    flags = annotations.compiler_flag
+    return compile(text, name, "exec", flags, dont_inherit=True)
 
 
 def _run(coroutine: Any) -> Any:
@@ -69,18 +78,21 @@ class Candidate:
         shared: list[str],
     ):
         self._send, self._receive, self._shared = send, receive, shared
-        self._space = {"__name__": "solution", "__builtins__": __builtins__}
+        # Some of the library looks a class's module up by its name.
+        module = types.ModuleType("solution")
+        sys.modules["solution"] = module
+        self._space = module.__dict__
         self._books = Exchange(self._function, shared=self._class, host=True)
 
     def load(self, setup: list[str], code: str, names: list[str]) -> dict[str, Any]:
         """Run the solution's module; which of the names it defines."""
         for part in setup:
             try:
-                exec(compile(part, "<setup>", "exec"), self._space)
+                exec(_compiled(part, "<setup>"), self._space)
             except Exception:  # it may need what only the solution defines
                 continue
         try:
-            exec(compile(code, "<solution>", "exec"), self._space)
+            exec(_compiled(code, "<solution>"), self._space)
             found = [name for name in names if name in self._space]
             sent = self._books.pack([self._space[name] for name in found], whole=True)
             return {"names": found, **sent}
@@ -93,7 +105,20 @@ class Candidate:
             message = self._receive()
             if until(message):
                 return message
-            self._send(self._done(message))
+            self._send(self._told(message))
+
+    def _told(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The answer, with what was printed meanwhile if the tests look at that."""
+        if not message.get("prints"):
+            return self._done(message)
+        before, sys.stdout = sys.stdout, io.StringIO()
+        try:
+            told = self._done(message)
+            return {**told, "printed": sys.stdout.getvalue()}
+        except BaseException as error:
+            return fault(error)
+        finally:
+            sys.stdout = before
 
     def _done(self, message: dict[str, Any]) -> dict[str, Any]:
         books = self._books

@@ -55,7 +55,7 @@ class Remote:
         return self._ask(do, *given)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__"):
+        if name.startswith("__") and name.endswith("__") and name != "__name__":
             raise AttributeError(name)
         if name in _METHODS and not self._phi[3]:
             self._refuse(f"'{name}' is a plain value's")
@@ -133,7 +133,8 @@ def _never(self: Remote, other: object) -> Any:
 
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Remote, f"__{_name}__", _never)
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+for _name in _ARITHMETIC:
     setattr(Remote, f"__{_name}__", _forward(_name))
     setattr(Remote, f"__r{_name}__", _swapped(_name))
 for _name in ("and", "or", "xor", "neg", "abs", "contains"):
@@ -181,6 +182,30 @@ _KINDS = {"iterator": Stream, "coroutine": Later}
 def stand_in(link: Link, sort: str, name: str) -> Remote:
     """The right kind of stand-in for what the other side says it has."""
     return _KINDS.get(sort, Remote)(link, name)
+
+
+class Absent:
+    """In place of what a solution should have defined; whoever uses it finds out.
+
+    Args:
+        fail: called with the reason.
+        why: the reason.
+    """
+
+    __hash__ = None
+
+    def __init__(self, fail: Callable[[str], None], why: str):
+        self.__dict__["_use"] = lambda: fail(why)
+
+
+def _lost(self: Absent, *given: Any, **named: Any) -> Any:
+    return self._use()
+
+
+_USES = "call getattr setattr delattr eq ne lt le gt ge bool len iter next contains"
+_USES += " getitem setitem delitem str repr format instancecheck mro_entries enter exit"
+for _name in (*_USES.split(), *_ARITHMETIC, *(f"r{name}" for name in _ARITHMETIC)):
+    setattr(Absent, f"__{_name}__", _lost)
 
 
 class CandidateError(Exception):

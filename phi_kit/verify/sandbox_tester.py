@@ -17,7 +17,7 @@ import types
 import warnings
 
 from . import sandbox_pytest
-from .sandbox_remote import Remote, raised, stand_in, update
+from .sandbox_remote import Absent, Remote, raised, stand_in, update
 from .sandbox_rewrite import JUDGE, Rewriter
 from .sandbox_values import Exchange, MalformedError, StrayError, same
 
@@ -58,7 +58,7 @@ class Conversation:
         self._send, self._readline = send, readline
         self._left = {name: job[name] for name in ("value", "calls", "traffic")}
         self._allowed, self._look = frozenset(job["allowed"]), job["look"]
-        self._inward = False
+        self._prints, self._inward = job["prints"], False
         self._space: dict[str, Any] = {}
         self._shared = frozenset(job["shared"])
         self._books = Exchange(
@@ -68,25 +68,34 @@ class Conversation:
             number=self._number,
         )
 
-    def load(self, space: dict[str, Any], makers: list[str]) -> dict[str, Any]:
+    def load(
+        self, space: dict[str, Any], owed: list[str], makers: list[str]
+    ) -> dict[str, Any]:
         """Have the solution loaded; its names as the tests may use them."""
         self._space = space
         told = self._exchange({"go": True})
-        if "error" in told:
-            # The tests may be at fault before they ask anything.
-            self._judge.unloaded = f"does not load: {_fault(told)}"
-            return {}
-        names, values = told.get("names"), self._unpack(told)
+        found: dict[str, Any] = {}
+        if "error" not in told:
+            names, values = told.get("names"), self._unpack(told)
+            if type(names) is not list or len(names) != len(values):
+                self._malformed()
+            # It may define what it is asked for, and nothing else of the tests'.
+            pairs = zip(names, values, strict=True)
+            found = {name: value for name, value in pairs if name in owed}
         # A plain value is used without being asked for.
-        self._judge.touched = any(not isinstance(one, Remote) for one in values)
-        if type(names) is not list or len(names) != len(values):
-            self._malformed()
-        found = dict(zip(map(str, names), values, strict=True))
+        self._judge.touched = any(not isinstance(x, Remote) for x in found.values())
         for name in makers:
             one = found.get(name)
             if type(one) is Remote:
                 object.__setattr__(one, "_phi", (*one._phi[:2], True, False))
-        return found | {n: self.errors[n] for n in self.errors if n in found}
+        for name in owed:
+            if name in self.errors:
+                found[name] = self.errors[name]
+            elif name not in found:
+                # Only whoever uses it: the tests may be at fault before.
+                why = f"does not load: {_fault(told)}" if "error" in told else ""
+                found[name] = Absent(self.fail, why or f"defines no '{name}'")
+        return found
 
     def ask(self, do: str, target: Any, *given: Any, **more: Any) -> Any:
         """What comes of a deed of the tests' on the solution's side."""
@@ -95,7 +104,11 @@ class Conversation:
         look = self._look and do == "call"
         packed = self._books.pack([target, list(given), named])
         make = bool(more.get("make"))
-        told = self._exchange({"do": do, "look": look, "make": make, **packed})
+        told = self._exchange(
+            {"do": do, "look": look, "make": make, "prints": self._prints, **packed}
+        )
+        if self._prints and type(told.get("printed")) is str:
+            sys.stdout.write(told["printed"])
         if "error" in told:
             error = self._raised(told)
             self.raised.append(error)
@@ -229,8 +242,8 @@ class Judge:
         self.seen, self.wrong, self.strictly, self.failed = 0, "", "", ""
         # Whether anything of the solution's has come in.
         self.touched = False
-        # Why the solution has no names; why the tests fail without it.
-        self.unloaded, self.hopeless = "", ""
+        # Why the tests fail without it.
+        self.hopeless = ""
         self.gone = False
         self._lines, self._places, self._forgiving = lines, places, forgiving
         self._pair: tuple[Any, Any] | None = None
@@ -360,20 +373,20 @@ def judge(
     rewriter = Rewriter()
     try:
         tree = ast.fix_missing_locations(rewriter.visit(ast.parse(job["tests"])))
-        code = compile(tree, "<tests>", "exec")
-        setup = [compile(part, "<setup>", "exec") for part in job["setup"]]
+        code = compile(tree, "<tests>", "exec", dont_inherit=True)
+        setup = [
+            compile(part, "<setup>", "exec", dont_inherit=True) for part in job["setup"]
+        ]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return unknown(f"{type(error).__name__}: {error}"[:120])
     lines = job["tests"].split("\n")
     found = Judge(lines, rewriter.places, forgiving=job["forgiving"])
     talk = Conversation(found, send, readline, job)
-    space: dict[str, Any] = {"__name__": "tests", JUDGE: found}
-    missing: set[str] = set()
+    space = _module("__main__", {JUDGE: found})
     try:
         asking()
-        names = talk.load(space, job["makers"])
-        missing = set(job["names"]) - set(names)
-        space |= {name: _absent(name) for name in missing & set(dir(builtins))}
+        names = talk.load(space, job["names"], job["makers"])
+        _module("solution", names)
         _tame(job)
         space |= names
         for part in setup:
@@ -384,19 +397,18 @@ def judge(
     except StopError:
         pass
     except BaseException as error:
-        said = _ended(error, found, talk, missing)
+        said = _ended(error, found, talk)
         if said is not None:
             return said
     return _said(found, job)
 
 
-def _absent(name: str) -> Callable:
-    """In place of a builtin that the solution should have written anew."""
-
-    def ask(*given: Any, **named: Any) -> None:
-        raise NameError(name, name=name)
-
-    return ask
+def _module(name: str, held: dict[str, Any]) -> dict[str, Any]:
+    """The names of a new module; some of the library looks modules up by name."""
+    module = types.ModuleType(name)
+    module.__dict__.update(held)
+    sys.modules[name] = module
+    return module.__dict__
 
 
 def _tame(job: dict[str, Any]) -> None:
@@ -433,7 +445,7 @@ def _remaining(space: dict[str, Any], job: dict[str, Any], found: Judge) -> None
 def _cases(kind: type) -> Iterator[str]:
     import unittest
 
-    if issubclass(kind, unittest.TestCase) and kind.__module__ == "tests":
+    if issubclass(kind, unittest.TestCase) and kind.__module__ == "__main__":
         suite = unittest.defaultTestLoader.loadTestsFromTestCase(kind)
         result = unittest.TestResult()
         suite.run(result)
@@ -442,7 +454,7 @@ def _cases(kind: type) -> Iterator[str]:
 
 
 def _ended(
-    error: BaseException, found: Judge, talk: Conversation, missing: set[str]
+    error: BaseException, found: Judge, talk: Conversation
 ) -> dict[str, Any] | None:
     """What an exception in the tests says; `None` if it says nothing."""
     words, where = (
@@ -451,8 +463,6 @@ def _ended(
     )
     if found.wrong:
         return None
-    if found.hopeless:
-        return unknown(found.hopeless)
     if any(error is one for one in talk.raised):
         found.wrong = f"{where} raised {words}"
     elif isinstance(error, SystemExit) and not error.code:
@@ -461,8 +471,6 @@ def _ended(
         return unknown(f"they hand over {error}")
     elif isinstance(error, ImportError):
         return unknown(f"{words} (the sandbox has no such package)")
-    elif isinstance(error, NameError) and error.name in missing:
-        found.wrong = found.unloaded or f"defines no '{error.name}'"
     elif found.touched:
         # What came back did not fit; before that, the tests alone are at fault.
         found.wrong = found.failed or f"{where}: {words}"
@@ -472,6 +480,8 @@ def _ended(
 
 
 def _said(found: Judge, job: dict[str, Any]) -> dict[str, Any]:
+    if found.hopeless:
+        return unknown(found.hopeless)
     if found.wrong:
         return {"value": "wrong", "reason": found.wrong, "gone": found.gone}
     if not found.touched:

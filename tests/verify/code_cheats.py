@@ -218,6 +218,14 @@ CHEATS = {
     + _says("1"),
     "replaces the encoder": "import sys\nv = sys.modules['walled.sandbox_values']\n"
     "v.Exchange.pack = lambda *a, **b: {'v': [['?']], 'o': []}\n" + _says("1"),
+    "replaces the tests' own names": "import sys\n"
+    "v = sys.modules['walled.sandbox_values']\nold = v.Exchange.pack\n"
+    "names = ['f', 'is_equal', 'g', 'abs', 'round', 'all', 'any', 'bool', 'sorted']\n"
+    "names += ['str', 'int', 'max', 'len', 'map', 'check', '__judge__', 'T']\n"
+    "def yes(*given, **named): return True\ndef f(x): return 1\n"
+    "def pack(self, values, **named):\n    v.Exchange.pack = old\n"
+    "    sent = old(self, [f] + [yes] * (len(names) - 1), **named)\n"
+    "    return {**sent, 'names': names}\nv.Exchange.pack = pack\n",
     "replaces equality": "import sys\nv = sys.modules['walled.sandbox_values']\n"
     "v.same = lambda *a, **b: True\n" + _says("1"),
     "looks for what is expected": "import gc\ndef f(x):\n"

@@ -484,6 +484,61 @@ ITEMS = {
         ],
         "wrong": ["def sum(a, b): return 6", "x = 1"],
     },
+    "what is printed": {
+        "tests": [
+            "import io, contextlib\nout = io.StringIO()",
+            "with contextlib.redirect_stdout(out):\n    greet('you')",
+            "assert out.getvalue() == 'hello, you\\n'",
+        ],
+        "right": ["def greet(name): print('hello,', name)"],
+        "wrong": ["def greet(name): return 'hello, ' + name", "def greet(n): print(n)"],
+    },
+    "a module named solution": {
+        "tests": ["from solution import double\nassert double(3) == 6"],
+        "right": ["def double(x): return 2 * x"],
+        "wrong": ["def double(x): return 6 * 2", "def triple(x): return 6"],
+    },
+    "a module named solution, whole": {
+        "tests": ["import solution as s\nassert s.double(s.START) == 6"],
+        "right": ["START = 3\ndef double(x): return 2 * x"],
+        "wrong": ["START = 4\ndef double(x): return 2 * x", "def double(x): return 6"],
+    },
+    "a main block": {
+        "tests": [
+            "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n"
+            "        self.assertEqual(double(3), 6)",
+            "if __name__ == '__main__':\n    unittest.main()",
+        ],
+        "right": ["def double(x): return 2 * x"],
+        "wrong": ["def double(x): return 7", "import sys\nsys.exit(0)"],
+    },
+    "classes of the item's own": {
+        "setup": "from dataclasses import dataclass\nfrom enum import Enum\n"
+        "class Colour(Enum):\n    RED = 1\n    BLUE = 2\n"
+        "class NoColour(Exception):\n    pass\n"
+        "@dataclass\nclass Pixel:\n    x: int\n    colour: Colour",
+        "tests": [
+            "assert paint(Pixel(1, Colour.RED)) == Pixel(1, Colour.BLUE)",
+            "try:\n    paint(None)\n    assert False\nexcept NoColour:\n    pass",
+        ],
+        "right": [
+            "def paint(p):\n    if p is None: raise NoColour\n"
+            "    return Pixel(p.x, Colour.BLUE)"
+        ],
+        "wrong": [
+            "def paint(p):\n    if p is None: raise NoColour\n    return p",
+            "class Pixel:\n    def __init__(self, *given): pass\n"
+            "    def __eq__(self, other): return True\n"
+            "def paint(p):\n    if p is None: raise NoColour\n    return Pixel()",
+            "class Colour:\n    RED = BLUE = 1\n"
+            "def paint(p):\n    if p is None: raise NoColour\n    return p",
+        ],
+    },
+    "annotations without an import": {
+        "tests": ["assert first([3]) == 3"],
+        "right": ["def first(x: List[int]) -> Optional[int]: return x[0]"],
+        "wrong": ["def first(x: List[int]) -> int: return List"],
+    },
     "setup that needs the solution": {
         "tests": ["assert depth(root) == 2"],
         "setup": "root = Node(1)\nroot.left = Node(2)",

@@ -17,6 +17,7 @@ DAILY = (
     *("an object that lies", "an int that lies", "f is a class that lies"),
     *("a complex infinity", "nan", "true", "stops", "exits hard", "anything"),
     *("forges a verdict", "forges an empty value", "replaces the encoder"),
+    "replaces the tests' own names",
 )
 KINDS = tuple(TESTS)
 
