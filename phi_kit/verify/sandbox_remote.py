@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import builtins
 
+from .sandbox_values import METHODS
+
 TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
-
-_PLAIN = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
-_METHODS = {name for kind in _PLAIN for name in dir(kind)}
 
 
 class Link:
@@ -57,7 +56,7 @@ class Remote:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name != "__name__":
             raise AttributeError(name)
-        if name in _METHODS and not self._phi[3]:
+        if name in METHODS and not self._phi[3]:
             self._refuse(f"'{name}' is a plain value's")
         return self._ask("get", name)
 

@@ -30,8 +30,7 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
             parts = [self._conjunct(one, number) for one in test.values]
             return ast.copy_location(ast.BoolOp(test.op, parts), test)
-        equality = isinstance(test, ast.Compare) and len(test.ops) == 1
-        if not equality or not isinstance(test.ops[0], ast.Eq):
+        if not isinstance(test, ast.Compare) or _word(test) != "eq":
             return self.visit(test)
         sides = [test.left, test.comparators[0]]
         # Told as "gave …, not …": what was called comes first.
@@ -42,11 +41,10 @@ class Rewriter(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         """Plain data is compared by type."""
         self.generic_visit(node)
-        words = {ast.Eq: "eq", ast.NotEq: "ne", ast.In: "has", ast.NotIn: "lacks"}
-        word = words.get(type(node.ops[0]))
-        if len(node.ops) == 1 and word:
-            return _call(word, node, node.left, node.comparators[0])
-        return node
+        word = _word(node)
+        if not word:
+            return node
+        return _call(word, node, node.left, node.comparators[0])
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """`a.__eq__(b)` is `a == b`; else a value of any type could decline."""
@@ -59,6 +57,22 @@ class Rewriter(ast.NodeTransformer):
         if name == "__contains__":
             return _call("has", node, *node.args, node.func.value)
         return node
+
+
+def _word(node: ast.Compare) -> str:
+    """Who decides a comparison instead of Python; empty for Python itself."""
+    kind = type(node.ops[0])
+    if len(node.ops) > 1:
+        return ""
+    if kind in (ast.Is, ast.IsNot):
+        # `is 'a'` is meant as equality: no value arrives as the same object.
+        sides = (node.left, node.comparators[0])
+        plain = (str, bytes, int, float, complex)
+        values = [side.value for side in sides if isinstance(side, ast.Constant)]
+        if any(type(value) in plain for value in values):
+            return "eq" if kind is ast.Is else "ne"
+    words = {ast.Eq: "eq", ast.NotEq: "ne", ast.In: "has", ast.NotIn: "lacks"}
+    return words.get(kind, "")
 
 
 def _call(name: str, place: ast.AST, *given: ast.expr) -> ast.expr:

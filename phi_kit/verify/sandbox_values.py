@@ -31,6 +31,7 @@ _VIEWS = {"dict_keys": "keys", "dict_values": "values", "dict_items": "items"}
 _PLAIN = (str, bytes, bytearray, complex, float, int)
 _HELD = (list, tuple, set, frozenset)
 _UNDER = (*_PLAIN, *_HELD, dict)
+METHODS = {name for kind in _UNDER for name in dir(kind)}
 _TYPES = (*_PLAIN, *_HELD, dict, bool, range, type, object, type(None))
 
 
@@ -300,10 +301,11 @@ class _Reader:
         if tag == "n":
             from collections import namedtuple
 
-            name, fields, held = rest
-            return namedtuple(name, fields)(
-                *(self.read(one, depth + 1) for one in held)
-            )
+            name, fields, sent = rest
+            held = [self.read(one, depth + 1) for one in sent]
+            for field, one in zip(fields, held, strict=True):
+                _refuse_method(field, one)
+            return namedtuple(name, fields)(*held)
         if tag == "t":
             return self._single(rest, depth)
         raise MalformedError("an unknown value")
@@ -381,6 +383,12 @@ def _attributes(value: Any) -> dict[str, Any]:
     return found
 
 
+def _refuse_method(name: Any, value: Any) -> None:
+    """What a test calls on a plain value must not be a solution's function."""
+    if callable(value) and name in METHODS:
+        raise MalformedError("a plain value's method")
+
+
 def _put(one: Any, name: Any, value: Any) -> None:
     """Set an attribute that is data; what the class itself does stays its own."""
     own = getattr(type(one), name, None)
@@ -389,6 +397,7 @@ def _put(one: Any, name: Any, value: Any) -> None:
         (callable(own) or hasattr(own, "__get__")) and not slot
     ):
         raise MalformedError("no attribute of data")
+    _refuse_method(name, value)
     object.__setattr__(one, name, value)
 
 

@@ -50,6 +50,11 @@ TESTS = {
         "tests": ["xs = [3]\nassert f(xs[0]) == xs[0] ** 2\nassert f(4) == 16"],
     },
     "int": {"tests": ["assert int(f(3)) == 9", "assert f(4) // 1 == 16"]},
+    "method": {"tests": ["assert f(3).bit_length() == 4", "assert f(3).real == 9"]},
+    "method with a value": {
+        "tests": ["assert str(f(3)).startswith('9')", "assert [f(3)].count(9) == 1"],
+    },
+    "is": {"tests": ["assert f(3) is 9", "assert f(4) is not 9"]},
     "unpacked": {"tests": ["a, b = map(f, (3, 4))\nassert (a, b) == (9, 16)"]},
     "loop": {"tests": ["for x in map(f, (3, 4)):\n    assert x in (9, 16)"]},
     "reference": {"tests": ["g = lambda x: x ** 2\nassert [*map(f, [3])] == [g(3)]"]},
@@ -163,6 +168,9 @@ CHEATS = {
     "a flag": "import enum\nclass A(enum.IntEnum):\n    X = 1\n" + _says("A.X"),
     "a named tuple": "from collections import namedtuple\n"
     "class P(namedtuple('P', 'x')):\n    __eq__ = lambda *a: True\n" + _says("P(1)"),
+    "a tuple with methods": "from collections import namedtuple\n"
+    "P = namedtuple('P', 'startswith count is_integer x')\n"
+    "def f(x): return P(*[lambda *given: True] * 4)",
     "surrogates": _says("'\\ud800\\udfff'"),
     "an error with surrogates": "def f(x): raise ValueError('\\ud800')",
     "holds itself": "y = []\ny.append(y)\n" + _says("y"),

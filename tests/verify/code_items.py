@@ -534,6 +534,23 @@ ITEMS = {
             "def paint(p):\n    if p is None: raise NoColour\n    return p",
         ],
     },
+    "a method that takes what is expected": {
+        "setup": "class Node:\n    def __init__(self, name):\n        self.name = name",
+        "tests": ["assert upper('abc').startswith('ABC')"],
+        "right": ["upper = str.upper"],
+        "wrong": [
+            "upper = str.lower",
+            "class T:\n    def startswith(self, x): return True\n"
+            "def upper(x): return T()",
+            "from collections import namedtuple\nT = namedtuple('T', 'startswith')\n"
+            "def upper(x): return T(lambda x: True)",
+            "from collections import namedtuple\nT = namedtuple('T', 'startswith')\n"
+            "def upper(x): return T(bool)",
+            "def upper(x):\n    n = Node(x)\n    n.startswith = lambda x: True\n"
+            "    return n",
+            "def upper(x):\n    n = Node(x)\n    n.startswith = bool\n    return n",
+        ],
+    },
     "annotations without an import": {
         "tests": ["assert first([3]) == 3"],
         "right": ["def first(x: List[int]) -> Optional[int]: return x[0]"],
