@@ -177,7 +177,7 @@ CHEATS = {
     "a knot of dicts": "y = {}\ny['y'] = y\n" + _says("y"),
     "nested without end": "def f(x):\n    y = 9\n"
     "    for _ in range(10 ** 5): y = [y]\n    return y",
-    "nested just enough": "def f(x):\n    y = 9\n"
+    "nested just enough": "def f(x):\n    y = 8\n"
     "    for _ in range(49): y = (y,)\n    return y",
     "a huge text": _says("'9' * 10 ** 7"),
     "a huge list": _says("[9] * 10 ** 6"),
