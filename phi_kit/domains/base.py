@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.data.procedural import Family
 from phi_kit.data.records import Seed
-from phi_kit.verify.base import Verifier
+from phi_kit.verify.base import Verifier, guarded
 
 # A transform rewrites a seed into variants whose answers it computes itself.
 Transform = Callable[[Seed, int], list[Seed]]
@@ -55,7 +55,8 @@ class Benchmarks:
 class Domain:
     """What is asked, how an answer must look, and who checks it.
 
-    `checker` names the verifier for the reader; `verifier` is what is called.
+    `checker` names the verifier for the reader; `verifier` is what is called. It
+    is guarded: no response can make it raise.
     """
 
     name: str
@@ -69,6 +70,9 @@ class Domain:
     checker: str = ""
     hub: tuple[HubSource, ...] = ()
     benchmarks: Benchmarks = Benchmarks()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "verifier", guarded(self.verifier))
 
     def chosen(self, names: Sequence[str] = ()) -> list[Family]:
         """The families of these names, the easiest first; without names the usual ones.

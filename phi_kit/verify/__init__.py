@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from phi_kit.core.errors import StudyError, did_you_mean
 
-from .base import Verdict, Verifier
+from .base import Verdict, Verifier, guarded
 
 __all__ = ["Verdict", "Verifier", "get", "names"]
 
@@ -24,7 +24,7 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> Verifier:
-    """The verifier of that name; its module is imported only now.
+    """The verifier of that name, guarded; its module is imported only now.
 
     Raises:
         StudyError: there is none.
@@ -34,4 +34,4 @@ def get(name: str) -> Verifier:
             f"there is no verifier '{name}'{did_you_mean(name, names())}",
             todo="name one of them as the domain's verifier",
         )
-    return import_module(f"{__name__}.{name}").verify
+    return guarded(import_module(f"{__name__}.{name}").verify)

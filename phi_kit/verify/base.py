@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Any, Literal
+
+from phi_kit.core.errors import PhiKitError
 
 # Every verifier reads the response without its thinking.
 from phi_kit.core.thinking import visible as visible
@@ -55,6 +58,37 @@ class Verdict:
 
 
 Verifier = Callable[[Seed, str], Verdict]
+
+
+def guarded(verifier: Verifier) -> Verifier:
+    """A verifier that gives a verdict whatever the response is.
+
+    What it raises costs this one verdict (`unknown`), not a run of thousands; a
+    `PhiKitError` is raised still, as the user can mend its cause. Texts can be
+    written to any file: half a surrogate pair is spelled out.
+    """
+    if getattr(verifier, "guarded", False):
+        return verifier
+
+    @wraps(verifier)
+    def guard(seed: Seed, response: str) -> Verdict:
+        try:
+            verdict = verifier(seed, response)
+        except PhiKitError:
+            raise
+        except Exception as error:
+            return Verdict("unknown", f"the verifier failed: {type(error).__name__}")
+        texts = {"reason": verdict.reason, "extracted": verdict.extracted}
+        written = {name: writable(text) for name, text in texts.items()}
+        return verdict if written == texts else replace(verdict, **written)
+
+    guard.guarded = True
+    return guard
+
+
+def writable(text: str) -> str:
+    """A text as UTF-8 can hold it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True)

@@ -2,37 +2,35 @@
 
 Which of the two an item asks is in `Seed.extra`:
 
-- `tests`: `assert` lines about one function (`setup`: lines that come first;
-  `entry`: the function's name, for HumanEval's `check(candidate)`);
-- `cases`: `{"stdin": …, "stdout": …}` for a program that reads and prints;
+- `tests`: Python that asks the solution and asserts, in any style (`setup`: lines
+  that come first; `entry`: the function's name, for HumanEval's
+  `check(candidate)`);
+- `cases`: `{"stdin": …, "stdout": …}` for a program that reads and prints, or
+  LiveCodeBench's `{"input": …, "output": …}`, with `"testtype": "functional"`
+  and the function's name as `entry` for a function;
 - neither: output prediction, the printed text is the gold answer.
 
-A response is run only in the sandbox, and what it computed is compared outside
-it (`code_tests.py`): printing a success, leaving early, or objects that equal
-everything change nothing.
+A response is run only in the sandbox. What it is tested by runs in another one
+and gets plain values from it: printing a success, leaving early, or objects
+that equal everything change nothing. Whether a verdict is `unknown` depends on the
+item alone, never on what a solution does.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from phi_kit.core.errors import RunError
 from phi_kit.data.records import Seed
 
 from .base import NO_ANSWER, Case, Value, Verdict, visible
-from .code_tests import Check, NotPlainError, UnreadableTestError, checks, decode
-from .sandbox import Job, Limits, Run, isolation, run
+from .code_blocks import block, blocks, fences
+from .code_tests import Tests, UnreadableTestError, functional, outline, read
+from .sandbox import Job, Limits, Run, confer, isolation, run
 
 LIMITS = Limits()
-_FENCE = re.compile(
-    r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.M | re.S
-)
-_CLOSED = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*```", re.M | re.S)
-_PYTHON = ("", "python", "python3", "py", "Python")
-_STARTS = re.compile(r"^(?:def|class|import|from|async def|@|print\(|for |while |if )")
 _SAYS = re.compile(
     r"(?:answer|output|result|prints?|printed|displays?)(?:\s+is)?\s*:?\s+(.+)\Z",
     re.I | re.S,
@@ -47,6 +45,7 @@ _ENDS = {
     "disk": "wrote too much",
     "killed": "killed",
 }
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _FORBIDDEN = ("PermissionError", "BlockingIOError")
 
 # What one candidate program earned: strictly, loosely, and why.
@@ -57,14 +56,16 @@ def verify(seed: Seed, response: str) -> Verdict:
     """Run a response's code against the item's tests, or compare a printed text.
 
     Returns:
-        `unknown` if the tests cannot be read or no sandbox works here.
+        `unknown` if the tests cannot be read or run, or no sandbox works here.
     """
     facts, text = seed.facts, visible(response)
     if not facts.get("tests") and not facts.get("cases"):
         return _predicted(seed.answer, text)
     try:
-        judge = _judge(facts)
-        strict, loose = block(text), blocks(text)
+        judge, wanted, given = _judge(seed, facts)
+        if given and _continues(response):
+            text = f"{given}{response}"
+        strict, loose = block(text, wanted), blocks(text)
         if strict is None and loose is None:
             return Verdict("wrong", NO_ANSWER)
         outcome = judge(strict) if strict is not None else ("wrong", "wrong", NO_ANSWER)
@@ -79,90 +80,66 @@ def verify(seed: Seed, response: str) -> Verdict:
         return Verdict("unknown", f"no sandbox: {error.what}")
 
 
-def _judge(facts: dict[str, Any]) -> Callable[[str], Outcome]:
-    setup = str(facts.get("setup", ""))
+def _continues(response: str) -> bool:
+    """Whether a response goes on where a prompt stopped, inside a function."""
+    first = next((line for line in response.split("\n") if line.strip()), "")
+    return first[:1].isspace() and "```" not in response and "~~~" not in response
+
+
+Judge = Callable[[str], Outcome]
+
+
+def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], str]:
+    """How this item's code is judged, what it has to define, what the prompt began."""
+    setup, entry = str(facts.get("setup") or ""), str(facts.get("entry") or "")
+    words = {"setup": setup, "prompt": seed.prompt, "gold": seed.answer}
+    given = outline(seed.prompt)
     if facts.get("tests"):
-        asked = checks(facts["tests"], str(facts.get("entry") or ""))
-        return lambda code: _function(code, asked, setup)
+        tests = read(facts["tests"], entry=entry, **words)
+        return lambda code: _function(code, tests), tests.names, given
     cases = facts["cases"]
-    if not isinstance(cases, list) or not all(
-        isinstance(case, dict) and {"stdin", "stdout"} <= case.keys() for case in cases
-    ):
+    if not isinstance(cases, list) or not all(isinstance(c, dict) for c in cases):
         raise UnreadableTestError("a case needs stdin and stdout")
-    return lambda code: _program(code, cases, setup)
+    if any(case.get("testtype") == "functional" for case in cases):
+        if not entry or not all({"input", "output"} <= case.keys() for case in cases):
+            raise UnreadableTestError("a function's case needs input, output, entry")
+        if "class Solution" in f"{seed.prompt}{seed.answer}" and "." not in entry:
+            entry = f"Solution().{entry}"
+        tests = read(functional(cases, entry), **words)
+        return lambda code: _function(code, tests), tests.names, given
+    pairs = [
+        (case.get("stdin", case.get("input")), case.get("stdout", case.get("output")))
+        for case in cases
+    ]
+    if any(one is None for pair in pairs for one in pair):
+        raise UnreadableTestError("a case needs stdin and stdout")
+    texts = [(str(stdin), str(stdout)) for stdin, stdout in pairs]
+    return lambda code: _program(code, texts), (), ""
 
 
-def block(text: str) -> str | None:
-    """The code a response presents: its last fenced block, or all of it."""
-    fenced = [code for kind, code in _CLOSED.findall(text) if kind in _PYTHON]
-    if fenced:
-        return fenced[-1]
-    return text if "```" not in text and _is_code(text) else None
+def _function(code: str, tests: Tests) -> Outcome:
+    """Have the tests ask the code; unknown if they cannot be run."""
+    talk = confer(tests.asked(), tests.answers(code), LIMITS, needs=tests.needs)
+    said = talk.said
+    if said is None:
+        if talk.stopped == "broken":
+            raise RunError(f"the sandbox did not start: {talk.words}")
+        # Before the solution was loaded, nothing of it can be the reason.
+        if not talk.asked:
+            return _unrun(_ENDS[talk.stopped])
+        return "wrong", "wrong", _with_walls(_ENDS[talk.stopped])
+    if said["value"] == "unknown":
+        return _unrun(said["reason"])
+    value = "wrong" if said.get("strictly") else said["value"]
+    return value, said["value"], _with_walls(said["reason"])
 
 
-def blocks(text: str) -> str | None:
-    """The code anywhere in a response: every block together, or its code lines."""
-    fenced = [code for kind, code in _FENCE.findall(text) if kind in _PYTHON]
-    if fenced:
-        return "\n".join(fenced)
-    lines = text.splitlines()
-    starts = [i for i, line in enumerate(lines) if _STARTS.match(line)]
-    for start in starts[:5]:
-        for end in range(len(lines), max(start, len(lines) - 20), -1):
-            code = "\n".join(lines[start:end])
-            if _is_code(code):
-                return code
-    return None
-
-
-def _is_code(text: str) -> bool:
-    """Whether it is Python that does something; `Sure` alone is a valid name."""
-    try:
-        body = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    does = (ast.Call, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.Lambda)
-    return any(isinstance(part, does) for node in body for part in ast.walk(node))
-
-
-def _function(code: str, asked: Sequence[Check], setup: str) -> Outcome:
-    job = Job(code, calls=tuple(check.call for check in asked), setup=setup)
-    done = run(job, LIMITS)
-    _stands(done)
-    told = {answer["index"]: answer for answer in done.answers if "index" in answer}
-    loaded = next((a for a in done.answers if "loaded" in a), None)
-    if loaded is not None and loaded["loaded"] is not True:
-        return "wrong", "wrong", _with_walls(f"does not load: {_fault(loaded)}")
-    strict: Value = "right"
-    reason = f"passes {len(asked)} of {len(asked)} tests"
-    for index, check in enumerate(asked):
-        ok, loosely, why = _passes(check, told.get(index), done)
-        if not ok and strict == "right":
-            strict = "wrong"
-            reason = f"test {index + 1} of {len(asked)}: {check.call[:80]} {why}"
-        if not loosely:
-            return "wrong", "wrong", _with_walls(reason)
-    return strict, "right", _with_walls(reason)
-
-
-def _passes(check: Check, told: dict | None, done: Run) -> tuple[bool, bool, str]:
-    if told is None:
-        return False, False, _ENDS.get(done.status, "ended before it answered")
-    if "value" not in told:
-        return False, False, f"raised {_fault(told)}"
-    try:
-        found = decode(told["value"])
-    except NotPlainError as error:
-        return False, False, f"gave {error}, not plain data"
-    why = f"gave {_brief(found)}, not {_brief(check.expected)}"
-    return check.passes(found), check.passes(found, loosely=True), why
+def _unrun(why: str) -> Outcome:
+    return "unknown", "unknown", f"the item's tests cannot be run: {why}"
 
 
 def _brief(value: Any) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes out no integer of more than 4300 digits
-        text = "a huge number"
+    text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -174,18 +151,18 @@ def _fault(told: dict) -> str:
     return f"{name}: {words}"[:120].rstrip(": ") + note
 
 
-def _program(code: str, cases: Sequence[dict], setup: str) -> Outcome:
+def _program(code: str, cases: Sequence[tuple[str, str]]) -> Outcome:
     strict: Value = "right"
     reason = f"passes {len(cases)} of {len(cases)} cases"
-    for number, case in enumerate(cases, 1):
-        done = run(Job(code, setup=setup, stdin=str(case["stdin"])), LIMITS)
+    for number, (stdin, stdout) in enumerate(cases, 1):
+        done = run(Job(code, stdin=stdin), LIMITS)
         _stands(done)
         why = _ended(done)
-        if not why and lines(done.stdout) != lines(str(case["stdout"])):
-            why = f"printed {_brief(done.stdout)}, not {_brief(case['stdout'])}"
+        if not why and lines(done.stdout) != lines(stdout):
+            why = f"printed {_brief(done.stdout)}, not {_brief(stdout)}"
         if why and strict == "right":
             strict, reason = "wrong", f"case {number} of {len(cases)}: {why}"
-        if _ended(done) or done.stdout.split() != str(case["stdout"]).split():
+        if _ended(done) or done.stdout.split() != stdout.split():
             return "wrong", "wrong", _with_walls(reason)
     return strict, "right", _with_walls(reason)
 
@@ -207,7 +184,10 @@ def _stands(done: Run) -> None:
 
 
 def _with_walls(reason: str) -> str:
-    return f"{reason} [{isolation()}]"
+    # A solution's words may hold half a surrogate pair, which no file can, or
+    # signs that a terminal obeys.
+    text = reason.encode("utf-8", "backslashreplace").decode()
+    return f"{_CONTROL.sub(' ', text)} [{isolation()}]"
 
 
 def lines(text: str) -> list[str]:
@@ -220,7 +200,7 @@ def _predicted(gold: str, text: str) -> Verdict:
     """Exactly the text that is printed; leniently also inside a sentence."""
     if not gold.strip():
         return Verdict("unknown", "the gold output is empty")
-    fenced = [code for _, code in _CLOSED.findall(text)]
+    fenced = [code for closed, code in fences(text, any_kind=True) if closed]
     shown = _bare(fenced[-1] if fenced else _MARK.sub("", text))
     if not shown:
         return Verdict("wrong", NO_ANSWER)

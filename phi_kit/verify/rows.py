@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from phi_kit.core.errors import PhiKitError
 from phi_kit.data.records import Seed
 
-from .base import Verdict, Verifier
+from .base import Verdict, Verifier, guarded
 
 
 def judge(
@@ -83,12 +82,7 @@ def _judged(row: Mapping[str, Any], verifier: Verifier, domain: str) -> Verdict:
         str(row["gold"]),
         extra=json.dumps(row["extra"]),
     )
-    try:
-        return verifier(seed, str(row["response"]))
-    except PhiKitError:
-        raise  # a missing checker: the user can mend it, no row is to blame
-    except Exception as error:  # one odd row must not end a run of thousands
-        return Verdict("unknown", f"the verifier failed: {type(error).__name__}")
+    return guarded(verifier)(seed, str(row["response"]))
 
 
 def summary(results: Counter[str]) -> str:

@@ -25,7 +25,8 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -33,11 +34,14 @@ from typing import Any, Literal
 from phi_kit.core.errors import RunError
 
 from . import sandbox_watch
-from .sandbox_view import WORK, command, open_to_all, visible
-from .sandbox_watch import Ended
+from .sandbox_pair import Pair, Talk
+from .sandbox_view import WORK, command, open_to_all, packages, visible
+from .sandbox_watch import Ended, Guard
 
 Mode = Literal["namespaces", "bubblewrap", "limits"]
 MODES: tuple[Mode, ...] = ("namespaces", "bubblewrap", "limits")
+# Megabytes for trusted tests, which may need numpy.
+_TESTS_MEMORY = 512
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,13 @@ class Limits:
         seconds: wall-clock time, start-up included.
         cpu: processor seconds.
         memory: megabytes of address space.
-        output: kilobytes of printed text, and of returned values.
+        output: kilobytes of printed text.
         disk: megabytes it may write.
         files: how many files it may make.
         processes: how many threads it may have (where a user's are counted).
+        calls: how often tests may ask a solution.
+        value: kilobytes of one value that it returns.
+        traffic: megabytes that tests and solution may send each other.
     """
 
     seconds: float = 6.0
@@ -61,6 +68,9 @@ class Limits:
     disk: int = 16
     files: int = 1000
     processes: int = 32
+    calls: int = 50_000
+    value: int = 1024
+    traffic: int = 16
 
 
 @dataclass(frozen=True)
@@ -101,19 +111,14 @@ class Isolation:
 
 @dataclass(frozen=True)
 class Job:
-    """What runs: a program with its input, or calls into a module.
+    """A program and its input.
 
     Args:
         code: the program's text.
-        calls: expressions evaluated after `code` was loaded; without any,
-            `code` runs as a script.
-        setup: trusted lines that run before `code`.
-        stdin: what the script reads.
+        stdin: what it reads.
     """
 
     code: str
-    calls: tuple[str, ...] = ()
-    setup: str = ""
     stdin: str = ""
 
 
@@ -144,10 +149,10 @@ def run(
     mode: Mode | None = None,
     filters: bool = True,
 ) -> Run:
-    """Run a job behind the walls; returns in bounded time whatever it does.
+    """Run a program behind the walls; returns in bounded time whatever it does.
 
     Args:
-        job: what to run.
+        job: the program.
         limits: what it may use.
         mode: which isolation; the strongest that works if not given.
         filters: whether Landlock and seccomp stand too; False is for tests.
@@ -158,11 +163,12 @@ def run(
     mode = mode or isolation().mode
     work, started = _folder(mode), time.monotonic()
     nonce = secrets.token_hex(16)
-    order = _order(job, limits, mode=mode, work=work) | {"nonce": nonce}
+    order = _order(limits, mode=mode, work=work) | {"nonce": nonce}
+    order |= {"kind": "program", "code": job.code, "filters": filters}
     try:
         ended = sandbox_watch.run(
-            command(mode, disk=limits.disk),
-            json.dumps(order | {"filters": filters}).encode(),
+            command(mode, disk=limits.disk, shown={}),
+            json.dumps(order).encode(),
             _bytes(job.stdin),
             limits=limits,
             folder=None if mode != "limits" else Path(work),
@@ -171,6 +177,69 @@ def run(
         if mode == "limits":
             sandbox_watch.remove(Path(work))
     return _told(ended, limits, nonce=nonce, seconds=time.monotonic() - started)
+
+
+def confer(
+    tests: dict[str, Any],
+    solution: dict[str, Any],
+    limits: Limits = Limits(),
+    *,
+    needs: tuple[str, ...] = (),
+    mode: Mode | None = None,
+) -> Talk:
+    """Run tests and the solution they ask, each in a sandbox of its own.
+
+    Args:
+        tests: the tests' job; the solution sees nothing of it.
+        solution: the solution's job.
+        limits: what the solution may use; time and traffic are for both.
+        needs: packages that the tests import beside the standard library.
+        mode: which isolation; the strongest that works if not given.
+
+    Raises:
+        RunError: this platform has no isolation at all, or no room to work.
+    """
+    mode = mode or isolation().mode
+    shown = {k: v for name in needs for k, v in packages(name).items()}
+    roomy = replace(limits, memory=_TESTS_MEMORY, cpu=int(limits.seconds) + 1)
+    bounds = {
+        "value": limits.value << 10,
+        "calls": limits.calls,
+        "traffic": limits.traffic << 20,
+    }
+    with ExitStack() as held:
+        to, back = (held.enter_context(sandbox_watch.pipe()) for _ in range(2))
+        sides = (
+            ("tests", tests | bounds, roomy, shown, (back.source, to.into)),
+            ("solution", solution, limits, {}, (to.source, back.into)),
+        )
+        guards, folder = [], None
+        for kind, job, room, seen, pipes in sides:
+            work, nonce = _folder(mode), secrets.token_hex(16)
+            if mode == "limits":
+                folder = Path(work)
+                held.callback(sandbox_watch.remove, folder)
+            order = _order(room, mode=mode, work=work, shown=seen)
+            order |= {**job, "kind": kind, "nonce": nonce, "filters": True}
+            started = sandbox_watch.started(
+                command(mode, disk=limits.disk, shown=seen),
+                json.dumps(order).encode(),
+                pipes=pipes,
+            )
+            guards.append((held.enter_context(started), nonce))
+        # Held here too, neither would see that the other is gone.
+        to.close()
+        back.close()
+        talk = Pair(*guards, limits, folder).run()
+    return _explained(talk, guards[1][0], limits)
+
+
+def _explained(talk: Talk, solution: Guard, limits: Limits) -> Talk:
+    """Why a solution that went away did: by a signal, or out of its time."""
+    if not talk.said or not talk.said.get("gone") or solution.code <= 128:
+        return talk
+    spent = solution.code == 128 + signal.SIGXCPU or solution.cpu >= limits.cpu
+    return replace(talk, said=None, stopped="timeout" if spent else "killed")
 
 
 @cache
@@ -184,12 +253,12 @@ def isolation() -> Isolation:
     for mode in MODES:
         try:
             # The import shows that the library can be read from inside.
-            done = run(Job("import decimal", calls=("1 + 1",)), mode=mode)
+            done = run(Job("import decimal\nprint(1 + 1)"), mode=mode)
         except (RunError, OSError) as error:
             refused.append(f"{mode}: {error}")
             continue
         first = done.answers[0] if done.answers else {}
-        if first.get("ready") and done.answers[-1].get("value") == ["i", "0x2"]:
+        if first.get("ready") and done.stdout == "2\n":
             walls = {name: first[name] for name in ("landlock", "seccomp", "uid")}
             return Isolation(mode, refused=tuple(refused), **walls)
         refused.append(f"{mode}: {first.get('words', done.status)}")
@@ -227,19 +296,24 @@ def _folder(mode: Mode) -> str:
     return tempfile.mkdtemp(prefix="phi-kit-sandbox-")
 
 
-def _order(job: Job, limits: Limits, *, mode: Mode, work: str) -> dict[str, Any]:
-    """The job as the guard reads it; expected values are nowhere in it."""
+def _order(
+    limits: Limits, *, mode: Mode, work: str, shown: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """What every guard is told of its walls."""
     # A user nobody else is: its processes are its own, its files nobody's.
     uid = 1 << 30 | secrets.randbelow(1 << 29) if os.getuid() == 0 else 0
+    shown = shown or {}
+    # Python has to list the folder that a package lies in.
+    places = shown.values() if mode == "limits" else shown
+    folders = sorted({str(Path(place).parent) for place in places})
     return {
-        "kind": "calls" if job.calls else "program",
-        "code": job.code,
-        "calls": job.calls,
-        "setup": job.setup,
         "mode": mode,
         "work": work,
         "uid": uid if mode != "limits" or open_to_all() else 0,
         "visible": visible(),
+        "shown": shown,
+        "packages": folders,
+        "readable": [*visible(), *folders],
         "quota": {"megabytes": limits.disk, "files": limits.files},
         "processes": limits.processes,
         "limits": {
@@ -259,8 +333,7 @@ def _told(ended: Ended, limits: Limits, *, nonce: str, seconds: float) -> Run:
         except (ValueError, RecursionError):
             continue
         # A program that finds the nonce can write here too: only shapes we know.
-        known = isinstance(told, dict) and told.pop("nonce", None) == nonce
-        if known and type(told.get("index", 0)) is int:
+        if isinstance(told, dict) and told.pop("nonce", None) == nonce:
             answers.append(told)
     status = ended.stopped or "finished"
     if not answers or answers[0].get("ready") is not True:

@@ -2,48 +2,23 @@
 
 A script of its own, standard library only, started with `python -I -S`. It
 reads a job (JSON) from one descriptor and answers on another, JSON lines marked
-with the job's nonce; both numbers are its last arguments. Expected values are not
-part of a job: what the program returns is sent out and compared outside, so a
-program that takes this file apart gains nothing.
+with the job's nonce; both numbers are arguments. A job is a program, or one side
+of a code item: its tests, or the solution that they ask. These talk to each other
+over two more descriptors. What is expected is never part of
+a solution's job, so one that takes this file apart gains nothing.
 """
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import sys
-from typing import Any
 
-_DEPTH = 50
-
-
-def encode(value: Any, depth: int = 0) -> list:
-    """Plain data as tagged JSON; `["?", type]` for anything else.
-
-    Exact types only: a subclass could bring its own `__eq__`.
-    """
-    kind = type(value)
-    if depth > _DEPTH:
-        return ["?", "too deeply nested"]
-    if value is None or kind in (bool, str):
-        return ["=", value]
-    if kind is int:
-        return ["i", hex(value)]  # decimal digits are limited to 4300
-    if kind is float:
-        return ["f", value.hex()]
-    if kind is complex:
-        return ["c", value.real.hex(), value.imag.hex()]
-    if kind in (bytes, bytearray):
-        return ["y", bytes(value).hex()]
-    if kind in (list, tuple, set, frozenset):
-        return [kind.__name__, [encode(one, depth + 1) for one in value]]
-    if kind is dict:
-        pairs = value.items()
-        return [
-            "dict",
-            [[encode(k, depth + 1), encode(v, depth + 1)] for k, v in pairs],
-        ]
-    return ["?", kind.__name__]
+TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 def _fault(error: BaseException) -> dict[str, str]:
@@ -52,24 +27,6 @@ def _fault(error: BaseException) -> dict[str, str]:
     except BaseException:
         words = ""
     return {"error": type(error).__name__[:80], "words": words}
-
-
-def _calls(job: dict, answer) -> None:
-    """Load the solution, then evaluate each call in it."""
-    space = {"__name__": "solution", "__builtins__": __builtins__}
-    try:
-        exec(compile(job["setup"], "<setup>", "exec"), space)
-        exec(compile(job["code"], "<solution>", "exec"), space)
-    except BaseException as error:
-        answer(loaded=False, **_fault(error))
-        return
-    answer(loaded=True)
-    for index, call in enumerate(job["calls"]):
-        try:
-            answer(index=index, value=encode(eval(call, space)))
-        except BaseException as error:
-            answer(index=index, **_fault(error))
-    os._exit(0)  # threads that run on change nothing any more
 
 
 def _program(job: dict, answer) -> None:
@@ -84,6 +41,31 @@ def _program(job: dict, answer) -> None:
         sys.exit(1)
 
 
+def _side(side: Any, job: dict, pipes: list[int], answer) -> None:
+    """One side of a conversation: a line out, a line in, as often as need be."""
+    write, dumps, into = os.write, json.dumps, pipes[1]
+    lines = os.fdopen(pipes[0], "rb")
+
+    def send(message: dict) -> None:
+        line = dumps(message).encode() + b"\n"
+        while line:
+            line = line[write(into, line) :]
+
+    side.converse(job, send, lines.readline, answer)
+    os._exit(0)  # threads that run on change nothing any more
+
+
+def _package(here: str) -> Callable[[str], Any]:
+    """Imports this file's neighbours, as a package of their own.
+
+    Not by `sys.path`: some are named as parts of the standard library are.
+    """
+    package = type(sys)("walled")
+    package.__path__ = [here]
+    sys.modules["walled"] = package
+    return lambda name: getattr(__import__(f"walled.{name}"), name)
+
+
 def _walls(job: dict, walls: Any) -> dict[str, Any]:
     """Raise the inner walls and say which ones stand."""
     walls.limit(**job["limits"])
@@ -93,7 +75,7 @@ def _walls(job: dict, walls: Any) -> dict[str, Any]:
         walls.die_with_parent()
         walls.no_new_rights()
         if job["filters"]:
-            standing["landlock"] = walls.landlock(job["visible"], job["work"])
+            standing["landlock"] = walls.landlock(job["readable"], job["work"])
             standing["seccomp"] = walls.seccomp()
     # Counted per user: a user of its own has no other processes to count.
     if job["uid"] or not standing["seccomp"]:
@@ -114,14 +96,15 @@ def _fork_inside(*descriptors: int) -> None:
 
 def main() -> None:
     """One job, from the first byte read to the last answer sent."""
-    here, (source, fd) = sys.argv[1], map(int, sys.argv[2:])
-    sys.path.insert(0, here)
-    import sandbox_walls as walls
-
-    sys.path.remove(here)
+    here, (source, fd, *pipes) = sys.argv[1], map(int, sys.argv[2:])
     with os.fdopen(source, encoding="utf-8") as file:
         job = json.load(file)
-    send, nonce, dumps = os.write, job.pop("nonce"), json.dumps
+    load = _package(here)
+    walls = load("sandbox_walls")
+    # All that is needed, while the files can still be seen.
+    sides = {"solution": "sandbox_candidate", "tests": "sandbox_tester"}
+    side = load(sides[job["kind"]]) if pipes else None
+    send, nonce, dumps = os.write, job["nonce"], json.dumps
 
     def answer(**words: Any) -> None:
         line = (dumps({"nonce": nonce, **words}) + "\n").encode()
@@ -130,8 +113,8 @@ def main() -> None:
 
     try:
         if job["mode"] == "namespaces":
-            walls.separate(job["visible"], **job["quota"])
-            _fork_inside(0, 1, 2, fd)
+            walls.separate(job["visible"], job["shown"], **job["quota"])
+            _fork_inside(0, 1, 2, fd, *pipes)
         os.chdir(job["work"])
         answer(ready=True, **_walls(job, walls))
     except (OSError, ValueError, MemoryError) as error:
@@ -139,7 +122,11 @@ def main() -> None:
         os._exit(70)
     sys.setrecursionlimit(1000)
     sys.argv = ["solution.py"]
-    (_calls if job["kind"] == "calls" else _program)(job, answer)
+    builtins.exit = builtins.quit = sys.exit  # `-S` leaves them out
+    if pipes:
+        _side(side, job, pipes, answer)
+    else:
+        _program(job, answer)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import sys
 import sysconfig
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 WORK = "/work"
+# Where the packages lie that some tests need; not beside Python's own library.
+PACKAGES = "/packages"
 _HERE = Path(__file__).parent
 
 
@@ -34,16 +40,36 @@ def open_to_all() -> bool:
     return all(folder.stat().st_mode & 1 for folder in [library, *library.parents])
 
 
-def command(mode: str, *, disk: int) -> list[str]:
-    """How the guard is started; `disk` is in megabytes."""
+@cache
+def packages(name: str) -> dict[str, str]:
+    """An installed package's folders: by the place inside, the place out here."""
+    found = find_spec(name)
+    if found is None or not found.origin:
+        return {}
+    folder = Path(os.path.realpath(found.origin)).parent
+    there = [one for one in (folder, folder.with_name(f"{name}.libs")) if one.is_dir()]
+    return {f"{PACKAGES}/{one.name}": str(one) for one in there}
+
+
+@cache
+def compiled() -> None:
+    """Compile the inside's files once: they are loaded for every program."""
+    for file in sorted(_HERE.glob("sandbox_*.py")):
+        with suppress(OSError):  # a folder that cannot be written to
+            py_compile.compile(str(file), quiet=2)
+
+
+def command(mode: str, *, disk: int, shown: Mapping[str, str]) -> list[str]:
+    """How the guard is started; `disk` is in megabytes, `shown` are packages."""
+    compiled()
     # -I and -S: no user site, no environment, no packages.
     python = [os.path.realpath(sys.executable), "-I", "-S", "-B", "-X", "utf8"]
     if mode == "bubblewrap":
-        return [*_bwrap(disk), *python, "/guard/sandbox_guard.py", "/guard"]
+        return [*_bwrap(disk, shown), *python, "/guard/sandbox_guard.py", "/guard"]
     return [*python, str(_HERE / "sandbox_guard.py"), str(_HERE)]
 
 
-def _bwrap(disk: int) -> list[str]:
+def _bwrap(disk: int, shown: Mapping[str, str]) -> list[str]:
     words = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
     words += ["--unshare-uts", "--die-with-parent", "--as-pid-1", "--clearenv"]
     if os.getuid() == 0:  # the guard becomes a user of its own
@@ -61,8 +87,10 @@ def _bwrap(disk: int) -> list[str]:
         else:
             words += ["--dev-bind" if path.startswith("/dev/") else "--ro-bind"]
             words += [path, path]
-    for name in ("sandbox_guard.py", "sandbox_walls.py"):
-        words += ["--ro-bind", str(_HERE / name), f"/guard/{name}"]
+    for file in sorted(_HERE.glob("sandbox_*.py")):
+        words += ["--ro-bind", str(file), f"/guard/{file.name}"]
+    for inside, outside in shown.items():
+        words += ["--ro-bind", outside, inside]
     words += ["--perms", "0777", "--size", str(disk << 20), "--tmpfs", WORK]
     if not any(path.startswith("/tmp/") for path in visible()):
         words += ["--symlink", WORK, "/tmp"]

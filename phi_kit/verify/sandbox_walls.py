@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import resource
 import struct
 from pathlib import Path
@@ -49,8 +48,10 @@ def _mount(source: str, target: str, *, kind: str = "", flags: int, data: str = 
     _call("mount", *words, ctypes.c_ulong(flags), data.encode() or None)
 
 
-def separate(visible: list[str], *, megabytes: int, files: int) -> None:
-    """Leave the host's namespaces; only `visible` and a small folder remain.
+def separate(
+    visible: list[str], packages: dict[str, str], *, megabytes: int, files: int
+) -> None:
+    """Leave the host's namespaces; only these and a small folder remain.
 
     Root keeps its user namespace (it changes its user id later); anybody else
     needs a new one.
@@ -70,16 +71,20 @@ def separate(visible: list[str], *, megabytes: int, files: int) -> None:
         Path("/proc/self/uid_map").write_text(f"{NOBODY} {uid} 1")
         Path("/proc/self/gid_map").write_text(f"{NOBODY} {gid} 1")
     _mount("none", "/", flags=_REC | _PRIVATE)
-    _new_root(visible, megabytes=megabytes, files=files)
+    _new_root(visible, packages, megabytes=megabytes, files=files)
 
 
-def _new_root(visible: list[str], *, megabytes: int, files: int) -> None:
+def _new_root(
+    visible: list[str], packages: dict[str, str], *, megabytes: int, files: int
+) -> None:
     _mount("tmpfs", "/tmp", kind="tmpfs", flags=_NOSUID | _NODEV, data="mode=755")
     Path("/tmp/old").mkdir()
     _call("pivot_root", b"/tmp", b"/tmp/old")
     os.chdir("/")
     for path in visible:
         _show(path)
+    for inside, outside in packages.items():
+        _show(outside, inside)
     Path(WORK).mkdir()
     quota = f"size={megabytes}m,nr_inodes={files},mode=777"
     _mount("tmpfs", WORK, kind="tmpfs", flags=_NOSUID | _NODEV, data=quota)
@@ -91,9 +96,10 @@ def _new_root(visible: list[str], *, megabytes: int, files: int) -> None:
     os.chdir(WORK)
 
 
-def _show(path: str) -> None:
-    """Bind one path of the old root at its own place, read-only."""
-    source, target = Path("/old" + path), Path(path)
+def _show(path: str, at: str = "") -> None:
+    """Bind one path of the old root, at its own place or another, read-only."""
+    at = at or path
+    source, target = Path("/old" + path), Path(at)
     if not source.is_symlink() and not source.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -106,11 +112,11 @@ def _show(path: str) -> None:
         target.mkdir()
     else:
         target.touch()
-    _mount(str(source), path, flags=_BIND | _REC)
+    _mount(str(source), at, flags=_BIND | _REC)
     if path not in DEVICES:
         # A user namespace may not clear flags that the old mount had.
-        kept = os.statvfs(path).f_flag & (_NOSUID | _NODEV | 8 | 1024 | 2048)
-        _mount("none", path, flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | kept)
+        kept = os.statvfs(at).f_flag & (_NOSUID | _NODEV | 8 | 1024 | 2048)
+        _mount("none", at, flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | kept)
 
 
 def become_nobody(uid: int, work: str) -> None:
@@ -245,8 +251,8 @@ _LOAD, _EQ, _GE, _ANY, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
 
 def _filter(pid: int) -> list[tuple[int, int, int, int]]:
     """The seccomp program: (code, jump if true, jump if false, value)."""
-    audit, clone, clone3, signals = _MACHINES[platform.machine()]
-    column = 0 if platform.machine() == "x86_64" else 1
+    audit, clone, clone3, signals = _MACHINES[os.uname().machine]
+    column = 0 if os.uname().machine == "x86_64" else 1
     lines = [(_LOAD, 0, 0, 4), (_EQ, 1, 0, audit), (_RET, 0, 0, _KILL)]
     # Numbers from 2^30 are x86_64's x32 twins of the same calls.
     lines += [(_LOAD, 0, 0, 0), (_GE, 0, 1, 1 << 30), (_RET, 0, 0, _EPERM)]
@@ -269,7 +275,7 @@ def seccomp() -> bool:
     Threads stay possible; a second process does not, so that one limit bounds
     all memory and one signal ends everything.
     """
-    if platform.machine() not in _MACHINES:
+    if os.uname().machine not in _MACHINES:
         return False
     lines = _filter(os.getpid())
     body = b"".join(struct.pack("HBBI", *line) for line in lines)

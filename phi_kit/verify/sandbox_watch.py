@@ -9,14 +9,14 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 Stopped = Literal["", "timeout", "output", "disk"]
-_TICK = 0.1
+TICK = 0.1
 
 
 class Bounds(Protocol):
@@ -39,6 +39,67 @@ class Ended:
     answers: bytes
 
 
+class Guard:
+    """A started guard: where it is read, and how it ended once it has.
+
+    Args:
+        pid: its process, the leader of its group.
+        out: what it prints can be read here.
+        told: its answers can be read here.
+    """
+
+    def __init__(self, pid: int, out: int, told: int):
+        self.pid, self.out, self.told = pid, out, told
+        self.code, self.cpu = 0, 0.0
+
+
+@contextmanager
+def started(
+    command: list[str], order: bytes, stdin: bytes = b"", *, pipes: Sequence[int] = ()
+) -> Iterator[Guard]:
+    """A guard that runs until the block is left; nothing of it stays behind.
+
+    Args:
+        command: the guard's command line; descriptors are appended: where its
+            job can be read, where it answers, and `pipes`.
+        order: the job.
+        stdin: the program's input.
+        pipes: what it reads and writes besides.
+
+    Raises:
+        OSError: the process cannot be started.
+    """
+    with ExitStack() as held:
+        job, given = held.enter_context(_file(order)), held.enter_context(_file(stdin))
+        out, told = held.enter_context(pipe()), held.enter_context(pipe())
+        passed = [job, told.into, *pipes]
+        # What it prints as errors goes nowhere: faults come as answers.
+        process = subprocess.Popen(
+            [*command, *map(str, passed)],
+            stdin=given,
+            stdout=out.into,
+            stderr=subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            pass_fds=passed,
+            start_new_session=True,
+        )
+        guard = Guard(process.pid, out.source, told.source)
+        try:
+            out.close(out.into)
+            told.close(told.into)
+            yield guard
+        finally:
+            # Also when the host itself is interrupted: nothing stays behind.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            code = process.returncode
+            guard.code = code if code >= 0 else 128 - code
+            guard.cpu = used.ru_utime + used.ru_stime
+
+
 def run(
     command: list[str],
     order: bytes,
@@ -50,8 +111,7 @@ def run(
     """Start a guard, collect what it sends, and end it at its limits.
 
     Args:
-        command: the guard's command line; two descriptors are appended, where
-            its job can be read and where it answers.
+        command: the guard's command line.
         order: the job.
         stdin: the program's input.
         limits: time, output, and what `folder` may hold.
@@ -60,62 +120,35 @@ def run(
     Raises:
         OSError: the process cannot be started.
     """
-    with _file(order) as job, _file(stdin) as given, _pipe() as out, _pipe() as told:
-        # What it prints as errors goes nowhere: faults come as answers.
-        process = subprocess.Popen(
-            [*command, str(job), str(told.into)],
-            stdin=given,
-            stdout=out.into,
-            stderr=subprocess.DEVNULL,
-            env={},
-            cwd="/",
-            pass_fds=(job, told.into),
-            start_new_session=True,
-        )
-        try:
-            out.close_into()
-            told.close_into()
-            ends = {out.source: bytearray(), told.source: bytearray()}
-            stopped = _read(process.pid, ends, limits, folder)
-        finally:
-            # Also when the host itself is interrupted: nothing stays behind.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-    code = process.returncode
-    return Ended(
-        stopped,
-        code if code >= 0 else 128 - code,
-        used.ru_utime + used.ru_stime,
-        bytes(ends[out.source]),
-        bytes(ends[told.source]),
-    )
+    with started(command, order, stdin) as guard:
+        ends = {guard.out: bytearray(), guard.told: bytearray()}
+        stopped = _read(guard.pid, ends, limits, folder)
+    out, told = map(bytes, ends.values())
+    return Ended(stopped, guard.code, guard.cpu, out, told)
 
 
-class _Pipe:
+class Pipe:
     """Both ends of a pipe, closed at most once."""
 
     def __init__(self):
         self.source, self.into = os.pipe()
         self._open = {self.source, self.into}
 
-    def close_into(self) -> None:
-        self._open.discard(self.into)
-        os.close(self.into)
-
-    def close(self) -> None:
-        for end in self._open:
+    def close(self, *ends: int) -> None:
+        """Close these ends, or all that are open."""
+        for end in ends or tuple(self._open):
+            self._open.discard(end)
             os.close(end)
 
 
 @contextmanager
-def _pipe() -> Iterator[_Pipe]:
-    pipe = _Pipe()
+def pipe() -> Iterator[Pipe]:
+    """A pipe that is closed when the block is left."""
+    ends = Pipe()
     try:
-        yield pipe
+        yield ends
     finally:
-        pipe.close()
+        ends.close()
 
 
 @contextmanager
@@ -132,28 +165,28 @@ def _read(
 ) -> Stopped:
     """Fill `received` until the process is over; why it must be stopped, if so."""
     deadline, cap = time.monotonic() + limits.seconds, limits.output << 10
-    with selectors.DefaultSelector() as selector, _exit(pid) as exits:
+    with selectors.DefaultSelector() as selector, exits(pid) as gone:
         for end in received:
             selector.register(end, selectors.EVENT_READ)
-        if exits is not None:
-            selector.register(exits, selectors.EVENT_READ)
+        if gone is not None:
+            selector.register(gone, selectors.EVENT_READ)
         over = False
         while not over:
             # Asked before reading: what a dead process wrote is already there.
-            over = _is_over(pid)
+            over = is_over(pid)
             left = deadline - time.monotonic()
             if left <= 0:
                 return "" if over else "timeout"
-            for key, _ in selector.select(0 if over else min(left, _TICK)):
+            for key, _ in selector.select(0 if over else min(left, TICK)):
                 end = key.fd
-                if end == exits:
+                if end == gone:
                     continue
                 if not _pump(end, received[end], cap, drain=over):
                     selector.unregister(end)
                 if len(received[end]) > cap:
                     del received[end][cap:]
                     return "output"
-            if folder and not _fits(folder, limits):
+            if folder and not fits(folder, limits):
                 return "disk"
     return ""
 
@@ -177,7 +210,7 @@ def _ready(end: int) -> bool:
 
 
 @contextmanager
-def _exit(pid: int) -> Iterator[int | None]:
+def exits(pid: int) -> Iterator[int | None]:
     """A descriptor that becomes readable when the process ends, on Linux."""
     try:
         descriptor = os.pidfd_open(pid)
@@ -190,7 +223,8 @@ def _exit(pid: int) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-def _is_over(pid: int) -> bool:
+def is_over(pid: int) -> bool:
+    """Whether a process has ended; it is not waited for."""
     # WNOWAIT: its number stays taken until the group has been killed.
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
@@ -207,7 +241,7 @@ def _entries(folder: Path) -> Iterator[os.DirEntry]:
                     waiting.append(entry.path)
 
 
-def _fits(folder: Path, limits: Bounds) -> bool:
+def fits(folder: Path, limits: Bounds) -> bool:
     """Whether a folder is within its size and number of files."""
     size = 0
     for count, entry in enumerate(_entries(folder), 1):

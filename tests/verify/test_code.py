@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
+from textwrap import indent
 
 import pytest
 
 from phi_kit.data.records import Seed
 from phi_kit.verify import code, sandbox
-from phi_kit.verify.code_tests import (
-    Check,
-    NotPlainError,
-    UnreadableTestError,
-    checks,
-    decode,
-    same,
-)
-from phi_kit.verify.sandbox import Job, Limits, run
+from phi_kit.verify.code_blocks import block, blocks
+from phi_kit.verify.code_tests import UnreadableTestError, read
+from phi_kit.verify.sandbox import Limits
+from phi_kit.verify.sandbox_values import Exchange, MalformedError, StrayError, same
 
 
 def seed(**extra):
@@ -211,7 +207,62 @@ def test_programs(program, value, lenient, word, monkeypatch):
     ],
 )
 def test_where_code_stands(response, strict, loose):
-    assert (code.block(response), code.blocks(response)) == (strict, loose)
+    assert (block(response), blocks(response)) == (strict, loose)
+
+
+SUM = "def add(a, b):\n    return a + b\n"
+INDENTED = SUM.replace("def", "   def").replace("    return", "       return")
+FENCES = {
+    "the opening fence is missing": f"{SUM}```",
+    "an example of the output follows": f"```python\n{SUM}```\nPrints:\n```\n3\n```",
+    "an example of its use follows": f"```python\n{SUM}```\n```python\nadd(1, 2)\n```",
+    "a shell session follows": f"```python\n{SUM}```\n```bash\npython add.py\n```",
+    "text follows in a fence": f"```python\n{SUM}```\n```text\nx = 3\n```",
+    "another function follows": f"```\n{SUM}```\n```\ndef main():\n    add(1, 2)\n```",
+    "a usage in one line follows": f"```\n{SUM}```\nUse:\n```\nprint(add(1, 2))\n```",
+    "a wrong attempt comes first": f"```\ndef add(a, b): pass\n```\nNo:\n```\n{SUM}```",
+    "in a list": f"1. Do this:\n   ```python\n{INDENTED}   ```\n",
+    "in a deeper list": f"- so:\n{indent(f'```{chr(10)}{SUM}```', ' ' * 6)}",
+    "a fence further left than its code": f"```\n{indent(SUM, '  ')}```",
+    "an indent of tabs": indent(f"```\n{SUM}```", "\t"),
+    "py3": f"```py3\n{SUM}```",
+    "python3": f"```python3\n{SUM}```",
+    "python 3.11": f"```python3.11\n{SUM}```",
+    "capitals": f"```PYTHON\n{SUM}```",
+    "attributes": f"```python title=add.py\n{SUM}```",
+    "braces": f"```{{.python}}\n{SUM}```",
+    "a space": f"``` python\n{SUM}```",
+    "tildes": f"~~~python\n{SUM}~~~",
+    "bare tildes": f"~~~\n{SUM}~~~",
+    "four backticks": f"````python\n{SUM}````",
+    "a fence in a docstring": "````python\ndef add(a, b):\n    '''\n    ```\n"
+    "    add(1, 2)\n    ```\n    '''\n    return a + b\n````",
+    "lines end as on Windows": f"```python\n{SUM}```\n".replace("\n", "\r\n"),
+    "json comes last": f'```python\n{SUM}```\n```json\n{{"add": 1}}\n```',
+    "quoted": "> ```python\n> def add(a, b):\n>     return a + b\n> ```",
+    "a lambda": "```python\nadd = lambda a, b: a + b\n```",
+    "an import": "```python\nfrom operator import add\n```",
+    "an alias": f"```python\n{SUM.replace('add', 'plus')}add: object = plus\n```",
+}
+
+
+@pytest.mark.parametrize("name", FENCES)
+def test_the_block_that_defines_the_function_counts(name):
+    assert code.verify(ADD, FENCES[name]).value == "right", block(FENCES[name], ["add"])
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "```js\nfunction add(a, b) { return a + b }\n```",
+        f"```python\n{SUM}```\n```python\ndef add(a, b):\n    return a - b\n```",
+        "```\nadd(1, 2) == 3\n```",
+        "```\n```",
+        "```",
+    ],
+)
+def test_no_other_block_does(response):
+    assert code.verify(ADD, response).value == "wrong"
 
 
 def test_code_in_the_thinking_does_not_count():
@@ -219,25 +270,42 @@ def test_code_in_the_thinking_does_not_count():
     assert code.verify(ADD, thought).reason == "no answer found"
 
 
-def test_tests_are_taken_apart():
-    found = checks(
+def test_what_tests_need_is_read_from_their_text():
+    found = read(
         [
-            "assert f(1) == [1, (2,)]",
-            "assert {1} == set(f(2))",
-            "assert f(3) is None",
-            "assert f(4)",
-            "assert not f(5), 'a message'",
-            "assert math.isclose(f(6), 0.5, rel_tol=0.01)",
-        ]
+            "import math, numpy",
+            "def helper(x):\n    return [f(y) for y in x]",
+            "assert helper([1]) == [math.inf]",
+            "s = Stack(LIMIT)\ntry:\n    s.pop()\nexcept EmptyError:\n    pass",
+        ],
+        setup="class Node:\n    def __init__(self):\n        self.next = None",
     )
-    assert found == (
-        Check("f(1)", [1, (2,)]),
-        Check("set(f(2))", {1}),
-        Check("f(3)", None),
-        Check("f(4)", True, truth=True),
-        Check("f(5)", False, truth=True),
-        Check("f(6)", 0.5, close=(0.01, 0.0)),
-    )
+    assert found.names == ("EmptyError", "LIMIT", "Stack", "f")
+    assert found.makers == ("EmptyError", "Stack")
+    assert found.shared == ("Node",)
+    assert found.errors == ("EmptyError",)
+    assert found.allowed == ("inf",)
+    assert found.needs == ("numpy",)
+    assert not found.look
+    assert not found.forgiving
+
+
+@pytest.mark.parametrize(
+    ("test", "look"),
+    [
+        ("f(xs)\nassert xs == [1]", True),
+        ("assert f(xs) is None\nassert xs == [1]", True),
+        ("k = f(xs)\nassert xs[:k] == wanted[:k]", True),
+        ("k = f(xs)\nassert k == 2 and sorted(xs) == [1, 2]", True),
+        ("assert f(xs) == sum(xs)", False),
+        ("r = f(xs)\nassert r == sorted(xs)", False),
+        ("r = f(xs)\nassert xs == r", False),
+        ("assert f([1]) == 1", False),
+        ("for x in xs:\n    assert f(x) == x * x", False),
+    ],
+)
+def test_arguments_are_looked_at_only_where_tests_mean_it(test, look):
+    assert read(f"xs = [3]\nwanted = [1]\n{test}").look is look
 
 
 def test_humanevals_check_function():
@@ -248,28 +316,34 @@ def check(candidate):
     assert candidate([]) == 0, "empty"
 """
     item = seed(tests=[text], entry="total")
-    assert checks([text], "total")[0] == Check("total([1, 2])", 3)
+    assert read(text, entry="total").entry == "total"
+    assert read(f"{text}\ncheck(total)").entry == ""
+    assert read(text, gold="def total(x): pass").entry == "total"
     assert code.verify(item, "def total(x): return sum(x)").value == "right"
     assert code.verify(item, "def total(x): return 3").value == "wrong"
 
 
 @pytest.mark.parametrize(
     "test",
+    ["f(1) == 2", "assert 1 == 1", "assert", "", "import os", "assert True\nf(1)"],
+)
+def test_a_test_that_nobody_can_fail_is_unreadable(test):
+    with pytest.raises(UnreadableTestError):
+        read([test])
+
+
+@pytest.mark.parametrize(
+    ("test", "response", "value"),
     [
-        "f(1) == 2",
-        "assert f(1) == g(1)",
-        "assert f(1) < 3",
-        "for x in range(3):\n    assert f(x) == x",
-        "assert 1 == 1",
-        "assert",
-        "",
-        "import os",
+        ("assert f(1) < 3", "def f(x): return x", "right"),
+        ("assert f(1) < 3", "def f(x): return 3", "wrong"),
+        ("for x in range(3):\n    assert f(x) == x", "def f(x): return x", "right"),
+        ("assert f(1) == g(1)", "def f(x): return x\ng = f", "right"),
+        ("assert f(1) == g(1)", "def f(x): return x", "wrong"),
     ],
 )
-def test_a_test_that_cannot_be_kept_outside_is_unknown(test):
-    with pytest.raises(UnreadableTestError):
-        checks([test])
-    assert code.verify(seed(tests=[test]), "def f(x): return x").value == "unknown"
+def test_tests_may_be_any_python(test, response, value):
+    assert code.verify(seed(tests=[test]), response).value == value
 
 
 def test_a_vertical_tab_is_no_new_line():
@@ -283,7 +357,7 @@ def test_no_sandbox_means_unknown(monkeypatch):
     def refuse(*given, **named):
         raise sandbox.RunError("code cannot be run safely on this machine")
 
-    monkeypatch.setattr(code, "run", refuse)
+    monkeypatch.setattr(code, "confer", refuse)
     verdict = code.verify(ADD, "def add(a, b): return a + b")
     assert verdict.value == "unknown"
     assert "cannot be run" in verdict.reason
@@ -303,25 +377,76 @@ VALUES = [
 ]
 
 
-def test_plain_values_come_out_as_they_were():
-    names = {"inf": float("inf")}
-    sent = run(Job("inf = float('inf')", calls=tuple(map(text, VALUES))))
-    found = [decode(answer["value"]) for answer in sent.answers if "value" in answer]
-    assert found == VALUES
-    assert [type(one) for one in found] == [type(one) for one in VALUES]
-    assert eval("inf", names) in found
+def sent(value):
+    """A value as it arrives on the other side."""
+    ours = Exchange(lambda *named: None, host=True)
+    theirs = Exchange(lambda place, kind, name: (place, kind, name), host=False)
+    return theirs.unpack(json.loads(json.dumps(ours.pack([value]))))[0]
 
 
-def text(value):
-    return hex(value) if type(value) is int else repr(value)
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
+def test_plain_values_come_out_as_they_were(value):
+    found = sent(value)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_what_is_no_plain_value_stays_where_it_was():
+    assert sent(object()) == (0, "object", "object")
+    assert sent(iter([1])) == (0, "iterator", "list_iterator")
+    assert sent([len]) == [(0, "callable", "builtin_function_or_method")]
+    with pytest.raises(StrayError):
+        Exchange(lambda *named: None, host=False).pack([object()])
+
+
+class Liar(int):
+    __eq__ = __ne__ = lambda self, other: True
+    __hash__ = None
+    __int__ = __index__ = lambda self: 9
+
+
+class Lists(list):
+    def __iter__(self):
+        return iter([9])
+
+
+class Pairs(dict):
+    def items(self):
+        return [(9, 9)]
 
 
 @pytest.mark.parametrize(
-    "sent", [None, [], 3, ["=", 3], ["i", 3], ["f", "x"], ["?", "x"]]
+    ("value", "plain"), [(Liar(3), 3), (Lists([1]), [1]), (Pairs(a=1), {"a": 1})]
 )
-def test_values_the_guard_never_sends(sent):
-    with pytest.raises(NotPlainError):
-        decode(sent)
+def test_a_subclass_arrives_as_what_it_is_underneath(value, plain):
+    found = sent(value)
+    assert found == plain
+    assert type(found) is type(plain)
+
+
+JUNK = [
+    *(None, [], 3, ["=", 3], ["i", 3], ["f", "x"], ["?", "x"], ["i"], ["="], ["list"]),
+    *([[]], ["dict", [[1]]], ["set", [["list", []]]], ["c", "x"], ["o", 0], ["o", -1]),
+    *(["b", "print"], ["b", "x"], ["t", "os.system", "x"], ["n", "a", ["b"], []]),
+    *(["^", 0], ["^", "x"], ["@", 1], ["@", "1", "object", "x"], ["range", 1]),
+    *(["t", "decimal.Decimal", "x"], ["t", "fractions.Fraction", "0x1", "0x0"]),
+    *(["bytes", "0"], ["t"], ["items", [["i", "0x1"]]], {"a": 1}, "x", True),
+]
+
+
+@pytest.mark.parametrize("value", JUNK, ids=repr)
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: ["list", [x]]])
+def test_values_that_are_never_sent(value, wrap):
+    books = Exchange(lambda *named: None, host=False)
+    with pytest.raises(MalformedError):
+        books.unpack({"v": [wrap(value)], "o": []})
+
+
+@pytest.mark.parametrize("value", [None, [], {}, {"v": 3}, {"v": [], "o": 3}])
+def test_messages_that_are_never_sent(value):
+    books = Exchange(lambda *named: None, host=False)
+    with pytest.raises(MalformedError):
+        books.unpack(value)
 
 
 @pytest.mark.parametrize(
@@ -337,6 +462,22 @@ def test_values_the_guard_never_sends(sent):
         ([1], [1, 2], False, False),
         (10**400, 1.0, False, False),
         (None, False, False, False),
+        ({True}, {1}, False, True),
+        ({1: 2}, {True: 2}, False, True),
+        ({1: True}, {1: 1}, False, True),
+        ([{1, 2}], [{True, 2}], False, True),
+        ({(1, True)}, {(True, 1)}, False, True),
+        ({frozenset({1})}, {frozenset({True})}, False, True),
+        ({1}, {1.0}, True, True),
+        (3, complex("inf"), False, False),
+        (complex(1, 1), complex("inf"), False, False),
+        (complex("inf"), complex("inf"), True, True),
+        (3, complex(1.7e308, 1.7e308), False, False),
+        (1.0, 10**400, False, False),
+        (3, float("nan"), False, False),
+        (float("inf"), float("inf"), True, True),
+        (1e308, float("inf"), False, False),
+        (3 + 0j, 3, True, True),
     ],
 )
 def test_equality_of_plain_data(a, b, strict, loose):

@@ -15,6 +15,7 @@ from phi_kit import verify
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.verify import base, code, court, judge, matching, math, puzzle, rows
+from phi_kit.verify.sandbox_pair import Talk
 from phi_kit.verify.workers import Answer
 
 N = 1000
@@ -110,10 +111,15 @@ def test_no_verifier_raises(n, no_workers):
 @pytest.mark.parametrize("n", SIZES)
 def test_code_never_raises(n, monkeypatch):
     def run(job, limits):
-        json.dumps([job.code, job.setup, job.calls, job.stdin])
-        return code.Run("finished", 0, "", ({"loaded": True},))
+        json.dumps([job.code, job.stdin])
+        return code.Run("finished", 0, "", ())
+
+    def confer(tests, solution, limits, *, needs):
+        json.dumps([tests, solution])
+        return Talk({"value": "wrong", "reason": "?"}, asked=True)
 
     monkeypatch.setattr(code, "run", run)
+    monkeypatch.setattr(code, "confer", confer)
 
     def check(gold, response, extra):
         judged("code", gold, response, extra)

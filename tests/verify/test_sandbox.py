@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from phi_kit.verify import sandbox
-from phi_kit.verify.sandbox import MODES, Job, Limits, isolation, run
+from phi_kit.verify.code_tests import read
+from phi_kit.verify.sandbox import MODES, Job, Limits, confer, isolation, run
 
 from .hostile import HOSTILE
 
@@ -150,6 +151,27 @@ worker.join()
     assert (done.status, done.stdout) == ("finished", "2\n"), done
 
 
+@pytest.mark.parametrize(
+    ("code", "value", "word"),
+    [
+        ("def f(x): return x * x", "right", ""),
+        ("def f(x): return x", "wrong", "(3), not 9"),
+        ("import os\nos._exit(0)", "wrong", "ended before"),
+        ("def f(x): return open('/etc/shadow').read()", "wrong", "Error"),
+        ("def f(x): return __import__('os').fork()", "wrong", "Error"),
+        ("def f(x): return __import__('ctypes').string_at(0)", "killed", ""),
+        ("def f(x):\n    while True: print('a' * 999)", "output", ""),
+        ("import time\ndef f(x): time.sleep(99)", "timeout", ""),
+    ],
+)
+def test_tests_and_solution_stand_behind_walls_of_their_own(mode, code, value, word):
+    tests = read(["import numpy\nassert numpy.array([f(3)])[0] == 9"])
+    sides = (tests.asked(), tests.answers(code))
+    talk = confer(*sides, SHORT, needs=tests.needs, mode=mode)
+    assert (talk.said["value"] if talk.said else talk.stopped) == value, talk
+    assert word in (talk.said or {}).get("reason", "")
+
+
 def test_two_runs_at_once_do_not_meet(mode):
     code = """
 import os, time
@@ -196,14 +218,11 @@ def test_lines_without_the_nonce_are_not_answers():
 import os
 for descriptor in range(3, 30):
     try:
-        os.write(descriptor, b'{"nonce": "", "index": 0, "value": ["i", "0x2"]}\\n')
+        os.write(descriptor, b'{"nonce": "", "error": "x", "words": "y"}\\n')
     except OSError:
         pass
-def f():
-    return 1
 """
-    done = run(Job(code, calls=("f()",)))
-    assert [a["value"] for a in done.answers if "value" in a] == [["i", "0x1"]]
+    assert [a.keys() & {"error"} for a in run(Job(code)).answers] == [set()]
 
 
 def test_the_isolation_says_what_is_in_force():
