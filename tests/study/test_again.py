@@ -89,7 +89,7 @@ def test_parameters_are_a_table_and_not_one_long_line(run_all):
     (shown,) = params
     plain, page = (shown["data"][kind] for kind in ("text/plain", "text/html"))
     assert "* size           4" in plain.splitlines()
-    assert "  domain    'math'" in plain.splitlines()
+    assert "  domain         'math'" in plain.splitlines()
     assert max(map(len, plain.splitlines())) < 100
     assert "<b>size</b>" in page
     assert "<td style='text-align:left'>domain</td>" in page
