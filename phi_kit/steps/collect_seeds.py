@@ -127,5 +127,4 @@ def run(params: Params) -> StepRun:
             "pinned": params.outside(),
             "lopsided": guessing.lopsided((s.family, s.answer) for s in kept),
         }
-        print(run.result["lopsided"], end="\n" * bool(run.result["lopsided"]))
     return run

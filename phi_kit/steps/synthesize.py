@@ -141,12 +141,12 @@ def run(params: Params) -> StepRun:
         }
         run.figure = run.save_figure(yields.draw(yielded, mix), "yield_and_mix")
         run.table = rows
-        lopsided = guessing.lopsided(("the mix", answer) for answer in rows.answer)
-        print(lopsided, end="\n" * bool(lopsided))
         run.result = {
             "transforms": yielded.to_dict("records"),
             "mix": mix,
-            "lopsided": lopsided,
+            "lopsided": guessing.lopsided(
+                ("the mix", answer) for answer in rows.answer
+            ),
         }
     return run
 
