@@ -163,7 +163,8 @@ class HttpClient:
             if holding:
                 self._long.release()
         if not failed and max(len(found), read) > most:
-            raise FaultError(f"a reply of more than {most:,} bytes, which was not read")
+            why = f"a reply of more than {most:,} bytes, which was not read"
+            raise FaultError(why, status=response.status_code)
         # Where it was cut there may stand the beginning of the key.
         end = most - len(self.key) if len(found) > most else most
         return Response(response.status_code, response.headers, bytes(found[:end]))
@@ -176,7 +177,8 @@ class _Unpacker:
         names = encoding.lower().replace(" ", "").split(",")
         self.names = [name for name in names if name not in ("", "identity")]
         if self.names not in ([], ["gzip"], ["x-gzip"], ["deflate"]):
-            raise FaultError(f"a reply packed as {said(encoding)}, which nobody wanted")
+            why = f"a reply packed as {said(encoding)}, which nobody wanted"
+            raise FaultError(why, status=200)
         self.stream = zlib.decompressobj(47)  # zlib or gzip, whichever it is
         self.begun = False
 
@@ -196,7 +198,7 @@ class _Unpacker:
                 yield out
                 piece = self.stream.unconsumed_tail
         except zlib.error:
-            raise FaultError("a reply that cannot be unpacked") from None
+            raise FaultError("a reply that cannot be unpacked", status=200) from None
 
     def _next(self, piece: bytes) -> bytes:
         try:

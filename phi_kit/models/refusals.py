@@ -105,7 +105,7 @@ class Outcomes:
         refused = self.unanswered.total()
         known = self.answered + refused
         mostly = self.started >= FIRST and refused > self.most * known
-        return mostly or (self.doubtful and not self._answers)
+        return mostly or (self.doubtful and not self.answers)
 
     def too_many(self, *, idle: bool) -> str:
         """The kind of refusal that makes it pointless to ask on, or an empty text.
@@ -117,19 +117,20 @@ class Outcomes:
         """
         refused = self.unanswered.total()
         mostly = self.started >= FIRST and refused > self.most * self.started
-        if mostly or (idle and self.doubtful and not self._answers):
+        if mostly or (idle and self.doubtful and not self.answers):
             return self.unanswered.most_common(1)[0][0]
         return ""
 
     def nothing_else(self) -> bool:
         """Whether all were refused, for reasons that need not be the prompts'."""
-        return self.unanswered.keys() == {"refused"} and not self._answers
+        return self.unanswered.keys() == {"refused"} and not self.answers
 
     def bearable(self) -> bool:
         """Whether so few were lost that the others are worth going on with."""
-        came = self._answers + self.unanswered.total()
+        came = self.answers + self.unanswered.total()
         return came > 0 and self.lost <= max(1, LOSABLE * (came + self.lost))
 
     @property
-    def _answers(self) -> int:
+    def answers(self) -> int:
+        """All that it has answered, in earlier runs as well."""
         return self.answered + self.earlier

@@ -27,6 +27,7 @@ _QUIET = 5.0  # seconds of nothing but faults that nobody has to hear of
 _LISTINGS = 3  # failures after which a server has no list of models
 _LOOK_AGAIN = 0.05  # seconds until the budget is looked at again
 _NAMED = 3  # refused prompts that are named; the others are counted
+_SHOWN = 60  # characters of such a prompt
 
 T = TypeVar("T")
 
@@ -66,6 +67,8 @@ class Requesting:
         )
         self.waiting = iter(range(len(asked)))
         self.lost: dict[int, str] = {}  # why, of the samples given up
+        # Refused, while nothing shows yet that it is their prompts' fault.
+        self.doubted: list[tuple[int, Sample]] = []
         self.arrived = self.under_way = self.refused = 0
         self.used_up = self.told = False
         self.throttle: Throttle
@@ -80,10 +83,11 @@ class Requesting:
                         group.create_task(self._work(put))
             except BaseExceptionGroup as several:
                 raise several.exceptions[0] from None
+        if self.doubted and self.outcomes.nothing_else():
+            raise self._pointless("refused")
+        self._hand_over(put)
         if self.arrived < len(self.asked):
             raise self._incomplete()
-        if self.outcomes.nothing_else():
-            raise self._pointless("refused")
 
     async def report(self, put: Callable[[str], None]) -> None:
         """Hand over what the server says of the model, if anything.
@@ -150,9 +154,16 @@ class Requesting:
             finally:
                 self.under_way -= 1
             self.arrived += 1
-            put((place, sample))
+            self.doubted.append((place, sample))
+            if self.outcomes.answers or sample.finish != "refused":
+                self._hand_over(put)
             if kind := self.outcomes.too_many(idle=not self.under_way):
                 raise self._pointless(kind)
+
+    def _hand_over(self, put: Callable[[tuple[int, Sample]], None]) -> None:
+        for found in self.doubted:
+            put(found)
+        self.doubted.clear()
 
     async def _granted(self, amount: Any) -> bool:
         """Whether the budget has room for it, perhaps once others have ended."""
@@ -221,8 +232,7 @@ class Requesting:
         """The sample with what it cost, counted as whatever it is."""
         sample, tokens_in = answer.sample, answer.prompt_tokens
         if sample.finish in UNANSWERED:
-            said_ = f"it says so in its reply: {UNANSWERED[sample.finish]}"
-            refusal = wire.RefusalError(200, said_)
+            refusal = wire.RefusalError(200, "")
             self._note(one, sample.finish, refusal, doubtful=False)
         else:
             self.outcomes.answered += 1
@@ -249,11 +259,10 @@ class Requesting:
         self.outcomes.refuse(kind, refusal, doubtful=doubtful)
         self.refused += 1
         if self.refused <= _NAMED:
-            asked = said([turn["content"] for turn in json.loads(one.prompt)][-1:])
-            say(
-                f"{UNANSWERED[kind]}: the prompt {asked[1:61]}… "
-                f"(HTTP {refusal.status}: {refusal.text})"
-            )
+            asked = said("".join(t["content"] for t in json.loads(one.prompt)[-1:]))
+            shown = asked if len(asked) <= _SHOWN else f"{asked[:_SHOWN]}…"
+            told = f" (HTTP {refusal.status}: {refusal.text})" if refusal.text else ""
+            say(f"{UNANSWERED[kind]}{told}: the prompt '{shown}'")
 
     def _tell(self, fault: FaultError) -> None:
         """Say once that it is not us who hang."""
@@ -280,9 +289,10 @@ class Requesting:
     def _unanswered(self, refusal: wire.RefusalError) -> RunError:
         counts = self.outcomes.unanswered
         each = ", ".join(f"{n} {UNANSWERED[why]}" for why, n in counts.most_common())
+        told = f" (HTTP {refusal.status}: {refusal.text})" if refusal.text else ""
+        asked = self.outcomes.started
         return RunError(
-            f"most prompts get no answer: {each}, of {self.outcomes.started} asked "
-            f"(HTTP {refusal.status}: {refusal.text})",
+            f"most prompts get no answer: {each}, of {asked} asked{told}",
             where=f"{self.endpoint.address}{self.client.route.shown}",
             todo="shorten the prompts, lower max_tokens or take another server; if it "
             "has to be so, endpoint.unanswered in the study is the share that may "
