@@ -149,6 +149,9 @@ class FaultServer(ThreadingHTTPServer):
         self.list_models: Callable[[Handler], None] = Handler.list_models
         self.running = self.most_running = 0
 
+    def handle_error(self, *_: Any) -> None:
+        """Nothing: clients hang up whenever they like."""
+
     @property
     def name(self) -> str:
         """What a study file would say."""

@@ -25,7 +25,7 @@ from .redaction import said
 from .throttle import FaultError
 
 TOGETHER = 128 * 2**20  # bytes of all replies under way, but for a single long one
-LONGEST = 64 * 2**20  # bytes of one reply
+LONGEST = 24 * 2**20  # bytes of one reply
 OF_AN_ERROR = 2**16  # bytes that are read of an error's body
 _PART = 2**16  # bytes that are unpacked at once
 _HOPS = 3  # redirects within the server
@@ -130,7 +130,10 @@ class HttpClient:
             ) from None
         except (httpx.HTTPError, OSError) as error:
             why = self.words(error) or type(error).__name__
-            raise FaultError(f"{why}{self.route.shown}") from None
+            # It is there and speaks, if not as it should.
+            spoke = isinstance(error, httpx.RemoteProtocolError)
+            status = 200 if spoke and "disconnected" not in why else 0
+            raise FaultError(f"{why}{self.route.shown}", status=status) from None
 
     @asynccontextmanager
     async def _sent(
@@ -146,7 +149,7 @@ class HttpClient:
     async def _read(self, response: httpx.Response, most: int) -> Response:
         failed = response.status_code >= 400
         most = OF_AN_ERROR if failed else min(most, LONGEST)
-        unpack = _Unpacker(response.headers.get("content-encoding", ""))
+        unpack = self._unpacker(response)
         found, holding, read = bytearray(), False, 0
         try:
             async for piece in response.aiter_raw():
@@ -169,16 +172,21 @@ class HttpClient:
         end = most - len(self.key) if len(found) > most else most
         return Response(response.status_code, response.headers, bytes(found[:end]))
 
+    def _unpacker(self, response: httpx.Response) -> _Unpacker:
+        encoding = response.headers.get("content-encoding", "")
+        names = encoding.lower().replace(" ", "").split(",")
+        names = [name for name in names if name not in ("", "identity")]
+        if names not in ([], ["gzip"], ["x-gzip"], ["deflate"]):
+            why = f"a reply packed as {self.words(encoding)}, which nobody wanted"
+            raise FaultError(why, status=response.status_code)
+        return _Unpacker(names)
+
 
 class _Unpacker:
     """Unpacks what a server packs unasked, some bytes at a time."""
 
-    def __init__(self, encoding: str):
-        names = encoding.lower().replace(" ", "").split(",")
-        self.names = [name for name in names if name not in ("", "identity")]
-        if self.names not in ([], ["gzip"], ["x-gzip"], ["deflate"]):
-            why = f"a reply packed as {said(encoding)}, which nobody wanted"
-            raise FaultError(why, status=200)
+    def __init__(self, names: list[str]):
+        self.names = names
         self.stream = zlib.decompressobj(47)  # zlib or gzip, whichever it is
         self.begun = False
 

@@ -18,18 +18,20 @@ _SHORTEST, _WORD = 6, 12
 
 def redacted(text: str, key: str) -> str:
     """A text without the key that a server may repeat in it, however it is quoted."""
-    pattern = _pattern(key)
-    return pattern.sub(HIDDEN, text) if pattern else text
+    forms, lower = _forms(key), text.lower()
+    if not any(form in lower for form in forms):  # nearly always, and much faster
+        return text
+    return re.sub("|".join(map(re.escape, forms)), HIDDEN, text, flags=re.IGNORECASE)
 
 
 @lru_cache(maxsize=8)
-def _pattern(key: str) -> re.Pattern[str] | None:
+def _forms(key: str) -> tuple[str, ...]:
+    """How a key may be written, in small letters, the longest first."""
     if len(key) < _SHORTEST or (key.isalpha() and len(key) < _WORD):
-        return None
+        return ()
     coded = base64.b64encode(key.encode()).decode().rstrip("=")
     forms = {key, quote(key, safe=""), html.escape(key), json.dumps(key)[1:-1], coded}
-    longest_first = sorted(forms, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+    return tuple(sorted(map(str.lower, forms), key=len, reverse=True))
 
 
 def said(text: object, *, secret: str = "") -> str:

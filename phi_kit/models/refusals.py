@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 FIRST = 16  # samples that are asked before a share of refusals says anything
+LOOKED_AT = 8192  # characters of a refusal; its reason stands in front
 # The share of lost samples with which a step goes on. A fault of the server is
 # mended sooner or later, and only what was lost is then asked again.
 LOSABLE = 0.25

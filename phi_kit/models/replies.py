@@ -18,7 +18,7 @@ from phi_kit.core.address import Address
 from phi_kit.core.errors import ModelError
 
 from .redaction import redacted, said
-from .refusals import kind
+from .refusals import LOOKED_AT, kind
 from .sampling import UNANSWERED, Sample
 from .throttle import FaultError
 
@@ -215,7 +215,7 @@ def _failure(found: Any) -> Failure:
 def _refusal(found: Any) -> str:
     """The kind of refusal that an error within a reply is."""
     words, codes = _failure(found)
-    return kind(400, f"{codes} {words}")
+    return kind(400, f"{codes} {words}"[:LOOKED_AT])
 
 
 def _detail(words: Any) -> str:

@@ -18,7 +18,7 @@ from .http_client import HttpClient
 from .redaction import said
 from .replies import Answer, Reader
 from .sampling import UNANSWERED, Asked, LostError, Sample, Sampling
-from .throttle import FaultError, Throttle, backoff
+from .throttle import FaultError, Throttle, backoff, bare
 
 if TYPE_CHECKING:
     from .endpoints import Endpoint
@@ -192,7 +192,7 @@ class Requesting:
             except TimeoutError:
                 fault = FaultError(f"no reply in {self.limits.timeout:g} s", busy=True)
             except FaultError as caught:
-                fault = caught
+                fault = bare(caught)
             self.throttle.failed(fault, began)
             attempts, counted = attempts + 1, counted + fault.counts
             if self.throttle.hopeless(fault):
@@ -256,7 +256,7 @@ class Requesting:
         self, one: Asked, kind: str, refusal: wire.RefusalError, *, doubtful: bool
     ) -> None:
         """Count a refusal, and name the prompt as long as they are few."""
-        self.outcomes.refuse(kind, refusal, doubtful=doubtful)
+        self.outcomes.refuse(kind, bare(refusal), doubtful=doubtful)
         self.refused += 1
         if self.refused <= _NAMED:
             asked = said("".join(t["content"] for t in json.loads(one.prompt)[-1:]))

@@ -13,7 +13,7 @@ from phi_kit.core.errors import ModelError
 from .api_keys import OWN, withheld
 from .http_client import ElsewhereError, HttpClient, Response
 from .redaction import redacted
-from .refusals import kind
+from .refusals import LOOKED_AT, kind
 from .replies import failure, parsed
 from .sampling import Sampling
 from .throttle import FaultError, retry_after
@@ -37,7 +37,7 @@ class RefusalError(Exception):
     Args:
         status: of HTTP.
         text: what the server said, for a reader.
-        words: all of it.
+        words: all of it that is looked at.
         elsewhere: where it sends us, if it does.
     """
 
@@ -45,11 +45,8 @@ class RefusalError(Exception):
         super().__init__(text)
         self.status, self.text = status, text
         self.words, self.elsewhere = words or text, elsewhere
-
-    @property
-    def kind(self) -> str:
-        """Why the prompt gets no answer; empty if it is not the prompt's fault."""
-        return kind(self.status, self.words)
+        # Why the prompt gets no answer; empty if it is not the prompt's fault.
+        self.kind = kind(status, self.words)
 
 
 class Dialect:
@@ -178,7 +175,7 @@ def _status(response: Response, client: HttpClient) -> FaultError | RefusalError
     # An account without money answers 429 as well, and always will.
     if status in _BUSY and "insufficient_quota" not in found.codes:
         return FaultError(f"HTTP {status}: {text}", busy=True, counts=False, wait=wait)
-    words = redacted(f"{found.codes} {found.words}", client.key)
+    words = redacted(f"{found.codes} {found.words}", client.key)[:LOOKED_AT]
     refusal = RefusalError(status, text, words=words)
     if status in _LATER or (status >= 500 and not refusal.kind):
         return FaultError(f"HTTP {status}: {text}", wait=wait, status=status)
