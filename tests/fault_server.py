@@ -54,9 +54,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked["GET"] += 1
-        self.send(
-            self.server.list_status, {"object": "list", "data": self.server.listed}
-        )
+        self.server.keys.append(self.headers.get("authorization", ""))
+        try:
+            self.server.list_models(self)
+        except (BrokenPipeError, ConnectionResetError):
+            self.server.asked["gone"] += 1
+
+    def list_models(self) -> None:
+        """The list of models, or the status that stands for it."""
+        server = self.server
+        self.send(server.list_status, {"object": "list", "data": server.listed})
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -98,6 +105,17 @@ class Handler(BaseHTTPRequestHandler):
         """An error as OpenAI words it."""
         self.send(status, {"error": {"message": message, "code": None}}, **headers)
 
+    def pour(self, status: int, pieces: Iterator[bytes], **headers: str) -> None:
+        """Answer without saying how long it will be, until the client hangs up."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.close_connection = True
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.server.asked["poured"] += len(piece)
+
     def cut(self) -> None:
         """Half a reply, then nothing."""
         self.send_response(200)
@@ -128,7 +146,11 @@ class FaultServer(ThreadingHTTPServer):
         self.keys: list[str] = []
         self.listed: list[dict[str, Any]] = [{"id": MODEL, "created": 1}]
         self.list_status = 200
+        self.list_models: Callable[[Handler], None] = Handler.list_models
         self.running = self.most_running = 0
+
+    def handle_error(self, *_: Any) -> None:
+        """Nothing: clients hang up whenever they like."""
 
     @property
     def name(self) -> str:

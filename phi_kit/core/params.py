@@ -65,6 +65,8 @@ class EndpointSettings(Strict):
         concurrency: requests under way at most; fewer while the server is busy.
         timeout: seconds a request may take.
         patience: seconds without any answer after which a run gives up.
+        unanswered: share of the samples that may be filtered, too long or refused;
+            a run ends where it is more. The kit's own choice.
         logprobs: ask for the tokens' log-probabilities as well.
     """
 
@@ -75,6 +77,7 @@ class EndpointSettings(Strict):
     concurrency: int = Field(32, ge=1)
     timeout: float = Field(600, gt=0)
     patience: float = Field(120, ge=0)
+    unanswered: float = Field(0.5, ge=0, le=1)
     logprobs: bool = False
 
     @model_validator(mode="after")

@@ -25,12 +25,21 @@ def by_hand() -> bool:
     """Whether a person watches: a notebook run by hand, or a terminal."""
     if os.environ.get(HEADLESS):
         return False
-    return "ipykernel" in sys.modules or sys.stderr.isatty()
+    return in_kernel() or sys.stderr.isatty()
+
+
+def in_kernel() -> bool:
+    """Whether this process is a notebook's kernel."""
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return get_ipython() is not None
 
 
 def in_notebook() -> bool:
     """Whether a person watches a notebook's cell."""
-    return by_hand() and "ipykernel" in sys.modules
+    return by_hand() and in_kernel()
 
 
 class Heartbeat:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -12,7 +13,8 @@ from typing import Any
 class Tally:
     """Samples of a step; `tokens` and `cost` are those of the paid ones.
 
-    `cost` is money, `None` while no price is known.
+    `cost` is money, `None` while no price is known. `unanswered` are those asked
+    without an answer, by why (see `sampling.UNANSWERED`).
     """
 
     asked: int = 0
@@ -20,6 +22,7 @@ class Tally:
     paid: int = 0
     tokens: int = 0
     cost: float | None = None
+    unanswered: Counter[str] = field(default_factory=Counter)
 
     def keep(self, n: int = 1) -> None:
         """Count samples that were paid for earlier."""
@@ -42,6 +45,7 @@ class Tally:
             "paid": self.paid,
             "paid_tokens": self.tokens,
             "cost": self.cost,
+            **({"unanswered": dict(self.unanswered)} if self.unanswered else {}),
         }
 
 
@@ -70,3 +74,16 @@ def paid(tokens: int, cost: float | None) -> None:
     """Count a sample that was paid for wherever somebody counts."""
     for tally in _OPEN:
         tally.pay(tokens, cost)
+
+
+def unanswered(why: str, n: int = 1, *, asked: bool) -> None:
+    """Count samples without an answer wherever somebody counts.
+
+    Args:
+        why: as `sampling.UNANSWERED` names it.
+        n: how many.
+        asked: they were neither kept nor paid for, so nobody has counted them yet.
+    """
+    for tally in _OPEN:
+        tally.asked += n * asked
+        tally.unanswered[why] += n

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.data.records import Seed
 from phi_kit.models.prompts import render
-from phi_kit.models.sampling import Sampler, Sampling, draw
+from phi_kit.models.sampling import UNANSWERED, Sample, Sampler, Sampling, draw
+from phi_kit.models.sampling import unanswered as counted
 from phi_kit.train.rows import Row, encode
+from phi_kit.verify.base import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +55,7 @@ def ask(
         One row per sample, in the seeds' order: `seed_id`, `family`, `level`,
         `sample`, `text`, `tokens`, `finish`, `logprob`, `verdict`, `lenient`,
         `reason`, `extracted`. A truncated sample keeps its verdict; `finish` says so.
+        One that an endpoint did not answer is `unknown`, its reason says why.
         `logprob` is `sampling.Sample`'s, NaN where the sampler tells none.
     """
     import pandas as pd
@@ -64,7 +67,7 @@ def ask(
     rows = []
     for seed, samples, old in zip(seeds, drawn, known or [0] * len(seeds), strict=True):
         for index, sample in enumerate(samples[old:], old):
-            verdict = domain.verifier(seed, sample.text)
+            verdict = _judged(domain, seed, sample)
             rows.append(
                 {
                     "seed_id": seed.id,
@@ -82,6 +85,13 @@ def ask(
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _judged(domain: Domain, seed: Seed, sample: Sample) -> Verdict:
+    """What the verifier says, or that there is nothing to judge."""
+    if sample.finish in UNANSWERED:
+        return Verdict("unknown", f"no answer: {UNANSWERED[sample.finish]}")
+    return domain.verifier(seed, sample.text)
 
 
 def as_asked(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,23 +123,29 @@ def per_item(
 ) -> list[float]:
     """Each seed's share of right samples, in the seeds' order.
 
+    What an endpoint did not answer is neither right nor wrong; a seed with nothing
+    else has NaN.
+
     Args:
         samples: as `ask` returns them.
         order: the seeds.
         reading: `verdict`, the strict one, or `lenient`.
     """
+    answered = samples[~samples.finish.isin(UNANSWERED)]
     # Samples of an older card have one reading.
-    right = (
-        (samples.get(reading, samples.verdict) == "right")
-        .groupby(samples.seed_id)
-        .mean()
-    )
-    return [float(right[seed.id]) for seed in order]
+    said = answered.get(reading, answered.verdict)
+    right = (said == "right").groupby(answered.seed_id).mean()
+    return [float(right.get(seed.id, math.nan)) for seed in order]
 
 
 def truncated(samples: pd.DataFrame) -> float:
     """Share of samples that reached the token limit."""
     return round(float((samples.finish == "length").mean()), 4)
+
+
+def unanswered(samples: pd.DataFrame) -> dict[str, int]:
+    """How many samples an endpoint did not answer, by why."""
+    return counted(samples.finish)
 
 
 def rows_of(

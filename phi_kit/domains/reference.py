@@ -106,8 +106,8 @@ def _votes(
     )
     found = []
     for seed, samples in zip(seeds, drawn, strict=True):
-        # What was cut off has not answered yet.
-        texts = ["" if one.finish == "length" else one.text for one in samples]
+        # What was cut off, or taken away by a filter, has not answered.
+        texts = [one.text if one.finish == "stop" else "" for one in samples]
         found.append(vote(unjudged(seed, texts, domain.verifier)))
     return found
 

@@ -74,12 +74,14 @@ def score(items: Sequence[float], *, rng_seed: int) -> Score:
     """Mean accuracy over items; bootstrap interval that resamples items.
 
     Args:
-        items: one accuracy per item (the mean over that item's samples).
+        items: one accuracy per item (the mean over that item's samples); NaN for
+            one that nobody could answer, which is left out.
         rng_seed: the resampling is repeatable.
 
     Samples of one item are not independent, so items are what is resampled.
     """
     values = np.asarray(items, float)
+    values = values[~np.isnan(values)]
     n = len(values)
     if n == 0:
         return Score(float("nan"), 0.0, 1.0, 0)

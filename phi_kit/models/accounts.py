@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
 from phi_kit.core.places import ledger_address
 
 from .ledger import Ledger
+from .sampling import UNANSWERED
 from .tables import models, samples
 
 ROWS = 5000  # read, and written, at a time
+_KINDS = {sa.Text: str, sa.Double: int | float}  # the others are whole numbers
 
 
 def opened() -> Ledger:
@@ -47,6 +49,7 @@ def lines() -> Iterator[str]:
             count,
             sa.func.sum(samples.c.tokens),
             sa.func.sum(sa.case((samples.c.finish == "length", 1), else_=0)),
+            sa.func.sum(sa.case((samples.c.finish.in_(UNANSWERED), 1), else_=0)),
             sa.func.sum(samples.c.cost),
             sa.func.min(samples.c.created_at),
             sa.func.max(samples.c.created_at),
@@ -57,11 +60,13 @@ def lines() -> Iterator[str]:
     )
     with ledger.connection() as connection:
         found = connection.execute(query).all()
-    head = ("model", "samples", "tokens", "truncated", "cost", "first", "last")
-    rows = [head]
-    for name, _, n, tokens, cut, cost, first, last in found:
+    head = ("model", "samples", "tokens", "truncated", "unanswered", "cost")
+    rows = [(*head, "first", "last")]
+    for name, _, n, tokens, cut, none, cost, first, last in found:
         price = "" if cost is None else f"{cost:.4g}"
-        rows.append((name, f"{n}", f"{tokens}", f"{cut / n:.1%}", price, first, last))
+        shares = (f"{cut / n:.1%}", f"{none / n:.1%}")
+        row = (name, n, tokens, *shares, price, first, last)
+        rows.append(tuple(map(str, row)))
     yield f"ledger: {ledger.place}"
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, *cells in rows:
@@ -106,7 +111,8 @@ def export(out: Path, *, model: str | None = None) -> int:
         with disk_errors(out), ledger.connection() as connection:
             streamed = connection.execution_options(yield_per=ROWS)
             result = streamed.execute(query.order_by(*order)).mappings()
-            count = write(partial, (list(map(dict, p)) for p in result.partitions()))
+            parts = ([_checked(row, ledger) for row in p] for p in result.partitions())
+            count = write(partial, parts)
             partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
@@ -128,12 +134,22 @@ def _identities(ledger: Ledger, model: str) -> list[str]:
     )
 
 
+def _checked(row: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
+    """A row as it can be written; SQLite takes anything in any column."""
+    for column in samples.columns:
+        kind = _KINDS.get(type(column.type), int)
+        fits = isinstance(row[column.name], kind)
+        if not fits and not (row[column.name] is None and column.nullable):
+            raise ledger.unreadable(row["key"], column.name, row[column.name])
+    return dict(row)
+
+
 def _jsonl(path: Path, parts: Iterator[list[dict[str, Any]]]) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for part in parts:
             for row in part:
-                row["settings"] = json.loads(row["settings"])
+                row["settings"] = _settings(row["settings"])
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
             count += len(part)
     return count
@@ -153,3 +169,11 @@ def _parquet(path: Path, parts: Iterator[list[dict[str, Any]]]) -> int:
             writer.write_table(pa.Table.from_pylist(part, schema))
             count += len(part)
     return count
+
+
+def _settings(text: str) -> Any:
+    """Sampling settings; what is no JSON stays the text it is."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

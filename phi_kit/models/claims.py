@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .ledger import Ledger
 
 LEASE, BEAT = 60.0, 10.0  # seconds
+FARTHEST = 2  # leases ahead that a lease can lie
 
 
 class Claims:
@@ -82,20 +83,28 @@ class Claims:
         return insert.values(**row, until=until)
 
     def _bury(self) -> None:
-        """Free the claims of the dead."""
+        """Free the claims of the dead, and those that nobody can have made.
+
+        A lease that lies further ahead than any is given is no sign of life, and a
+        claim whose owner is unknown will never be released.
+        """
         host, *_ = _process(os.getpid())
-        late = (owners.c.until < self.ledger.database.clock).label("late")
+        clock = self.ledger.database.clock
+        alive = owners.c.until.between(clock, clock + FARTHEST * LEASE)
         with self.ledger.connection() as opened:
-            known = opened.execute(sa.select(owners, late)).all()
+            known = opened.execute(sa.select(owners, alive.label("alive"))).all()
         dead = [
             one.owner
             for one in known
-            if one.late or (one.host == host and not _alive(one.pid, one.born))
+            if not one.alive or (one.host == host and not _alive(one.pid, one.born))
         ]
-        if dead:
+        orphans = claims.c.owner.not_in(sa.select(owners.c.owner))
+        with self.ledger.connection() as opened:
+            lost = opened.scalar(sa.select(sa.func.count()).where(orphans))
+        if dead or lost:
             with self.ledger.transaction() as opened:
                 opened.execute(sa.delete(owners).where(owners.c.owner.in_(dead)))
-                opened.execute(sa.delete(claims).where(claims.c.owner.in_(dead)))
+                opened.execute(sa.delete(claims).where(orphans))
 
     def _beat(self) -> None:
         renew = sa.update(owners).where(owners.c.owner == self.owner)
@@ -128,7 +137,7 @@ def _alive(pid: int, born: float) -> bool:
         process = psutil.Process(pid)
         ended = process.status() == psutil.STATUS_ZOMBIE
         return not ended and abs(process.create_time() - born) < 1
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, TypeError, ValueError, OverflowError):
         return False
     except psutil.AccessDenied:
         return True

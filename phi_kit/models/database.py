@@ -123,17 +123,25 @@ class Database:
             return sa.cast(sa.func.strftime("%s", "now"), sa.Double)
         return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
 
-    def insert(self, table: sa.Table, *, instead: bool = False) -> sa.Insert:
-        """An INSERT that keeps the row there is, or puts the new one instead."""
+    def insert(
+        self, table: sa.Table, *, instead: bool | sa.ColumnElement[bool] = False
+    ) -> sa.Insert:
+        """An INSERT that keeps the row there is, or puts the new one instead.
+
+        Args:
+            table: into which.
+            instead: whether, or of which rows.
+        """
         from sqlalchemy.dialects import postgresql, sqlite
 
         dialect = sqlite if self.is_sqlite else postgresql
         made = dialect.insert(table)
-        if not instead:
+        if instead is False:
             return made.on_conflict_do_nothing()
         (key,) = table.primary_key.columns
         news = {c.name: made.excluded[c.name] for c in table.columns if c is not key}
-        return made.on_conflict_do_update(index_elements=[key], set_=news)
+        where = None if instead is True else instead
+        return made.on_conflict_do_update(index_elements=[key], set_=news, where=where)
 
     @contextmanager
     def errors(self) -> Iterator[None]:

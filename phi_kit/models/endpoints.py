@@ -1,8 +1,9 @@
 """Samples from an OpenAI-compatible server: vLLM, SGLang, llama.cpp, a hosted API.
 
-One request a sample, many at once, and as many again as it takes. A key comes
-from the environment (`PHI_KIT_API_KEY`, else `OPENAI_API_KEY`) when requests
-are made; nothing that is kept, shown or written holds it.
+One request a sample, many at once, and as many again as it takes. A prompt that
+the server filters or finds too long costs its own samples only: they come without
+a text, and `Sample.finish` says why. A key comes from the environment when requests
+are made (see `api_keys`); nothing that is kept, shown or written holds it.
 
 Not covered: batch APIs that answer within a day, and streamed replies.
 """
@@ -20,8 +21,9 @@ from phi_kit.core.params import EndpointSettings
 from phi_kit.core.replays import replaying
 from phi_kit.core.threads import produced
 
+from .refusals import Outcomes
 from .requesting import Requesting
-from .sampling import Asked, Sample, Sampler, Sampling, draw
+from .sampling import UNANSWERED, Asked, Sample, Sampler, Sampling, draw
 from .spending import FILE, Spending
 
 
@@ -67,6 +69,11 @@ class Endpoint:
         return set()
 
     @cached_property
+    def outcomes(self) -> Outcomes:
+        """What became of all that it was asked."""
+        return Outcomes(self.settings.unanswered)
+
+    @cached_property
     def identity(self) -> str:
         """The address, and what the server says of the model; asked once.
 
@@ -95,6 +102,13 @@ class Endpoint:
         turns.append({"role": "user", "content": prompt})
         return json.dumps(turns, ensure_ascii=False, separators=(",", ":"))
 
+    def remember(self, answered: int) -> None:
+        """Learn that it has answered so many in earlier runs.
+
+        Then a refusal is about a prompt, not about everything it is asked.
+        """
+        self.outcomes.earlier = max(self.outcomes.earlier, answered)
+
     def stream(
         self, asked: Sequence[Asked], sampling: Sampling
     ) -> Iterator[tuple[int, Sample]]:
@@ -103,10 +117,11 @@ class Endpoint:
         Closing the generator cancels what is under way.
 
         Raises:
-            RunError: the server is dead, samples failed again and again, or
-                the budget is used up; all that arrived has been yielded.
-            ModelError: key, model or request are refused, or another model
-                answers.
+            RunError: the server is dead, most prompts are filtered or too long,
+                samples failed again and again (a `LostError`), or the budget is
+                used up; all that arrived has been yielded.
+            ModelError: key, model or request are refused, or another model or
+                another server is to answer.
         """
         if asked:
             yield from produced(Requesting(self, asked, sampling).samples)
@@ -127,6 +142,8 @@ def complete(
         settings: of the endpoint.
         folder: of the study, which pays.
         max_tokens: of a reply; a longer one is cut.
+
+    A prompt that the model is not let answer gets an empty reply.
     """
 
     @cache
@@ -142,6 +159,6 @@ def complete(
         model = sampler()
         how = Sampling(max_tokens, temperature=0)
         ((sample,),) = draw(model, [model.render("", prompt)], how, label="judge")
-        return sample.text
+        return "" if sample.finish in UNANSWERED else sample.text
 
     return reply

@@ -39,6 +39,10 @@ from .tables import TABLES, models, samples
 LOOKUP = 2000  # keys in one statement; SQLite allows 32,766 values
 
 _SAMPLE = ("text", "tokens", "finish", "logprob", "cost")  # the fields of `Sample`
+_TYPES = (str, int, str, float | int | None, float | int | None)
+# Without an answer, and without a price: a mended server is asked again. The row
+# stays for a replay, until there is a better one.
+_AGAIN = ("refused", "too_long", "failed")
 
 
 def current() -> Ledger | None:
@@ -135,7 +139,10 @@ class Ledger:
             yield opened
 
     def find(self, keys: Sequence[str]) -> dict[str, Sample]:
-        """The samples it has of these, by key; some keys a statement."""
+        """The samples it has of these, by key; some keys a statement.
+
+        What a server would not or could not answer is looked for only in a replay.
+        """
         columns = [samples.c.key, *(samples.c[name] for name in _SAMPLE)]
         found = {}
         with self.connection() as opened:
@@ -143,8 +150,25 @@ class Ledger:
                 part = keys[start : start + LOOKUP]
                 query = sa.select(*columns).where(samples.c.key.in_(part))
                 for key, *values in opened.execute(query):
-                    found[key] = Sample(*values)
-        return found
+                    found[key] = self._sample(key, values)
+        if self.readonly:
+            return found
+        return {k: sample for k, sample in found.items() if sample.finish not in _AGAIN}
+
+    def unreadable(self, key: str, name: str, value: Any) -> RunError:
+        """What to raise for a row that holds what it cannot; SQLite takes anything."""
+        return RunError(
+            f"a row of the ledger cannot be read: its {name} is of the type "
+            f"{type(value).__name__}",
+            where=f"{self.place}, table samples, key {key}",
+            todo="delete that row; its sample is then drawn again",
+        )
+
+    def _sample(self, key: str, values: Sequence[Any]) -> Sample:
+        for name, value, type_ in zip(_SAMPLE, values, _TYPES, strict=True):
+            if not isinstance(value, type_):
+                raise self.unreadable(key, name, value)
+        return Sample(*values)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -172,11 +196,15 @@ class Ledger:
 
     @cached_property
     def insert_sample(self) -> Any:
-        """The statement that keeps a sample; the first to write it wins.
+        """The statement that keeps a sample; the first answer to a prompt wins.
 
         Compiled here: for each sample that would take longer than writing it.
         """
-        insert, dialect = self.database.insert(samples), self.database.engine.dialect
+        dialect = self.database.engine.dialect
+        names = ", ".join(f"'{name}'" for name in _AGAIN)
+        insert = self.database.insert(
+            samples, instead=sa.literal_column(f"samples.finish IN ({names})")
+        )
         return insert.compile(dialect=dialect, column_keys=samples.columns.keys())
 
 

@@ -7,12 +7,35 @@ stands in the ledger (`ledger`) and is not drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from phi_kit.core.errors import RunError
 from phi_kit.core.progress import in_notebook, progress
 from phi_kit.core.rng import label_seed
+
+# How a sample ends that the model was not let say, or nobody could read: `finish`,
+# and what it means. Nobody can tell whether it would have been right.
+UNANSWERED = {
+    "filtered": "filtered by the endpoint",
+    "refused": "refused by the endpoint",
+    "too_long": "too long for the model's context",
+    "failed": "no usable reply in any of its tries",
+}
+
+
+class LostError(RunError):
+    """Some samples failed again and again; all others have been handed over.
+
+    Attributes:
+        places: theirs, in what was asked.
+        bearable: whether they are so few that a step can go on without them.
+    """
+
+    places: tuple[int, ...] = ()
+    bearable: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,10 +54,10 @@ class Sampling:
 class Sample:
     """One completion of a model.
 
-    `tokens` is its length; `finish` is why it ended, "stop" or "length";
-    `logprob` is the mean log-probability of its tokens under the model itself
-    (temperature 1, natural logarithm), where the sampler knows it; `cost` is
-    money, where it is known.
+    `tokens` is its length; `finish` is why it ended: "stop", "length" or one of
+    `UNANSWERED`; `logprob` is the mean log-probability of its tokens under the
+    model itself (temperature 1, natural logarithm), where the sampler knows it;
+    `cost` is money, where it is known.
     """
 
     text: str
@@ -68,7 +91,11 @@ class Sampler(Protocol):
     def stream(
         self, asked: Sequence[Asked], sampling: Sampling
     ) -> Iterator[tuple[int, Sample]]:
-        """Carry it out; yields (place in `asked`, sample) in any order."""
+        """Carry it out; yields (place in `asked`, sample) in any order.
+
+        Raises:
+            LostError: some could not be had; all others have been yielded.
+        """
 
 
 def draw(
@@ -109,7 +136,18 @@ def draw(
         drawn = dict(supplied(sampler, asked, sampling, bar))
     if bar.had and len(asked) > 1 and not in_notebook():
         print(f"{label}: {bar.had} of {len(asked)} samples came from the ledger")
+    if lacking := unanswered(sample.finish for sample in drawn.values()):
+        each = ", ".join(f"{n} {UNANSWERED[why]}" for why, n in lacking.items())
+        print(
+            f"{label}: {sum(lacking.values())} of {len(asked)} have no answer: {each}"
+        )
     found: list[list[Sample]] = [[] for _ in prompts]
     for place, owner in enumerate(owners):
         found[owner].append(drawn[place])
     return found
+
+
+def unanswered(finishes: Iterable[str]) -> dict[str, int]:
+    """How many samples have no answer, by why."""
+    counts = Counter(finish for finish in finishes if finish in UNANSWERED)
+    return dict(sorted(counts.items()))

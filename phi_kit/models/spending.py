@@ -84,9 +84,11 @@ class Spending:
         finally:
             self.held.add(amount, -1)
 
-    def note(self, tokens_in: int, tokens_out: int) -> float | None:
-        """Count a reply; returns what it cost."""
-        cost = self.price(tokens_in, tokens_out)
+    def note(
+        self, tokens_in: int, tokens_out: int, *, counted: bool = True
+    ) -> float | None:
+        """Count a reply; returns what it cost, if its tokens were counted."""
+        cost = self.price(tokens_in, tokens_out) if counted else None
         if self.file is None:
             self.spent.add(Amount(tokens_in + tokens_out, cost or 0.0))
             return cost
@@ -111,8 +113,9 @@ class Spending:
         for line in whole.splitlines():
             try:
                 row = json.loads(line)
-                amount = Amount(row["in"] + row["out"], row["cost"] or 0.0)
-            except (ValueError, KeyError, TypeError):
+                tokens = int(row["in"]) + int(row["out"])
+                amount = Amount(tokens, float(row["cost"] or 0.0))
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue  # cut short by a kill
             self.spent.add(amount)
 

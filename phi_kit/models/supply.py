@@ -11,7 +11,8 @@ from phi_kit.core.errors import RunError
 from phi_kit.core.places import ledger_address
 from phi_kit.core.progress import Heartbeat
 
-from .sampling import Asked, Sample, Sampler, Sampling
+from .folders import say
+from .sampling import UNANSWERED, Asked, LostError, Sample, Sampler, Sampling
 
 if TYPE_CHECKING:
     from .claims import Claims
@@ -26,7 +27,8 @@ def supplied(
     """Every sample that is asked for, and its place in `asked`; in any order.
 
     A model without an identity cannot be told from another one: what it says is
-    not kept.
+    not kept. A sample that failed in all its tries comes as one that says so, as
+    long as they are few.
 
     Raises:
         RunError: the ledger fails, or a replay has no such sample.
@@ -37,9 +39,23 @@ def supplied(
 
         yield from _Draw(current(), sampler, identity, sampling, asked, bar).run()
         return
-    for place, sample in sampler.stream(asked, sampling):
+    for place, sample in _carried_out(sampler, asked, sampling):
         _paid(sample, bar)
         yield place, sample
+
+
+def _carried_out(
+    sampler: Sampler, asked: Sequence[Asked], sampling: Sampling
+) -> Iterator[tuple[int, Sample]]:
+    """What the model says, and `failed` for what it could not be made to say."""
+    try:
+        yield from sampler.stream(asked, sampling)
+    except LostError as lost:
+        if not lost.bearable:
+            raise
+        say(f"going on without them: {lost.what}")
+        for place in lost.places:
+            yield place, Sample("", 0, "failed")
 
 
 def unrecorded(name: str, one: Asked) -> RunError:
@@ -98,18 +114,20 @@ class _Draw:
                     self._wait()
 
     def _known(self) -> Iterator[tuple[int, Sample]]:
-        for key, sample in self.ledger.find(list(self.missing)).items():
+        found = self.ledger.find(list(self.missing))
+        if remember := getattr(self.sampler, "remember", None):
+            remember(sum(s.finish not in UNANSWERED for s in found.values()))
+        for key, sample in found.items():
             del self.missing[key]
             places = self.places[key]
-            self.bar.have(len(places))
-            tally.kept(len(places))
+            self._have(sample, len(places))
             for place in places:
                 yield place, sample
 
     def _drawn(self, keys: list[str], claims: Claims) -> Iterator[tuple[int, Sample]]:
         wanted = [self.missing.pop(key) for key in keys]
         with self.ledger.writing() as writer:
-            for number, sample in self.sampler.stream(wanted, self.sampling):
+            for number, sample in _carried_out(self.sampler, wanted, self.sampling):
                 key, one = keys[number], wanted[number]
                 # Safe before the sampler goes on: a kill loses nothing finished.
                 writer.write(key, self.identity, one, self.settings, sample)
@@ -117,11 +135,17 @@ class _Draw:
                 first, *others = self.places[key]
                 yield first, sample
                 if others:
-                    self.bar.have(len(others))
-                    tally.kept(len(others))
+                    self._have(sample, len(others))
                 for place in others:
                     yield place, sample
         claims.release()
+
+    def _have(self, sample: Sample, n: int) -> None:
+        """Count a sample that cost nothing now, asked for so many times."""
+        self.bar.have(n)
+        tally.kept(n)
+        if sample.finish in UNANSWERED:
+            tally.unanswered(sample.finish, n, asked=False)
 
     def _wait(self) -> None:
         left = len(self.missing)
@@ -131,4 +155,9 @@ class _Draw:
 
 def _paid(sample: Sample, bar: Heartbeat) -> None:
     bar.step(tokens=sample.tokens)
-    tally.paid(sample.tokens, sample.cost)
+    if sample.finish not in UNANSWERED:
+        tally.paid(sample.tokens, sample.cost)
+        return
+    if sample.tokens:  # what a filter took away was paid for all the same
+        tally.paid(sample.tokens, sample.cost)
+    tally.unanswered(sample.finish, asked=not sample.tokens)

@@ -32,7 +32,7 @@ samples = Table(
     Column("sample", Integer, nullable=False),  # its index among the prompt's
     Column("text", Text, nullable=False),  # what the model said
     Column("tokens", Integer, nullable=False),
-    Column("finish", Text, nullable=False),  # stop or length
+    Column("finish", Text, nullable=False),  # stop, length, or why there is none
     Column("logprob", Double),  # mean log-probability of its tokens
     Column("cost", Double),  # money
     # Since the sample before it: they add up to the time that sampling took.

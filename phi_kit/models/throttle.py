@@ -14,6 +14,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+E = TypeVar("E", bound=Exception)
 
 LONGEST = 30.0  # seconds between two attempts, unless the server asks for more
 
@@ -43,6 +46,12 @@ class FaultError(Exception):
         super().__init__(why)
         self.why, self.busy, self.counts = why, busy, counts
         self.wait, self.status, self.used = wait, status, used
+
+
+def bare(error: E) -> E:
+    """An error that is kept, without the frames that hold the reply it is about."""
+    error.__traceback__ = error.__context__ = None
+    return error
 
 
 def retry_after(text: str | None) -> float | None:

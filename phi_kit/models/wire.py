@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from phi_kit.core.address import Address
 from phi_kit.core.errors import ModelError
 
-from .replies import said
+from .api_keys import OWN, withheld
+from .http_client import ElsewhereError, HttpClient, Response
+from .redaction import redacted
+from .refusals import LOOKED_AT, kind
+from .replies import failure, parsed
 from .sampling import Sampling
 from .throttle import FaultError, retry_after
-
-if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
 
 _LATER = (408, 409, 425)  # together with every 5xx: worth asking again
 _BUSY = (429, 503, 529)  # 529 is an overloaded Anthropic
@@ -24,6 +25,10 @@ _CAN_GO = ("seed", "top_p", "top_k", "min_p", "generation_config", "logprobs")
 # What a list of models says of one, and says again as long as it is that one.
 _REPORTED = ("root", "parent")
 _REPORTED_META = ("n_params", "size", "n_vocab", "n_embd", "n_ctx_train")
+# Bytes of a reply. A token has a few characters and seldom more than a hundred, JSON
+# may write each of them as six, and some servers repeat the prompt or the thinking.
+_BESIDE_THE_TEXT, _OF_A_TOKEN, _OF_A_LOGPROB = 2**18, 512, 1536
+_OF_A_LIST = 4 * 2**20
 
 
 class RefusalError(Exception):
@@ -31,12 +36,17 @@ class RefusalError(Exception):
 
     Args:
         status: of HTTP.
-        text: what the server said.
+        text: what the server said, for a reader.
+        words: all of it that is looked at.
+        elsewhere: where it sends us, if it does.
     """
 
-    def __init__(self, status: int, text: str):
+    def __init__(self, status: int, text: str, *, words: str = "", elsewhere: str = ""):
         super().__init__(text)
         self.status, self.text = status, text
+        self.words, self.elsewhere = words or text, elsewhere
+        # Why the prompt gets no answer; empty if it is not the prompt's fault.
+        self.kind = kind(status, self.words)
 
 
 class Dialect:
@@ -78,105 +88,132 @@ class Dialect:
         The token limit only changes its name, and the temperature stays unless
         it is the 1 that a server without one has.
         """
-        if refusal.status not in (400, 422):
+        if refusal.status not in (400, 422) or refusal.kind != "refused":
             return False
         can_go = set(_CAN_GO)
-        if "max_completion_tokens" in refusal.text:
+        if "max_completion_tokens" in refusal.words:
             can_go.add("max_tokens")
         if self.sampling.temperature == 1:
             can_go.add("temperature")
-        named = {f for f in sent if re.search(rf"\b{f}\b", refusal.text)} & can_go
+        named = self.named(refusal, sent) & can_go
         self.unknown |= named
         return bool(named)
 
+    def named(self, refusal: RefusalError, sent: Mapping[str, Any]) -> set[str]:
+        """The fields that a refusal is about."""
+        return {f for f in sent if re.search(rf"\b{f}\b", refusal.words)}
+
+    @property
+    def most_bytes(self) -> int:
+        """What a reply can have at most."""
+        each = _OF_A_TOKEN + _OF_A_LOGPROB * self.logprobs
+        return _BESIDE_THE_TEXT + each * self.sampling.max_tokens
+
 
 async def post(
-    client: AsyncOpenAI,
+    client: HttpClient,
     address: Address,
     messages: list[dict[str, str]],
     fields: Mapping[str, Any],
+    *,
+    most: int,
 ) -> bytes:
     """The body of the server's reply to one request for a completion.
+
+    Args:
+        client: of the server.
+        address: names the model.
+        messages: the turns.
+        fields: the others of the request.
+        most: bytes of the reply.
 
     Raises:
         FaultError: worth another try.
         RefusalError: not worth one.
     """
-    create = client.chat.completions.with_raw_response.create
-    return await _body(
-        create(model=address.model, messages=messages, extra_body=dict(fields)), client
-    )
+    request = {"model": address.model, "messages": messages, **fields}
+    body = json.dumps(request).encode()
+    return await _body(client, "/chat/completions", most=most, body=body)
 
 
-async def listing(client: AsyncOpenAI) -> bytes:
+async def listing(client: HttpClient) -> bytes:
     """The body of the server's list of models; raises as `post` does."""
-    return await _body(client.models.with_raw_response.list(), client)
+    return await _body(client, "/models", most=_OF_A_LIST)
 
 
-def described(body: bytes, address: Address) -> str:
+def described(body: bytes, address: Address, client: HttpClient) -> str:
     """What a list of models says of one, as far as it stays the same."""
     try:
-        every = json.loads(body)["data"]
+        every = parsed(body)["data"]
         (one,) = [each for each in every if each["id"] == address.model]
         facts = {name: one.get(name) for name in _REPORTED}
         facts |= {name: (one.get("meta") or {}).get(name) for name in _REPORTED_META}
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
-    return " ".join(f"{name}={value}" for name, value in facts.items() if value)
+    plain = {n: v for n, v in facts.items() if v and isinstance(v, str | int | float)}
+    return " ".join(f"{name}={client.words(value)}" for name, value in plain.items())
 
 
-async def _body(call: Awaitable[Any], client: AsyncOpenAI) -> bytes:
-    import openai
-
+async def _body(
+    client: HttpClient, path: str, *, most: int, body: bytes | None = None
+) -> bytes:
     try:
-        return (await call).content
-    except openai.APITimeoutError:
-        raise FaultError("no reply in time", busy=True) from None
-    except openai.APIConnectionError as error:
-        cause = error.__cause__ or error
-        raise FaultError(said(cause) or type(cause).__name__) from None
-    except openai.APIStatusError as error:
-        raise _status(error, client) from None
-    except openai.OpenAIError as error:
-        raise FaultError(said(error, secret=client.api_key)) from None
+        response = await client.request(path, most=most, body=body)
+    except ElsewhereError as elsewhere:
+        where = client.words(elsewhere.url) or "nowhere"
+        text = f"it sends us to {where}"
+        raise RefusalError(elsewhere.status, text, elsewhere=where) from None
+    if response.status >= 300:
+        raise _status(response, client) from None
+    return response.body
 
 
-def _status(error: APIStatusError, client: AsyncOpenAI) -> FaultError | RefusalError:
-    status = error.status_code
-    text = said(_words(error), secret=client.api_key)
-    wait = retry_after(error.response.headers.get("retry-after"))
+def _status(response: Response, client: HttpClient) -> FaultError | RefusalError:
+    status, found = response.status, failure(response.body)
+    text = client.words(found.words)
+    wait = retry_after(response.headers.get("retry-after"))
     # An account without money answers 429 as well, and always will.
-    if status in _BUSY and error.code != "insufficient_quota":
+    if status in _BUSY and "insufficient_quota" not in found.codes:
         return FaultError(f"HTTP {status}: {text}", busy=True, counts=False, wait=wait)
-    if status in _LATER or status >= 500:
+    words = redacted(f"{found.codes} {found.words}", client.key)[:LOOKED_AT]
+    refusal = RefusalError(status, text, words=words)
+    if status in _LATER or (status >= 500 and not refusal.kind):
         return FaultError(f"HTTP {status}: {text}", wait=wait, status=status)
-    return RefusalError(status, text)
+    return refusal
 
 
-def _words(error: APIStatusError) -> Any:
-    """The server's own message, wherever in the body it stands."""
-    body = error.body
-    if isinstance(body, dict):
-        inner = body.get("message") or body.get("detail") or body.get("error")
-        return inner or json.dumps(body)
-    return error.response.text or error.response.reason_phrase
-
-
-def refused(refusal: RefusalError, address: Address, *, key: bool) -> ModelError:
+def refused(refusal: RefusalError, address: Address, client: HttpClient) -> ModelError:
     """A refusal as the error that ends a run."""
     status = refusal.status
-    if status in (401, 403):
-        what = "the endpoint refuses the key" if key else "the endpoint needs a key"
-        todo = "set PHI_KIT_API_KEY to one that may use this model"
+    if 300 <= status < 400:
+        what = "the endpoint sends us to another server, which no prompt is sent to"
+        todo = _elsewhere(refusal.elsewhere, address)
+    elif status in (401, 403):
+        with_key = "the endpoint refuses the key"
+        what = with_key if client.key else "the endpoint needs a key"
+        why = withheld(address.url)
+        todo = f"set {OWN} to one that may use this model{f' ({why})' if why else ''}"
     elif status == 404:
         what = "the endpoint does not know this model or this address"
         todo = "most servers answer below /v1; what follows # is the model as they "
         todo += f"call it: {address.url}/models lists them"
-    elif status == 429:
+    elif status == 407:
+        what, todo = "the proxy wants a name and a password", "correct the variable"
+    elif status in (402, 429):
         what, todo = "the account has no money left", "top it up; then carry on"
     else:
         what = "the endpoint refuses the request"
         todo = "see what it says; often the prompt and max_tokens exceed the model's "
         todo += "context, or the model allows one temperature only"
-    said_ = f"{what} (HTTP {status}): {refusal.text}"
-    return ModelError(said_, where=str(address), todo=todo)
+    said = f"{what} (HTTP {status}): {refusal.text}"
+    return ModelError(said, where=f"{address}{client.route.shown}", todo=todo)
+
+
+def _elsewhere(url: str, address: Address) -> str:
+    """What to do about a redirect."""
+    base = url.partition("?")[0].removesuffix("/chat/completions")
+    if not base.startswith(("http://", "https://")):
+        return "look at what the server says; name the URL that answers itself"
+    return (
+        f"if that is the server you mean, let the study name it: {base}#{address.model}"
+    )

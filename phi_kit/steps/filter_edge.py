@@ -21,7 +21,7 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.runs import StepRun, once, open_run
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains import controls, reference, rubric, tiers
-from phi_kit.domains.asking import lengths, truncated
+from phi_kit.domains.asking import lengths, truncated, unanswered
 from phi_kit.domains.base import Domain
 from phi_kit.domains.screening import Screening
 from phi_kit.metrics.adaptive import Plan
@@ -199,6 +199,7 @@ def rate(
         "rounds": found.spent,
         "doubt": round(float(found.doubt.mean()), 4),
         "truncated": truncated(screening.samples),
+        "unanswered": unanswered(screening.samples),
         "cut_off": screening.cut_off(),
     }
     rows = to_frame(seeds).join(rated, on="id").join(lengths(student, domain, seeds))

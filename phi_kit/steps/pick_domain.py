@@ -22,7 +22,7 @@ from phi_kit.data import held_out, seal
 from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.domains import guessing
-from phi_kit.domains.asking import ask, per_item, truncated
+from phi_kit.domains.asking import ask, per_item, truncated, unanswered
 from phi_kit.domains.base import Domain
 from phi_kit.domains.custom import Definition
 from phi_kit.metrics.intervals import score
@@ -193,6 +193,7 @@ def run(params: Params) -> StepRun:
             "guessing": guesser.card(dev, rng_seed=params.rng_seed),
             "lenient": float(pd.Series(lenient).mean()),
             "truncated": truncated(samples),
+            "unanswered": unanswered(samples),
             "sealed": {name: len(part) for name, part in parts.items()},
             "held_out": held_out.counts(parts, families),
             "ran_out": held_out.ran_out(parts, families, wanted=params.wanted()),

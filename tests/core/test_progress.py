@@ -1,7 +1,5 @@
 """Progress: a heartbeat headless, one line that is updated in a notebook."""
 
-import sys
-
 import pytest
 
 from phi_kit.core import progress as module
@@ -25,7 +23,7 @@ class Display:
 @pytest.fixture
 def cell(monkeypatch):
     shown = Display()
-    monkeypatch.setitem(sys.modules, "ipykernel", module)
+    monkeypatch.setattr(module, "in_kernel", lambda: True)
     monkeypatch.delenv(module.HEADLESS, raising=False)
     monkeypatch.setattr("IPython.display.display", shown)
     monkeypatch.setattr(module, "REDRAW_SECONDS", 0)

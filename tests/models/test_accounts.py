@@ -1,6 +1,8 @@
 """`phi-kit ledger`: sums and files."""
 
 import json
+import sqlite3
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -89,3 +91,44 @@ def test_a_replay_of_nothing(runs, tmp_path, monkeypatch):
     done = call("replay", str(tmp_path / "none.sqlite"), "params/smoke.yaml")
     assert done.exit_code == 1
     assert "there is no such ledger" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("text", b"\xff"), ("tokens", "many"), ("prompt", b""), ("settings", b"{}")],
+)
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_a_row_of_another_type_is_named(sampled, runs, tmp_path, column, value, name):
+    with sqlite3.connect(runs / "ledger.sqlite") as plain:
+        key = plain.execute("SELECT max(key) FROM samples").fetchone()[0]
+        update = f"UPDATE samples SET {column} = ? WHERE key = ?"
+        plain.execute(update, (value, key))
+    done = call("export", str(tmp_path / name))
+    assert done.exit_code == 1
+    assert f"its {column} is of the type" in done.stderr
+    assert key in done.stderr
+    assert not list(tmp_path.glob("*out*"))
+    assert call("stats").exit_code == 0
+
+
+def test_settings_that_are_no_json_stay_as_they_are(sampled, runs, tmp_path):
+    with sqlite3.connect(runs / "ledger.sqlite") as plain:
+        plain.execute("UPDATE samples SET settings = '{'")
+    out = tmp_path / "out.jsonl"
+    assert call("export", str(out)).exit_code == 0
+    assert {json.loads(line)["settings"] for line in out.read_text().splitlines()} == {
+        "{"
+    }
+
+
+def test_stats_count_what_has_no_answer(runs):
+    class Choosy(Counting):
+        def stream(self, asked, sampling):
+            for place, sample in super().stream(asked, sampling):
+                why = "filtered" if place < 2 else sample.finish
+                yield place, replace(sample, finish=why)
+
+    draw(Choosy(), ["one", "two"], Sampling(max_tokens=50), k=4)
+    (head, row) = call("stats").stdout.splitlines()[1:3]
+    assert head.split()[4] == "unanswered"
+    assert row.split()[4] == "25.0%"

@@ -218,7 +218,8 @@ def test_one_fault_of_each_kind_is_got_over(name):
 
 def test_500_requests_with_a_fifth_of_faults_end_complete():
     with serving(faulty(0.2)) as server:
-        model = endpoint(server.name, timeout=1.5)
+        # A reply that does not count its tokens is a fault where there is a budget.
+        model = endpoint(server.name, timeout=1.5, budget_tokens=10**9)
         started = time.monotonic()
         found, error = collected(model, 500)
         spent = time.monotonic() - started
@@ -586,9 +587,8 @@ def test_a_cost_needs_prices():
 # --- the key -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["PHI_KIT_API_KEY", "OPENAI_API_KEY"])
-def test_the_key_is_sent_and_seen_nowhere_else(name, monkeypatch, tmp_path, capfd):
-    monkeypatch.setenv(name, KEY)
+def test_the_key_is_sent_and_seen_nowhere_else(monkeypatch, tmp_path, capfd):
+    monkeypatch.setenv("PHI_KIT_API_KEY", KEY)
 
     def behave(handler, request, number):
         if number <= 2:

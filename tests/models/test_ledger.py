@@ -469,3 +469,89 @@ def test_a_failing_ledger_stops_the_sampler(file):
     with pytest.raises(RunError, match="cannot be used"):
         draw(Sabotage(), [f"p{n}" for n in range(9)], HOW)
     assert len(sampler.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("text", b"\x00\xff"),
+        ("text", b""),
+        ("tokens", "many"),
+        ("tokens", b"5"),
+        ("tokens", 5.5),
+        ("finish", b"stop"),
+        ("logprob", "likely"),
+        ("cost", b"1"),
+    ],
+)
+def test_a_row_of_another_type_is_named(file, column, value):
+    """SQLite lets any column hold anything."""
+    first = draw(Counting(), PROMPTS, HOW)
+    with sqlite3.connect(file) as plain:
+        where = "WHERE prompt = 'two'"
+        (key,) = plain.execute(f"SELECT key FROM samples {where}").fetchone()
+        plain.execute(f"UPDATE samples SET {column} = ? {where}", (value,))
+    with pytest.raises(RunError, match=f"cannot be read: its {column} is") as caught:
+        draw(Counting(), PROMPTS, HOW)
+    assert f"{file}, table samples, key {key}" in caught.value.where
+    assert "delete that row" in caught.value.todo
+    with sqlite3.connect(file) as plain:
+        plain.execute("DELETE FROM samples WHERE key = ?", (key,))
+    assert draw(Counting(), PROMPTS, HOW) == first
+
+
+def test_a_text_that_is_no_text_is_a_message(file):
+    draw(Counting(), PROMPTS, HOW)
+    with sqlite3.connect(file) as plain:
+        plain.execute("UPDATE samples SET text = CAST(x'ff' AS TEXT)")
+    with pytest.raises(RunError, match="the ledger cannot be used"):
+        draw(Counting(), PROMPTS, HOW)
+
+
+FOREIGN = {
+    "a lease far ahead": {"until": 1e18},
+    "a lease a year ahead": {"until": time.time() + 3e7},
+    "a lease without end": {"until": float("inf")},
+    "a lease that is a text": {"until": "tomorrow"},
+    "a lease that is a blob": {"until": b"\xff"},
+    "a lease long past": {"until": 0},
+    "no owner at all": None,
+    "a process that cannot be": {"host": None, "pid": -1},
+    "a process beyond all": {"host": None, "pid": 2**62},
+    "a process that is a blob": {"host": None, "pid": b"1"},
+    "a birth that is a text": {"host": None, "pid": os.getpid(), "born": "once"},
+}
+
+
+@pytest.mark.parametrize("how", FOREIGN)
+def test_no_claim_is_waited_for_without_end(file, how, monkeypatch):
+    """Rows that nobody alive has written, found in `claims` and `owners`."""
+    draw(Counting(), ["zero"], HOW)  # makes the ledger
+    keys = [row["key"] for row in _planned(PROMPTS, monkeypatch)]
+    row = {"host": "elsewhere", "pid": 1, "born": 0.0, "until": time.time() + 50}
+    if FOREIGN[how] is not None:
+        row |= FOREIGN[how]
+        row["host"] = row["host"] or claims._process(os.getpid())[0]
+    with sqlite3.connect(file) as plain:
+        plain.executemany("INSERT INTO claims VALUES (?, 'x')", [(k,) for k in keys])
+        if FOREIGN[how] is not None:
+            plain.execute(
+                "INSERT INTO owners VALUES ('x', :host, :pid, :born, :until)", row
+            )
+    began = time.monotonic()
+    assert len(draw(Counting(), PROMPTS, HOW, k=3)) == 3
+    assert time.monotonic() - began < 10
+    with sqlite3.connect(file) as plain:
+        assert plain.execute("SELECT count(*) FROM claims").fetchone() == (0,)
+        assert plain.execute("SELECT count(*) FROM owners").fetchone() == (0,)
+
+
+def test_a_claim_of_somebody_alive_is_left_alone(file, monkeypatch):
+    draw(Counting(), ["zero"], HOW)
+    keys = [row["key"] for row in _planned(PROMPTS, monkeypatch)]
+    there, here = ledger.current().claims(), ledger.current().claims()
+    with there, here:
+        assert there.take(keys) == set(keys)
+        assert here.take(keys) == set()
+        there.release()
+        assert here.take(keys) == set(keys)

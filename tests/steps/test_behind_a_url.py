@@ -175,6 +175,101 @@ def test_steps_2_and_3_go_on_from_there(runs, eights):
     assert rows.control.sum() > 0
 
 
+# --- prompts that get no answer -------------------------------------------------
+
+FILTER = {"error": {"message": "no such talk", "code": "content_filter"}}
+LONG = {"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}
+
+
+def choosy(body, refuses):
+    """Says 8 to what it does not refuse."""
+
+    def behave(handler, request, number):
+        if refuses(request["messages"][-1]["content"]):
+            handler.send(400, body)
+        else:
+            says("8" if request["seed"] % 2 else "9")(handler, request, number)
+
+    return behave
+
+
+def asked(runs, params, behave, monkeypatch):
+    """Step 1 on the items of `eights` at such a server."""
+    monkeypatch.setenv("PHI_KIT_RUNS", str(runs))
+    with serving(behave) as server:
+        return pick_domain.run(params(server.name)).folder_of_results
+
+
+def test_step_1_leaves_out_what_was_not_answered(runs, eights, monkeypatch, capsys):
+    def params(name):
+        own = definition(eights, "", verifier="numeric")
+        more = {"domain": "eights", "custom": own, "families": []}
+        return step_1(name, **more)
+
+    done = asked(runs, params, choosy(FILTER, lambda p: "What is 1" in p), monkeypatch)
+    samples = done.table("samples")
+    gone = samples[samples.finish == "filtered"]
+    assert 0 < len(gone) < len(samples)
+    assert set(gone.verdict) == {"unknown"}
+    assert set(gone.reason) == {"no answer: filtered by the endpoint"}
+    assert done.result["unanswered"] == {"filtered": len(gone)}
+    assert done.manifest["samples"]["unanswered"] == {"filtered": len(gone)}
+    assert done.result["overall"]["n"] == 8 - gone.seed_id.nunique()
+    kept = samples[samples.finish == "stop"]
+    right = (kept.verdict == "right").groupby(kept.seed_id).mean().mean()
+    assert done.result["overall"]["accuracy"] == pytest.approx(right)
+    out = capsys.readouterr().out
+    assert f"{len(gone)} of 16 have no answer: {len(gone)} filtered" in out
+
+
+def test_a_family_that_is_not_answered_has_no_accuracy(runs, monkeypatch):
+    """Which is not 0; the others have theirs."""
+
+    def params(name):
+        return step_1(name, endpoint=SETTINGS)
+
+    behave = choosy(LONG, lambda prompt: "count how many legs" in prompt)
+    done = asked(runs, params, behave, monkeypatch)
+    scores = {row["family"]: row for row in done.result["scores"]}
+    legs = scores.pop("legs")
+    assert (legs["n"], legs["low"], legs["high"]) == (0, 0, 1)
+    assert legs["accuracy"] != legs["accuracy"]
+    assert {row["n"] for row in scores.values()} == {2}
+    assert done.result["overall"]["n"] == 6
+    assert done.result["unanswered"] == {"too_long": 4}
+
+
+def test_step_1_where_nothing_is_answered_says_so(runs, monkeypatch):
+    def params(name):
+        return step_1(name)
+
+    with pytest.raises(RunError, match="most prompts get no answer"):
+        asked(runs, params, choosy(LONG, lambda p: True), monkeypatch)
+
+
+def test_step_3_calls_them_suspect(runs, eights):
+    def refused(prompt):
+        return bool(re.search(r"What is [12]\d? plus", prompt))
+
+    common = {"domain": "eights", "endpoint": SETTINGS | {"unanswered": 0.9}}
+    with serving(choosy(LONG, refused)) as server:
+        common["model"] = server.name
+        own = definition(eights, "", verifier="numeric")
+        pick_domain.run(pick_domain.Params(custom=own, **common, **SMALL))
+        load = steps.load
+        collect, edge = load("collect_seeds"), load("filter_edge")
+        collect.run(collect.Params(near_duplicates=1.0, **common))
+        done = edge.run(edge.Params(**common)).folder_of_results
+    rows = done.table()
+    gone = rows[[refused(prompt) for prompt in rows.prompt]]
+    assert len(gone) > 3
+    assert set(gone.tier) == {"suspect"}
+    assert set(gone.why) == {"no sample could be judged"}
+    assert (gone.wrong == 0).all()
+    counted = (done.table("samples").finish == "too_long").sum()
+    assert done.result["unanswered"] == {"too_long": int(counted)}
+
+
 # --- judges --------------------------------------------------------------------
 
 

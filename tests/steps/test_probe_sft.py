@@ -152,7 +152,7 @@ def test_half_a_dose_sees_half_of_the_arms_budget(budget, parts):
     class Counting(Bench):
         def _once(self, out, seeds, recipe, rng_seed, *, budget=None):
             seen.append((len(seeds), budget))
-            return pd.DataFrame({"seed_id": [], "verdict": []}), None
+            return pd.DataFrame(columns=["seed_id", "verdict", "finish"]), None
 
     with open_run(Card(study="dosed")) as run:
         bench = Counting(
