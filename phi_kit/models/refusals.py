@@ -49,6 +49,13 @@ _LONG = re.compile(
     r"|must have less than \d+ tokens",
     re.IGNORECASE,
 )
+# What is true of all requests, though some servers answer 400 to it.
+_OF_ALL = re.compile(
+    r"model_not_found|\bmodel\b.{0,80}\b(?:not found|(?:not|n't) exist|unknown)"
+    r"|no such model|unknown model",
+    re.IGNORECASE,
+)
+_OF_THE_KEY = re.compile(r"api[ _-]?key|unauthori[sz]ed|authenticat", re.IGNORECASE)
 # Statuses that may be about one prompt; of the others all requests are.
 _ABOUT_A_PROMPT = (400, 413, 422, 451)
 
@@ -69,6 +76,16 @@ def kind(status: int, words: str) -> str:
     if status == 413 or (status in (400, 422, 500) and _LONG.search(words)):
         return "too_long"
     return "refused" if status in _ABOUT_A_PROMPT else ""
+
+
+def about_the_key(words: str) -> bool:
+    """Whether a refusal is about the key, as xAI and Gemini say with status 400."""
+    return bool(_OF_THE_KEY.search(words))
+
+
+def about_all(words: str) -> bool:
+    """Whether a refusal is about what all requests have: the key or the model."""
+    return about_the_key(words) or bool(_OF_ALL.search(words))
 
 
 @dataclass

@@ -20,12 +20,13 @@ from phi_kit.core.errors import ModelError
 
 from .redaction import redacted, said
 from .refusals import LOOKED_AT, kind
-from .sampling import UNANSWERED, Sample
+from .sampling import Sample
 from .throttle import FaultError
 
 BYTES_PER_TOKEN = 4  # of English text, roughly, where a server does not count
 _MOST_TOKENS = 2**31 - 1  # of a count that can be true
-_SPARE_CHARS, _CHARS_PER_TOKEN = 2**14, 512  # of a text, at most
+_SPARE_CHARS, _CHARS_PER_TOKEN = 2**16, 512  # of a text, at most
+_OF_THE_PROMPT = ("filtered", "too_long")  # refusals that come with status 200, too
 
 # Why a sample ended, as servers spell it, letters only: OpenAI, vLLM, SGLang,
 # llama.cpp, Ollama, TGI, LiteLLM, Mistral, Gemini, Anthropic, Cohere, Bedrock, GLM,
@@ -110,7 +111,7 @@ class Reader:
         finish, text = _finish(named), self._text(_message(choice))
         if finish == "broken" and choice.get("error"):  # OpenRouter hands it on so
             why = _refusal(choice)
-            finish = why if why in UNANSWERED else finish
+            finish = why if why in _OF_THE_PROMPT else finish
         if text is None and (finish not in ("stop", "broken") or tokens in (0, 1)):
             text = ""  # nothing was said, or the turn was ended at once
         if text is None or finish == "broken":
@@ -141,7 +142,7 @@ class Reader:
         found = _failure(reply)
         feedback = reply.get("promptFeedback") or reply.get("prompt_feedback")
         why = "filtered" if feedback else _refusal(reply)
-        if why in ("filtered", "too_long"):
+        if why in _OF_THE_PROMPT:
             return Answer(Sample("", tokens or 0, why), prompt_tokens or 0)
         told = any(reply.get(name) for name in ("error", "message", "detail"))
         words = f" ({self._said(found.words)})" if told else ""

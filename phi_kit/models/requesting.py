@@ -16,6 +16,7 @@ from . import wire
 from .folders import say
 from .http_client import HttpClient
 from .redaction import said
+from .refusals import about_all
 from .replies import Answer, Reader
 from .sampling import UNANSWERED, Asked, LostError, Sample, Sampling
 from .throttle import FaultError, Throttle, backoff, bare
@@ -248,7 +249,8 @@ class Requesting:
         kind = refusal.kind
         if not kind:
             raise self._ended_by(refusal) from None
-        doubtful = kind == "refused" and bool(self.dialect.named(refusal, sent))
+        named = about_all(refusal.words) or self.dialect.named(refusal, sent)
+        doubtful = kind == "refused" and bool(named)
         self._note(one, kind, refusal, doubtful=doubtful)
         return Sample("", 0, kind)
 
@@ -323,7 +325,7 @@ class Requesting:
         whys = "; ".join(f"{n}x {why}" for why, n in found)
         lost = LostError(
             f"{self._missing()}: each failed {self.endpoint.tries} times ({whys})",
-            where=str(self.endpoint.address),
+            where=f"{self.endpoint.address}{self.client.route.shown}",
             todo=f"look at the server's log; {carry_on()}",
         )
         lost.places, lost.bearable = tuple(self.lost), self.outcomes.bearable()

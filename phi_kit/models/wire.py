@@ -13,7 +13,7 @@ from phi_kit.core.errors import ModelError
 from .api_keys import OWN, withheld
 from .http_client import ElsewhereError, HttpClient, Response
 from .redaction import redacted
-from .refusals import LOOKED_AT, kind
+from .refusals import LOOKED_AT, about_the_key, kind
 from .replies import failure, parsed
 from .sampling import Sampling
 from .throttle import FaultError, retry_after
@@ -186,9 +186,9 @@ def refused(refusal: RefusalError, address: Address, client: HttpClient) -> Mode
     """A refusal as the error that ends a run."""
     status = refusal.status
     if 300 <= status < 400:
-        what = "the endpoint sends us to another server, which no prompt is sent to"
+        what = "the endpoint sends us elsewhere, and no prompt goes there"
         todo = _elsewhere(refusal.elsewhere, address)
-    elif status in (401, 403):
+    elif status in (401, 403) or (status == 400 and about_the_key(refusal.words)):
         with_key = "the endpoint refuses the key"
         what = with_key if client.key else "the endpoint needs a key"
         why = withheld(address.url)

@@ -575,9 +575,11 @@ REFUSALS = [
 
 # --- nothing that could be read ----------------------------------------------------
 
+MIDWAY = {"finish_reason": "error", "error": {"code": 502, "message": "sorry"}}
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 USELESS = [
+    Odd("broken midway", whole({"message": {"content": "4"}} | MIDWAY), "by 'error'"),
     Odd("a page", b"<html>it works!</html>", "a garbled reply"),
     Odd("nothing", b"", "a garbled reply"),
     Odd("half a JSON", as_json(chat())[:-20], "a garbled reply"),
@@ -647,7 +649,7 @@ ENDS = [
     Odd(
         "another server",
         b"",
-        Ends("sends us to another server"),
+        Ends("sends us elsewhere"),
         307,
         {"location": "http://127.0.0.2:9/v1/chat/completions"},
     ),

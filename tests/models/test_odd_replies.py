@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from fault_server import serving
+from fault_server import serving, well
 from odd_replies import ENDS, EVERY, Ends
 
 from phi_kit.core.errors import ModelError, PhiKitError, RunError
@@ -36,6 +36,13 @@ def drawn(name, n, **settings):
     return found, None
 
 
+@pytest.fixture(scope="module")
+def server():
+    """One server for all of them: `behave` is what changes."""
+    with serving(well) as server:
+        yield server
+
+
 def giving(odd):
     def behave(handler, request, number):
         if request["messages"][-1]["content"] == ODD:
@@ -52,9 +59,9 @@ def test_there_are_enough_of_them():
 
 
 @pytest.mark.parametrize("odd", EVERY, ids=lambda odd: odd.name)
-def test_one_odd_reply(odd):
-    with serving(giving(odd)) as server:
-        found, error = drawn(server.name, 6)
+def test_one_odd_reply(odd, server):
+    server.behave = giving(odd)
+    found, error = drawn(server.name, 6)
     if isinstance(odd.want, Ends):
         assert isinstance(error, ModelError)
         assert odd.want in str(error)
@@ -74,11 +81,10 @@ def test_one_odd_reply(odd):
         assert {name: sample[name] for name in odd.want} == odd.want
 
 
-@pytest.mark.parametrize("odd", EVERY, ids=lambda odd: odd.name)
-def test_nothing_but_odd_replies(odd):
+def nothing_but(odd):
     """A server that never says anything else: it ends soon, and says why."""
     with serving(lambda h, r, n: h.send(odd.status, odd.raw, **odd.headers)) as server:
-        found, error = drawn(server.name, 40)
+        found, error = drawn(server.name, 40, concurrency=16)
     assert server.asked["POST"] <= 40 * 2
     if isinstance(odd.want, dict) and odd.want["finish"] not in UNANSWERED:
         assert error is None
@@ -87,6 +93,17 @@ def test_nothing_but_odd_replies(odd):
         assert isinstance(error, PhiKitError)
         assert error.todo
         assert len(found) < 40
+
+
+@pytest.mark.parametrize("odd", EVERY[::12], ids=lambda odd: odd.name)
+def test_nothing_but_odd_replies(odd):
+    nothing_but(odd)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("odd", EVERY, ids=lambda odd: odd.name)
+def test_nothing_but_any_of_the_odd_replies(odd):
+    nothing_but(odd)
 
 
 # --- fuzz -----------------------------------------------------------------------

@@ -186,6 +186,30 @@ def test_a_vague_refusal_of_all_is_no_matter_of_prompts(runs):
     assert finishes(runs) == []
 
 
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ("API key not valid. Please pass a valid API key.", "needs a key (HTTP 400)"),
+        ("Incorrect API key provided: sk-…", "needs a key (HTTP 400)"),
+        ("The model `toy-1b` does not exist", "refuses the request (HTTP 400)"),
+        ("max_tokens is too large: this model supports 4", "refuses the request"),
+        ("temperature does not support 0.7", "refuses the request"),
+    ],
+)
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_what_is_wrong_with_all_requests_ends_at_once(message, says, concurrency):
+    """Where nothing was answered yet; after that it would be about the prompt."""
+    body = {"error": {"message": message}}
+    with serving(lambda h, r, n: h.send(400, body)) as server:
+        with pytest.raises(ModelError, match="HTTP 400") as caught:
+            drawn(endpoint(server.name, concurrency=concurrency), 100)
+        assert server.asked["POST"] == concurrency
+    assert says in str(caught.value)
+    with serving(refusing({"9?"}, 400, body)) as server:
+        found = drawn(endpoint(server.name, concurrency=1), 20)
+    assert [s.finish for s in found].count("refused") == 1
+
+
 def test_a_resumed_draw_knows_that_the_server_answers(runs):
     """One is left, and refused again: the others stand in the ledger."""
     vague = {"error": {"message": "temperature, seed and so on are not to my liking"}}
