@@ -43,6 +43,7 @@ class Params(StepParams):
 
     domain: str = "math"
     custom: Definition | None = None  # the domain itself, if the study defines it
+    instruction: str = ""  # in place of the domain's own
     families: list[str] = Field([])
     dev_items: int = Field(100, ge=4)
     test_items: int = Field(100, ge=4)

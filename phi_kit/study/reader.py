@@ -137,9 +137,15 @@ class Reader:
         own = {plain(k): v for k, v in value.items() if plain(k) in _DEFINES}
         if not own:
             return own
-        if domain in domains.names():
-            text = "is one of the kit's domains; give one of your own another name"
-            self._fault(keys, text)
+        if domain in domains.names() and set(own) == {"instruction"}:
+            for raw in value:
+                if plain(raw) in own:
+                    below = (*keys, str(raw))
+                    given = Given(value[raw], below, self.source.line(below))
+                    self.sections[domain, steps.STEPS[0]] = {"instruction": given}
+        elif domain in domains.names():
+            text = "is one of the kit's domains; only its instruction can be another"
+            self._fault(keys, f"{text}; give one of your own another name")
         elif not re.match(NAME, domain):
             text = "cannot be a folder's name; use letters, digits, '.', '_' and '-'"
             self._fault(keys, text)
