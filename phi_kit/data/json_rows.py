@@ -41,7 +41,9 @@ def rows(file: TextIO, spoilt: Spoilt) -> Iterator[dict[str, Any] | Bad]:
     value = None if spoilt(head) else _whole_line(head)
     if isinstance(value, Mapping) and second is not None:
         yield from _each(lines, spoilt)
-    elif second is None and (isinstance(value, Mapping) or _holds_rows(value)):
+    elif second is None and (
+        isinstance(value, Mapping) or value == [] or _holds_rows(value)
+    ):
         yield from _document(value)
     elif value is None and (head[:1] == "[" or head.rstrip()[-1:] in tuple("{[,:")):
         yield from _spread(lines, spoilt)

@@ -162,7 +162,7 @@ class LocalFile(Table):
     @classmethod
     def _decodes(cls, encoding: str) -> str:
         try:
-            b"".decode(encoding or "utf-8")
+            b" ".decode(encoding or "utf-8", errors="replace")
             return codecs.lookup(encoding).name if encoding else ""
         except (LookupError, UnicodeError) as error:
             near = did_you_mean(encoding, ("utf-8", "utf-16", "cp1252", "latin-1"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .bad import UnfitError
+from .cells import EXACT
 from .columns import header
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def _short(value: Any, kind: pa.DataType) -> Any:
         return None
     if pa.types.is_dictionary(kind):
         return _short(value, kind.value_type)
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return value  # every narrow float is a whole number from some size on
     if pa.types.is_float32(kind):
         return float(str(np.float32(value)))
     if pa.types.is_float16(kind):
