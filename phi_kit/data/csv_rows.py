@@ -7,6 +7,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
 from .bad import ENCODED, Bad, Spoilt, UnfitError
@@ -105,7 +106,7 @@ def _trimmed(fields: list[str]) -> list[str]:
 
 
 def _layout(lines: _Lines, *, tabs: bool) -> Layout:
-    sample = [line for line, _ in zip(lines, range(_SAMPLE), strict=False)]
+    sample = list(islice(lines, _SAMPLE))
     said = _SAYS.fullmatch(sample[0]) if sample else None
     lines.give_back(sample[1:] if said else sample)
     if said:

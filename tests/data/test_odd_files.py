@@ -109,6 +109,16 @@ ODD = {
     # --- CSV: rows ---
     "crlf": ("a.csv", CSV.replace("\n", "\r\n"), AB),
     "old mac": ("a.csv", CSV.replace("\n", "\r"), AB),
+    "many rows": (
+        "a.csv",
+        "question,answer\n" + "".join(f"{i}?,{i}\n" for i in range(2500)),
+        [(f"{i}?", str(i)) for i in range(2500)],
+    ),
+    "many lines a row": (
+        "a.csv",
+        "question,answer\n" + "".join(f'"{i}\n\n?",{i}\n' for i in range(99)),
+        [(f"{i}\n\n?", str(i)) for i in range(99)],
+    ),
     "no last line end": ("a.csv", CSV.rstrip(), AB),
     "empty lines": ("a.csv", "question,answer\n\na?,1\n\n\nb?,2\n\n\n", AB),
     "blank rows": (
