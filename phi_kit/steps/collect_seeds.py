@@ -85,8 +85,10 @@ def rows(
     mixed = []
     for place, source in enumerate(params.sources):
         wanted, got = parts[place] if parts else source.limit, counts[place]
-        # A source that was read to its end has nothing left to count.
+        # A source that was read to its end has nothing left to count; those of one's
+        # own domain have limits of their own.
         cut = wanted is not None and got >= wanted
+        cut = cut or isinstance(source, Procedural)
         there = available(source, families) if cut else None
         mixed.append(
             {

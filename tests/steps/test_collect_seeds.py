@@ -95,6 +95,10 @@ def test_a_file_of_ones_own_domain_is_counted_too(card, tmp_path):
     assert str(run.flow).startswith("read 160 of 300 = kept 160")
     run = collected(domain="plus", sources=[{"limit": 5000}])
     assert str(run.flow).startswith("read 300 = kept 300")
+    own["sources"] = [source | {"limit": 70}]
+    card(domain="plus", custom=Definition.model_validate(own))
+    run = collected(domain="plus", sources=[{"limit": 5000}])
+    assert str(run.flow).startswith("read 70 of 300 = kept 70")
 
 
 def test_control_tokens_of_the_student_are_met_here(card, tmp_path):
