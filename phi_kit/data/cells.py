@@ -123,12 +123,14 @@ def answers(value: object) -> list[str]:
 def plain(value: Any) -> Any:
     """A value that JSON can hold, for what is kept beside an answer."""
     if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {writable(str(key)): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(inner) for inner in value]
     if isinstance(value, Decimal):
         return float(value) if value.is_finite() else None
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return writable(value)
+    if value is None or isinstance(value, int | float):
         return value
     try:
         return text(value)

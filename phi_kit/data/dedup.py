@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from phi_kit.verify.base import Verifier
 
 
+# Signs that no one wrote.
+_BROKEN = {"\ufffd": "U+FFFD, which stands for what could not be read", "\0": "a NUL"}
 # What a verifier says of a gold that it cannot read; any other reason to say
 # `unknown` is no fault of the row.
 UNREADABLE = "the gold answer cannot be read"
@@ -133,8 +135,8 @@ def _fault(
     if not seed.prompt:
         return Reason("empty prompt")
     text = f"{seed.prompt}\n{seed.answer}"
-    if any(mark in text for mark in ("\ufffd", "\0")):
-        return Reason("undecodable text")
+    if found := next((sign for sign in _BROKEN if sign in text), ""):
+        return Reason("undecodable text", detail=_BROKEN[found])
     if found := next((mark for mark in marks if mark in text), ""):
         return Reason("control token of a chat template", detail=found)
     if len(seed.prompt) > max_chars:

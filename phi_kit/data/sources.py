@@ -318,7 +318,7 @@ def _unread(
     reason: str, detail: str, text: str, common: dict[str, str], *, row: int = 0
 ) -> Unread:
     shown = cells.writable(text.strip())[:_SHOWN]
-    detail = f"row {row}: {detail}" if row else detail
+    detail = cells.writable(f"row {row}: {detail}" if row else detail)
     return Unread(prompt=shown, answer="", reason=reason, detail=detail, **common)
 
 

@@ -24,7 +24,7 @@ from phi_kit.data.records import to_frame
 from phi_kit.data.seal import Seal
 from phi_kit.data.sources import available, read
 from phi_kit.models.turn_marks import FAMILIES
-from phi_kit.verify import contains, numeric
+from phi_kit.verify import choice, contains, numeric
 
 MORE = "Give “one” number; nothing else, ü. "
 ROWS = [
@@ -152,6 +152,27 @@ def try_all(tmp_path, n: int, seed: int) -> tuple[int, int]:
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 1 << 20  # kilobytes
     return read_whole, refused
+
+
+def test_half_a_character_can_be_written_wherever_it_stands(tmp_path):
+    path = tmp_path / "a.jsonl"
+    half = "\ud800"
+    rows = [
+        {"q": f"a{half}", "a": f"b{half}", "c": [f"x{half}", "y"], "d": {half: half}},
+        {"q": "Which?", "a": "x", "c": {"A": "x", half: half, "B": f"y{half}"}, "d": 1},
+        {"q": "a", "a": {half: half}, "c": [], "d": 1},
+        {"q": "a", "a": [half, "b", "c"], "c": [], "d": 1},
+    ]
+    text = "\n".join(map(json.dumps, rows))
+    path.write_text(f'{text}\n{{"\\ud800": 1, "\\ud800": 2}}')
+    columns = {"question": "q", "answer": "a", "choices": ["c"], "extra": {"d": "d"}}
+    found = list(
+        read(LocalFile(path=str(path), **columns), "d", families=(), rng_seed=1)
+    )
+    assert len(found) == 5
+    judged = list(judge(found, choice.verify, Seal([]), max_chars=500, near=Near()))
+    quarantine.table(judged).to_parquet(tmp_path / "out.parquet")
+    to_frame(found).to_parquet(tmp_path / "out.parquet")
 
 
 def test_the_files_are_whole_to_begin_with(tmp_path):
