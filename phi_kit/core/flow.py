@@ -12,11 +12,15 @@ from .errors import DataError
 
 @dataclass
 class Flow:
-    """Counts rows on their way through a step; none is lost silently."""
+    """Counts rows on their way through a step; none is lost silently.
+
+    `unread` are rows that there are, and that a limit kept from being read.
+    """
 
     read: int = 0
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    unread: int = 0
 
     def take(self, reasons: Iterable[str | None]) -> None:
         """Count rows: `None` is kept, a text is why a row was dropped."""
@@ -38,8 +42,10 @@ class Flow:
                 f"rows were lost: read {self.read}, kept {self.kept}, "
                 f"dropped {dict(self.dropped)}"
             )
-        return {"read": self.read, "kept": self.kept, "dropped": dict(self.dropped)}
+        counts = {"read": self.read, "kept": self.kept, "dropped": dict(self.dropped)}
+        return counts | ({"unread": self.unread} if self.unread else {})
 
     def __str__(self) -> str:
         why = ", ".join(f"{count} {name}" for name, count in self.dropped.most_common())
-        return f"read {self.read} = kept {self.kept} + dropped {why or 0}"
+        of = f" of {self.read + self.unread}" if self.unread else ""
+        return f"read {self.read}{of} = kept {self.kept} + dropped {why or 0}"

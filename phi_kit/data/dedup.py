@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from phi_kit.core.errors import PhiKitError
@@ -10,11 +10,18 @@ from phi_kit.core.errors import PhiKitError
 from .lineage import ancestors
 from .nearness import Near
 from .quarantine import Hit, Judged, Reason, Unread
-from .records import Seed, is_sentinel, normal
+from .records import Seed, is_sentinel, normal, same_answer
 from .seal import Seal
 
 if TYPE_CHECKING:
     from phi_kit.verify.base import Verifier
+
+
+# Signs that no one wrote.
+_BROKEN = {"\ufffd": "U+FFFD, which stands for what could not be read", "\0": "a NUL"}
+# What a verifier says of a gold that it cannot read; any other reason to say
+# `unknown` is no fault of the row.
+UNREADABLE = "the gold answer cannot be read"
 
 
 def judge(
@@ -24,12 +31,14 @@ def judge(
     *,
     max_chars: int,
     near: Near | None = None,
+    marks: Collection[str] = (),
 ) -> Iterator[Judged]:
     """Each seed with `None` to keep it, or the reason to drop it.
 
     The first of several equal prompts is kept, and so is its answer; a later
-    one that answers differently is named as a contradiction. A seed's
-    ancestors are looked up among the seeds before it, and one that met the
+    one that answers differently is named as a contradiction. Two prompts that only
+    look alike and have different answers are two questions, and both are kept. A
+    seed's ancestors are looked up among the seeds before it, and one that met the
     seal drops the seed too: a test item stays one when it is rewritten.
 
     Args:
@@ -38,19 +47,18 @@ def judge(
         seal: what training may never contain.
         max_chars: a longer prompt is dropped.
         near: finds near-duplicates among rows no program has made.
+        marks: control tokens of chat templates, which no row may have.
     """
-    seen: dict[str, tuple[str, str]] = {}
+    seen: dict[str, Seed] = {}
     known: dict[str, Seed] = {}
     for seed in seeds:
-        reason = _fault(seed, verifier, max_chars=max_chars)
+        reason = _fault(seed, verifier, max_chars=max_chars, marks=marks)
         known.setdefault(seed.id, seed)
-        reason = reason or sealed(seed, seal, known) or _again(seed, seen)
+        reason = reason or sealed(seed, seal, known) or _again(seed, seen, verifier)
         if reason is None and near and not seed.generated:
-            twin = near.twin(seed.prompt)
-            if twin:
-                reason = Reason("near duplicate", detail=f"of {_first(twin, seen)}")
+            reason = _nearly(seed, near, seen, verifier)
         if reason is None:
-            seen[normal(seed.prompt)] = (normal(seed.answer), seed.id)
+            seen[normal(seed.prompt)] = seed
         yield seed, reason
 
 
@@ -58,40 +66,79 @@ def sealed(seed: Seed, seal: Seal, known: dict[str, Seed]) -> Reason | None:
     """The reason to drop a seed that met the seal, itself or by an ancestor."""
     hit = seal.hit(seed.prompt)
     if hit:
-        return Reason("sealed", detail=_said(hit), hit=hit)
+        return Reason("sealed", detail=_shared(hit), hit=hit)
     for parent in ancestors(seed, known):
         hit = seal.hit(parent.prompt)
         if hit:
-            text = f"ancestor {parent.id}: {_said(hit)}"
+            text = f"ancestor {parent.id}: {_shared(hit)}"
             return Reason("sealed ancestor", detail=text, hit=hit, of=parent.id)
     return None
 
 
-def _said(hit: Hit) -> str:
+def _shared(hit: Hit) -> str:
     return f"{hit.how} with item {hit.item}: {hit.span[:200]}"
 
 
-def _again(seed: Seed, seen: dict[str, tuple[str, str]]) -> Reason | None:
-    answer, first = seen.get(normal(seed.prompt), ("", ""))
-    if not first:
+def _again(seed: Seed, seen: dict[str, Seed], verifier: Verifier) -> Reason | None:
+    first = seen.get(normal(seed.prompt))
+    if first is None:
         return None
-    # Nothing contradicts a prompt whose answer is not known; the first stays.
-    same = normal(seed.answer) == answer or seed.unanswered or not answer
+    same = _same_gold(first, seed, verifier)
     text = "duplicate" if same else "contradicts another answer"
-    return Reason(text, detail=f"of {first}")
+    return Reason(text, detail=f"of {first.id}")
 
 
-def _first(prompt: str, seen: dict[str, tuple[str, str]]) -> str:
-    return seen[normal(prompt)][1]
+def _nearly(
+    seed: Seed, near: Near, seen: dict[str, Seed], verifier: Verifier
+) -> Reason | None:
+    def same(prompt: str) -> bool:
+        return _same_gold(seen[normal(prompt)], seed, verifier)
+
+    twin = near.twin(seed.prompt, same)
+    if twin is None:
+        return None
+    return Reason("near duplicate", detail=f"of {seen[normal(twin)].id}")
 
 
-def _fault(seed: Seed, verifier: Verifier, *, max_chars: int) -> Reason | None:
+def _same_gold(first: Seed, second: Seed, verifier: Verifier) -> bool:
+    """Whether two seeds have one answer, however each is written.
+
+    Nothing contradicts a prompt whose answer is not known.
+    """
+    if first.unanswered or second.unanswered:
+        return True
+    one, other = _said(first), _said(second)
+    if same_answer(one, other):
+        return True
+    if one != first.answer or other != second.answer:
+        return False  # other options have other texts; a letter says nothing
+    try:
+        return verifier(first, second.answer).right
+    except PhiKitError:
+        raise
+    except Exception:  # whatever a strange gold does to a parser
+        return False
+
+
+def _said(seed: Seed) -> str:
+    """A gold in words: of a choice the option's text, not its letter."""
+    given = seed.facts.get("choices") if "choices" in seed.extra else None
+    text = given.get(seed.answer) if isinstance(given, dict) else None
+    return str(text) if text else seed.answer
+
+
+def _fault(
+    seed: Seed, verifier: Verifier, *, max_chars: int, marks: Collection[str]
+) -> Reason | None:
     if isinstance(seed, Unread):
         return Reason(seed.reason, detail=seed.detail)
     if not seed.prompt:
         return Reason("empty prompt")
-    if any(mark in seed.prompt + seed.answer for mark in ("\ufffd", "\0")):
-        return Reason("undecodable text")
+    text = f"{seed.prompt}\n{seed.answer}"
+    if found := next((sign for sign in _BROKEN if sign in text), ""):
+        return Reason("undecodable text", detail=_BROKEN[found])
+    if found := next((mark for mark in marks if mark in text), ""):
+        return Reason("control token of a chat template", detail=found)
     if len(seed.prompt) > max_chars:
         return Reason("prompt too long", detail=f"{len(seed.prompt)} characters")
     if seed.unanswered:
@@ -110,4 +157,6 @@ def _gold(seed: Seed, verifier: Verifier) -> Reason | None:
         return Reason("the verifier fails on its gold", detail=repr(error)[:300])
     if verdict.right:
         return None
+    if verdict.value == "unknown" and verdict.reason != UNREADABLE:
+        return Reason("the verifier cannot judge its gold", detail=verdict.reason)
     return Reason("gold fails its own verifier", detail=verdict.reason)

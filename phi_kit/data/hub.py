@@ -13,6 +13,9 @@ from phi_kit.core.errors import DataError
 from phi_kit.core.files import digest, digest_json
 from phi_kit.core.places import from_root
 
+from .parquet_rows import plain
+
+_ROWS = 512  # that are held at once
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -94,16 +97,31 @@ def _unreached(name: str, revision: str, error: Exception) -> DataError:
 
 
 def rows(pinned: Pinned, config: str, split: str) -> Iterator[dict[str, Any]]:
-    """The rows of one split, as `datasets` reads them.
+    """The rows of one split, as a Parquet file would give them.
 
     Raises:
         DataError: it cannot be loaded: no such configuration or split, offline.
     """
+    for table in _loaded(pinned, config, split).with_format("arrow").iter(_ROWS):
+        for batch in table.to_batches():
+            yield from plain(batch)
+
+
+def count(pinned: Pinned, config: str, split: str) -> int:
+    """How many rows a split has.
+
+    Raises:
+        DataError: as `rows`.
+    """
+    return len(_loaded(pinned, config, split))
+
+
+def _loaded(pinned: Pinned, config: str, split: str) -> Any:
     import datasets
 
     revision = None if Path(pinned.place).is_dir() else pinned.revision
     try:
-        table = datasets.load_dataset(
+        return datasets.load_dataset(
             pinned.place, config or None, split=split, revision=revision
         )
     except Exception as error:  # whatever a data set's files raise
@@ -114,4 +132,3 @@ def rows(pinned: Pinned, config: str, split: str) -> Iterator[dict[str, Any]]:
             where=f"{pinned.place}, config '{config}', split '{split}'",
             todo="check config: and split: against the data set's page",
         ) from error
-    yield from table

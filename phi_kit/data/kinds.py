@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,8 @@ from phi_kit.core.files import digest, digest_json
 from phi_kit.core.params import Strict
 from phi_kit.core.places import from_root
 
-from . import hub
+from . import files, hub
+from .columns import clean
 from .files import SUFFIXES
 from .options import AnswerIs
 from .procedural import Family, gym_block
@@ -91,24 +93,32 @@ class Task(Weighted):
 class Table(Weighted):
     """Rows with a question and an answer column.
 
-    `answer_after` cuts a worked solution: only what follows its last
-    occurrence is the answer (GSM8K marks it with `####`). `extra` names
-    columns that the verifier needs besides. `choices` names the columns with the
-    options, in order, or the one column that holds them all. `answer_is` says
-    what the answer to a choice is, where that is not plain: the `letter` of an
-    option, its `text`, or its place in the list, counted from 0 or from 1. With
-    `no_gold` rows without an answer are kept, for step 3's reference to answer; the
-    answer column itself may be missing then.
+    `answer.value` names a part of a column that holds mappings. `several: any` says
+    that an answer column with a list names answers each of which is right; without
+    it such a row is dropped unless they are all the same. `answer_after` cuts a
+    worked solution: only what follows its last occurrence is the answer (GSM8K marks
+    it with `####`). `extra` names columns that the verifier needs besides. `choices`
+    names the columns with the options, in order, or the one column that holds them
+    all. `answer_is` says what the answer to a choice is, where that is not plain: the
+    `letter` of an option, its `text`, or its place in the list, counted from 0 or from
+    1. With `no_gold` rows without an answer are kept, for step 3's reference to
+    answer; the answer column itself may be missing then.
     """
 
     question: str = "question"
     answer: str = "answer"
     answer_after: str = ""
     answer_is: AnswerIs = ""
+    several: Literal["", "any"] = ""
     choices: list[str] = Field([])
     extra: dict[str, str] = Field({})
     no_gold: bool = False
     licence: str = ""
+
+    @field_validator("question", "answer")
+    @classmethod
+    def _bare(cls, name: str) -> str:
+        return clean(name)  # as the names of a file's columns are read
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -118,9 +128,13 @@ class Table(Weighted):
 
 
 class LocalFile(Table):
-    """A JSONL, CSV or Parquet file, or a folder of them."""
+    """A file that ends in one of `SUFFIXES`, packed or not, or a folder of them.
+
+    `encoding` is that of its text, where that is not UTF-8 and no mark says so.
+    """
 
     path: str
+    encoding: str = ""
 
     @property
     def name(self) -> str:
@@ -136,11 +150,23 @@ class LocalFile(Table):
         if place.is_dir():
             if not _inside(place):
                 raise ValueError(f"holds no file that ends in {', '.join(SUFFIXES)}")
-        elif place.suffix not in SUFFIXES:
+        elif place.suffix.lower() in (".xlsx", ".xls", ".ods"):
+            raise ValueError("is a workbook: save its sheet as CSV UTF-8")
+        elif not files.kind(place):
             raise ValueError(f"should end in {', '.join(SUFFIXES)}, or be a folder")
         elif not place.is_file():
             raise ValueError("there is no such file, counted from the project's root")
         return path
+
+    @field_validator("encoding")
+    @classmethod
+    def _decodes(cls, encoding: str) -> str:
+        try:
+            b" ".decode(encoding or "utf-8", errors="replace")
+            return codecs.lookup(encoding).name if encoding else ""
+        except (LookupError, UnicodeError) as error:
+            near = did_you_mean(encoding, ("utf-8", "utf-16", "cp1252", "latin-1"))
+            raise ValueError(f"Python knows no such encoding{near}") from error
 
     def files(self) -> list[Path]:
         """The file, or the folder's files in order of their names."""
@@ -188,16 +214,29 @@ class HubData(Table):
 
 
 def _inside(folder: Path) -> list[Path]:
-    found = (p for p in folder.rglob("*") if p.suffix in SUFFIXES and p.is_file())
-    return sorted(found)
+    """The files of a folder: none that is hidden, no JSON that describes the others."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if files.kind(path) not in ("", ".json")
+        and not any(p.startswith((".", "__")) for p in path.relative_to(folder).parts)
+        and path.is_file()
+    )
 
 
 _KINDS = {"hub": "hub", "path": "file", "task": "task"}
 
 
 def _which(value: object) -> str:
-    given = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+    given = named(value)
     return next((kind for key, kind in _KINDS.items() if key in given), "procedural")
+
+
+def named(value: object) -> Collection[str]:
+    """The keys of a source as a study file gives it, or of one that is read."""
+    if isinstance(value, Mapping):
+        return value
+    return vars(value) if isinstance(value, Weighted) else ()
 
 
 # Told apart by the key that names them, so that a fault is reported once, for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .words import figures, is_figure, jaccard, shingles, words
 
@@ -37,10 +37,17 @@ class Near:
         self._prompts: list[str] = []
         self._bands: dict[int, list[int]] = defaultdict(list)
 
-    def twin(self, prompt: str) -> str | None:
+    def twin(
+        self, prompt: str, asks_the_same: Callable[[str], bool] = lambda _: True
+    ) -> str | None:
         """An earlier prompt this one nearly equals; it is remembered if none is.
 
         `None` means that the prompt is new.
+
+        Args:
+            prompt: the new one.
+            asks_the_same: has the last word on an earlier prompt that looks like
+                it: two questions with different answers are two questions.
         """
         parts = words(prompt)
         own = shingles(prompt)
@@ -49,7 +56,8 @@ class Near:
         for place in sorted(near):
             other = self._prompts[place]
             alike = jaccard(own, shingles(other)) >= self.threshold
-            if alike and _same_figures(parts, words(other)):
+            same = alike and _same_figures(parts, words(other))
+            if same and asks_the_same(other):
                 return other
         self._prompts.append(prompt)
         for key in keys:

@@ -41,6 +41,7 @@ class Family:
         entry: whether `extra` keeps the whole reasoning-gym item, as
             `{"task", "entry"}`, for a verifier that calls the task's scorer.
         stream: the family's own items by seed and split, in place of `task`.
+        size: says how many items a stream can give in all, where it has an end.
         balance: no answer stands in more than one of so many items, so that one
             constant answer earns no more than that; 0 leaves them as they come.
         usual: whether it is in when a study names no families.
@@ -53,6 +54,7 @@ class Family:
     facts: tuple[str, ...] = ()
     entry: bool = False
     stream: Stream | None = None
+    size: Callable[[], int] | None = None
     balance: int = 0
     usual: bool = True
 

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,8 @@ class Seed:
 
 # The key in `extra` of a seed whose source says that its answer is not known.
 NO_GOLD = "no_gold"
+# The key of further golds, each of them as right as the answer.
+ACCEPTED = "accepted"
 
 
 _MADE = ("reasoning-gym/", "phi-kit/", "transform/")
@@ -110,6 +113,27 @@ def normal(prompt: str) -> str:
 def folded(prompt: str) -> str:
     """A prompt in NFKC and one case, its lines as they were."""
     return unicodedata.normalize("NFKC", prompt).casefold()
+
+
+_NUMBER = re.compile(
+    r"([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?)\.?(e[+-]?\d{1,4})?", re.ASCII
+)
+
+
+def same_answer(one: str, other: str) -> bool:
+    """Whether two golds are one: the same text but for its dress, or one number."""
+    first, second = normal(one), normal(other)
+    if first == second or first.rstrip(" .") == second.rstrip(" ."):
+        return True
+    values = [_number(first), _number(second)]
+    return None not in values and values[0] == values[1]
+
+
+def _number(text: str) -> Decimal | None:
+    match = _NUMBER.fullmatch(text)
+    if not match or not re.search(r"\d", match[1]):
+        return None
+    return Decimal(match[1].replace(",", "") + (match[2] or ""))
 
 
 def is_sentinel(answer: str) -> bool:

@@ -5,27 +5,24 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from numbers import Number
 from typing import Any
 
-from phi_kit.core.errors import DataError, did_you_mean
+from phi_kit.core.errors import DataError
 from phi_kit.core.places import shown
 from phi_kit.core.rng import label_seed
 
-from . import files, hub, options
-from .files import Bad
+from . import cells, columns, files, hub, options
+from .bad import Bad
 from .kinds import HubData, LocalFile, Procedural, Source, Table, Task
 from .procedural import Family, items
 from .quarantine import Unread
-from .records import NO_GOLD, Seed, is_sentinel
+from .records import ACCEPTED, NO_GOLD, Seed, is_sentinel
 
 CHOICES = "choices"  # the key in `extra` of an item's options
 _SHOWN = 2000  # characters of an unreadable line that are kept
 _PATIENCE = 10_000  # rows without the named columns, and the name is wrong
 _LACKS = "no column"
-_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def read(
@@ -54,6 +51,18 @@ def read(
     else:
         found = _procedural(source, domain, families=families, rng_seed=rng_seed)
     return itertools.islice(found, source.limit)
+
+
+def available(source: Source, families: Sequence[Family]) -> int | None:
+    """How many rows a source has, whatever its limit; `None` where it has no end."""
+    if isinstance(source, LocalFile):
+        return sum(files.count(path, source.encoding) for path in source.files())
+    if isinstance(source, HubData):
+        return hub.count(source.pinned(), source.config, source.split)
+    sizes = [family.size() if family.size else None for family in families]
+    if isinstance(source, Task) or not sizes or None in sizes:
+        return None
+    return sum(size for size in sizes if size is not None)
 
 
 def shares(sources: Sequence[Source], limit: int) -> list[int]:
@@ -139,9 +148,9 @@ def _local(source: LocalFile, domain: str) -> Iterator[Seed]:
     any_row = False
     for path in source.files():
         for seed in _seeds(
-            files.rows(path),
+            files.rows(path, source.encoding),
             source,
-            {"domain": domain, "family": path.stem, "source": path.name},
+            {"domain": domain, "family": files.stem(path), "source": path.name},
             where=shown(path),
         ):
             any_row = True
@@ -175,13 +184,13 @@ def _seeds(
     """Rows as seeds; the ones before the first good row wait for it."""
     common = {**common, "licence": source.licence or "unknown"}
     waiting: list[Seed] = []
-    columns: list[str] = []
+    known: list[str] = []
     good = False
     for number, row in enumerate(rows, 1):
         seed = _seed(row, source, common, number)
         lacking = isinstance(seed, Unread) and seed.reason.startswith(_LACKS)
-        if lacking and not columns:
-            columns = [_text(name) for name in row]
+        if lacking and not known and not isinstance(row, Bad):
+            known = columns.inside(row)
         good = good or not (lacking or isinstance(row, Bad))
         waiting.append(seed)
         if good:
@@ -190,14 +199,14 @@ def _seeds(
         elif len(waiting) >= _PATIENCE:
             break
     if waiting:
-        raise _no_column(source, columns, where)
+        raise _no_column(source, known, where)
 
 
 def _no_column(source: Table, known: list[str], where: str) -> DataError:
     column = next((name for name in source.columns if name not in known), "")
     return DataError(
-        f"there is no column '{column}'{did_you_mean(column, known)}",
-        where=f"{where}, columns {', '.join(known)}",
+        columns.lacking(column, known),
+        where=f"{where}, columns {columns.listed(known)}",
         todo="name the columns in the study file: question: and answer:",
     )
 
@@ -206,28 +215,73 @@ def _seed(
     row: Mapping[str, Any] | Bad, source: Table, common: dict[str, str], number: int
 ) -> Seed:
     if isinstance(row, Bad):
-        detail = f"line {row.line} {row.reason}"
-        return _unread("unreadable line", detail, row.text, common)
-    lacking = [name for name in source.columns if name not in row]
-    prompt, answer = row.get(source.question), row.get(source.answer)
-    fault = f"{_LACKS} '{lacking[0]}'" if lacking else ""
-    if not fault and not (_plain(prompt) and _plain(answer, list)):
-        fault = "question or answer is not text"
-    if fault:
-        text = json.dumps(dict(row), default=str)
-        return _unread(fault, f"row {number}", text, common)
-    kept = {key: row[column] for key, column in source.extra.items()}
+        why = "line in another encoding" if row.spoilt else "unreadable line"
+        return _unread(why, f"{row.where} {row.reason}", row.text, common)
+    cell = {name: columns.find(row, name) for name in (source.answer, *source.columns)}
+    lacking = [name for name in source.columns if cell[name] is columns.MISSING]
+    if lacking:
+        fault = f"{_LACKS} '{lacking[0]}'"
+        return _unread(fault, f"row {number}", _whole(row), common)
+    prompt, fault = _told(cell, source.question, "question")
+    if cell[source.answer] is columns.MISSING:
+        cell[source.answer] = None  # only a source without gold may lack it
+    golds, no_gold = _golds(cell, source)
+    if fault := fault or no_gold:
+        return _unread(*fault, _whole(row), common, row=number)
+    kept = {key: cells.plain(cell[column]) for key, column in source.extra.items()}
     if source.choices:
-        cells = [row[column] for column in source.choices]
-        kept[CHOICES] = cells[0] if len(cells) == 1 else cells
-    gold = _cut(_text(answer), source.answer_after)
+        given = [cells.plain(cell[column]) for column in source.choices]
+        kept[CHOICES] = given[0] if len(given) == 1 else given
+    gold, *others = [_cut(said, source.answer_after) for said in golds] or [""]
+    if others:
+        kept[ACCEPTED] = others
     if source.no_gold and is_sentinel(gold):
         gold, kept[NO_GOLD] = "", True
-    prompt = _text(prompt)
     if CHOICES in kept:
         prompt, gold = _chosen(prompt, gold, kept, source, f"row {number}")
-    extra = json.dumps(kept, default=str)
-    return Seed(prompt=prompt, answer=gold, extra=extra, **common)
+    return Seed(prompt=prompt, answer=gold, extra=json.dumps(kept), **common)
+
+
+def _whole(row: Mapping[str, Any]) -> str:
+    return json.dumps(cells.plain(row))
+
+
+# What is wrong with a row, and what would mend it.
+_Fault = tuple[str, str]
+
+
+def _told(cell: Mapping[str, Any], name: str, what: str) -> tuple[str, _Fault | None]:
+    """A column's text, or why it is none."""
+    try:
+        return cells.text(cell[name]), None
+    except cells.NotTextError as error:
+        parts = columns.inside({name: cell[name]})[1:4]
+        if isinstance(cell[name], list | tuple):
+            parts = [f"{name}.0"]
+        more = f"name a part of it: {', '.join(parts)}" if parts else name
+        return "", (f"the {what} is {error}", more)
+
+
+def _golds(cell: Mapping[str, Any], source: Table) -> tuple[list[str], _Fault | None]:
+    """The answers that a row names, or why they are none that can be used."""
+    value = cell[source.answer]
+    if not isinstance(value, list | tuple):
+        said, fault = _told(cell, source.answer, "answer")
+        return [said] if said else [], fault
+    try:
+        found = cells.answers(value)
+    except cells.NotTextError as error:
+        parts = columns.inside(dict(enumerate(value[:1])))[1:4]
+        more = ", ".join(f"{source.answer}.{part}" for part in parts)
+        fault = f"the answer is a list that holds {error}"
+        return [], (fault, f"name a part of it: {more}" if more else source.answer)
+    if len(found) > 1 and source.several != "any":
+        said = ", ".join(found[:3])
+        return [], (
+            "several different answers",
+            f"{said}; if each is right, say several: any beside answer:",
+        )
+    return found, None
 
 
 def _chosen(
@@ -260,8 +314,11 @@ def _chosen(
     return prompt, found.label or answer
 
 
-def _unread(reason: str, detail: str, text: str, common: dict[str, str]) -> Unread:
-    shown = _text(text)[:_SHOWN]
+def _unread(
+    reason: str, detail: str, text: str, common: dict[str, str], *, row: int = 0
+) -> Unread:
+    shown = cells.writable(text.strip())[:_SHOWN]
+    detail = cells.writable(f"row {row}: {detail}" if row else detail)
     return Unread(prompt=shown, answer="", reason=reason, detail=detail, **common)
 
 
@@ -270,17 +327,3 @@ def _cut(answer: str, mark: str) -> str:
         return answer
     _, found, tail = answer.rpartition(mark)
     return tail.strip() if found else ""
-
-
-def _plain(value: object, *more: type) -> bool:
-    return value is None or isinstance(value, (str, Number, *more))
-
-
-def _text(value: object) -> str:
-    """A value as text that any file can hold; a missing one is empty."""
-    if value is None or (isinstance(value, Number) and value != value):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # a column with gaps is kept as floats: 13.0 was 13
-    # Half a surrogate pair, which JSON can spell, is no text in any encoding.
-    return _HALVES.sub("\ufffd", str(value).strip())

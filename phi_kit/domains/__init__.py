@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -22,6 +23,7 @@ from pydantic import ValidationInfo
 from phi_kit.core.errors import PhiKitError, StudyError, did_you_mean
 from phi_kit.core.runs import RunFolder
 
+from .accepting import accepting
 from .base import Domain
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ def _load(point: EntryPoint) -> Domain:
 def of(params: StepParams, name: str = "") -> Domain:
     """The domain a step works on: the study's own, or one known by name.
 
+    Its instruction is the study's, where step 1 was given one.
+
     Args:
         params: of the step; step 1 carries a study's own domain in `custom`,
             later steps find it in the manifest of step 1.
@@ -108,18 +112,33 @@ def of(params: StepParams, name: str = "") -> Domain:
     name = name or params.domain
     definition = getattr(params, "custom", None) or _written(params.study, name)
     if definition is None:
-        return get(name)
-    model = definition.judge_model
-    judge = loading.judge(model, params) if model else None
-    return custom.build(name, definition, complete=judge)
+        found = get(name)
+    else:
+        model = definition.judge_model
+        judge = loading.judge(model, params) if model else None
+        found = custom.build(name, definition, complete=judge)
+    if hasattr(params, "instruction"):  # step 1 itself
+        said = params.instruction
+    else:
+        said = _card(params.study, name).get("instruction")
+    return replace(
+        found,
+        verifier=accepting(found.verifier),
+        instruction=said or found.instruction,
+    )
+
+
+def _card(study: str, name: str) -> dict[str, Any]:
+    """The parameters that step 1 of a study ran with; empty before it has."""
+    card = RunFolder.of(study, CARD, domain=name)
+    return card.manifest["params"] if card.finished else {}
 
 
 def _written(study: str, name: str) -> Any:
     """The definition in the study's card of that domain, or `None`."""
     from . import custom
 
-    card = RunFolder.of(study, CARD, domain=name)
-    written = card.manifest["params"].get("custom") if card.finished else None
+    written = _card(study, name).get("custom")
     return custom.Definition.model_validate(written) if written else None
 
 

@@ -1,38 +1,48 @@
 """A domain of the user's own, defined in a study file and nowhere else.
 
-Its items are the rows of local files, one family per file. A hash of the
-prompt decides which split a row belongs to: up to a fifth each is held out for
-dev and for test (the shares are the kit's own choice), the rest are seeds. Which
-rows those are depends on nothing but their text and the study's seed.
+Its items are the rows of local files or of data sets of the hub, one family each.
+A hash of the prompt decides which split a row belongs to: up to a fifth each is held
+out for dev and for test (the shares are the kit's own choice), the rest are seeds.
+Which rows those are depends on nothing but their text and the study's seed.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from phi_kit import verify
 from phi_kit.core.address import address, is_endpoint
-from phi_kit.core.errors import did_you_mean
+from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
-from phi_kit.core.places import from_root
 from phi_kit.core.rng import label_seed
-from phi_kit.data.kinds import LocalFile
+from phi_kit.data import files
+from phi_kit.data.bad import Bad
+from phi_kit.data.columns import MISSING, find, inside, lacking
+from phi_kit.data.kinds import HubData, LocalFile, named
 from phi_kit.data.procedural import Family
 from phi_kit.data.quarantine import Unread
 from phi_kit.data.records import Seed, normal
-from phi_kit.data.sources import read
+from phi_kit.data.sources import available, read
 from phi_kit.models import catalog
 
 from . import judging
 from .base import Domain
 
+_LOOKED_AT = 100  # rows of a file that show which columns it has
 HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
 Complete = Callable[[str], str]
 Checker = Literal["numeric", "choice", "exact", "contains", "code", "refusal", "judge"]
@@ -50,38 +60,62 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 class OwnFile(LocalFile):
     """A file of the user's."""
 
+    @property
+    def family(self) -> str:
+        """What its rows are called."""
+        return files.stem(Path(self.path))
+
     @model_validator(mode="after")
     def _has_columns(self) -> Self:
-        known = _columns(str(from_root(self.path)))
+        known = _columns(self)
         missing = [name for name in self.columns if known and name not in known]
         if missing:
-            raise ValueError(
-                "; ".join(f"no column '{n}'{did_you_mean(n, known)}" for n in missing)
-            )
+            raise ValueError("; ".join(lacking(name, known) for name in missing))
         return self
 
 
-def _columns(path: str) -> list[str]:
-    """A file's columns; none if that takes reading it whole or cannot be done."""
-    file = Path(path)
+class OwnHub(HubData):
+    """A data set of the hub that the study makes a domain of."""
+
+    @property
+    def family(self) -> str:
+        """What its rows are called."""
+        split = "" if self.split == "train" else self.split
+        parts = (Path(self.hub).name, self.config, split)
+        return "-".join(part for part in parts if part)
+
+
+def _which(given: object) -> str:
+    return "hub" if "hub" in named(given) else "file"
+
+
+OwnSource = Annotated[
+    Annotated[OwnFile, Tag("file")] | Annotated[OwnHub, Tag("hub")],
+    Discriminator(_which),
+]
+
+
+def _columns(source: LocalFile) -> list[str]:
+    """What the first rows of a source have; none where nothing can be read.
+
+    The step that reads it says what is wrong then, with the line.
+    """
+    found: dict[str, None] = {}
     try:
-        if file.suffix == ".csv":
-            with file.open(encoding="utf-8-sig", newline="") as lines:
-                return next(csv.reader(lines), [])
-        if file.suffix == ".jsonl":
-            with file.open(encoding="utf-8") as lines:
-                first = json.loads(next(lines, "{}"))
-            return list(first) if isinstance(first, dict) else []
-    except (OSError, ValueError, csv.Error):
-        pass  # the step that reads it says what is wrong, with the line
-    return []
+        for row in islice(files.rows(source.files()[0], source.encoding), _LOOKED_AT):
+            if not isinstance(row, Bad):
+                deep = [n for n in source.columns if find(row, n) is not MISSING]
+                found |= dict.fromkeys((*inside(row), *deep))
+    except DataError:
+        return []
+    return list(found)
 
 
 class Definition(Strict):
     """What a study file says under `domains:` of a domain of its own."""
 
     verifier: Checker
-    sources: list[OwnFile] = Field(min_length=1)
+    sources: list[OwnSource] = Field(min_length=1)
     # Who is asked, where the verifier asks a model.
     judge_model: str = Field("", validate_default=True)
     instruction: str = ""
@@ -90,11 +124,11 @@ class Definition(Strict):
 
     @field_validator("sources")
     @classmethod
-    def _apart(cls, sources: list[OwnFile]) -> list[OwnFile]:
-        stems = [Path(source.path).stem for source in sources]
-        twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    def _apart(cls, sources: list[OwnFile | OwnHub]) -> list[OwnFile | OwnHub]:
+        names = [source.family for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two files are called {', '.join(twice)}; rename one")
+            raise ValueError(f"two sources are called {', '.join(twice)}; rename one")
         return sources
 
     @field_validator("judge_model")
@@ -116,11 +150,14 @@ class Definition(Strict):
         return model
 
     def digests(self) -> dict[str, str]:
-        """What step 1 depends on: the files' content, and which model judges."""
-        files = {source.path: source.digest() for source in self.sources}
+        """What step 1 depends on: the sources' content, and which model judges."""
+        marks = {
+            source.path if isinstance(source, OwnFile) else source.name: source.digest()
+            for source in self.sources
+        }
         if not self.judge_model:
-            return files
-        return files | {"judge": catalog.named(self.judge_model)}
+            return marks
+        return marks | {"judge": catalog.named(self.judge_model)}
 
 
 def build(
@@ -155,7 +192,7 @@ def build(
     )
 
 
-def _family(name: str, source: OwnFile, level: int, checker: Any) -> Family:
+def _family(name: str, source: OwnFile | OwnHub, level: int, checker: Any) -> Family:
     def stream(rng_seed: int, split: str) -> Iterator[Seed]:
         rows = _rows(name, source)
         if split not in HELD_OUT:
@@ -168,7 +205,10 @@ def _family(name: str, source: OwnFile, level: int, checker: Any) -> Family:
             if _split(row, rng_seed) == split and checker(row, row.answer).right:
                 yield row
 
-    return Family(Path(source.path).stem, level, stream=stream)
+    def size() -> int:
+        return available(source, ()) or 0
+
+    return Family(source.family, level, stream=stream, size=size)
 
 
 def _split(row: Seed, rng_seed: int) -> str:
@@ -180,8 +220,8 @@ def _split(row: Seed, rng_seed: int) -> str:
     return ""
 
 
-def _rows(name: str, source: OwnFile) -> Iterator[Seed]:
-    """The rows of a file as seeds, with what further columns say of them."""
+def _rows(name: str, source: OwnFile | OwnHub) -> Iterator[Seed]:
+    """The rows of a source as seeds, with what further columns say of them."""
     for seed in read(source, name, families=(), rng_seed=0):
         if isinstance(seed, Unread):
             yield seed  # step 2 counts it among the dropped

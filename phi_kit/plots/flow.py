@@ -21,11 +21,12 @@ def draw(flow: Mapping[str, Any], title: str = TITLE) -> Figure:
     """Rows read, dropped by reason, kept: one bar each, adding up.
 
     Args:
-        flow: `read` and `kept` (counts) and `dropped` (count by reason), as a
-            manifest keeps them.
+        flow: `read` and `kept` (counts), `dropped` (count by reason) and `unread`
+            (rows that a limit left in their source), as a manifest keeps them.
         title: the figure's question.
     """
     read, kept = flow.get("read") or 0, flow.get("kept") or 0
+    unread = flow.get("unread") or 0
     if not read:
         return style.empty(title, "No row was read.")
     dropped = _largest(flow.get("dropped") or {})
@@ -33,6 +34,8 @@ def draw(flow: Mapping[str, Any], title: str = TITLE) -> Figure:
     note = f"Every row is counted once: n = {count(read)} rows. Counts, not estimates."
     if lost:
         note += f"\n{count(abs(lost))} rows do not add up: a fault of the step."
+    if unread:
+        note += f"\nA limit left {count(unread)} of {count(read + unread)} rows unread."
     figure, (ax,) = style.sheet(title, note, height=1.65 + 0.4 * (len(dropped) + 2))
     style.rows_axis(ax, ["read", *map(label, dropped), "kept"])
     ax.get_yticklabels()[0].set_fontweight("bold")

@@ -1,8 +1,8 @@
 """Step 2: which prompt-answer pairs can be trusted?
 
 Reads the sealed prompts of step 1 (to keep them out). Writes clean seeds,
-every dropped row with its reason (kept + dropped = read), and which sealed
-item a dropped row met in which words.
+every dropped row with its reason (kept + dropped = read; what a limit left unread
+is counted, too), and which sealed item a dropped row met in which words.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from phi_kit.data.kinds import Procedural, Source
 from phi_kit.data.nearness import Near
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.data.seal import Seal
-from phi_kit.data.sources import mix, read, shares
+from phi_kit.data.sources import available, mix, read, shares
 from phi_kit.domains import guessing
 from phi_kit.domains.base import Domain, Family
+from phi_kit.models.turn_marks import turn_marks
 from phi_kit.plots import flow
 
 
@@ -68,7 +69,8 @@ def rows(
     """Every row of every source, or each source's share of the limit.
 
     Returns:
-        The rows, and per source how many were wanted and how many there were.
+        The rows, and per source how many were wanted, how many were read, and how
+        many there are that a limit left unread.
     """
 
     def opened(source: Source) -> Iterator[Seed]:
@@ -80,15 +82,24 @@ def rows(
         counts[place] += 1
         found.append(replace(seed, answer_kind=domain.answer_kind))
     parts = shares(params.sources, params.limit) if params.limit else None
-    return found, [
-        {
-            "source": source.name,
-            "weight": source.weight,
-            "wanted": parts[place] if parts else source.limit,
-            "read": counts[place],
-        }
-        for place, source in enumerate(params.sources)
-    ]
+    mixed = []
+    for place, source in enumerate(params.sources):
+        wanted, got = parts[place] if parts else source.limit, counts[place]
+        # A source that was read to its end has nothing left to count; those of one's
+        # own domain have limits of their own.
+        cut = wanted is not None and got >= wanted
+        cut = cut or isinstance(source, Procedural)
+        there = available(source, families) if cut else None
+        mixed.append(
+            {
+                "source": source.name,
+                "weight": source.weight,
+                "wanted": wanted,
+                "read": got,
+                "unread": max(there - got, 0) if there else 0,
+            }
+        )
+    return found, mixed
 
 
 @once
@@ -106,10 +117,11 @@ def run(params: Params) -> StepRun:
                 Seal.of([card]),
                 max_chars=params.max_chars,
                 near=Near(params.near_duplicates),
+                marks=turn_marks(params.model),
             )
         )
         kept = [seed for seed, reason in judged if reason is None]
-        run.flow = Flow()
+        run.flow = Flow(unread=sum(one["unread"] for one in mixed))
         run.flow.take(reason for _, reason in judged)
         if not kept:
             raise DataError(

@@ -146,10 +146,20 @@ class Reader:
         own = {plain(k): v for k, v in value.items() if plain(k) in _DEFINES}
         if not own:
             return own
+        if domain in domains.names() and set(own) == {"instruction"}:
+            for raw in value:
+                if plain(raw) in own:
+                    below = (*keys, str(raw))
+                    given = Given(value[raw], below, self.source.line(below))
+                    self.sections[domain, steps.STEPS[0]] = {"instruction": given}
+            return own
         kits = {name.lower(): name for name in domains.names()}.get(domain.lower())
         if kits:
             where = "" if kits == domain else f" ('{kits}', where case does not count)"
-            text = f"is one of the kit's domains{where}; give your own another name"
+            text = (
+                f"is one of the kit's domains{where}; only its instruction can be "
+                "another; give one of your own another name"
+            )
         else:
             text = domain_fault(domain)
         if text:

@@ -154,12 +154,14 @@ class Step:
         if not flow.get("read"):
             return {}
         read, kept = flow["read"], flow.get("kept") or 0
+        unread = flow.get("unread") or 0
+        beyond = f" of {count(read + unread)}; a limit left the others" * bool(unread)
         dropped = sorted(
             tables.mapped(flow, "dropped").items(), key=lambda item: -item[1]
         )
         return {
             "sum": f"{count(kept)} kept + {count(read - kept)} dropped = "
-            f"{count(read)} read",
+            f"{count(read)} read{beyond}",
             "rows": [(why, count(n), percent(n / read)) for why, n in dropped],
             "lost": read - kept - sum(n for _, n in dropped),
         }

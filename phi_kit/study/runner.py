@@ -231,7 +231,8 @@ def _flow(manifest: dict[str, Any]) -> str:
     flow = manifest.get("flow")
     if not flow:
         return ""
-    return f"; {Flow(flow['read'], flow['kept'], Counter(flow['dropped']))}"
+    counts = flow["read"], flow["kept"], Counter(flow["dropped"])
+    return f"; {Flow(*counts, unread=flow.get('unread', 0))}"
 
 
 def _samples(manifest: dict[str, Any]) -> str:

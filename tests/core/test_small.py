@@ -33,6 +33,9 @@ def test_kept_and_dropped_are_what_was_read():
     assert json.loads(json.dumps(flow.as_dict())) == expected
     assert str(flow) == "read 5 = kept 2 + dropped 2 duplicate, 1 sealed"
     assert str(Flow()) == "read 0 = kept 0 + dropped 0"
+    cut = Flow(read=3, kept=3, unread=4)
+    assert str(cut) == "read 3 of 7 = kept 3 + dropped 0"
+    assert cut.as_dict()["unread"] == 4
 
 
 def test_a_lost_row_is_noticed():

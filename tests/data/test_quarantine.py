@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from phi_kit import domains
 from phi_kit.core.flow import Flow
-from phi_kit.data import quarantine
+from phi_kit.data import dedup, quarantine
 from phi_kit.data.dedup import judge
 from phi_kit.data.kinds import Source
 from phi_kit.data.lineage import ancestors
@@ -17,7 +17,8 @@ from phi_kit.data.quarantine import Reason, Unread
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.data.seal import Seal
 from phi_kit.data.sources import read
-from phi_kit.verify import numeric
+from phi_kit.models.turn_marks import FAMILIES
+from phi_kit.verify import Verdict, base, choice, numeric
 
 SEED = Seed("math", "What is 20 + 3?", "23")
 
@@ -67,6 +68,100 @@ def test_near_duplicates_are_looked_for_among_organic_rows_only():
     assert reasons(one, two, near=Near()) == [None, "near duplicate"]
     made = replace(two, source="reasoning-gym/chain_sum")
     assert reasons(one, made, near=Near()) == [None, None]
+
+
+LONG = "Tom picks 20 red and 3 green apples and then {} them. How many has he{}?"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "want"),
+    [
+        (("weighs", "", "23"), ("weighs", " got", "23"), "near duplicate"),
+        (("weighs", "", "23"), ("weighs", " got", "23.0"), "near duplicate"),
+        (("weighs", "", "1,000"), ("weighs", " got", "1000"), "near duplicate"),
+        (("weighs", "", "23"), ("weighs", " not", "17"), None),
+        (("loses", "", "0"), ("uses", "", "23"), None),
+        (("weighs", "", "23"), ("weighs", "", "23"), "duplicate"),
+        (("weighs", "", "23"), ("weighs", "", "23.0"), "duplicate"),
+        (("weighs", "", "23"), ("weighs", "", "$23"), "duplicate"),
+        (("weighs", "", "23"), ("weighs", "", "24"), "contradicts another answer"),
+    ],
+)
+def test_two_questions_with_two_answers_are_two(first, second, want):
+    seeds = [
+        replace(SEED, prompt=LONG.format(*q), answer=a) for *q, a in (first, second)
+    ]
+    found = reasons(*seeds, near=Near())
+    assert found == [None, want]
+    if want:
+        assert found[1].detail == f"of {seeds[0].id}"
+
+
+def test_a_near_duplicate_is_looked_for_among_all_that_look_alike():
+    one, two, three = (
+        replace(SEED, prompt=LONG.format("weighs", end), answer=answer)
+        for end, answer in (("", "23"), (" now", "24"), (" got", "24"))
+    )
+    found = reasons(one, two, three, near=Near())
+    assert found == [None, None, "near duplicate"]
+    assert found[2].detail == f"of {two.id}"
+
+
+def test_of_a_choice_the_text_is_the_answer_not_the_letter():
+    def quiz(end, gold, *texts):
+        given = dict(zip("ABCD", texts, strict=False))
+        shown = "\n".join(f"{k}) {v}" for k, v in given.items())
+        prompt = (
+            f"Which of these towns is the capital of the Republic of Peru{end}\n{shown}"
+        )
+        return Seed("x", prompt, gold, extra=json.dumps({"choices": given}))
+
+    one = quiz("?", "A", "Lima", "Cusco")
+    same = quiz(", then?", "A", "Lima", "Cusco")
+    swapped = quiz("??", "A", "Cusco", "Lima")
+
+    def last(second):
+        judged = judge(
+            [one, second], choice.verify, Seal([]), max_chars=500, near=Near()
+        )
+        return [reason for _, reason in judged][-1]
+
+    assert last(same) == "near duplicate"
+    assert last(swapped) is None  # Cusco is another answer, though its letter is not
+
+
+@pytest.mark.parametrize("mark", ["<|im_end|>", "</s>", "<|endoftext|>", "[INST]"])
+@pytest.mark.parametrize("place", ["prompt", "answer"])
+def test_control_tokens_of_a_template_are_met(mark, place):
+    text = f"{getattr(SEED, place)}{mark}"
+    (found,) = reasons(replace(SEED, **{place: text}), marks=FAMILIES)
+    assert found == "control token of a chat template"
+    assert found.detail == mark
+    assert reasons(replace(SEED, **{place: text}), marks=()) != [found]
+
+
+@pytest.mark.parametrize("text", ["Is 1 <|> 2?", "<b>2</b>", "[1] or <x>", "a < s > b"])
+def test_what_merely_looks_like_a_control_token_is_kept(text):
+    assert reasons(replace(SEED, prompt=text), marks=FAMILIES) == [None]
+
+
+def test_a_verifier_that_cannot_tell_is_no_fault_of_the_gold():
+    for why, want in (
+        ("no sandbox: none works here", "the verifier cannot judge its gold"),
+        (
+            "the checker ran out of time on the gold",
+            "the verifier cannot judge its gold",
+        ),
+        (base.NO_GOLD, "gold fails its own verifier"),
+    ):
+
+        def verify(seed, response, why=why):
+            return Verdict("unknown", why)
+
+        [(_, reason)] = judge([SEED], verify, Seal([]), max_chars=200)
+        assert reason == want
+        assert reason.detail == why
+    assert dedup.UNREADABLE == base.NO_GOLD
 
 
 def test_a_sealed_item_stays_one_when_it_is_rewritten():

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from phi_kit import domains
 from phi_kit.cli import app
-from phi_kit.core.errors import RunError, StudyError
+from phi_kit.core.errors import DataError, RunError, StudyError
 from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed
 from phi_kit.domains import judging
@@ -269,3 +269,138 @@ def test_the_command_lists_and_shows(installed):
         assert part in shown
     wrong = CliRunner().invoke(app, ["domains", "maths"])
     assert wrong.exit_code == 1
+
+
+# --- files as people have them, the hub, another instruction ---
+
+
+def test_columns_are_looked_for_as_the_file_is_read(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes("Frage; Antwort ;Antwort\nWas?;1;2\n".encode("utf-16"))
+    where = {"path": str(path), "question": "Frage"}
+    with pytest.raises(ValueError, match=r"'Antwort' stands 2 times; say which"):
+        Definition.model_validate(
+            {"verifier": "numeric", "sources": [where | {"answer": "Antwort"}]}
+        )
+    said = where | {"answer": "Antwort (column 3)"}
+    domain = build(
+        "d", Definition.model_validate({"verifier": "numeric", "sources": [said]})
+    )
+    (seed,) = items("d", domain.families[0], rng_seed=7, split="train")
+    assert (seed.prompt, seed.answer) == ("Was?", "2")
+    assert domain.families[0].size() == 1
+
+
+def test_a_column_that_only_later_rows_have_is_there(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"q": "a?"}\n{"q": "b?", "a": {"v": 3}}\n')
+    source = {"path": str(path), "question": "q", "answer": "a.v"}
+    domain = build(
+        "d", Definition.model_validate({"verifier": "numeric", "sources": [source]})
+    )
+    assert domain.families[0].size() == 2
+
+
+def test_a_source_that_is_no_mapping_is_a_fault(tmp_path):
+    text = "study: own\ndomains:\n  plus: {verifier: exact, sources: [rows.csv]}\n"
+    with pytest.raises(StudyError, match=r"domains\.plus\.sources"):
+        files.load(written(tmp_path / "own.yaml", text, tmp_path))
+
+
+@pytest.fixture
+def hub_folder(tmp_path, monkeypatch, rows):
+    """Sixty sums as a data set in a folder, as the hub would have it."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "gsm"
+    folder.mkdir()
+    lines = (line.rsplit(",", 1) for line in rows.read_text().splitlines()[1:])
+    text = [json.dumps({"q": q, "a": f"So. #### {a}"}) for q, a in lines]
+    (folder / "train.jsonl").write_text("\n".join(text))
+    return folder
+
+
+def test_a_data_set_of_the_hub_makes_a_domain(tmp_path, hub_folder):
+    text = """\
+study: own
+domains:
+  plus:
+    verifier: numeric
+    sources:
+      - {hub: PATH, question: q, answer: a, answer_after: "####"}
+"""
+    study = files.load(written(tmp_path / "own.yaml", text, hub_folder))
+    params = study.units()[0].params
+    domain = domains.of(params)
+    (family,) = domain.families
+    assert (family.name, family.size()) == ("gsm", 60)
+    held_out = pick_domain.split(domain, params)
+    assert all(len(part) >= 4 for part in held_out.values())
+    assert held_out["dev"][0].answer.isdigit()
+    assert params.custom.digests() == {
+        f"{hub_folder}:train": params.custom.sources[0].digest()
+    }
+    again = Definition.model_validate(params.custom.model_dump(mode="json"))
+    assert again == params.custom
+
+
+def test_two_sources_of_one_name_are_a_fault(hub_folder):
+    one = {"hub": str(hub_folder), "question": "q", "answer": "a"}
+    with pytest.raises(ValueError, match="two sources are called gsm"):
+        Definition.model_validate({"verifier": "numeric", "sources": [one, one]})
+    two = Definition.model_validate(
+        {"verifier": "numeric", "sources": [one, one | {"config": "main"}]}
+    )
+    assert [source.family for source in two.sources] == ["gsm", "gsm-main"]
+
+
+def test_a_domain_of_the_kit_with_an_instruction_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
+    text = "study: own\ndomains:\n  math: {INSTRUCTION: Think first.}\n  puzzles:\n"
+    study = files.load(written(tmp_path / "own.yaml", text, tmp_path))
+    units = {(unit.step, unit.domain): unit.params for unit in study.units()}
+    own = domains.of(units["pick_domain", "math"])
+    assert own.instruction == "Think first."
+    assert own.families == domains.get("math").families
+    puzzles = domains.of(units["pick_domain", "puzzles"])
+    assert puzzles.instruction == domains.get("puzzles").instruction
+    card = tmp_path / "runs" / "own" / "math" / "01_pick_domain"
+    card.mkdir(parents=True)
+    params = units["pick_domain", "math"].model_dump(mode="json")
+    (card / "manifest.json").write_text(json.dumps({"params": params}))
+    assert domains.of(units["filter_edge", "math"]).instruction == "Think first."
+
+
+@pytest.mark.parametrize("more", ["verifier: exact", "title: x", "sources: []"])
+def test_nothing_else_of_a_domain_of_the_kit_is_changed(tmp_path, more):
+    text = f"study: own\ndomains:\n  math: {{instruction: Think., {more}}}\n"
+    with pytest.raises(StudyError, match="only its instruction can be another"):
+        files.load(written(tmp_path / "own.yaml", text, tmp_path))
+
+
+def test_every_accepted_answer_is_right(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"question": "Capital?", "answer": ["Rome", "Roma"]}))
+    source = {"path": str(path), "several": "any"}
+    given = {"verifier": "exact", "sources": [source]}
+    params = pick_domain.Params(domain="towns", custom=given)
+    domain = domains.of(params)
+    (seed,) = items("towns", domain.families[0], rng_seed=7, split="train")
+    verdicts = [domain.verifier(seed, said).value for said in ("Rome", "roma", "Bern")]
+    assert verdicts == ["right", "right", "wrong"]
+    assert domain.verifier(seed, "I say it is Roma.").lenient == "right"
+
+
+@pytest.mark.parametrize(
+    ("n", "said"), [(6, "give 60 rows or more"), (300, "verifier (numeric) reads")]
+)
+def test_too_few_rows_to_hold_out_say_what_to_do(tmp_path, monkeypatch, n, said):
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
+    path = tmp_path / "few.csv"
+    gold = "3" if n < 60 else "three or so"
+    text = "".join(f"How many are {i} of them?,{gold}\n" for i in range(n))
+    path.write_text(f"Question,Answer\n{text}")
+    params = pick_domain.Params(study="own", domain="plus", custom=of(path))
+    monkeypatch.setattr(pick_domain.Params, "outside", lambda self: {})
+    with pytest.raises(DataError, match=f"of {n} rows") as caught:
+        pick_domain.run(params)
+    assert said in str(caught.value)

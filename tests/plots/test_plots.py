@@ -235,6 +235,11 @@ def test_flow_that_loses_rows_says_so():
     assert "do not add up" in texts(flow.draw({"read": 9, "kept": 1, "dropped": {}}))
 
 
+def test_flow_says_what_a_limit_left():
+    figure = flow.draw({"read": 160, "kept": 160, "dropped": {}, "unread": 40})
+    assert "A limit left 40 of 200 rows unread." in texts(figure)
+
+
 def test_flow_gathers_the_smallest_reasons():
     why = {f"why {i}": i + 1 for i in range(30)}
     total = sum(why.values())

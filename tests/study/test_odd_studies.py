@@ -162,7 +162,8 @@ BETWEEN = {
     "columns": (
         "domains:\n  own:\n    verifier: exact\n    sources:\n"
         "      - {path: rows.csv, question: Q}\n",
-        "line 5   domains.own.sources.0: no column 'Q'; known: answer, question",
+        "line 5   domains.own.sources.0.file: there is no column 'Q'; known: question, "
+        "answer",
     ),
     "a source": (
         MATH + "collect_seeds:\n  sources: [3]\n",

@@ -1,0 +1,116 @@
+"""Step 2 over whole sources: what it keeps, drops, and leaves unread."""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+import pandas as pd
+import pytest
+from pydantic import Field
+
+from phi_kit.core.params import StepParams
+from phi_kit.core.runs import RunFolder, open_run
+from phi_kit.data import seal
+from phi_kit.data.records import Seed
+from phi_kit.domains.custom import Definition
+from phi_kit.models.turn_marks import turn_marks
+from phi_kit.steps import collect_seeds
+from phi_kit.study.runner import _flow
+
+
+class Card(StepParams):
+    STEP: ClassVar[str] = "01_pick_domain"
+    domain: str = "math"
+    families: list[str] = Field([])
+    custom: Definition | None = None
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    """Step 1 of a study, finished; with a domain of its own if one is given."""
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
+
+    def made(**more):
+        with open_run(Card(study="s", **more)) as run:
+            own = run.params.custom
+            run.result = {"defined": own and own.model_dump(mode="json")}
+            for part in ("dev", "test", seal.DRAWS):
+                seal.close(run, part, [Seed("x", f"A {part} item, sealed.", "1")])
+
+    return made
+
+
+def write(path, rows):
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return {"path": str(path)}
+
+
+def sums(n):
+    return [
+        {"question": f"What is {i} plus {i % 9}?", "answer": i + i % 9}
+        for i in range(n)
+    ]
+
+
+def collected(**more):
+    return collect_seeds.run(collect_seeds.Params(study="s", **more))
+
+
+def test_what_a_limit_leaves_unread_is_in_the_sum(card, tmp_path):
+    card()
+    source = write(tmp_path / "a.jsonl", sums(200))
+    run = collected(sources=[source | {"limit": 160}, {"task": "gcd", "limit": 5}])
+    assert str(run.flow).startswith("read 165 of 205 = kept ")
+    assert run.flow.as_dict()["unread"] == 40
+    assert [one["unread"] for one in run.result["mix"]] == [40, 0]
+    manifest = RunFolder.of("s", "02_collect_seeds", domain="math").manifest
+    assert manifest["flow"]["unread"] == 40
+    assert _flow(manifest).startswith("; read 165 of 205 = kept")
+    assert "40 of 205 rows unread" in " ".join(
+        text.get_text() for text in run.figure.texts
+    )
+
+
+def test_a_mix_leaves_the_rest_unread(card, tmp_path):
+    card()
+    few, many = (write(tmp_path / f"{n}.jsonl", sums(n)) for n in (10, 90))
+    run = collected(sources=[few | {"weight": 1.0}, many], limit=40)
+    assert [one["unread"] for one in run.result["mix"]] == [0, 70]
+    assert (run.flow.read, run.flow.unread) == (30, 70)
+
+
+def test_a_source_read_to_its_end_leaves_nothing(card, tmp_path):
+    card()
+    for limit in (None, 20, 21):
+        source = write(tmp_path / "a.jsonl", sums(20)) | {"limit": limit}
+        run = collected(sources=[source])
+        assert run.flow.read == 20
+        assert "unread" not in run.flow.as_dict()
+
+
+def test_a_file_of_ones_own_domain_is_counted_too(card, tmp_path):
+    source = write(tmp_path / "a.jsonl", sums(300))
+    own = {"verifier": "numeric", "sources": [source]}
+    card(domain="plus", custom=Definition.model_validate(own))
+    run = collected(domain="plus")
+    assert str(run.flow).startswith("read 160 of 300 = kept 160")
+    run = collected(domain="plus", sources=[{"limit": 5000}])
+    assert str(run.flow).startswith("read 300 = kept 300")
+    own["sources"] = [source | {"limit": 70}]
+    card(domain="plus", custom=Definition.model_validate(own))
+    run = collected(domain="plus", sources=[{"limit": 5000}])
+    assert str(run.flow).startswith("read 70 of 300 = kept 70")
+
+
+def test_control_tokens_of_the_student_are_met_here(card, tmp_path):
+    card()
+    mark = turn_marks("smollm2-135m")[-1]
+    rows = sums(3)
+    rows[0]["question"] += f"{mark} Say 7."
+    rows[1]["question"] += " (<b>really</b>)"
+    run = collected(sources=[write(tmp_path / "a.jsonl", rows)])
+    assert run.flow.dropped == {"control token of a chat template": 1}
+    folder = RunFolder.of("s", "02_collect_seeds", domain="math")
+    table = pd.read_parquet(folder.file("quarantine.parquet"))
+    assert table.detail.tolist() == [mark]
