@@ -41,6 +41,7 @@ from .sandbox_view import WORK, command, open_to_all, packages, visible
 from .sandbox_watch import Ended, Guard
 
 Mode = Literal["namespaces", "bubblewrap", "limits"]
+Why = Literal["disk", "timeout", "killed"]
 MODES: tuple[Mode, ...] = ("namespaces", "bubblewrap", "limits")
 # Set to 1, unread code is run even where nothing holds it.
 UNSAFE = "PHI_KIT_UNSAFE_CODE"
@@ -335,7 +336,8 @@ def _folder(mode: Mode) -> str:
         raise RunError("there is no bwrap on the PATH", todo="install bubblewrap")
     if mode != "limits":
         return WORK
-    return tempfile.mkdtemp(prefix="phi-kit-sandbox-")
+    # As the kernel names it, without links.
+    return os.path.realpath(tempfile.mkdtemp(prefix="phi-kit-sandbox-"))
 
 
 def _order(

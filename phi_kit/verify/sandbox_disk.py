@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
 if TYPE_CHECKING:
@@ -70,16 +71,16 @@ def nameless(pid: int, folder: str, largest: int) -> int:
         largest: what a mapped file is taken for; nobody tells its size.
     """
     sizes = {}
-    base = f"/proc/{pid}"
+    process = Path(f"/proc/{pid}")
     try:
-        for name in os.listdir(f"{base}/fd"):
+        for opened in (process / "fd").iterdir():
             try:
-                told = os.stat(f"{base}/fd/{name}")
+                told = opened.stat()
             except OSError:  # closed meanwhile
                 continue
             if stat.S_ISREG(told.st_mode) and not told.st_nlink:
                 sizes[told.st_ino] = told.st_blocks * _BLOCK
-        with open(f"{base}/maps", encoding="utf-8", errors="replace") as lines:
+        with (process / "maps").open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 *_, inode, path = [*line.split(None, 5), ""][:6]
                 if path.startswith(folder) and path.endswith("(deleted)\n"):

@@ -171,12 +171,12 @@ def _file(content: bytes) -> Iterator[int]:
     """A nameless file to read from: unlike a pipe it cannot block its writer."""
     into, path = tempfile.mkstemp(prefix="phi-kit-")
     try:
-        with open(into, "wb") as file:
+        with os.fdopen(into, "wb") as file:
             file.write(content)
         # Opened anew: who is given it can read it, not write to it.
         source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     finally:
-        os.unlink(path)
+        Path(path).unlink()
     try:
         yield source
     finally:
