@@ -3,11 +3,12 @@
 Standard library only: used by the host, and by a program's keeper inside.
 """
 
+# Loading `pathlib` takes longer than all that is done with it.
+# ruff: noqa: PTH
 from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 
 TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
 if TYPE_CHECKING:
@@ -71,16 +72,16 @@ def nameless(pid: int, folder: str, largest: int) -> int:
         largest: what a mapped file is taken for; nobody tells its size.
     """
     sizes = {}
-    process = Path(f"/proc/{pid}")
+    process = f"/proc/{pid}"
     try:
-        for opened in (process / "fd").iterdir():
+        for name in os.listdir(f"{process}/fd"):
             try:
-                told = opened.stat()
+                told = os.stat(f"{process}/fd/{name}")
             except OSError:  # closed meanwhile
                 continue
             if stat.S_ISREG(told.st_mode) and not told.st_nlink:
                 sizes[told.st_ino] = told.st_blocks * _BLOCK
-        with (process / "maps").open(encoding="utf-8", errors="replace") as lines:
+        with open(f"{process}/maps", errors="replace") as lines:
             for line in lines:
                 *_, inode, path = [*line.split(None, 5), ""][:6]
                 if path.startswith(folder) and path.endswith("(deleted)\n"):

@@ -11,7 +11,6 @@ from __future__ import annotations
 # Not `signal`, whose enumerations take longer to load than a program runs.
 import _signal
 import os
-import select
 import sys
 import time
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Seconds between two looks at what is stored, and beyond the host's own clock.
-_TICK, _GRACE = 0.02, 0.5
+_TICK, _GRACE = 0.03, 0.5
 _HEARD = {_signal.SIGCHLD, _signal.SIGTERM}
 _LINUX = sys.platform.startswith("linux")
 # As a shell tells of a signal.
@@ -59,10 +58,19 @@ def keep(job: dict[str, Any], *descriptors: int) -> None:
     # Asked for after the last change of rights, which would take it back.
     _die_with_parent()
     # Gone before that was asked for, nobody would hold the other end any more.
-    if select.select([ours], [], [], 0)[0]:
+    if _closed(ours):
         os._exit(KILLED)
     os.close(ours)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HEARD)
+
+
+def _closed(end: int) -> bool:
+    """Whether nobody holds the other end of a pipe that nobody writes to."""
+    os.set_blocking(end, False)
+    try:
+        return not os.read(end, 1)
+    except BlockingIOError:
+        return False
 
 
 def _renounce(job: dict[str, Any]) -> None:

@@ -12,13 +12,14 @@ process of its own, never in the kit's. Four walls, each usable alone:
 Sources: man pages user_namespaces(7), pivot_root(2), landlock(7), seccomp(2).
 """
 
+# Loading `pathlib` takes longer than all that is done with it.
+# ruff: noqa: PTH
 from __future__ import annotations
 
 import ctypes
 import os
 import resource
 import struct
-from pathlib import Path
 
 WORK = "/work"
 # Whoever a program is inside; on the host it owns nothing.
@@ -66,31 +67,36 @@ def separate(
         _call("unshare", kinds)
     except PermissionError:
         _call("unshare", kinds | _NEW["user"])
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{NOBODY} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{NOBODY} {gid} 1")
+        _tell("/proc/self/setgroups", "deny")
+        _tell("/proc/self/uid_map", f"{NOBODY} {uid} 1")
+        _tell("/proc/self/gid_map", f"{NOBODY} {gid} 1")
     _mount("none", "/", flags=_REC | _PRIVATE)
     _new_root(visible, packages, megabytes=megabytes, files=files)
+
+
+def _tell(path: str, words: str) -> None:
+    with open(path, "w") as file:
+        file.write(words)
 
 
 def _new_root(
     visible: list[str], packages: dict[str, str], *, megabytes: int, files: int
 ) -> None:
     _mount("tmpfs", "/tmp", kind="tmpfs", flags=_NOSUID | _NODEV, data="mode=755")
-    Path("/tmp/old").mkdir()
+    os.mkdir("/tmp/old")
     _call("pivot_root", b"/tmp", b"/tmp/old")
     os.chdir("/")
     for path in visible:
         _show(path)
     for inside, outside in packages.items():
         _show(outside, inside)
-    Path(WORK).mkdir()
+    os.mkdir(WORK)
     quota = f"size={megabytes}m,nr_inodes={files},mode=777"
     _mount("tmpfs", WORK, kind="tmpfs", flags=_NOSUID | _NODEV, data=quota)
-    if not Path("/tmp").exists():  # unless Python itself lives there
-        Path("/tmp").symlink_to(WORK)
+    if not os.path.exists("/tmp"):  # unless Python itself lives there
+        os.symlink(WORK, "/tmp")
     _call("umount2", b"/old", _DETACH)
-    Path("/old").rmdir()
+    os.rmdir("/old")
     _mount("none", "/", flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | _NODEV)
     os.chdir(WORK)
 
@@ -98,20 +104,20 @@ def _new_root(
 def _show(path: str, at: str = "") -> None:
     """Bind one path of the old root, at its own place or another, read-only."""
     at = at or path
-    source, target = Path("/old" + path), Path(at)
-    if not source.is_symlink() and not source.exists():
+    source = "/old" + path
+    if not os.path.lexists(source):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_symlink():  # /lib -> usr/lib
-        target.symlink_to(source.readlink())
+    os.makedirs(os.path.dirname(at), exist_ok=True)
+    if os.path.islink(source):  # /lib -> usr/lib
+        os.symlink(os.readlink(source), at)
         return
-    if target.exists():
+    if os.path.exists(at):
         return
-    if source.is_dir():
-        target.mkdir()
+    if os.path.isdir(source):
+        os.mkdir(at)
     else:
-        target.touch()
-    _mount(str(source), at, flags=_BIND | _REC)
+        open(at, "w").close()
+    _mount(source, at, flags=_BIND | _REC)
     if path not in DEVICES:
         # A user namespace may not clear flags that the old mount had.
         kept = os.statvfs(at).f_flag & (_NOSUID | _NODEV | 8 | 1024 | 2048)
@@ -137,7 +143,7 @@ def become_nobody(uid: int, work: str) -> None:
 
 
 def _be(uid: int, work: str) -> None:
-    if Path(work).stat().st_mode & 0o777 != 0o777:
+    if os.stat(work).st_mode & 0o777 != 0o777:
         os.chown(work, uid, uid)
     os.setgroups([])
     os.setresgid(uid, uid, uid)
@@ -208,7 +214,7 @@ def landlock(readable: list[str], work: str) -> int:
             beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except OSError:
             continue
-        if not Path(path).is_dir():
+        if not os.path.isdir(path):
             allowed &= 0b110  # a file can be read and written, not listed
         if path in DEVICES:
             allowed |= (0b10 | 1 << 14) & rights  # write, truncate
