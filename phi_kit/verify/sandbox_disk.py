@@ -3,8 +3,6 @@
 Standard library only: used by the host, and by a program's keeper inside.
 """
 
-# Loading `pathlib` takes longer than all that is done with it.
-# ruff: noqa: PTH
 from __future__ import annotations
 
 import os

@@ -12,8 +12,6 @@ process of its own, never in the kit's. Four walls, each usable alone:
 Sources: man pages user_namespaces(7), pivot_root(2), landlock(7), seccomp(2).
 """
 
-# Loading `pathlib` takes longer than all that is done with it.
-# ruff: noqa: PTH
 from __future__ import annotations
 
 import ctypes
