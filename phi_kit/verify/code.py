@@ -77,7 +77,8 @@ def verify(seed: Seed, response: str) -> Verdict:
     except UnreadableTestError as error:
         return Verdict("unknown", f"the item's tests cannot be read: {error}")
     except RunError as error:
-        return Verdict("unknown", f"no sandbox: {error.what}")
+        todo = f"; {error.todo}" if error.todo else ""
+        return Verdict("unknown", f"no sandbox: {error.what}{todo}")
 
 
 def _continues(response: str) -> bool:

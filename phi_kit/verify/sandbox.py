@@ -7,9 +7,11 @@ The strongest isolation this machine allows is found once, by trying:
 - `bubblewrap`: the same by `bwrap`, for kernels that let only it do this;
 - `limits`: a temporary folder and rlimits.
 
-Landlock and seccomp stand in all three where the kernel has them, and make
-`limits` alone safe to use. `isolation()` says what is in force; nothing is
-promised that was not tried. The environment a program sees is empty.
+Landlock and seccomp stand in all three where the kernel has them. `limits` is
+used only with both of them: code that nobody has read is not run where nothing
+holds it, unless `PHI_KIT_UNSAFE_CODE=1` asks for that. `isolation()` says what
+is in force and what it leaves open; nothing is promised that was not tried. The
+environment a program sees is empty.
 
 Not covered: a flaw in the kernel itself. Code written to break out on purpose
 belongs in a virtual machine.
@@ -39,7 +41,10 @@ from .sandbox_view import WORK, command, open_to_all, packages, visible
 from .sandbox_watch import Ended, Guard
 
 Mode = Literal["namespaces", "bubblewrap", "limits"]
+Why = Literal["disk", "timeout", "killed"]
 MODES: tuple[Mode, ...] = ("namespaces", "bubblewrap", "limits")
+# Set to 1, unread code is run even where nothing holds it.
+UNSAFE = "PHI_KIT_UNSAFE_CODE"
 # Megabytes for trusted tests, which may need numpy.
 _TESTS_MEMORY = 512
 
@@ -98,13 +103,30 @@ class Isolation:
         """Whether files outside its folder are out of reach."""
         return self.mode != "limits" or self.landlock > 0
 
+    @property
+    def attributes(self) -> bool:
+        """Whether modes, owners and times of files outside cannot be changed."""
+        return self.mode != "limits" or self.seccomp
+
+    @property
+    def names(self) -> bool:
+        """Whether it cannot be found out which files there are outside."""
+        return self.mode != "limits"
+
+    @property
+    def holds(self) -> bool:
+        """Whether code that nobody has read may be run behind these walls."""
+        return self.network and self.processes and self.files and self.attributes
+
     def __str__(self) -> str:
         walls = [self.mode]
         walls += ["landlock"] if self.landlock else []
         walls += ["seccomp"] if self.seccomp else []
         open_ = [] if self.network else ["the network"]
         open_ += [] if self.files else ["files this user can read"]
-        open_ += [] if self.processes else ["processes that leave its group"]
+        open_ += [] if self.attributes else ["modes and times of this user's files"]
+        open_ += [] if self.processes else ["this user's processes"]
+        open_ += [] if self.names else ["names, sizes and times of files"]
         warning = f" (NOT closed off: {', '.join(open_)})" if open_ else ""
         return "+".join(walls) + warning
 
@@ -158,9 +180,9 @@ def run(
         filters: whether Landlock and seccomp stand too; False is for tests.
 
     Raises:
-        RunError: this platform has no isolation at all, or no room to work.
+        RunError: nothing would hold it on this machine, or no room to work.
     """
-    mode = mode or isolation().mode
+    mode = mode or _holding()
     work, started = _folder(mode), time.monotonic()
     nonce = secrets.token_hex(16)
     order = _order(limits, mode=mode, work=work) | {"nonce": nonce}
@@ -171,7 +193,6 @@ def run(
             json.dumps(order).encode(),
             _bytes(job.stdin),
             limits=limits,
-            folder=None if mode != "limits" else Path(work),
         )
     finally:
         if mode == "limits":
@@ -197,9 +218,9 @@ def confer(
         mode: which isolation; the strongest that works if not given.
 
     Raises:
-        RunError: this platform has no isolation at all, or no room to work.
+        RunError: nothing would hold it on this machine, or no room to work.
     """
-    mode = mode or isolation().mode
+    mode = mode or _holding()
     shown = {k: v for name in needs for k, v in packages(name).items()}
     roomy = replace(limits, memory=_TESTS_MEMORY, cpu=int(limits.seconds) + 1)
     bounds = {
@@ -238,8 +259,17 @@ def _explained(talk: Talk, solution: Guard, limits: Limits) -> Talk:
     """Why a solution that went away did: by a signal, or out of its time."""
     if not talk.said or not talk.said.get("gone") or solution.code <= 128:
         return talk
-    spent = solution.code == 128 + signal.SIGXCPU or solution.cpu >= limits.cpu
-    return replace(talk, said=None, stopped="timeout" if spent else "killed")
+    return replace(talk, said=None, stopped=_killed(solution, limits))
+
+
+def _killed(
+    ended: Guard | Ended, limits: Limits
+) -> Literal["disk", "timeout", "killed"]:
+    """Why a signal ended a program: a limit of its own, or something else."""
+    if ended.code == 128 + signal.SIGXFSZ:
+        return "disk"
+    spent = ended.code == 128 + signal.SIGXCPU or ended.cpu >= limits.cpu
+    return "timeout" if spent else "killed"
 
 
 @cache
@@ -269,6 +299,19 @@ def isolation() -> Isolation:
     )
 
 
+def _holding() -> Mode:
+    """The mode that unread code runs in."""
+    walls = isolation()
+    if not walls.holds and os.environ.get(UNSAFE) != "1":
+        raise RunError(
+            f"nothing here would hold code that nobody has read: {walls}",
+            where="; ".join(walls.refused),
+            todo="use Linux 5.13 or newer with Landlock and seccomp, user namespaces "
+            f"or bubblewrap; or set {UNSAFE}=1 to run it all the same",
+        )
+    return walls.mode
+
+
 def in_force() -> str:
     """The walls around what this process has run; empty if it has run nothing."""
     return str(isolation()) if isolation.cache_info().currsize else ""
@@ -293,7 +336,8 @@ def _folder(mode: Mode) -> str:
         raise RunError("there is no bwrap on the PATH", todo="install bubblewrap")
     if mode != "limits":
         return WORK
-    return tempfile.mkdtemp(prefix="phi-kit-sandbox-")
+    # As the kernel names it, without links.
+    return os.path.realpath(tempfile.mkdtemp(prefix="phi-kit-sandbox-"))
 
 
 def _order(
@@ -316,6 +360,8 @@ def _order(
         "readable": [*visible(), *folders],
         "quota": {"megabytes": limits.disk, "files": limits.files},
         "processes": limits.processes,
+        "seconds": limits.seconds,
+        "host": os.getpid(),
         "limits": {
             "seconds": limits.cpu,
             "megabytes": limits.memory,
@@ -339,7 +385,6 @@ def _told(ended: Ended, limits: Limits, *, nonce: str, seconds: float) -> Run:
     if not answers or answers[0].get("ready") is not True:
         status = "broken" if not ended.stopped else status
     elif ended.code > 128 and not ended.stopped:
-        spent = ended.code == 128 + signal.SIGXCPU or ended.cpu >= limits.cpu
-        status = "timeout" if spent else "killed"
+        status = _killed(ended, limits)
     text = ended.stdout.decode("utf-8", "replace")
     return Run(status, ended.code, text, tuple(answers), round(seconds, 3))

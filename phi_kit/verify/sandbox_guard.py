@@ -66,32 +66,19 @@ def _package(here: str) -> Callable[[str], Any]:
     return lambda name: getattr(__import__(f"walled.{name}"), name)
 
 
-def _walls(job: dict, walls: Any) -> dict[str, Any]:
+def _walls(job: dict, walls: Any, calls: Any) -> dict[str, Any]:
     """Raise the inner walls and say which ones stand."""
     walls.limit(**job["limits"])
     standing = {"landlock": 0, "seccomp": False, "uid": os.getuid()}
     if sys.platform.startswith("linux"):
-        walls.become_nobody(job["uid"], job["work"])
-        walls.die_with_parent()
         walls.no_new_rights()
         if job["filters"]:
             standing["landlock"] = walls.landlock(job["readable"], job["work"])
-            standing["seccomp"] = walls.seccomp()
+            standing["seccomp"] = calls.seccomp(own_files=job["mode"] != "limits")
     # Counted per user: a user of its own has no other processes to count.
     if job["uid"] or not standing["seccomp"]:
         walls.limit_processes(job["processes"])
     return standing | {"uid": os.getuid()}
-
-
-def _fork_inside(*descriptors: int) -> None:
-    """Only a child is inside the new process namespace; the parent waits."""
-    child = os.fork()
-    if child:
-        for descriptor in descriptors:
-            os.close(descriptor)
-        _, status = os.waitpid(child, 0)
-        code = os.waitstatus_to_exitcode(status)
-        os._exit(code if code >= 0 else 128 - code)
 
 
 def main() -> None:
@@ -100,7 +87,8 @@ def main() -> None:
     with os.fdopen(source, encoding="utf-8") as file:
         job = json.load(file)
     load = _package(here)
-    walls = load("sandbox_walls")
+    walls, calls = load("sandbox_walls"), load("sandbox_calls")
+    keeper = load("sandbox_keeper")
     # All that is needed, while the files can still be seen.
     sides = {"solution": "sandbox_candidate", "tests": "sandbox_tester"}
     side = load(sides[job["kind"]]) if pipes else None
@@ -114,9 +102,9 @@ def main() -> None:
     try:
         if job["mode"] == "namespaces":
             walls.separate(job["visible"], job["shown"], **job["quota"])
-            _fork_inside(0, 1, 2, fd, *pipes)
+        keeper.keep(job, 0, 1, 2, fd, *pipes)
         os.chdir(job["work"])
-        answer(ready=True, **_walls(job, walls))
+        answer(ready=True, **_walls(job, walls, calls))
     except (OSError, ValueError, MemoryError) as error:
         answer(ready=False, **_fault(error))
         os._exit(70)

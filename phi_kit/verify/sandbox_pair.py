@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .sandbox_watch import TICK, Bounds, Guard, exits, fits, is_over
+from .sandbox_disk import fits
+from .sandbox_watch import TICK, Bounds, Guard, exits, is_over
 
 _PIECE = 1 << 16
 # Seconds for the kernel to end what has closed its pipes.
@@ -78,7 +79,7 @@ class Pair:
         tests: the tests' guard and the mark of its lines.
         solution: the solution's.
         limits: what both together may use.
-        folder: the solution's, watched where no quota stands.
+        folder: the solution's, looked at in the end where no quota stands.
     """
 
     def __init__(
@@ -112,8 +113,6 @@ class Pair:
                         return talk
                 if over and not heard:
                     return self._stop("killed")
-                if self._folder and not fits(self._folder, self._limits):
-                    return self._stop("disk")
         return self._stop("timeout")
 
     def _heard(
@@ -143,11 +142,18 @@ class Pair:
             if "said" in line:
                 if line["said"].get("gone"):
                     self._wait()
-                return Talk(line["said"], asked=self._asked)
+                return self._fitting(line["said"])
             self._asked = True
         if not told.open:
             selector.unregister(end)
         return None
+
+    def _fitting(self, said: dict[str, Any]) -> Talk:
+        """The verdict, of a solution that has not stored too much."""
+        quota = (self._limits.disk, self._limits.files)
+        if self._folder and not fits(os.fspath(self._folder), *quota):
+            return self._stop("disk")
+        return Talk(said, asked=self._asked)
 
     def _wait(self) -> None:
         """Let a solution that is gone be over, so that its exit code is its own."""

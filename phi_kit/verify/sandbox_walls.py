@@ -6,11 +6,10 @@ process of its own, never in the kit's. Four walls, each usable alone:
 - namespaces: an empty network, its own process numbers, and a file system of
   the interpreter, the system libraries (both read-only) and one small folder;
 - Landlock: files outside these cannot be opened, TCP cannot be used;
-- seccomp: no new process, no socket, no tracing, no signal to another process;
+- seccomp: no call but those on a list (`sandbox_calls.py`);
 - rlimits: CPU, memory, file size, open files.
 
-Sources: man pages user_namespaces(7), pivot_root(2), landlock(7), seccomp(2);
-call numbers from the kernel's `syscall_64.tbl` and `asm-generic/unistd.h`.
+Sources: man pages user_namespaces(7), pivot_root(2), landlock(7), seccomp(2).
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import ctypes
 import os
 import resource
 import struct
-from pathlib import Path
 
 WORK = "/work"
 # Whoever a program is inside; on the host it owns nothing.
@@ -29,7 +27,7 @@ _NEW = {"ns": 0x20000, "uts": 0x4000000, "ipc": 0x8000000, "user": 0x10000000}
 _NEW |= {"pid": 0x20000000, "net": 0x40000000}
 _RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND = 1, 2, 4, 32, 4096
 _REC, _PRIVATE, _DETACH = 16384, 1 << 18, 2
-_PDEATHSIG, _NO_NEW_PRIVS, _SECCOMP = 1, 38, 22
+_PDEATHSIG, _DUMPABLE, _NO_NEW_PRIVS = 1, 4, 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -67,31 +65,36 @@ def separate(
         _call("unshare", kinds)
     except PermissionError:
         _call("unshare", kinds | _NEW["user"])
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{NOBODY} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{NOBODY} {gid} 1")
+        _tell("/proc/self/setgroups", "deny")
+        _tell("/proc/self/uid_map", f"{NOBODY} {uid} 1")
+        _tell("/proc/self/gid_map", f"{NOBODY} {gid} 1")
     _mount("none", "/", flags=_REC | _PRIVATE)
     _new_root(visible, packages, megabytes=megabytes, files=files)
+
+
+def _tell(path: str, words: str) -> None:
+    with open(path, "w") as file:
+        file.write(words)
 
 
 def _new_root(
     visible: list[str], packages: dict[str, str], *, megabytes: int, files: int
 ) -> None:
     _mount("tmpfs", "/tmp", kind="tmpfs", flags=_NOSUID | _NODEV, data="mode=755")
-    Path("/tmp/old").mkdir()
+    os.mkdir("/tmp/old")
     _call("pivot_root", b"/tmp", b"/tmp/old")
     os.chdir("/")
     for path in visible:
         _show(path)
     for inside, outside in packages.items():
         _show(outside, inside)
-    Path(WORK).mkdir()
+    os.mkdir(WORK)
     quota = f"size={megabytes}m,nr_inodes={files},mode=777"
     _mount("tmpfs", WORK, kind="tmpfs", flags=_NOSUID | _NODEV, data=quota)
-    if not Path("/tmp").exists():  # unless Python itself lives there
-        Path("/tmp").symlink_to(WORK)
+    if not os.path.exists("/tmp"):  # unless Python itself lives there
+        os.symlink(WORK, "/tmp")
     _call("umount2", b"/old", _DETACH)
-    Path("/old").rmdir()
+    os.rmdir("/old")
     _mount("none", "/", flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | _NODEV)
     os.chdir(WORK)
 
@@ -99,20 +102,20 @@ def _new_root(
 def _show(path: str, at: str = "") -> None:
     """Bind one path of the old root, at its own place or another, read-only."""
     at = at or path
-    source, target = Path("/old" + path), Path(at)
-    if not source.is_symlink() and not source.exists():
+    source = "/old" + path
+    if not os.path.lexists(source):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_symlink():  # /lib -> usr/lib
-        target.symlink_to(source.readlink())
+    os.makedirs(os.path.dirname(at), exist_ok=True)
+    if os.path.islink(source):  # /lib -> usr/lib
+        os.symlink(os.readlink(source), at)
         return
-    if target.exists():
+    if os.path.exists(at):
         return
-    if source.is_dir():
-        target.mkdir()
+    if os.path.isdir(source):
+        os.mkdir(at)
     else:
-        target.touch()
-    _mount(str(source), at, flags=_BIND | _REC)
+        open(at, "w").close()
+    _mount(source, at, flags=_BIND | _REC)
     if path not in DEVICES:
         # A user namespace may not clear flags that the old mount had.
         kept = os.statvfs(at).f_flag & (_NOSUID | _NODEV | 8 | 1024 | 2048)
@@ -138,7 +141,7 @@ def become_nobody(uid: int, work: str) -> None:
 
 
 def _be(uid: int, work: str) -> None:
-    if Path(work).stat().st_mode & 0o777 != 0o777:
+    if os.stat(work).st_mode & 0o777 != 0o777:
         os.chown(work, uid, uid)
     os.setgroups([])
     os.setresgid(uid, uid, uid)
@@ -146,8 +149,13 @@ def _be(uid: int, work: str) -> None:
 
 
 def die_with_parent() -> None:
-    """SIGKILL as soon as the watching process is gone."""
+    """SIGKILL as soon as the parent is gone; it may be gone already."""
     _call("prctl", _PDEATHSIG, 9, 0, 0, 0)
+
+
+def be_seen() -> None:
+    """Let processes of the same user look at what this one has open."""
+    _call("prctl", _DUMPABLE, 1, 0, 0, 0)
 
 
 def no_new_rights() -> None:
@@ -204,7 +212,7 @@ def landlock(readable: list[str], work: str) -> int:
             beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except OSError:
             continue
-        if not Path(path).is_dir():
+        if not os.path.isdir(path):
             allowed &= 0b110  # a file can be read and written, not listed
         if path in DEVICES:
             allowed |= (0b10 | 1 << 14) & rights  # write, truncate
@@ -214,71 +222,3 @@ def landlock(readable: list[str], work: str) -> int:
     _call("syscall", 446, ruleset, 0)
     os.close(ruleset)
     return version
-
-
-# Refused with EPERM: x86_64's number, then aarch64's (-1: has none).
-_REFUSED = {
-    **{"fork": (57, -1), "vfork": (58, -1), "execve": (59, 221)},
-    **{"execveat": (322, 281), "ptrace": (101, 117), "process_vm_readv": (310, 270)},
-    **{"process_vm_writev": (311, 271), "pidfd_open": (434, 434)},
-    **{"pidfd_send_signal": (424, 424), "pidfd_getfd": (438, 438)},
-    **{"rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240)},
-    **{"setsid": (112, 157), "setpgid": (109, 154), "setpriority": (141, 140)},
-    **{"socket": (41, 198), "connect": (42, 203), "bind": (49, 200)},
-    **{"listen": (50, 201), "accept": (43, 202), "accept4": (288, 242)},
-    **{"unshare": (272, 97), "setns": (308, 268), "mount": (165, 40)},
-    **{"umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51)},
-    **{"mknod": (133, -1), "mknodat": (259, 33), "name_to_handle": (303, 264)},
-    **{"open_by_handle_at": (304, 265), "keyctl": (250, 219), "add_key": (248, 217)},
-    **{"request_key": (249, 218), "bpf": (321, 280), "perf_event": (298, 241)},
-    **{"userfaultfd": (323, 282), "io_uring_setup": (425, 425)},
-    **{"io_uring_enter": (426, 426), "io_uring_register": (427, 427)},
-    # memory that no address space limit counts
-    **{"memfd_create": (319, 279), "shmget": (29, 194), "msgget": (68, 186)},
-    **{"semget": (64, 190), "mq_open": (240, 180), "memfd_secret": (447, 447)},
-    **{"init_module": (175, 105), "finit_module": (313, 273), "reboot": (169, 142)},
-    **{"swapon": (167, 224), "sethostname": (170, 161), "syslog": (103, 116)},
-    **{f"mount_api_{n}": (n, n) for n in (428, 429, 430, 431, 432, 433, 442)},
-}
-# (audit architecture, clone, clone3, signals: kill tkill tgkill)
-_MACHINES = {
-    "x86_64": (0xC000003E, 56, 435, (62, 200, 234)),
-    "aarch64": (0xC00000B7, 220, 435, (129, 130, 131)),
-}
-_ALLOW, _EPERM, _ENOSYS, _KILL = 0x7FFF0000, 0x50001, 0x50026, 0x80000000
-_LOAD, _EQ, _GE, _ANY, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
-
-
-def _filter(pid: int) -> list[tuple[int, int, int, int]]:
-    """The seccomp program: (code, jump if true, jump if false, value)."""
-    audit, clone, clone3, signals = _MACHINES[os.uname().machine]
-    column = 0 if os.uname().machine == "x86_64" else 1
-    lines = [(_LOAD, 0, 0, 4), (_EQ, 1, 0, audit), (_RET, 0, 0, _KILL)]
-    # Numbers from 2^30 are x86_64's x32 twins of the same calls.
-    lines += [(_LOAD, 0, 0, 0), (_GE, 0, 1, 1 << 30), (_RET, 0, 0, _EPERM)]
-    for number in (pair[column] for pair in _REFUSED.values()):
-        if number >= 0:
-            lines += [(_EQ, 0, 1, number), (_RET, 0, 0, _EPERM)]
-    # clone3 hides its flags behind a pointer; libc falls back to clone.
-    lines += [(_EQ, 0, 1, clone3), (_RET, 0, 0, _ENOSYS)]
-    thread = [(_LOAD, 0, 0, 16), (_ANY, 1, 0, 0x10000), (_RET, 0, 0, _EPERM)]
-    lines += [(_EQ, 0, 4, clone), *thread, (_RET, 0, 0, _ALLOW)]
-    mine = [(_LOAD, 0, 0, 16), (_EQ, 1, 0, pid), (_RET, 0, 0, _EPERM)]
-    for number in signals:
-        lines += [(_EQ, 0, 4, number), *mine, (_RET, 0, 0, _ALLOW)]
-    return [*lines, (_RET, 0, 0, _ALLOW)]
-
-
-def seccomp() -> bool:
-    """Refuse the calls a solution never needs; False where the kernel cannot.
-
-    Threads stay possible; a second process does not, so that one limit bounds
-    all memory and one signal ends everything.
-    """
-    if os.uname().machine not in _MACHINES:
-        return False
-    lines = _filter(os.getpid())
-    body = b"".join(struct.pack("HBBI", *line) for line in lines)
-    code = ctypes.create_string_buffer(body)
-    program = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(code))
-    return _libc.prctl(_SECCOMP, 2, program, 0, 0) == 0

@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-Stopped = Literal["", "timeout", "output", "disk"]
+from .sandbox_disk import entries
+
+Stopped = Literal["", "timeout", "output"]
 TICK = 0.1
+# Seconds for a keeper to end its program.
+_PATIENCE = 0.5
 
 
 class Bounds(Protocol):
@@ -91,13 +95,26 @@ def started(
             yield guard
         finally:
             # Also when the host itself is interrupted: nothing stays behind.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end(process.pid)
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             code = process.returncode
             guard.code = code if code >= 0 else 128 - code
             guard.cpu = used.ru_utime + used.ru_stime
+
+
+def _end(pid: int) -> None:
+    """End a guard that has not ended yet; it is not waited for."""
+    if not is_over(pid):
+        with exits(pid) as gone, selectors.DefaultSelector() as selector:
+            # Its keeper waits for the program: who only kills both leaves the
+            # program's remains to whoever is the first process here.
+            os.kill(pid, signal.SIGTERM)
+            if gone is not None:
+                selector.register(gone, selectors.EVENT_READ)
+            selector.select(_PATIENCE)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def run(
@@ -106,7 +123,6 @@ def run(
     stdin: bytes,
     *,
     limits: Bounds,
-    folder: Path | None,
 ) -> Ended:
     """Start a guard, collect what it sends, and end it at its limits.
 
@@ -114,15 +130,14 @@ def run(
         command: the guard's command line.
         order: the job.
         stdin: the program's input.
-        limits: time, output, and what `folder` may hold.
-        folder: watched for its size, where no quota stands.
+        limits: time and output.
 
     Raises:
         OSError: the process cannot be started.
     """
     with started(command, order, stdin) as guard:
         ends = {guard.out: bytearray(), guard.told: bytearray()}
-        stopped = _read(guard.pid, ends, limits, folder)
+        stopped = _read(guard.pid, ends, limits)
     out, told = map(bytes, ends.values())
     return Ended(stopped, guard.code, guard.cpu, out, told)
 
@@ -154,15 +169,21 @@ def pipe() -> Iterator[Pipe]:
 @contextmanager
 def _file(content: bytes) -> Iterator[int]:
     """A nameless file to read from: unlike a pipe it cannot block its writer."""
-    with tempfile.TemporaryFile() as file:
-        file.write(content)
-        file.seek(0)
-        yield file.fileno()
+    into, path = tempfile.mkstemp(prefix="phi-kit-")
+    try:
+        with os.fdopen(into, "wb") as file:
+            file.write(content)
+        # Opened anew: who is given it can read it, not write to it.
+        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        Path(path).unlink()
+    try:
+        yield source
+    finally:
+        os.close(source)
 
 
-def _read(
-    pid: int, received: dict[int, bytearray], limits: Bounds, folder: Path | None
-) -> Stopped:
+def _read(pid: int, received: dict[int, bytearray], limits: Bounds) -> Stopped:
     """Fill `received` until the process is over; why it must be stopped, if so."""
     deadline, cap = time.monotonic() + limits.seconds, limits.output << 10
     with selectors.DefaultSelector() as selector, exits(pid) as gone:
@@ -186,8 +207,6 @@ def _read(
                 if len(received[end]) > cap:
                     del received[end][cap:]
                     return "output"
-            if folder and not fits(folder, limits):
-                return "disk"
     return ""
 
 
@@ -229,34 +248,11 @@ def is_over(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry]:
-    """Everything below a folder; links are not followed, and no depth is too deep."""
-    waiting = [os.fspath(folder)]
-    while waiting:
-        with suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                # First handed out: who removes makes it readable.
-                yield entry
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-
-
-def fits(folder: Path, limits: Bounds) -> bool:
-    """Whether a folder is within its size and number of files."""
-    size = 0
-    for count, entry in enumerate(_entries(folder), 1):
-        with suppress(OSError):
-            size += entry.stat(follow_symlinks=False).st_blocks * 512
-        if count > limits.files or size > limits.disk << 20:
-            return False
-    return True
-
-
 def remove(folder: Path) -> None:
     """Remove a folder whatever was done to it; links are never followed."""
     with suppress(OSError):
         folder.chmod(0o700)
-    for entry in _entries(folder):
+    for entry in entries(os.fspath(folder), []):
         with suppress(OSError):
             if entry.is_dir(follow_symlinks=False):
                 Path(entry.path).chmod(0o700)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -14,54 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from phi_kit.data.records import Seed
 from phi_kit.verify import sandbox
+from phi_kit.verify.code import verify as code_verify
 from phi_kit.verify.code_tests import read
-from phi_kit.verify.sandbox import MODES, Job, Limits, confer, isolation, run
+from phi_kit.verify.sandbox import Job, confer, isolation, run
 
 from .hostile import HOSTILE
+from .walls import SHORT, SLACK, host, mode
+
+__all__ = ["host", "mode"]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux walls")
-
-SHORT = Limits(seconds=2.0, cpu=1, memory=192, output=64, disk=8, files=300)
-# How long the host may take to notice and to clean up, on a busy machine.
-SLACK = 4.0
-
-
-def stands(mode):
-    try:
-        done = run(Job("print(7)"), mode=mode)
-    except Exception:
-        return False
-    return done.stdout == "7\n"
-
-
-@pytest.fixture(scope="module", params=MODES)
-def mode(request):
-    if not stands(request.param):
-        pytest.skip(f"no {request.param} here")
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    """Things of the host's that no program may touch or reach."""
-    canary = tmp_path_factory.mktemp("home")
-    (canary / "secret").write_text("the-secret")
-    bystander = subprocess.Popen(
-        [sys.executable, "-S", "-c", "import time; time.sleep(600)"],
-        env={"PHI_KIT_SECRET": "the-secret"},
-    )
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setblocking(False)
-        yield {"canary": canary, "pid": bystander.pid, "port": server.getsockname()[1]}
-        with pytest.raises(BlockingIOError):
-            server.accept()
-    assert bystander.poll() is None, "a process of the host's was killed"
-    bystander.kill()
-    bystander.wait()
-    assert [path.name for path in canary.iterdir()] == ["secret"]
-    assert not Path("/dev/shm/phi-kit-hostile").exists()
-    assert not Path("/usr/lib/phi-kit-hostile").exists()
 
 
 def attack(name, host, mode):
@@ -104,6 +66,26 @@ def check(done):
 @pytest.mark.parametrize("word", ["fork bomb", "kills everybody", "many huge files"])
 def test_weaker_walls_hold_too(word, host, mode):
     check(attack(word, host, mode))
+
+
+def test_unread_code_is_not_run_where_nothing_holds_it(monkeypatch):
+    weak = sandbox.Isolation("limits", landlock=7)
+    monkeypatch.setattr(sandbox, "isolation", lambda: weak)
+    monkeypatch.delenv(sandbox.UNSAFE, raising=False)
+    tests = read(["assert f(3) == 9"])
+    sides = (tests.asked(), tests.answers("def f(x): return x * x"))
+    for attempt in (lambda: run(Job("print(1)")), lambda: confer(*sides)):
+        with pytest.raises(sandbox.RunError, match="the network") as told:
+            attempt()
+        assert sandbox.UNSAFE in told.value.todo
+    item = Seed("coding", "", "", extra='{"tests": ["assert f(3) == 9"]}')
+    verdict = code_verify(item, "def f(x): return x * x")
+    assert verdict.value == "unknown"
+    assert verdict.reason.startswith("no sandbox: ")
+    assert sandbox.UNSAFE in verdict.reason
+    monkeypatch.setenv(sandbox.UNSAFE, "1")
+    assert run(Job("print(1)")).stdout == "1\n"
+    assert confer(*sides).said["value"] == "right"
 
 
 def test_the_folder_is_removed_whatever_was_done_to_it(
@@ -229,9 +211,17 @@ def test_the_isolation_says_what_is_in_force():
     walls = isolation()
     assert str(walls).startswith(walls.mode)
     assert walls.network == ("the network" not in str(walls))
+    assert walls.holds
     weak = sandbox.Isolation("limits")
     assert "NOT closed off" in str(weak)
-    assert not any((weak.network, weak.files, weak.processes))
+    assert not any((weak.network, weak.files, weak.processes, weak.attributes))
+    assert not any((weak.holds, replace(weak, landlock=7).holds))
+    assert not replace(weak, seccomp=True).holds
+    # Landlock does not see who only looks at what there is.
+    held = replace(weak, landlock=7, seccomp=True)
+    assert held.holds
+    assert "names, sizes and times of files" in str(held)
+    assert str(replace(held, mode="namespaces")) == "namespaces+landlock+seccomp"
 
 
 def test_it_works_without_bubblewrap(monkeypatch):
