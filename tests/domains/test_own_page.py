@@ -64,7 +64,7 @@ def through(tmp_path, path: Path) -> tuple[subprocess.CompletedProcess, Path]:
     return done, runs / "geography"
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_followed_literally_it_ends_in_a_finished_study(tmp_path):
     rows = countries.capitals(tmp_path / "capitals.csv")
     done, folder = through(tmp_path, study(tmp_path, rows))
@@ -79,7 +79,7 @@ def test_followed_literally_it_ends_in_a_finished_study(tmp_path):
     assert (folder / "report.html").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_conversions_end_in_a_study_or_in_what_to_do(tmp_path):
     text = STUDY
     for old, new in UNITS.items():
