@@ -154,6 +154,7 @@ SLOW = {
     "cuts a file": "sys('truncate', SECRET.encode(), 0)",
     "cuts a file by reading it": "os.open(SECRET, os.O_TRUNC)",
     "opens a file for nothing": "os.open(SECRET, 3)",
+    "opens the library for nothing": "os.open(LIBRARY, 3)",
     "opens a file to append": "os.open(SECRET, os.O_WRONLY | os.O_APPEND)",
     "creates a file": "sys('creat', (CANARY + '/made').encode(), 0o600)",
     "makes a folder": "os.mkdir(CANARY + '/made') or True",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from phi_kit.verify.sandbox import Job, run
-from phi_kit.verify.sandbox_calls import ALLOWED, CHOSEN, OWN_FILES
+from phi_kit.verify.sandbox_calls import ALLOWED, CHOSEN, OWN_FILES, PID
+from phi_kit.verify.sandbox_calls import program as filter_of
 
 from .escapes import DAILY, ESCAPES, NUMBERS, program
 from .walls import host, mode
@@ -91,6 +93,62 @@ def test_the_numbers_of_calls_are_the_kernels():
             # The kernel may be newer than the headers.
             wrong = {n: v for n, v in NUMBERS.items() if real.get(n, v) != v}
             assert set(wrong) <= {"landlock", "sched_rr"}
+
+
+def decided(lines, audit, number, *given):
+    """What the kernel makes of a filter: allowed, or the error's number."""
+    data = struct.pack("IIQ6Q", number, audit, 0, *[*given, *[0] * 6][:6])
+    at, value = 0, 0
+    while True:
+        code, yes, no, operand = lines[at]
+        at += 1
+        if code == 0x20:
+            (value,) = struct.unpack_from("I", data, operand)
+        elif code == 0x54:
+            value &= operand
+        elif code == 0x06:
+            return operand == 0x7FFF0000 or operand & 0xFFFF
+        else:
+            tests = {0x15: value == operand, 0x35: value >= operand}
+            at += yes if (tests | {0x45: bool(value & operand)})[code] else no
+
+
+@pytest.mark.parametrize(
+    ("machine", "audit", "column"),
+    [("x86_64", 0xC000003E, 0), ("aarch64", 0xC00000B7, 1)],
+)
+def test_the_filter_of_every_machine(machine, audit, column):
+    lines = filter_of(machine, 77, own_files=False)
+
+    def made(pair, *given):
+        return decided(lines, audit, pair[column], *given)
+
+    for pair in ALLOWED.values():
+        assert pair[column] < 0 or made(pair) is True
+    for pair in OWN_FILES.values():
+        assert pair[column] < 0 or made(pair) == 1
+        whole = filter_of(machine, 77, own_files=True)
+        assert pair[column] < 0 or decided(whole, audit, pair[column]) is True
+    for pair, place, values in CHOSEN.values():
+        before = [0] * place
+        for value in values:
+            assert made(pair, *before, 77 if value == PID else value) is True
+        assert made(pair, *before, 78) == 1
+        assert made(pair, *before, 2**32 - 1) == 1
+    openat, clone, sendto = (257, 56), (56, 220), (44, 206)
+    for flags in (0, 1, 2, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, os.O_CLOEXEC):
+        assert made(openat, 0, 0, flags) is True
+    for flags in (3, os.O_TRUNC, os.O_TRUNC | os.O_CREAT):
+        assert made(openat, 0, 0, flags) == 1
+    assert made(clone, 0x3D0F00) is True
+    for flags in (17, 0x11, 0x4111, 0x100, 0x10010000 | 0x3D0F00, 0x20010000):
+        assert made(clone, flags) == 1
+    assert made(sendto, 3, 0, 1, 0, 0) is True
+    assert made(sendto, 3, 0, 1, 0, 1) == made(sendto, 3, 0, 1, 0, 1 << 32) == 1
+    assert [decided(lines, audit, n) for n in (435, 437, 999, 1 << 30)] == [38] * 3 + [
+        1
+    ]
+    assert decided(lines, 0x40000003, 0) == 0  # another architecture's: killed
 
 
 HARMLESS = {

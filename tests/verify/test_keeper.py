@@ -139,11 +139,17 @@ def below(pid):
     return found
 
 
-@contextmanager
-def hosting(mode, kind, *, seconds):
-    """A host of its own that runs a sleeper; gives it and its processes."""
+def begun(folder, mode, kind, seconds):
+    """A host of its own that runs a sleeper; killed, it leaves its folder behind."""
     words = [sys.executable, "-c", HOST, mode, kind, str(seconds), SLEEPS]
-    host = subprocess.Popen(words, env={"PYTHONPATH": os.pathsep.join(sys.path)})
+    env = {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(folder)}
+    return subprocess.Popen(words, env=env)
+
+
+@contextmanager
+def hosting(folder, mode, kind, *, seconds):
+    """Such a host, and all its processes."""
+    host = begun(folder, mode, kind, seconds)
     try:
         expected, deadline = 2 if kind == "program" else 4, time.monotonic() + 20
         while len(started := below(host.pid)) < expected:
@@ -169,27 +175,26 @@ def gone(pids, *, within):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["program", "item"])
-def test_nothing_outlives_a_host_that_is_killed(mode, kind):
-    with hosting(mode, kind, seconds=6) as (host, started):
+def test_nothing_outlives_a_host_that_is_killed(mode, kind, tmp_path):
+    with hosting(tmp_path, mode, kind, seconds=6) as (host, started):
         host.kill()
         host.wait()
         assert gone(started, within=1.0)
 
 
 @pytest.mark.slow
-def test_a_program_ends_in_time_while_its_host_cannot_see_to_it(mode):
+def test_a_program_ends_in_time_while_its_host_cannot_see_to_it(mode, tmp_path):
     if mode == "bubblewrap":
         pytest.skip("its keeper is not its host's child")
-    with hosting(mode, "program", seconds=2) as (host, started):
+    with hosting(tmp_path, mode, "program", seconds=2) as (host, started):
         host.send_signal(signal.SIGSTOP)
         assert gone(started, within=4.0)
 
 
 @pytest.mark.slow
-def test_nothing_outlives_a_host_that_is_killed_at_any_time(mode):
+def test_nothing_outlives_a_host_that_is_killed_at_any_time(mode, tmp_path):
     for delay in range(0, 120, 8):
-        words = [sys.executable, "-S", "-c", HOST, mode, "program", "6", SLEEPS]
-        host = subprocess.Popen(words, env={"PYTHONPATH": os.pathsep.join(sys.path)})
+        host = begun(tmp_path, mode, "program", 6)
         deadline = time.monotonic() + 20
         while not below(host.pid):
             assert time.monotonic() < deadline
