@@ -54,7 +54,7 @@ _DENIED = re.compile(rf"{DENIED}[ \t]*(\S.*)", re.IGNORECASE)
 _DENIES = re.compile(rf"{NOT}\s*(?=\w)", re.IGNORECASE)
 # A solution of several lines, up to the response's end.
 _SOLVED = re.compile(
-    rf"(?:^|\n)[^\w\n]*{LEADS}(?:{CALLED}|solution)\W*(?:is|:)"
+    rf"(?:^|\n)[^\w\n]*{LEADS}(?:{CALLED}|solution)[^\w:：]*(?:is\b[ \t]*[:：]?|[:：])"
     r"(?:\*\*|__)?[ \t:]*\n?(.+)",
     re.IGNORECASE | re.DOTALL,
 )

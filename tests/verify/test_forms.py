@@ -10,8 +10,9 @@ import json
 
 import pytest
 
-from phi_kit import verify
+from phi_kit import domains, verify
 from phi_kit.core.rng import rng
+from phi_kit.data.procedural import items
 from phi_kit.data.records import Seed
 from phi_kit.verify import near
 
@@ -172,3 +173,36 @@ def test_refusal(n):
             response = thought.format(dress.format(wrong))
             assert verdict("refusal", "", response, extra).value == "wrong", response
             assert verdict("refusal", "", thought.format("…"), extra).unparsed
+
+
+SOLVED = (
+    "{}", " {} \n", "Answer: {}", "The answer is: {}", "**{}**", "**Answer:** {}",
+    "Final Answer: {}", "<answer>{}</answer>", "Some steps.\n\nAnswer: {}", "`{}`",
+    "```\n{}\n```", "\\boxed{{{}}}", "答案：{}",
+)  # fmt: skip
+# Tasks with one answer an item, so that another item's answer is wrong.
+PUZZLES = ("backward", "sort", "palindrome", "caesar", "family", "self-reference")
+
+
+@pytest.mark.parametrize("n", N)
+def test_puzzle(n):
+    known = {family.name: family for family in domains.get("puzzles").families}
+    drawn = {
+        name: list(
+            itertools.islice(
+                items("puzzles", known[name], rng_seed=3, split="forms"), 60
+            )
+        )
+        for name in PUZZLES
+    }
+    for thought, form, name, place in itertools.islice(
+        draws("puzzle", THOUGHTS, SOLVED, PUZZLES, range(60)), n
+    ):
+        seed, other = drawn[name][place], drawn[name][place - 1]
+        judge = verify.get("puzzle")
+        assert judge(seed, thought.format(form.format(seed.answer))).right, (form, seed)
+        if other.answer != seed.answer:
+            found = judge(seed, thought.format(form.format(other.answer)))
+            assert (found.value, found.unparsed) == ("wrong", False), (form, seed)
+        assert judge(seed, thought.format("")).unparsed
+        assert judge(seed, thought.format("I cannot tell")).value == "wrong"
