@@ -23,6 +23,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from phi_kit.core.thinking import visible
+
 _STYLE = re.compile(
     r"\\(?:text|textbf|textit|textrm|texttt|mathrm|mathbf|emph)\s*\{([^{}]*)\}"
 )
@@ -155,8 +157,11 @@ def _same_code(gold: str, found: str) -> bool:
 
 
 def readable(gold: str) -> bool:
-    """Whether there is anything in a gold besides dots, quotes and white space."""
-    return bool(spelled(gold).strip(" .…\"'`*_$"))
+    """Whether there is anything in a gold besides dots, quotes and white space.
+
+    What a response would lose, its thinking and the marks of its end, is nothing.
+    """
+    return bool(spelled(visible(gold)).strip(" .…\"'`*_$"))
 
 
 def said_once(gold: str, text: str) -> bool:

@@ -1,6 +1,8 @@
 """Run All in a real JupyterLab, in a real browser.
 
-Needs Chromium with its driver, and selenium: `pip install selenium`.
+Needs Chromium with its driver, and selenium: `pip install selenium`. The tests of
+finished notebooks run the smoke study first, some minutes; `PHI_KIT_LAB_RUNS` names
+a folder in which it is finished already.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +53,13 @@ def runs(tmp_path: Path) -> Path:
 @pytest.fixture
 def lab(runs: Path) -> Iterator[str]:
     """The address of a JupyterLab that serves the notebooks."""
+    with served(ROOT, runs) as address:
+        yield address
+
+
+@contextmanager
+def served(root: Path, runs: Path) -> Iterator[str]:
+    """A JupyterLab over a folder; its kernels write to `runs`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -58,7 +69,7 @@ def lab(runs: Path) -> Iterator[str]:
         f"--port={port}",
         "--IdentityProvider.token=",
     ]
-    words += ["--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={ROOT}"]
+    words += ["--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={root}"]
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *words],
         env={**os.environ, "PHI_KIT_RUNS": str(runs)},
@@ -101,26 +112,143 @@ def browser(tmp_path: Path):
     driver.quit()
 
 
+# The notebook's panel, focused or not.
+WIDGET = (
+    "[...(window.jupyterapp?.shell?.widgets('main') ?? [])]"
+    ".find(one => one.sessionContext)"
+)
+RUN_ALL = (
+    f"window.jupyterapp.shell.activateById({WIDGET}.id);"
+    "const run = window.jupyterapp.commands.execute('notebook:run-all-cells');"
+)
+FINISHED = [
+    *(f"math/{name}" for name in (
+        "01_pick_domain", "02_collect_seeds", "03_filter_edge", "04_probe_sft",
+        "05_synthesize",
+    )),
+    "06_expand_domains",
+    "07_benchmark",
+]  # fmt: skip
+
+
+def opened(browser, address: str) -> None:
+    """Open a notebook and wait for its kernel."""
+    browser.set_script_timeout(300)
+    browser.get(address)
+    ready = f"return !!{WIDGET}?.sessionContext?.session?.kernel"
+    wait(lambda: browser.execute_script(ready), seconds=90)
+
+
+def run_all(browser) -> None:
+    """Run All, until the last cell has ended."""
+    browser.execute_async_script(f"{RUN_ALL} run.then(arguments[0], arguments[0])")
+
+
+def outputs(browser) -> list[dict]:
+    """Every output of the notebook, in order; off-screen cells included."""
+    return browser.execute_script(
+        f"return [...{WIDGET}.content.model.cells].filter(c => c.type === 'code')"
+        ".flatMap(c => c.outputs.toJSON())"
+    )
+
+
+def alarms(shown: list[dict]) -> list[dict]:
+    """What JupyterLab paints red: errors, and whatever went to stderr."""
+    return [
+        one
+        for one in shown
+        if one["output_type"] == "error" or one.get("name") == "stderr"
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Runs in which the smoke study has finished."""
+    if given := os.environ.get("PHI_KIT_LAB_RUNS"):
+        return Path(given)
+    runs = tmp_path_factory.mktemp("finished")
+    words = ["-m", "phi_kit", "run", str(ROOT / "params" / "smoke.yaml")]
+    environment = {**os.environ, "PHI_KIT_RUNS": str(runs)}
+    subprocess.run([sys.executable, *words], env=environment, cwd=ROOT, check=True)
+    return runs
+
+
+@pytest.fixture
+def notebooks(finished: Path, tmp_path: Path) -> Iterator[str]:
+    """A JupyterLab over copies of the study's notebooks, without their outputs."""
+    for name in FINISHED:
+        notebook = nbformat.read(finished / "smoke" / name / "notebook.ipynb", 4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, tmp_path / f"{Path(name).name}.ipynb")
+    with served(tmp_path, finished) as address:
+        yield address
+
+
+@pytest.mark.parametrize("width", [800, 1280])
+def test_run_all_on_a_finished_notebook_shows_its_result(
+    notebooks, browser, finished, tmp_path, width
+):
+    browser.set_window_size(width, 2000)
+    shots = Path(os.environ.get("SHOTS", tmp_path))
+    for name in FINISHED:
+        manifest = finished / "smoke" / name / "manifest.json"
+        before = manifest.read_bytes()
+        stem = Path(name).name
+        opened(browser, f"{notebooks}/lab/tree/{stem}.ipynb?reset")
+        run_all(browser)
+        shown = outputs(browser)
+        assert not alarms(shown), (name, alarms(shown))
+        figures = [one for one in shown if "image/png" in str(one.get("data"))]
+        assert figures, name
+        assert manifest.read_bytes() == before  # nothing was worked out again
+        browser.execute_script(
+            "document.querySelector('.jp-OutputArea-output img')?.scrollIntoView()"
+        )
+        time.sleep(1)
+        browser.save_screenshot(str(shots / f"{stem}_{width}.png"))
+
+
+def test_a_changed_value_runs_and_an_interrupt_is_one_sentence(
+    notebooks, browser, finished, tmp_path
+):
+    opened(browser, f"{notebooks}/lab/tree/03_filter_edge.ipynb?reset")
+    # The injected cell stands after the parameters.
+    browser.execute_script(
+        f"const cells = [...{WIDGET}.content.model.cells];"
+        "const last = cells.filter(c => c.type === 'code')[1];"
+        "last.sharedModel.setSource(last.sharedModel.getSource() + "
+        "'\\nTEMPERATURE = 0.9\\n');"
+    )
+    browser.execute_script(RUN_ALL)
+    running = "seeds, round"
+    wait(lambda: running in str(outputs(browser)), seconds=120)
+    time.sleep(2)
+    browser.execute_async_script(
+        f"{WIDGET}.sessionContext.session.kernel.interrupt()"
+        ".then(arguments[0], arguments[0])"
+    )
+    wait(lambda: alarms(outputs(browser)), seconds=60)
+    time.sleep(2)
+    found = alarms(outputs(browser))
+    errors = [one for one in found if one["output_type"] == "error"]
+    assert len(found) == len(errors) == 1, found
+    assert "run the cell again" in str(errors[0]), errors
+    assert len(errors[0]["traceback"]) == 1
+    browser.save_screenshot(
+        str(Path(os.environ.get("SHOTS", tmp_path)) / "interrupted.png")
+    )
+    assert (finished / "smoke" / "math" / "03_filter_edge" / "manifest.json").is_file()
+
+
 def test_run_all_writes_the_same_run_folder(lab, browser, runs, tmp_path):
     source = ROOT / "notebooks" / "02_collect_seeds.ipynb"
     before = source.read_bytes()
-    browser.set_script_timeout(240)
-    browser.get(f"{lab}/lab/tree/notebooks/{source.name}?reset")
     done = runs / "quickstart" / "math" / "02_collect_seeds" / "manifest.json"
     try:
-        wait(
-            lambda: browser.execute_script(
-                "return !!window.jupyterapp && !!window.jupyterapp.shell.currentWidget"
-                " && !!window.jupyterapp.shell.currentWidget.sessionContext"
-                " && !!window.jupyterapp.shell.currentWidget.sessionContext.session"
-                "?.kernel"
-            ),
-            seconds=90,
-        )
-        browser.execute_async_script(
-            "window.jupyterapp.commands.execute('notebook:run-all-cells')"
-            ".then(arguments[0], arguments[0])"
-        )
+        opened(browser, f"{lab}/lab/tree/notebooks/{source.name}?reset")
+        run_all(browser)
         wait(done.is_file, seconds=120)
         browser.save_screenshot(os.environ.get("SHOT", str(tmp_path / "lab.png")))
     finally:
