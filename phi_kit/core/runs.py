@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from . import names, thinking
 from .errors import RunError, StoppedError, disk_errors
+from .figures import image_html, words_of
 from .files import digest_json
 from .flow import Flow
 from .manifests import commit, old_of
@@ -61,6 +62,10 @@ class SavedFigure:
 
     def _repr_png_(self) -> bytes:
         return self.path.read_bytes()
+
+    def _repr_html_(self) -> str:
+        png = self._repr_png_()
+        return image_html(png, words=words_of(png))
 
     def __repr__(self) -> str:
         return f"<{shown(self.path)}>"
@@ -114,7 +119,8 @@ class StepRun:
         with disk_errors(self.target):
             path = self.folder("figures") / f"{name}.png"
             # No date, no version in the file: the same figure is the same bytes.
-            figure.savefig(path, metadata={"Software": None})
+            words = {"Description": getattr(figure, "words", None)}
+            figure.savefig(path, metadata={"Software": None, **words})
         return figure
 
     def folder(self, name: str) -> Path:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import io
-from html import escape
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-LEAST_WIDTH = 600  # pixels, below which its small print cannot be read
+from phi_kit.core.figures import image_html
 
 
 class Sheet(Figure):
@@ -28,18 +26,8 @@ class Sheet(Figure):
         return self._png, {"width": self._width}
 
     def _repr_html_(self) -> str:
-        """The same as an image that says what it shows and never shrinks too far.
-
-        JupyterLab prefers this to the bare PNG, which it squeezes into whatever a
-        narrow window leaves, and to which it gives no alternative text.
-        """
-        code = base64.b64encode(self._png).decode()
-        style = f"width:{self._width}px;max-width:100%;min-width:{LEAST_WIDTH}px"
-        return (
-            '<div style="overflow-x:auto;background:white;border-radius:4px">'
-            f'<img src="data:image/png;base64,{code}" alt="{escape(self.words)}" '
-            f'style="{style}"></div>'
-        )
+        """The same as an image that says what it shows and never shrinks too far."""
+        return image_html(self._png, words=self.words)
 
     @property
     def words(self) -> str:
