@@ -31,8 +31,16 @@ from .upstream import require_upstream
 
 NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
 _LONGEST_VALUE = 200  # characters of a value in a message
+_LONGEST_CELL = 400  # characters of a cell in a notebook's tables
 _LONGEST_SHOWN = 72  # and in the table of a step's parameters
 Tag = Annotated[str, StringConstraints(min_length=3, pattern=r"^\S+$")]
+
+
+def _show_whole_prompts() -> None:
+    """A table in a notebook cuts no prompt: what differs stands at its end."""
+    import pandas as pd
+
+    pd.options.display.max_colwidth = _LONGEST_CELL
 
 
 def read_value(text: str) -> Any:
@@ -202,6 +210,7 @@ class StepParams(Strict):
             RunError: what the step reads has not finished.
         """
         quiet.dependencies()
+        _show_whole_prompts()
         tell_in(namespace.get("get_ipython", lambda: None)())
         params = cls.given(namespace)
         params.require_weights()
