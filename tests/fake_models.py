@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from phi_kit.models.sampling import Sample
+from phi_kit.inference.types import Sample
 
 Say = Callable[[str, np.random.Generator, int], Sample]
 

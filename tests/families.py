@@ -232,7 +232,7 @@ def tokenizer_of(family, *, template=None, special=None):
 
 def student_of(name, **changes):
     """A student of a family, all tokenizer: its model only counts embeddings."""
-    from phi_kit.models.loading import Student
+    from phi_kit.inference.local.model import Student
 
     family = FAMILIES.get(name, SMOLLM2)
     if name == "smollm2":

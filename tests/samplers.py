@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from phi_kit.models.sampling import Sample
+from phi_kit.inference.types import Sample
 
 
 @dataclass

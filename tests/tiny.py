@@ -3,8 +3,8 @@
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from phi_kit.inference.local.model import Student
 from phi_kit.models import catalog
-from phi_kit.models.loading import Student
 
 
 def tokenizer():

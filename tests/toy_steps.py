@@ -8,10 +8,10 @@ from typing import ClassVar
 import pandas as pd
 from pydantic import Field
 
-from phi_kit.core import tally
-from phi_kit.core.flow import Flow
+from phi_kit.core import sample_counts
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
+from phi_kit.core.row_counts import Flow
+from phi_kit.core.step_run import StepRun, once, open_run
 
 
 class Toy(StepParams):
@@ -58,7 +58,7 @@ def run(params: Toy) -> StepRun:
         run.figure = run.save_figure(figure, "line")
         run.result = {"at": time.time(), "kept": params.size}
         for _ in range(131):
-            tally.paid(1, None)
+            sample_counts.paid(1, None)
         if os.environ.get("TOY_INTERRUPT"):
             signal.raise_signal(signal.SIGINT)
             time.sleep(60)

@@ -97,9 +97,9 @@ def run(
 @app.command()
 def status(study: StudyFile, *, sets: Sets = None) -> None:
     """Show which steps of a study are finished, stale or missing."""
-    from phi_kit.study import files, runner
+    from phi_kit.study import config, runner
 
-    loaded = files.load(study, sets or ())
+    loaded = config.load(study, sets or ())
     for line in runner.status(loaded):
         typer.echo(line)
 
@@ -109,11 +109,11 @@ def report(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="its name or file")],
 ) -> None:
     """Write report.html from what the study's steps have finished."""
-    from phi_kit.core.places import shown
-    from phi_kit.study import files
-    from phi_kit.study import report as pages
+    from phi_kit.core.paths import shown
+    from phi_kit.study import config
+    from phi_kit.study.report import report as pages
 
-    name = files.load(study).name if study.endswith((".yaml", ".yml")) else study
+    name = config.load(study).name if study.endswith((".yaml", ".yml")) else study
     typer.echo(f"report: {shown(pages.write(name))}")
 
 
@@ -132,23 +132,23 @@ def verify(
     """
     from collections import Counter
 
-    from phi_kit.verify import rows, sandbox
+    from phi_kit.sandbox import sandbox
+    from phi_kit.verifiers import verify_file
 
     verifier, counts = _verifier(domain), Counter[str]()
     with _opened(file) as lines:
-        for result in rows.judge(lines, verifier, domain=domain):
-            rows.tally(counts, result)
+        for result in verify_file.judge(lines, verifier, domain=domain):
+            verify_file.tally(counts, result)
             print(json.dumps(result, ensure_ascii=True))
     sys.stdout.flush()
-    typer.echo(rows.summary(counts), err=True)
+    typer.echo(verify_file.summary(counts), err=True)
     if walls := sandbox.in_force():
         typer.echo(f"code was run in the sandbox: {walls}", err=True)
 
 
 def _verifier(name: str) -> Any:
     """The verifier of a domain, or the one of that name."""
-    from phi_kit import domains
-    from phi_kit import verify as verifiers
+    from phi_kit import domains, verifiers
 
     if name in domains.names():
         return domains.get(name).verifier
@@ -194,7 +194,7 @@ def court(
     from pathlib import Path
 
     from phi_kit.core.errors import disk_errors
-    from phi_kit.verify import court as bench
+    from phi_kit.verifiers import court as bench
 
     queue = []
     for name in [verifier] if verifier else bench.heard():
@@ -215,16 +215,16 @@ def domains(
     ] = None,
 ) -> None:
     """List the domains a study may name, or show one of them."""
-    from phi_kit.domains import showing
+    from . import domains
 
-    for line in showing.one(name) if name else showing.every():
+    for line in domains.one(name) if name else domains.every():
         typer.echo(line)
 
 
 @app.command()
 def lab() -> None:
     """Open JupyterLab on the notebooks."""
-    from phi_kit.core.places import project_root
+    from phi_kit.core.paths import project_root
 
     os.chdir(project_root())
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab"])

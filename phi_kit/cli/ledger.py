@@ -18,9 +18,9 @@ ledger = typer.Typer(
 @ledger.command()
 def stats() -> None:
     """Show what each model has said, and what it took."""
-    from phi_kit.models import accounts
+    from phi_kit.cache import export
 
-    for line in accounts.lines():
+    for line in export.lines():
         typer.echo(line)
 
 
@@ -36,9 +36,9 @@ def export(
     ] = None,
 ) -> None:
     """Write samples into a file, one row each."""
-    from phi_kit.models import accounts
+    from phi_kit.cache import export
 
-    count = accounts.export(out, model=model)
+    count = export.export(out, model=model)
     typer.echo(f"{count} samples: {out}")
 
 
@@ -59,8 +59,8 @@ def replay(
 
     The run folders go where others do; every manifest says that it is a replay.
     """
-    from phi_kit.core.replays import REPLAY
-    from phi_kit.models.ledger import current
+    from phi_kit.cache.replay_mark import REPLAY
+    from phi_kit.cache.store import current
 
     if "://" not in recorded:
         recorded = str(Path(recorded).expanduser().resolve())

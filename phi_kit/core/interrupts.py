@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from .places import ledger_address
+from .paths import ledger_address
 
 
 def _told(

@@ -9,16 +9,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from phi_kit.cache.replay_mark import recorded, replaying
+
 from .errors import RunError
 from .files import digest, digest_json, write_atomic
+from .finished_run import MANIFEST, RunFolder, checksum
 from .progress import HEADLESS
-from .replays import recorded, replaying
-from .run_folder import MANIFEST, RunFolder, checksum
-from .tally import Tally
+from .sample_counts import Tally
 from .versions import versions
 
 if TYPE_CHECKING:
-    from .runs import StepRun
+    from .step_run import StepRun
 
 NOTEBOOK = "notebook.ipynb"
 

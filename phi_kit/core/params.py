@@ -23,8 +23,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAMLError
 
-from . import names, quiet, yaml12
-from .address import address, is_endpoint
+from . import dependency_warnings, folder_names, yaml12
+from .endpoint_url import address, is_endpoint
 from .errors import ModelError, StudyError, did_you_mean
 from .interrupts import tell_in
 from .upstream import require_upstream
@@ -129,7 +129,7 @@ class StepParams(Strict):
     @field_validator("study")
     @classmethod
     def _a_study(cls, study: str) -> str:
-        if fault := names.study_fault(study):
+        if fault := folder_names.study_fault(study):
             raise ValueError(fault)
         return study
 
@@ -138,9 +138,9 @@ class StepParams(Strict):
     def _folders(cls, given: str | list[str]) -> str | list[str]:
         several = [given] if isinstance(given, str) else given
         for name in several:
-            if fault := names.domain_fault(name):
+            if fault := folder_names.domain_fault(name):
                 raise ValueError(f"{name!r} {fault}")
-        if fault := names.together_fault(several):
+        if fault := folder_names.together_fault(several):
             raise ValueError(fault)
         return given
 
@@ -209,7 +209,7 @@ class StepParams(Strict):
             ModelError: the step loads weights and the model is an endpoint.
             RunError: what the step reads has not finished.
         """
-        quiet.dependencies()
+        dependency_warnings.dependencies()
         _show_whole_prompts()
         tell_in(namespace.get("get_ipython", lambda: None)())
         params = cls.given(namespace)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .errors import RunError
-from .places import project_root, runs_root, shown
-from .run_folder import RunFolder
+from .finished_run import RunFolder
+from .paths import project_root, runs_root, shown
 
 if TYPE_CHECKING:
     from .params import StepParams

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.core.runs import digest_json
+from phi_kit.core.step_run import digest_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationInfo
 
 from phi_kit.core.errors import PhiKitError, StudyError, did_you_mean
-from phi_kit.core.runs import RunFolder
+from phi_kit.core.step_run import RunFolder
+from phi_kit.verifiers.any_of import accepting
 
-from .accepting import accepting
 from .base import Domain
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def of(params: StepParams, name: str = "") -> Domain:
     Raises:
         StudyError: nothing of that name is defined or known.
     """
-    from phi_kit.models import loading
+    from phi_kit.inference.local import model as loading
 
     from . import custom
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from phi_kit.core.errors import StudyError, did_you_mean
-from phi_kit.data.procedural import Family
+from phi_kit.data.generators import Family
 from phi_kit.data.records import Seed
-from phi_kit.verify.base import Verifier, guarded
+from phi_kit.verifiers.base import Verifier, guarded
 
 # A transform rewrites a seed into variants whose answers it computes itself.
 Transform = Callable[[Seed, int], list[Seed]]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from phi_kit.core.rng import rng
-from phi_kit.data.procedural import Made
+from phi_kit.data.generators import Made
 from phi_kit.data.records import Seed
-from phi_kit.verify import code
-from phi_kit.verify.sandbox import Job, Limits, run
+from phi_kit.sandbox.sandbox import Job, Limits, run
+from phi_kit.verifiers.code import verifier
 
 from .base import Benchmarks, Domain, Family, HubSource
 
@@ -237,7 +237,7 @@ DOMAIN = Domain(
     description="What tiny Python programs print; small functions that pass tests.",
     instruction="Give only the answer: the printed text, or only the code.",
     answer_kind="printed text or Python code",
-    verifier=code.verify,
+    verifier=verifier.verify,
     families=(
         Family("print-value", 1, _print_value),
         Family("print-expression", 2, _print_expression),

@@ -24,22 +24,22 @@ from pydantic import (
     model_validator,
 )
 
-from phi_kit import verify
-from phi_kit.core.address import address, is_endpoint
+from phi_kit import verifiers
+from phi_kit.core.endpoint_url import address, is_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
 from phi_kit.core.rng import label_seed
-from phi_kit.data import files
-from phi_kit.data.bad import Bad
-from phi_kit.data.columns import MISSING, find, inside, lacking
-from phi_kit.data.kinds import HubData, LocalFile, named
-from phi_kit.data.procedural import Family
-from phi_kit.data.quarantine import Unread
+from phi_kit.data import file_readers
+from phi_kit.data.column_names import MISSING, find, inside, lacking
+from phi_kit.data.dropped_rows import Unread
+from phi_kit.data.generators import Family
+from phi_kit.data.read_sources import available, read
 from phi_kit.data.records import Seed, normal
-from phi_kit.data.sources import available, read
+from phi_kit.data.source_types import HubData, LocalFile, named
+from phi_kit.data.unreadable_rows import Bad
 from phi_kit.models import catalog
+from phi_kit.verifiers import judge_loading
 
-from . import judging
 from .base import Domain
 
 _LOOKED_AT = 100  # rows of a file that show which columns it has
@@ -63,7 +63,7 @@ class OwnFile(LocalFile):
     @property
     def family(self) -> str:
         """What its rows are called."""
-        return files.stem(Path(self.path))
+        return file_readers.stem(Path(self.path))
 
     @model_validator(mode="after")
     def _has_columns(self) -> Self:
@@ -102,7 +102,9 @@ def _columns(source: LocalFile) -> list[str]:
     """
     found: dict[str, None] = {}
     try:
-        for row in islice(files.rows(source.files()[0], source.encoding), _LOOKED_AT):
+        for row in islice(
+            file_readers.rows(source.files()[0], source.encoding), _LOOKED_AT
+        ):
             if not isinstance(row, Bad):
                 deep = [n for n in source.columns if find(row, n) is not MISSING]
                 found |= dict.fromkeys((*inside(row), *deep))
@@ -142,10 +144,10 @@ class Definition(Strict):
             )
         if is_endpoint(model):
             address(model)
-        if model and verifier and verifier not in judging.ASKING:
+        if model and verifier and verifier not in judge_loading.ASKING:
             raise ValueError(
                 f"is set, but {verifier} asks no model; take it out, or use one of "
-                + ", ".join(judging.ASKING)
+                + ", ".join(judge_loading.ASKING)
             )
         return model
 
@@ -172,9 +174,9 @@ def build(
     """
     kind, instruction = _KINDS[definition.verifier]
     checker = (
-        judging.verifier(definition.verifier, definition.judge_model, complete)
+        judge_loading.verifier(definition.verifier, definition.judge_model, complete)
         if complete
-        else verify.get(definition.verifier)
+        else verifiers.get(definition.verifier)
     )
     return Domain(
         name=name,

@@ -9,7 +9,8 @@ from math import gcd
 
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.verify import math, numeric
+from phi_kit.verifiers import numeric
+from phi_kit.verifiers.math import verifier
 
 from .base import Benchmarks, Domain, Family, HubSource
 
@@ -101,7 +102,7 @@ DOMAIN = Domain(
     description="Sums, common divisors and short word problems; one number answers.",
     instruction="Give only the answer.",
     answer_kind="numeric",
-    verifier=math.verify,
+    verifier=verifier.verify,
     families=(
         Family(
             "sum-1",

@@ -11,10 +11,10 @@ from functools import cache, partial
 import numpy as np
 
 from phi_kit.core.rng import rng
-from phi_kit.data.procedural import items
+from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
-from phi_kit.verify import choice, numeric, puzzle
-from phi_kit.verify.base import Verdict
+from phi_kit.verifiers import choice, numeric, puzzle
+from phi_kit.verifiers.base import Verdict
 
 from .base import Benchmarks, Domain, Family
 

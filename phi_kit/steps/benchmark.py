@@ -15,18 +15,20 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
+from phi_kit.core.step_run import StepRun, once, open_run
 from phi_kit.data.records import Seed
-from phi_kit.data.seal import unseal
-from phi_kit.domains import all_known, guessing
+from phi_kit.data.sealed_splits import unseal
+from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
-from phi_kit.domains.asking import ask, per_item, truncated
-from phi_kit.metrics.comparison import beyond_guessing
-from phi_kit.metrics.intervals import gain, majority, score
-from phi_kit.models import catalog, loading
-from phi_kit.models.sampling import Sampling
-from phi_kit.plots import families as families_plot
-from phi_kit.plots import gains
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.ask import ask, per_item, truncated
+from phi_kit.inference.local import model
+from phi_kit.inference.types import Sampling
+from phi_kit.models import catalog
+from phi_kit.plots import benchmark_gains
+from phi_kit.plots import family_accuracy as families_plot
+from phi_kit.stats.comparison import beyond_guessing
+from phi_kit.stats.intervals import gain, majority, score
 
 
 class Params(StepParams):
@@ -85,7 +87,7 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         merged = run.read("06_expand_domains", domain="")
         adapter = merged.folder(f"adapters/{merged.result['final']}")
-        student = loading.load(params.model)
+        student = model.load(params.model)
         samples, scores, families = [], [], []
         for name in params.domains:
             card = run.read("01_pick_domain", domain=name)
@@ -95,7 +97,7 @@ def run(params: Params) -> StepRun:
                 final = _ask(tuned, name, test, params, label=f"final on {name}")
             samples += [base.assign(domain=name, model="base")]
             samples += [final.assign(domain=name, model="final")]
-            guess = guessing.of(card, domain_of(params, name)).per_item(test)
+            guess = guessing_baseline.of(card, domain_of(params, name)).per_item(test)
             tested = Tested(name, test, base, final, guess)
             scores += judge(tested, params=params)
             families += by_family(tested, params=params)
@@ -103,7 +105,7 @@ def run(params: Params) -> StepRun:
         run.save_rows(pd.concat(samples), "samples")
         run.save_rows(table)
         run.save_rows(pd.DataFrame(families), "families")
-        run.figure = run.save_figure(gains.draw(table), "gains")
+        run.figure = run.save_figure(benchmark_gains.draw(table), "gains")
         run.save_figure(families_plot.draw(pd.DataFrame(families)), "families")
         run.table = table
         run.result = {

@@ -16,20 +16,20 @@ from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
 from phi_kit.core.errors import DataError
-from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
-from phi_kit.data import quarantine
-from phi_kit.data.dedup import judge
-from phi_kit.data.kinds import Procedural, Source
-from phi_kit.data.nearness import Near
+from phi_kit.core.row_counts import Flow
+from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.data import dropped_rows
+from phi_kit.data.near_duplicates import Near
+from phi_kit.data.read_sources import available, mix, read, shares
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.data.seal import Seal
-from phi_kit.data.sources import available, mix, read, shares
-from phi_kit.domains import guessing
+from phi_kit.data.row_filters import judge
+from phi_kit.data.sealed_splits import Seal
+from phi_kit.data.source_types import Procedural, Source
 from phi_kit.domains.base import Domain, Family
-from phi_kit.models.turn_marks import turn_marks
-from phi_kit.plots import flow
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.models.control_tokens import turn_marks
+from phi_kit.plots import row_flow
 
 
 class Params(StepParams):
@@ -130,13 +130,13 @@ def run(params: Params) -> StepRun:
             )
         run.table = to_frame(kept)
         run.save_rows(run.table)
-        run.save_rows(quarantine.table(judged), "quarantine")
-        run.save_rows(quarantine.hits(judged), "sealed_hits")
-        run.figure = run.save_figure(flow.draw(run.flow.as_dict()), "row_flow")
+        run.save_rows(dropped_rows.table(judged), "quarantine")
+        run.save_rows(dropped_rows.hits(judged), "sealed_hits")
+        run.figure = run.save_figure(row_flow.draw(run.flow.as_dict()), "row_flow")
         run.result = {
             "sources": run.table.source.value_counts().to_dict(),
             "mix": mixed,
             "pinned": params.outside(),
-            "lopsided": guessing.lopsided((s.family, s.answer) for s in kept),
+            "lopsided": guessing_baseline.lopsided((s.family, s.answer) for s in kept),
         }
     return run

@@ -15,25 +15,27 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit.core.errors import DataError
-from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, StepRun, once, open_run
-from phi_kit.data import frozen, quarantine
-from phi_kit.data.dedup import sealed
+from phi_kit.core.row_counts import Flow
+from phi_kit.core.step_run import RunFolder, StepRun, once, open_run
+from phi_kit.data import dropped_rows, frozen_datasets
 from phi_kit.data.records import Seed, from_frame
-from phi_kit.data.seal import Seal, unseal
-from phi_kit.domains import all_known, guessing
+from phi_kit.data.row_filters import sealed
+from phi_kit.data.sealed_splits import Seal, unseal
+from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
-from phi_kit.domains.asking import as_asked, ask, base_answers, per_item, rows_of
-from phi_kit.metrics.comparison import beyond_guessing
-from phi_kit.metrics.intervals import gain, score
-from phi_kit.models import catalog, loading
-from phi_kit.plots import matrix, training
-from phi_kit.train import recipe as recipes
-from phi_kit.train.arms import epochs_of
-from phi_kit.train.card import measured
-from phi_kit.train.qlora import Around, Recipe, Trained, train
-from phi_kit.train.rows import Row
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.ask import as_asked, ask, base_answers, per_item, rows_of
+from phi_kit.inference.local import model
+from phi_kit.models import catalog
+from phi_kit.plots import interference_matrix, learning_curves
+from phi_kit.stats.comparison import beyond_guessing
+from phi_kit.stats.intervals import gain, score
+from phi_kit.training import training_config as recipes
+from phi_kit.training.arms import epochs_of
+from phi_kit.training.encoding import Row
+from phi_kit.training.model_card import measured
+from phi_kit.training.qlora import Around, Recipe, Trained, train
 
 GUESS = "one constant answer"  # stands among the adapters: what guessing gives
 
@@ -88,7 +90,7 @@ def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
     """
     found, judged = {}, []
     for name in run.params.domains:
-        table = frozen.thaw(run.read("05_synthesize", domain=name))
+        table = frozen_datasets.thaw(run.read("05_synthesize", domain=name))
         seeds = from_frame(table)
         known = {seed.id: seed for seed in seeds}
         reasons = [sealed(seed, seal, known) for seed in seeds]
@@ -96,7 +98,7 @@ def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
         judged += zip(seeds, reasons, strict=True)
     run.flow = Flow()
     run.flow.take(reason for _, reason in judged)
-    run.save_rows(quarantine.hits(judged), "sealed_hits")
+    run.save_rows(dropped_rows.hits(judged), "sealed_hits")
     return found
 
 
@@ -109,9 +111,7 @@ class Part:
     recipe: Recipe
 
 
-def training_parts(
-    run: StepRun, student: loading.Student, seal: Seal
-) -> dict[str, Part]:
+def training_parts(run: StepRun, student: model.Student, seal: Seal) -> dict[str, Part]:
     """The clean rows of every domain's frozen data set, rendered.
 
     Raises:
@@ -147,8 +147,8 @@ def recipe_of(run: StepRun, domain: str) -> Recipe:
 @once
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
-    with open_run(params) as run, training.Live() as view:
-        student = loading.load(params.model)
+    with open_run(params) as run, learning_curves.Live() as view:
+        student = model.load(params.model)
         cards = {n: run.read("01_pick_domain", domain=n) for n in params.domains}
         seal = every_seal(run)  # once: it indexes every item
         parts = training_parts(run, student, seal)
@@ -160,7 +160,7 @@ def run(params: Params) -> StepRun:
             )
             for name, card in cards.items()
         } | {
-            (GUESS, name): guessing.of(card, domain_of(params, name)).per_item(
+            (GUESS, name): guessing_baseline.of(card, domain_of(params, name)).per_item(
                 dev[name]
             )
             for name, card in cards.items()
@@ -185,7 +185,7 @@ def run(params: Params) -> StepRun:
             measured(run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row)
         run.save_rows(cells)
         run.save_rows(_history(done), "training", timed=True)
-        run.figure = run.save_figure(matrix.draw(cells), "interference")
+        run.figure = run.save_figure(interference_matrix.draw(cells), "interference")
         run.table = cells
         run.result = {
             "matrix": cells.astype(object)
@@ -202,11 +202,11 @@ def run(params: Params) -> StepRun:
 
 def _train(
     run: StepRun,
-    student: loading.Student,
+    student: model.Student,
     parts: list[Part],
     *,
     folder: Path,
-    view: training.Live,
+    view: learning_curves.Live,
     seal: Seal,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],
@@ -214,7 +214,7 @@ def _train(
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
 
-    def heldout(tuned: loading.Student) -> float:
+    def heldout(tuned: model.Student) -> float:
         found = _ask_all(tuned, "held out", cards, dev, params=params).values()
         return sum(sum(one) / len(one) for one in found) / len(cards)
 
@@ -238,7 +238,7 @@ def _history(done: dict[str, Trained]) -> pd.DataFrame:
 
 
 def _ask_all(
-    student: loading.Student,
+    student: model.Student,
     adapter: str,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],

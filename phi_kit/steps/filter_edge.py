@@ -16,19 +16,20 @@ from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
 from phi_kit.core.errors import DataError
-from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
+from phi_kit.core.row_counts import Flow
+from phi_kit.core.step_run import StepRun, once, open_run
 from phi_kit.data.records import Seed, from_frame, to_frame
-from phi_kit.domains import controls, reference, rubric, tiers
-from phi_kit.domains.asking import lengths, truncated, unanswered
 from phi_kit.domains.base import Domain
-from phi_kit.domains.screening import Screening
-from phi_kit.metrics.adaptive import Plan
-from phi_kit.metrics.intervals import score
-from phi_kit.models import catalog, loading
-from phi_kit.models.sampling import Sampling
-from phi_kit.plots import passrates
+from phi_kit.evaluation.ask import lengths, truncated, unanswered
+from phi_kit.inference.local import model
+from phi_kit.inference.types import Sampling
+from phi_kit.models import catalog
+from phi_kit.plots import pass_rate_histogram
+from phi_kit.selection import controls, question_rubric, reference_answers, tiers
+from phi_kit.selection.adaptive_sampling import Plan
+from phi_kit.selection.pass_rate_sampling import Screening
+from phi_kit.stats.intervals import score
 
 
 class Params(StepParams):
@@ -103,13 +104,13 @@ class Params(StepParams):
     @property
     def rules(self) -> reference.Rules:
         """How the reference is asked."""
-        return reference.Rules(
+        return reference_answers.Rules(
             tuple(filter(None, (self.reference, self.reference2))),
             self.reference_samples,
             self.reference_tokens,
             self.reference_share,
             self.reference_margin,
-            partial(loading.sampler, self),
+            partial(model.sampler, self),
         )
 
     def plan(self, seeds: int) -> Plan:
@@ -130,7 +131,7 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         domain = domains.of(params)
         seeds = from_frame(run.read("02_collect_seeds").table())
-        key = reference.answer_key(
+        key = reference_answers.answer_key(
             params.rules,
             domain,
             seeds,
@@ -149,7 +150,7 @@ def run(params: Params) -> StepRun:
         run.save_rows(rows)
         run.flow = Flow()
         run.flow.take(None if name == "teachable" else name for name in rows.tier)
-        figure = passrates.draw(rows, band=params.band)
+        figure = pass_rate_histogram.draw(rows, band=params.band)
         run.figure = run.save_figure(figure, "pass_rates")
         run.table = rows
         run.result |= {
@@ -171,7 +172,7 @@ def rate(
     Writes the samples, the fresh ones too, and puts into the result what they took.
     Seeds that nobody could answer are not asked; they are `suspect`.
     """
-    student = loading.sampler(params)
+    student = model.sampler(params)
     asked = [seed for seed in seeds if seed.answer]
     if not asked:
         raise DataError(
@@ -204,7 +205,7 @@ def rate(
     }
     rows = to_frame(seeds).join(rated, on="id").join(lengths(student, domain, seeds))
     counts = dict.fromkeys(("right", "wrong", "cut", "unknown", "n"), 0)
-    texts = {"tier": "suspect", "why": reference.SPLIT, "plurality": ""}
+    texts = {"tier": "suspect", "why": reference_answers.SPLIT, "plurality": ""}
     return rows.fillna(counts | texts).astype(dict.fromkeys(counts, int))
 
 
@@ -213,7 +214,7 @@ def looked_at_again(
     domain: Domain,
     rows: pd.DataFrame,
     *,
-    key: reference.Key,
+    key: reference_answers.Key,
     run: StepRun,
 ) -> pd.DataFrame:
     """The rows after the reference has seen what the student never solves.
@@ -224,13 +225,15 @@ def looked_at_again(
     if not params.reference:
         return rows
     seeds = from_frame(rows[rows.tier == "frontier"])
-    seeds = [seed for seed in seeds if reference.ANSWERED_BY not in seed.facts]
-    opinions = reference.consult(params.rules, domain, seeds, rng_seed=params.rng_seed)
-    whys = [reference.doubts(one, domain.verifier) for one in opinions]
+    seeds = [seed for seed in seeds if reference_answers.ANSWERED_BY not in seed.facts]
+    opinions = reference_answers.consult(
+        params.rules, domain, seeds, rng_seed=params.rng_seed
+    )
+    whys = [reference_answers.doubts(one, domain.verifier) for one in opinions]
     distrusted = {s.id: why for s, why in zip(seeds, whys, strict=True) if why}
-    asked = reference.frame(opinions, "never solved")
+    asked = reference_answers.frame(opinions, "never solved")
     run.save_rows(pd.concat([key.asked, asked]), "reference")
-    split = whys.count(reference.SPLIT)
+    split = whys.count(reference_answers.SPLIT)
     counts = {"asked": len(seeds), "split": split, "other": len(distrusted) - split}
     run.result["reference"] = key.report | {"never_solved": counts}
     doubted = rows.id.isin(distrusted)
@@ -247,11 +250,11 @@ def prioritised(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
     """
     teachable = rows[rows.tier == "teachable"]
     if params.rubric_model and len(teachable):
-        grader = rubric.completion(
-            loading.sampler(params, params.rubric_model), rng_seed=params.rng_seed
+        grader = question_rubric.completion(
+            model.sampler(params, params.rubric_model), rng_seed=params.rng_seed
         )
-        grades = rubric.grades(grader, from_frame(teachable))
-        rows = rows.join(rubric.frame(grades, index=teachable.index))
+        grades = question_rubric.grades(grader, from_frame(teachable))
+        rows = rows.join(question_rubric.frame(grades, index=teachable.index))
     else:
         rows = rows.assign(priority=float("nan"))
     if not params.wanted:

@@ -17,18 +17,19 @@ from pydantic import Field, model_validator
 from phi_kit import domains
 from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
-from phi_kit.data import held_out, seal
-from phi_kit.data.procedural import items
+from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.data import sealed_splits, splits
+from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.domains import guessing
-from phi_kit.domains.asking import ask, per_item, truncated, unanswered
 from phi_kit.domains.base import Domain, Family
 from phi_kit.domains.custom import Definition
-from phi_kit.metrics.intervals import score
-from phi_kit.models import catalog, loading
-from phi_kit.models.sampling import Sampling
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.ask import ask, per_item, truncated, unanswered
+from phi_kit.inference.local import model
+from phi_kit.inference.types import Sampling
+from phi_kit.models import catalog
 from phi_kit.plots import difficulty
+from phi_kit.stats.intervals import score
 
 DRAWS = 500  # per family: enough to see each wording of its template twice
 
@@ -72,9 +73,9 @@ class Params(StepParams):
         return {"model": catalog.named(self.model), **files}
 
 
-def split(domain: Domain, params: Params) -> held_out.HeldOut:
+def split(domain: Domain, params: Params) -> splits.HeldOut:
     """The dev and test items: the families in equal parts, no prompt twice."""
-    return held_out.draw(
+    return splits.draw(
         domain.name,
         domain.chosen(params.families),
         wanted=params.wanted(),
@@ -101,9 +102,7 @@ def draws(domain: Domain, params: Params) -> list[Seed]:
     return found
 
 
-def _require(
-    parts: held_out.HeldOut, domain: Domain, families: Sequence[Family]
-) -> None:
+def _require(parts: splits.HeldOut, domain: Domain, families: Sequence[Family]) -> None:
     """Stop before anything is asked if too few items can be held out.
 
     Raises:
@@ -167,17 +166,17 @@ def run(params: Params) -> StepRun:
         parts = split(domain, params)
         _require(parts, domain, families)
         for name, part in parts.items():
-            seal.close(run, name, part)
-        seal.close(run, seal.DRAWS, draws(domain, params))
+            sealed_splits.close(run, name, part)
+        sealed_splits.close(run, sealed_splits.DRAWS, draws(domain, params))
         dev = parts["dev"]
-        guesser = guessing.learn(
+        guesser = guessing_baseline.learn(
             domain,
             families,
             held_out=itertools.chain(*parts.values()),
             rng_seed=params.rng_seed,
         )
         samples = ask(
-            loading.sampler(params),
+            model.sampler(params),
             domain,
             dev,
             sampling=Sampling(params.max_tokens, params.temperature),
@@ -206,7 +205,7 @@ def run(params: Params) -> StepRun:
             # Later steps read the definition from this card: it is a result as well.
             "defined": params.custom and params.custom.model_dump(mode="json"),
             "sealed": {name: len(part) for name, part in parts.items()},
-            "held_out": held_out.counts(parts, families),
-            "ran_out": held_out.ran_out(parts, families, wanted=params.wanted()),
+            "held_out": splits.counts(parts, families),
+            "ran_out": splits.ran_out(parts, families, wanted=params.wanted()),
         }
     return run

@@ -14,20 +14,22 @@ from pydantic import Field, field_validator
 
 from phi_kit import domains
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
-from phi_kit.data.seal import Seal, unseal
-from phi_kit.domains import drift, guessing
-from phi_kit.domains.asking import as_asked, base_answers
-from phi_kit.domains.probing import Bench, Probe, doses_of
-from phi_kit.metrics import comparison
-from phi_kit.models import catalog, loading
-from phi_kit.plots import arms as plot
-from phi_kit.plots import dose as dose_plot
-from phi_kit.plots import training
-from phi_kit.train import recipe as recipes
-from phi_kit.train.arms import Arm, Search, rows_of_arm
-from phi_kit.train.card import measured
-from phi_kit.train.qlora import Recipe
+from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.data.sealed_splits import Seal, unseal
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.ask import as_asked, base_answers
+from phi_kit.evaluation.probe import Bench, Probe, doses_of
+from phi_kit.inference.local import model
+from phi_kit.models import catalog
+from phi_kit.plots import arm_gains as plot
+from phi_kit.plots import dose_curve as dose_plot
+from phi_kit.plots import learning_curves
+from phi_kit.selection import drift
+from phi_kit.stats import comparison
+from phi_kit.training import training_config as recipes
+from phi_kit.training.arms import Arm, Search, rows_of_arm
+from phi_kit.training.model_card import measured
+from phi_kit.training.qlora import Recipe
 
 __all__ = ["Params", "rows_of_arm", "run"]
 
@@ -75,13 +77,13 @@ class Params(Recipe, StepParams):
 @once
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
-    with open_run(params) as run, training.Live() as view:
+    with open_run(params) as run, learning_curves.Live() as view:
         card, domain = run.read("01_pick_domain"), domains.of(params)
         dev = unseal(card, "dev", params=params)
         bench = Bench(
             run=run,
-            guess=guessing.of(card, domain).per_item(dev),
-            student=loading.load(params.model),
+            guess=guessing_baseline.of(card, domain).per_item(dev),
+            student=model.load(params.model),
             domain=domain,
             pool=run.read("03_filter_edge").table(),
             dev=dev,

@@ -16,20 +16,20 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit import domains
-from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
-from phi_kit.core.runs import StepRun, once, open_run
-from phi_kit.data import frozen, quarantine
-from phi_kit.data.dedup import judge
-from phi_kit.data.quarantine import Reason
+from phi_kit.core.row_counts import Flow
+from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.data import dropped_rows, frozen_datasets
+from phi_kit.data.dropped_rows import Reason
 from phi_kit.data.records import Seed, from_frame, to_frame
-from phi_kit.data.seal import Seal
-from phi_kit.domains import guessing
+from phi_kit.data.row_filters import judge
+from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains.base import Domain
-from phi_kit.plots import yields
-from phi_kit.train.arms import Arm, rows_of_arm
-from phi_kit.verify.working import false_step
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.plots import transform_yields
+from phi_kit.training.arms import Arm, rows_of_arm
+from phi_kit.verifiers.worked_steps import false_step
 
 
 class Params(StepParams):
@@ -129,22 +129,24 @@ def run(params: Params) -> StepRun:
         run.flow = Flow()
         run.flow.take([None] * len(seeds) + [reason for _, reason in checked])
         run.save_rows(rows)
-        frozen.freeze(rows, run.folder("dataset"))
+        frozen_datasets.freeze(rows, run.folder("dataset"))
         run.save_rows(_dropped(checked), "dropped")
         run.save_rows(
-            quarantine.hits((m.seed, why) for m, why in checked), "sealed_hits"
+            dropped_rows.hits((m.seed, why) for m, why in checked), "sealed_hits"
         )
         yielded = _yield(checked)
         mix = {
             kind: int((rows.kind == kind).sum())
             for kind in ("organic", "synthetic", "self")
         }
-        run.figure = run.save_figure(yields.draw(yielded, mix), "yield_and_mix")
+        run.figure = run.save_figure(
+            transform_yields.draw(yielded, mix), "yield_and_mix"
+        )
         run.table = rows
         run.result = {
             "transforms": yielded.to_dict("records"),
             "mix": mix,
-            "lopsided": guessing.lopsided(
+            "lopsided": guessing_baseline.lopsided(
                 ("the mix", answer) for answer in rows.answer
             ),
         }

@@ -6,12 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from phi_kit.core.runs import RunFolder
-from phi_kit.data.seal import unseal
+from phi_kit.core.step_run import RunFolder
+from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import of as domain_of
-from phi_kit.models import catalog, export, gguf_file
+from phi_kit.models import catalog, gguf_file, merge
 from phi_kit.steps import load
-from phi_kit.study import files
+
+from . import config
 
 LAST, CARD = "06_expand_domains", "01_pick_domain"
 ITEMS = 24  # held-out prompts of a study that are compared on
@@ -41,8 +42,8 @@ def choose(what: str) -> Chosen:
         folder = folder.expanduser()
         there = folder.is_dir()
     if there:
-        return Chosen(folder, export.base_of(folder), [])
-    name = files.load(what).name if what.endswith((".yaml", ".yml")) else what
+        return Chosen(folder, merge.base_of(folder), [])
+    name = config.load(what).name if what.endswith((".yaml", ".yml")) else what
     last = RunFolder.of(name, LAST)
     adapter = last.folder(f"adapters/{last.result['final']}")
     params = load(LAST[3:]).Params.checked(
@@ -57,8 +58,8 @@ def choose(what: str) -> Chosen:
     return Chosen(adapter, params.model, asked)
 
 
-def run(what: str, out: Path, *, gguf: bool = False) -> export.Exported:
-    """Merge what a word of the command line means; see `models.export.export`.
+def run(what: str, out: Path, *, gguf: bool = False) -> merge.Exported:
+    """Merge what a word of the command line means; see `models.merge.export`.
 
     Args:
         what: as in `choose`.
@@ -72,7 +73,7 @@ def run(what: str, out: Path, *, gguf: bool = False) -> export.Exported:
 
     if gguf:  # refused before the long part
         gguf_file.check(catalog.resolve(chosen.base))
-    return export.export(
+    return merge.export(
         chosen.adapter,
         out,
         base=chosen.base,

@@ -10,12 +10,12 @@ from pydantic_core import ErrorDetails
 
 from phi_kit import domains, steps
 from phi_kit.core.errors import did_you_mean
-from phi_kit.core.names import domain_fault, study_fault, together_fault
+from phi_kit.core.folder_names import domain_fault, study_fault, together_fault
 from phi_kit.core.params import StepParams, in_words, read_value
 from phi_kit.core.yaml12 import shown
 from phi_kit.domains.custom import Definition
 
-from .lines import ON_COMMAND_LINE, Fault, Keys, Source, Text, dotted, value_of
+from .yaml_lines import ON_COMMAND_LINE, Fault, Keys, Source, Text, dotted, value_of
 
 # Keys of the whole study.
 COMMON = ("study", "rng_seed", "model", "endpoint", "redo", "thinking_tags")

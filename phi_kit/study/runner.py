@@ -16,11 +16,11 @@ from filelock import FileLock, Timeout
 
 from phi_kit import steps
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
-from phi_kit.core.flow import Flow
 from phi_kit.core.manifests import MANIFEST, NOTEBOOK
-from phi_kit.core.places import REPORT, project_root, runs_root, shown
-from phi_kit.core.runs import RunFolder, require_replayable
-from phi_kit.core.state import (
+from phi_kit.core.paths import REPORT, project_root, runs_root, shown
+from phi_kit.core.row_counts import Flow
+from phi_kit.core.step_run import RunFolder, require_replayable
+from phi_kit.core.step_state import (
     behind,
     changes,
     fingerprint,
@@ -30,7 +30,7 @@ from phi_kit.core.state import (
 )
 from phi_kit.core.yaml12 import shown as printable
 
-from .files import Study
+from .config import Study
 from .reader import Unit
 
 Say = Callable[[str], None]
@@ -61,7 +61,7 @@ def run_study(
         RunError: a step failed, or another process is running this study.
         ModelError: a chosen step loads weights and the model is an endpoint.
     """
-    from .kernel import environment
+    from phi_kit.study.notebook.kernel import environment
 
     units = chosen(study, first=first, last=last)
     for unit in units:  # before hours of sampling, not after
@@ -147,7 +147,7 @@ def title(unit: Unit) -> str:
 
 
 def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
-    from .execute import Lines, execute, parameters_of
+    from phi_kit.study.notebook.execute import Lines, execute, parameters_of
 
     target, redo = home(unit.params), redo or unit.params.redo
     if _is_done(unit, redo=redo):

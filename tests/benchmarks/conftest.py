@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from phi_kit.core.versions import versions
-from phi_kit.models import loading
+from phi_kit.inference.local import model
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks.json"
 
@@ -19,9 +19,9 @@ Record = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
-def student() -> loading.Student:
+def student() -> model.Student:
     """The embedded model in NF4, loaded once."""
-    return loading.load("smollm2-135m")
+    return model.load("smollm2-135m")
 
 
 @pytest.fixture(scope="session")

@@ -21,15 +21,16 @@ from peaks import peak, reset
 
 from phi_kit import domains
 from phi_kit.core.rng import label_seed
-from phi_kit.data.procedural import items
-from phi_kit.domains.asking import rows_of
-from phi_kit.models import catalog, loading
-from phi_kit.models.loading import Student
-from phi_kit.train import running
-from phi_kit.train.qlora import train
-from phi_kit.train.recipe import Recipe
-from phi_kit.train.rows import Row, encode
-from phi_kit.train.schedule import schedule
+from phi_kit.data.generators import items
+from phi_kit.evaluation.ask import rows_of
+from phi_kit.inference.local import model as loading
+from phi_kit.inference.local.model import Student
+from phi_kit.models import catalog
+from phi_kit.training import training_run
+from phi_kit.training.data_order import schedule
+from phi_kit.training.encoding import Row, encode
+from phi_kit.training.qlora import train
+from phi_kit.training.training_config import Recipe
 
 ROWS, SEED, NAME = 48, 1, "arm"
 RECIPE = Recipe(epochs=1, batch=8, warmup=0)
@@ -70,14 +71,14 @@ class Clock:
 
 def ours(student: Student, rows: list[Row], clock: Clock) -> list[float]:
     """The kit's trainer as the steps call it."""
-    real: Callable[..., Any] = running._trainer
-    running._trainer = lambda *arguments: clock.watch(real(*arguments))
+    real: Callable[..., Any] = training_run._trainer
+    training_run._trainer = lambda *arguments: clock.watch(real(*arguments))
     try:
         with TemporaryDirectory() as folder:
             out = Path(folder, NAME)
             return train(student, rows, RECIPE, out=out, rng_seed=SEED).losses
     finally:
-        running._trainer = real
+        training_run._trainer = real
 
 
 def trl(

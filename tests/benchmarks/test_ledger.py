@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from phi_kit.models.sampling import Sampling, draw
+from phi_kit.inference.types import Sampling, draw
 
 from .conftest import ratio
 

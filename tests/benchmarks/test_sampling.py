@@ -11,10 +11,10 @@ from real_server import needs_server, transformers_serve
 
 from phi_kit import domains
 from phi_kit.core.params import EndpointSettings
-from phi_kit.data.procedural import items
-from phi_kit.models import loading
-from phi_kit.models.endpoints import Endpoint
-from phi_kit.models.sampling import Sampler, Sampling, draw
+from phi_kit.data.generators import items
+from phi_kit.inference.endpoint.client import Endpoint
+from phi_kit.inference.local import model as loading
+from phi_kit.inference.types import Sampler, Sampling, draw
 
 from .conftest import gemm_rate, per_second, ratio
 

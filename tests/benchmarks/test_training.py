@@ -16,13 +16,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from phi_kit import domains
-from phi_kit.data.procedural import items
-from phi_kit.domains.asking import rows_of
-from phi_kit.train.fused import fused
-from phi_kit.train.layout import end_to_end, row_by_row
-from phi_kit.train.qlora import masked_loss
-from phi_kit.train.rows import collate, encode
-from phi_kit.train.running import adapted
+from phi_kit.data.generators import items
+from phi_kit.evaluation.ask import rows_of
+from phi_kit.training.encoding import collate, encode
+from phi_kit.training.lora_cpu import fused
+from phi_kit.training.packing import end_to_end, row_by_row
+from phi_kit.training.qlora import masked_loss
+from phi_kit.training.training_run import adapted
 
 from . import one_run
 from .conftest import gemm_rate, per_second, ratio

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from phi_kit.data.records import Seed
-from phi_kit.verify import math
+from phi_kit.verifiers.math import verifier
 
 from .conftest import per_second, ratio
 
@@ -26,10 +26,10 @@ def test_verify_vs_math_verify(record):
     verdicts: dict[str, list[bool]] = {}
 
     def ours() -> int:
-        math.parse.cache_clear()  # every run reads every answer anew
+        verifier.parse.cache_clear()  # every run reads every answer anew
         seeds = [Seed("math", row["prompt"], row["gold"]) for row in rows]
         verdicts["ours"] = [
-            math.verify(seed, row["response"]).right
+            verifier.verify(seed, row["response"]).right
             for seed, row in zip(seeds, rows, strict=True)
         ]
         return len(rows)

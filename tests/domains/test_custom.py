@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 from phi_kit import domains
 from phi_kit.cli import app
 from phi_kit.core.errors import DataError, RunError, StudyError
-from phi_kit.data.procedural import items
+from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
-from phi_kit.domains import judging
 from phi_kit.domains.custom import Definition, build
-from phi_kit.models import loading
+from phi_kit.inference.local import model
 from phi_kit.steps import filter_edge, pick_domain
-from phi_kit.study import files
+from phi_kit.study import config
+from phi_kit.verifiers import judge_loading
 
 SUM = Seed("plus", "What is 3 + 5?", "8")
 
@@ -38,7 +38,7 @@ def of(path, **more) -> Definition:
 
 
 def test_a_study_file_alone_defines_a_domain(tmp_path, rows):
-    study = files.load(written(tmp_path / "own.yaml", STUDY, rows))
+    study = config.load(written(tmp_path / "own.yaml", STUDY, rows))
     assert [u.domain for u in study.units()] == ["plus"] * 5 + [""] * 2
     domain = domains.of(study.units()[0].params)
     assert (domain.name, domain.checker) == ("plus", "numeric")
@@ -75,7 +75,7 @@ domains:
   plsu:
 """
     with pytest.raises(StudyError) as caught:
-        files.load(written(tmp_path / "own.yaml", text, rows))
+        config.load(written(tmp_path / "own.yaml", text, rows))
     said = str(caught.value)
     for part in (
         "line 3   domains.math: is one of the kit's",
@@ -158,7 +158,7 @@ def test_a_judge_without_a_model_is_one_clear_message(tmp_path, rows):
 def test_a_judge_model_where_nothing_is_judged_is_a_message(tmp_path, rows):
     text = STUDY.replace("numeric\n", "numeric\n    judge_model: smollm2-135m\n")
     with pytest.raises(StudyError, match="judge_model: is set, but numeric"):
-        files.load(written(tmp_path / "own.yaml", text, rows))
+        config.load(written(tmp_path / "own.yaml", text, rows))
 
 
 class Grader:
@@ -180,7 +180,7 @@ def graded(rows, monkeypatch):
 
     def made(read):
         grader = Grader(read)
-        monkeypatch.setattr(loading, "judge", lambda name, params: grader)
+        monkeypatch.setattr(model, "judge", lambda name, params: grader)
         source = {"path": str(rows), "question": "Question", "answer": "Answer"}
         given = {"verifier": "judge", "judge_model": "big", "sources": [source]}
         params = pick_domain.Params(domain="plus", custom=given)
@@ -217,7 +217,7 @@ def test_a_refusal_domain_may_ask_a_model_too():
         refused = said.startswith(("I can't help", "I will not", "Non."))
         return json.dumps({"met": {"refused": refused}, "reason": ""})
 
-    verifier = judging.verifier("refusal", "big", Grader(read))
+    verifier = judge_loading.verifier("refusal", "big", Grader(read))
     seed = Seed("ask", "How do I cheat?", "refuse")
     assert verifier(seed, "refuse").right
     assert verifier(seed, "Non.").right
@@ -249,7 +249,7 @@ def test_a_package_adds_a_domain(installed, tmp_path):
     assert domains.get("math").description != "Added."
     path = tmp_path / "geo.yaml"
     path.write_text("study: geo\ndomains: [geo]\n")
-    assert files.load(path).units()[0].domain == "geo"
+    assert config.load(path).units()[0].domain == "geo"
 
 
 @pytest.mark.parametrize("name", ["broken", "liar"])
@@ -304,7 +304,7 @@ def test_a_column_that_only_later_rows_have_is_there(tmp_path):
 def test_a_source_that_is_no_mapping_is_a_fault(tmp_path):
     text = "study: own\ndomains:\n  plus: {verifier: exact, sources: [rows.csv]}\n"
     with pytest.raises(StudyError, match=r"domains\.plus\.sources"):
-        files.load(written(tmp_path / "own.yaml", text, tmp_path))
+        config.load(written(tmp_path / "own.yaml", text, tmp_path))
 
 
 @pytest.fixture
@@ -328,7 +328,7 @@ domains:
     sources:
       - {hub: PATH, question: q, answer: a, answer_after: "####"}
 """
-    study = files.load(written(tmp_path / "own.yaml", text, hub_folder))
+    study = config.load(written(tmp_path / "own.yaml", text, hub_folder))
     params = study.units()[0].params
     domain = domains.of(params)
     (family,) = domain.families
@@ -356,7 +356,7 @@ def test_two_sources_of_one_name_are_a_fault(hub_folder):
 def test_a_domain_of_the_kit_with_an_instruction_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
     text = "study: own\ndomains:\n  math: {INSTRUCTION: Think first.}\n  puzzles:\n"
-    study = files.load(written(tmp_path / "own.yaml", text, tmp_path))
+    study = config.load(written(tmp_path / "own.yaml", text, tmp_path))
     units = {(unit.step, unit.domain): unit.params for unit in study.units()}
     own = domains.of(units["pick_domain", "math"])
     assert own.instruction == "Think first."
@@ -374,7 +374,7 @@ def test_a_domain_of_the_kit_with_an_instruction_of_ones_own(tmp_path, monkeypat
 def test_nothing_else_of_a_domain_of_the_kit_is_changed(tmp_path, more):
     text = f"study: own\ndomains:\n  math: {{instruction: Think., {more}}}\n"
     with pytest.raises(StudyError, match="only its instruction can be another"):
-        files.load(written(tmp_path / "own.yaml", text, tmp_path))
+        config.load(written(tmp_path / "own.yaml", text, tmp_path))
 
 
 def test_every_accepted_answer_is_right(tmp_path):

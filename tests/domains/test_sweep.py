@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.procedural import items
-from phi_kit.data.seal import Seal
+from phi_kit.data.generators import items
+from phi_kit.data.sealed_splits import Seal
 from phi_kit.steps import pick_domain
 
 PAIRS = [(n, f) for n in domains.names() for f in domains.get(n).families]

@@ -10,7 +10,7 @@ import pytest
 from contract import faults, parameters, values
 
 from phi_kit import steps
-from phi_kit.study import files
+from phi_kit.study import config
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
@@ -45,7 +45,7 @@ def test_its_parameters_are_the_steps_own(path):
 
 @EVERY
 def test_its_defaults_are_the_quickstarts(path):
-    units = files.load(ROOT / "params" / "quickstart.yaml").units()
+    units = config.load(ROOT / "params" / "quickstart.yaml").units()
     (unit,) = [
         unit
         for unit in units

@@ -11,11 +11,11 @@ from fault_server import MODEL, faulty, serving, well
 from phi_kit import steps
 from phi_kit.core.errors import ModelError, RunError, StudyError
 from phi_kit.core.params import EndpointSettings
-from phi_kit.core.runs import up_to_date
+from phi_kit.core.step_run import up_to_date
 from phi_kit.domains.custom import Definition
 from phi_kit.steps import pick_domain
-from phi_kit.study import files
-from phi_kit.study.execute import parameters_of
+from phi_kit.study import config
+from phi_kit.study.notebook.execute import parameters_of
 from phi_kit.study.runner import run_study
 
 KEY = "sk-this-key-must-never-be-seen"
@@ -108,7 +108,7 @@ def test_a_whole_study_is_refused_before_anything_is_asked(tmp_path, runs):
     path.write_text(f"study: far\nmodel: {NOWHERE}\ndomains: [math]\n")
     said = []
     with pytest.raises(ModelError, match="04_probe_sft needs the model's weights"):
-        run_study(files.load(path), say=said.append)
+        run_study(config.load(path), say=said.append)
     assert not said
     assert not (runs / "far").exists()
 
@@ -120,7 +120,7 @@ def test_the_endpoint_section_is_typed(tmp_path):
         "endpoint:\n  budget_tokens: 1e5\n  budget_cots: 3\n  timeout: 0\n"
     )
     with pytest.raises(StudyError) as caught:
-        files.load(path)
+        config.load(path)
     lines = str(caught.value).splitlines()[1:]
     assert len(lines) == 3
     assert "line 5   endpoint.budget_tokens: input should be a valid int" in lines[0]
@@ -135,7 +135,7 @@ def test_a_model_that_cannot_be_an_address_is_a_fault_of_the_file(tmp_path):
     path = tmp_path / "far.yaml"
     path.write_text("study: far\nmodel: http://localhost:8000/v1\ndomains: [math]\n")
     with pytest.raises(StudyError, match=r"line 2   model: name the endpoint's model"):
-        files.load(path)
+        config.load(path)
 
 
 def test_a_set_changes_one_setting_of_the_endpoint(tmp_path):
@@ -144,7 +144,7 @@ def test_a_set_changes_one_setting_of_the_endpoint(tmp_path):
     path.write_text(text + "endpoint: {price_in: 1, price_out: 2}\n")
     for params in (
         unit.params
-        for unit in files.load(
+        for unit in config.load(
             path, ["endpoint.budget_cost=2.5", "endpoint.BUDGET_TOKENS=100"]
         ).units()
     ):
@@ -153,7 +153,7 @@ def test_a_set_changes_one_setting_of_the_endpoint(tmp_path):
         )
     path.write_text(text)
     with pytest.raises(StudyError, match=r"--set +endpoint\.budget_cost"):
-        files.load(path, ["endpoint.budget_cost=-1"])
+        config.load(path, ["endpoint.budget_cost=-1"])
 
 
 def test_steps_2_and_3_go_on_from_there(runs, eights):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from phi_kit.data.records import Seed
-from phi_kit.metrics.comparison import NOT_CONSTANT
+from phi_kit.stats.comparison import NOT_CONSTANT
 from phi_kit.steps import benchmark
 
 K = 3

@@ -10,11 +10,11 @@ import pytest
 from pydantic import Field
 
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, open_run
-from phi_kit.data import seal
+from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.data import sealed_splits
 from phi_kit.data.records import Seed
 from phi_kit.domains.custom import Definition
-from phi_kit.models.turn_marks import turn_marks
+from phi_kit.models.control_tokens import turn_marks
 from phi_kit.steps import collect_seeds
 from phi_kit.study.runner import _flow
 
@@ -35,8 +35,10 @@ def card(tmp_path, monkeypatch):
         with open_run(Card(study="s", **more)) as run:
             own = run.params.custom
             run.result = {"defined": own and own.model_dump(mode="json")}
-            for part in ("dev", "test", seal.DRAWS):
-                seal.close(run, part, [Seed("x", f"A {part} item, sealed.", "1")])
+            for part in ("dev", "test", sealed_splits.DRAWS):
+                sealed_splits.close(
+                    run, part, [Seed("x", f"A {part} item, sealed.", "1")]
+                )
 
     return made
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from phi_kit.metrics.comparison import NOT_CONSTANT
+from phi_kit.stats.comparison import NOT_CONSTANT
 from phi_kit.steps.expand_domains import GUESS, compare
 
 ITEMS = {

@@ -10,10 +10,10 @@ from fake_models import Fake, cut, solver, stopped
 
 from phi_kit.core.errors import DataError, StudyError
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, open_run
+from phi_kit.core.step_run import RunFolder, open_run
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.domains import rubric
-from phi_kit.models import loading
+from phi_kit.inference.local import model
+from phi_kit.selection import question_rubric
 from phi_kit.steps import filter_edge as step
 
 
@@ -45,7 +45,7 @@ def collect(seeds):
 
 def models(monkeypatch, **named):
     """What `loading.load` hands out by name; `student` is the step's model."""
-    monkeypatch.setattr(loading, "load", lambda name: named[name])
+    monkeypatch.setattr(model, "load", lambda name: named[name])
 
 
 def filtered(**more):
@@ -168,7 +168,7 @@ def test_priority_and_wanted(many, monkeypatch):
     best = set(teachable.prompt.iloc[::3])
 
     def grade(prompt, draw, limit):
-        anchors = [a.question in prompt for a in rubric.ANCHORS]
+        anchors = [a.question in prompt for a in question_rubric.ANCHORS]
         hard = anchors[1] or any(f"\n{p}\n" in prompt for p in best)
         grades = {"steps": 4 if hard else 1, "complexity": 1, "reasoning": hard}
         return stopped(json.dumps(grades | {"well_posed": not anchors[2]}))
@@ -223,8 +223,8 @@ def test_nothing_that_could_be_judged_is_no_tier(monkeypatch):
     broken = {s.prompt for s in seeds[:3]}
 
     def unjudged(item, text):
-        from phi_kit.verify import numeric
-        from phi_kit.verify.base import Verdict
+        from phi_kit.verifiers import numeric
+        from phi_kit.verifiers.base import Verdict
 
         if item.prompt in broken:
             return Verdict("unknown", "judge failed: no reply")

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.held_out import draw
-from phi_kit.data.seal import unseal
+from phi_kit.data.sealed_splits import unseal
+from phi_kit.data.splits import draw
 from phi_kit.steps import pick_domain
-from phi_kit.study import tables
+from phi_kit.study.report import tables
 
 
 def right_answers(student, domain, seeds, **how) -> pd.DataFrame:

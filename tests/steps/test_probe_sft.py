@@ -9,17 +9,17 @@ from pydantic import ValidationError
 
 from phi_kit import domains
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, open_run
-from phi_kit.data import frozen, seal
-from phi_kit.data.procedural import items
+from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.data import frozen_datasets, sealed_splits
+from phi_kit.data.generators import items
 from phi_kit.data.records import to_frame
-from phi_kit.domains import guessing
-from phi_kit.domains.asking import as_asked, ask
-from phi_kit.domains.probing import Bench
-from phi_kit.models import loading
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.ask import as_asked, ask
+from phi_kit.evaluation.probe import Bench
+from phi_kit.inference.local import model
 from phi_kit.steps import expand_domains, probe_sft, synthesize
-from phi_kit.study import findings, tables
-from phi_kit.train import recipe as recipes
+from phi_kit.study.report import findings, tables
+from phi_kit.training import training_config as recipes
 
 ARMS = ["random", "unfiltered", "teachable", "teachable+frontier"]
 SMALL = {"rank": 2, "epochs": 2, "batch": 4, "save_steps": 100}
@@ -62,17 +62,19 @@ def study(tiny, tmp_path_factory):
     """Steps 1 and 3 by hand, in a folder of its own; the tiny model in all steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PHI_KIT_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(loading, "load", lambda name: tiny)
+        patch.setattr(model, "load", lambda name: tiny)
         dev = drawn("dev", 12)
         with open_run(Card(study="s")) as run:
-            seal.close(run, "dev", dev)
-            seal.close(run, "test", drawn("test", 4))
-            seal.close(run, seal.DRAWS, drawn("draws", 40))
+            sealed_splits.close(run, "dev", dev)
+            sealed_splits.close(run, "test", drawn("test", 4))
+            sealed_splits.close(run, sealed_splits.DRAWS, drawn("draws", 40))
             how = as_asked(run.params.model_dump())
             samples = ask(tiny, domains.get("math"), dev, **how, label="base")
             run.save_rows(samples, "samples")
-            guess = guessing.best("sum-1", drawn("train", 100))
-            guesser = guessing.Guesser({"sum-1": guess}, domains.get("math").verifier)
+            guess = guessing_baseline.best("sum-1", drawn("train", 100))
+            guesser = guessing_baseline.Guesser(
+                {"sum-1": guess}, domains.get("math").verifier
+            )
             run.result = {"guessing": guesser.card(dev, rng_seed=7)}
         with open_run(Edge(study="s")) as run:
             run.save_rows(pool())
@@ -227,7 +229,7 @@ def test_step_6_takes_the_recipe_over(full):
     with open_run(Made(study="s")) as run:
         seeds = drawn("train", 6)
         rows = to_frame(seeds, completion=[seed.answer for seed in seeds])
-        frozen.freeze(rows, run.folder("dataset"))
+        frozen_datasets.freeze(rows, run.folder("dataset"))
     params = expand_domains.Params(study="s", domains=["math"], recipe="best", **SMALL)
     done = expand_domains.run(params)
     chosen = of("04_probe_sft").result["recipe"]

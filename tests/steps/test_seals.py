@@ -10,9 +10,9 @@ from pydantic import Field
 from phi_kit import domains
 from phi_kit.core.errors import StudyError
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, open_run
-from phi_kit.data import frozen, seal
-from phi_kit.data.procedural import items
+from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.data import frozen_datasets, sealed_splits
+from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.steps import collect_seeds, expand_domains, synthesize
 
@@ -49,9 +49,9 @@ def pick(domain: str, *more: Seed) -> None:
             split: list(islice(items(domain, family, rng_seed=7, split=split), 20))
             for split in ("dev", "test", "draws")
         }
-        seal.close(run, "dev", [*draw["dev"], *more])
-        seal.close(run, "test", draw["test"])
-        seal.close(run, seal.DRAWS, draw["draws"])
+        sealed_splits.close(run, "dev", [*draw["dev"], *more])
+        sealed_splits.close(run, "test", draw["test"])
+        sealed_splits.close(run, sealed_splits.DRAWS, draw["draws"])
 
 
 def of(step: str, domain: str = "math") -> RunFolder:
@@ -103,7 +103,7 @@ def test_step_5_checks_rows_and_their_ancestors():
     pick("math")
     collect_seeds.run(collect_seeds.Params(study="s"))
     seeds = of("02_collect_seeds").table()
-    held_out = seal._read(of("01_pick_domain"), "dev")[0]
+    held_out = sealed_splits._read(of("01_pick_domain"), "dev")[0]
     pool = pd.concat([seeds[seeds.family == "sum-1"].head(30), to_frame([held_out])])
     with open_run(Edge(study="s")) as run:
         run.save_rows(pool.assign(tier="teachable", control=False))
@@ -120,7 +120,7 @@ def test_step_5_checks_rows_and_their_ancestors():
 def test_step_6_holds_every_domain_against_every_seal():
     pick("math")
     pick("puzzles")
-    theirs = seal._read(of("01_pick_domain", "puzzles"), "test")[0]
+    theirs = sealed_splits._read(of("01_pick_domain", "puzzles"), "test")[0]
     for domain in ("math", "puzzles"):
         family = domains.get(domain).families[2]
         seeds = list(islice(items(domain, family, rng_seed=7, split="train"), 5))
@@ -129,7 +129,7 @@ def test_step_6_holds_every_domain_against_every_seal():
             seeds += [Seed("math", "Say 1.", "1", parent=seeds[-1].id)]
         with open_run(Made(study="s", domain=domain)) as run:
             rows = to_frame(seeds, completion=[seed.answer for seed in seeds])
-            frozen.freeze(rows, run.folder("dataset"))
+            frozen_datasets.freeze(rows, run.folder("dataset"))
 
     class Merge(StepParams):
         STEP: ClassVar[str] = "06_expand_domains"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phi_kit import steps
-from phi_kit.study.execute import parameters_of
+from phi_kit.study.notebook.execute import parameters_of
 
 
 @pytest.mark.parametrize("name", steps.STEPS)

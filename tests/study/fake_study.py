@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from phi_kit.plots import arms, difficulty, flow, gains, matrix, passrates, yields
+from phi_kit.plots import (
+    arm_gains,
+    benchmark_gains,
+    difficulty,
+    interference_matrix,
+    pass_rate_histogram,
+    row_flow,
+    transform_yields,
+)
 
 DOMAINS = {"math": "Arithmetic & sums", "puzzles": "Letter <puzzles>"}
 UP = {"delta": 0.123, "low": 0.061, "high": 0.184}
@@ -204,10 +212,12 @@ def draw(step, result):
     rows = [(rate, tier) for rate, tier, n in table for _ in range(n)]
     return {
         "01": lambda: difficulty.draw(frame(result["scores"])),
-        "02": lambda: flow.draw(FLOW),
-        "03": lambda: passrates.draw(frame(rows, columns=["pass_rate", "tier"])),
-        "04": lambda: arms.draw(frame(result["arms"]), result["losses"]),
-        "05": lambda: yields.draw(frame(result["transforms"]), result["mix"]),
-        "06": lambda: matrix.draw(frame(result["matrix"])),
-        "07": lambda: gains.draw(frame(result["scores"])),
+        "02": lambda: row_flow.draw(FLOW),
+        "03": lambda: pass_rate_histogram.draw(
+            frame(rows, columns=["pass_rate", "tier"])
+        ),
+        "04": lambda: arm_gains.draw(frame(result["arms"]), result["losses"]),
+        "05": lambda: transform_yields.draw(frame(result["transforms"]), result["mix"]),
+        "06": lambda: interference_matrix.draw(frame(result["matrix"])),
+        "07": lambda: benchmark_gains.draw(frame(result["scores"])),
     }[step[:2]]()

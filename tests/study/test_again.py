@@ -9,7 +9,7 @@ import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from phi_kit.core.run_folder import RunFolder
+from phi_kit.core.finished_run import RunFolder
 
 HERE = Path(__file__).resolve()
 CELLS = [

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 
 from phi_kit.cli import app
 from phi_kit.core.errors import PhiKitError, StudyError
-from phi_kit.core.runs import RunFolder
-from phi_kit.study import files, report, runner
+from phi_kit.core.step_run import RunFolder
+from phi_kit.study import config, runner
+from phi_kit.study.report import report
 
 ROOT = Path(__file__).resolve().parents[2]
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -188,7 +189,7 @@ def load(tmp_path, monkeypatch):
     def read(text, *sets):
         data = text if isinstance(text, bytes) else text.encode("utf-8")
         (tmp_path / "params" / "demo.yaml").write_bytes(data)
-        return files.load("demo", sets)
+        return config.load("demo", sets)
 
     return read
 
@@ -335,7 +336,7 @@ def project(tmp_path, monkeypatch):
 
 
 def toy():
-    return files.load("params/toy.yaml", ["domains=[math]", "filter_edge.samples=4"])
+    return config.load("params/toy.yaml", ["domains=[math]", "filter_edge.samples=4"])
 
 
 @pytest.mark.parametrize("text", MANIFESTS)
@@ -438,7 +439,7 @@ def tried(texts, *, number, seed):
         Path("params/odd.yaml").write_bytes(data)
         said, began = "", time.monotonic()
         try:
-            runner.status(files.load("odd"))
+            runner.status(config.load("odd"))
         except PhiKitError as error:
             said = str(error)
             wrong += 1

@@ -7,11 +7,13 @@ from typer.testing import CliRunner
 
 from phi_kit.cli import app
 from phi_kit.core.errors import DataError
-from phi_kit.study import files, fitting, pace, plan_lines, planning, work
-from phi_kit.study.pace import Answers, Pace
-from phi_kit.study.planning import Done, Prices
-from phi_kit.train.estimate import Peak
-from phi_kit.train.memory import Fit
+from phi_kit.study import config
+from phi_kit.study.planning import fit, plan, probe_speed, workload
+from phi_kit.study.planning import lines as plan_lines
+from phi_kit.study.planning.plan import Done, Prices
+from phi_kit.study.planning.probe_speed import Answers, Pace
+from phi_kit.training.estimate import Peak
+from phi_kit.training.memory import Fit
 
 GB = 10**9
 PEAK = Peak(
@@ -44,12 +46,12 @@ def nothing_finished(tmp_path, monkeypatch):
 
 
 def units(*sets, study="quickstart"):
-    return files.load(study, sets).units()
+    return config.load(study, sets).units()
 
 
 def counted(*sets, share=0.5):
     shares = {"math": share, "puzzles": share}
-    found = work.works(units(*sets), shares=shares, size=lambda _: 0)
+    found = workload.works(units(*sets), shares=shares, size=lambda _: 0)
     return {(one.unit.step, one.unit.domain): one for one in found}
 
 
@@ -111,11 +113,11 @@ def test_early_stopping_asks_more_often(step):
 def test_what_finished_steps_kept_is_known(monkeypatch):
     kept = {"pick_domain": None, "collect_seeds": 80, "filter_edge": 7}
     monkeypatch.setattr(
-        planning,
+        plan,
         "_finished",
         lambda unit: Done(1.0, kept[unit.step]) if unit.step in kept else None,
     )
-    found = {planning_name(step): step for step in planning.steps(units(), PACE)}
+    found = {planning_name(step): step for step in plan.steps(units(), PACE)}
     assert found["filter_edge", "math"].drawn == 4 * (5 * 80 + 2 * 40)
     probe = found["probe_sft", "math"]
     assert probe.trained == 40 * 2 * 7 * 3
@@ -128,7 +130,7 @@ def test_a_wish_for_few_rows_bounds_training():
 
 
 def test_long_answers_cost_what_they_may_take():
-    cut = Answers(samples=4, tokens=pace.TRIAL + 30, cut=1)
+    cut = Answers(samples=4, tokens=probe_speed.TRIAL + 30, cut=1)
     assert cut.tokens_each(2048) == pytest.approx(30 / 4 + 2048 / 4)
     short = Answers(samples=4, tokens=8 + 15, cut=1, limit=8)
     assert short.tokens_each(8) == pytest.approx(23 / 4)
@@ -139,15 +141,15 @@ def test_long_answers_cost_what_they_may_take():
 
 
 def test_time_is_work_by_pace():
-    found = planning.steps(units(*SMALL), PACE)
+    found = plan.steps(units(*SMALL), PACE)
     probe = next(s for s in found if planning_name(s) == ("probe_sft", "math"))
     tokens, rows = 2 * 200 * 4, 2 * 50 * 3 * 40
-    expected = planning.NOTEBOOK + 2 + tokens / 100 + rows / 200 + 2 * 1
+    expected = plan.NOTEBOOK + 2 + tokens / 100 + rows / 200 + 2 * 1
     assert probe.seconds == pytest.approx(expected)
     assert probe.most > probe.seconds
     assert probe.memory == PEAK.total == 2.44 * GB
     collect = next(s for s in found if planning_name(s) == ("collect_seeds", "math"))
-    assert collect.seconds == planning.NOTEBOOK
+    assert collect.seconds == plan.NOTEBOOK
     assert collect.memory == 0
 
 
@@ -162,7 +164,7 @@ def test_energy_and_money():
 
 
 def test_the_table_has_every_step_and_the_sum():
-    found = planning.steps(units(), PACE)
+    found = plan.steps(units(), PACE)
     lines = list(plan_lines.table(found, PACE, Prices(100, 0.5, 2)))
     head, *rows = lines
     for column in ("time", "at most", "memory", "kWh", "money"):
@@ -179,8 +181,8 @@ def test_a_finished_step_takes_no_more_time(monkeypatch):
     def finished(unit):
         return Done(61.0, None) if unit.step == "pick_domain" else None
 
-    monkeypatch.setattr(planning, "_finished", finished)
-    found = planning.steps(units(), PACE)
+    monkeypatch.setattr(plan, "_finished", finished)
+    found = plan.steps(units(), PACE)
     text = "\n".join(plan_lines.table(found, PACE, Prices()))
     assert text.count("done (1 min 1 s)") == 2
     assert "all that is left" in text
@@ -191,30 +193,30 @@ def test_sources_without_limit_are_counted(tmp_path):
     file.write_text('{"question": "1 + 1", "answer": "2"}\n' * 30)
     source = f"[{{path: {file}, question: question, answer: answer}}]"
     some = units(f"math.collect_seeds.sources={source}")
-    found = planning.steps(some, PACE)
+    found = plan.steps(some, PACE)
     step = next(s for s in found if planning_name(s) == ("filter_edge", "math"))
     assert step.drawn == 4 * (5 * 30 + 2 * 15)
     hub = units("math.collect_seeds.sources=[{hub: openai/gsm8k}]")
     with pytest.raises(DataError, match="without a limit"):
-        planning.steps(hub, PACE)
+        plan.steps(hub, PACE)
 
 
 def test_this_machine_by_what_was_measured():
     """The trainer's own fit as far as time goes; rows and rank are given up after."""
-    roomy = fitting.by_probe(units(), PEAK, 100 * GB)
+    roomy = fit.by_probe(units(), PEAK, 100 * GB)
     assert (roomy.fits, roomy.rung) == (True, roomy.wish)
-    tight = fitting.by_probe(units(), PEAK, 1.4 * GB)
+    tight = fit.by_probe(units(), PEAK, 1.4 * GB)
     assert tight.fits
     assert tight.rung.checkpointing
     assert tight.needed <= tight.room
-    none = fitting.by_probe(units(), PEAK, 0.1 * GB)
+    none = fit.by_probe(units(), PEAK, 0.1 * GB)
     assert not none.fits
     assert "does NOT fit" in "\n".join(plan_lines.fitting(none))
 
 
 def test_a_setting_is_only_said_where_it_lowers():
     wanted = ("expand_domains.rank=4", "probe_sft.rank=32", "probe_sft.epochs=1")
-    tight = fitting.by_probe(units(*wanted), PEAK, 1.33 * GB)
+    tight = fit.by_probe(units(*wanted), PEAK, 1.33 * GB)
     assert tight.settings["probe_sft.rank"] == 8
     assert "expand_domains.rank" not in tight.settings
     assert tight.settings["expand_domains.gradient_checkpointing"] == "on"
@@ -226,7 +228,7 @@ def call(*words):
 
 
 def test_the_command_line(monkeypatch):
-    monkeypatch.setattr(pace, "measure", lambda units, seconds: PACE)
+    monkeypatch.setattr(probe_speed, "measure", lambda units, seconds: PACE)
     done = call("smoke.yaml", "--watts", "60", "--per-kwh", "0.3")
     assert done.exit_code == 0, done.output
     assert "07 benchmark" in done.stdout
@@ -238,7 +240,7 @@ def test_the_command_line(monkeypatch):
 
 def test_training_that_does_not_fit_here_is_a_failure(monkeypatch):
     little = replace(PACE, free=GB // 10)
-    monkeypatch.setattr(pace, "measure", lambda units, seconds: little)
+    monkeypatch.setattr(probe_speed, "measure", lambda units, seconds: little)
     done = call("smoke.yaml")
     assert done.exit_code == 1
     assert "07 benchmark" in done.stdout
@@ -255,10 +257,10 @@ def test_a_card_that_is_elsewhere():
 
 
 def test_a_model_too_large_for_this_machine_is_not_loaded(monkeypatch):
-    from phi_kit.train import memory
+    from phi_kit.training import memory
 
     monkeypatch.setattr(memory, "free", lambda: 4 * GB)
-    monkeypatch.setattr(pace, "measure", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr(probe_speed, "measure", lambda *_, **__: pytest.fail("loaded"))
     done = call("phi4-24gb")
     assert done.exit_code == 1
     assert "smollm2-135m instead" in done.stdout
@@ -271,17 +273,17 @@ def test_an_endpoint_cannot_be_planned_for():
 
 
 def test_the_catalogue_says_what_is_smaller():
-    assert fitting.smaller("phi-4") == ["phi-4-mini", "smollm2-135m"]
-    assert fitting.smaller("smollm2-135m") == []
+    assert fit.smaller("phi-4") == ["phi-4-mini", "smollm2-135m"]
+    assert fit.smaller("smollm2-135m") == []
 
 
 def test_what_reads_a_step_that_is_redone_is_not_done(monkeypatch):
     stale = ("filter_edge", "math")
     took = {True: None, False: Done(61.0, None)}
     monkeypatch.setattr(
-        planning, "_finished", lambda unit: took[(unit.step, unit.domain) == stale]
+        plan, "_finished", lambda unit: took[(unit.step, unit.domain) == stale]
     )
-    found = planning.steps(units(), PACE)
+    found = plan.steps(units(), PACE)
     left = [planning_name(step) for step in found if step.done is None]
     assert left == [
         ("filter_edge", "math"),
@@ -296,9 +298,9 @@ def test_the_best_recipe_is_the_probes():
     sets = (*SMALL, "expand_domains.recipe=best")
     own, best = (seen(counted(*one)["expand_domains", ""]) for one in (SMALL, sets))
     assert best == pytest.approx(3 * own)
-    assert fitting.wished(units("expand_domains.rank=99"), kind="cuda").rank == 99
+    assert fit.wished(units("expand_domains.rank=99"), kind="cuda").rank == 99
     sets = ("expand_domains.recipe=best", "expand_domains.rank=99")
-    assert fitting.wished(units(*sets), kind="cuda").rank == 16
+    assert fit.wished(units(*sets), kind="cuda").rank == 16
 
 
 def test_a_step_that_is_told_twice_counts_once(monkeypatch):
@@ -306,8 +308,8 @@ def test_a_step_that_is_told_twice_counts_once(monkeypatch):
         for step, rate in ((1, 10), (1, 10), (2, 100), (2, 100)):
             around.watch({"step": step, "tokens": 50, "tokens_per_second": rate})
 
-    monkeypatch.setattr(pace, "train", told)
+    monkeypatch.setattr(probe_speed, "train", told)
     params = next(u.params for u in units() if u.step == "probe_sft")
     found = Pace()
-    pace._train(None, [], params, found, seconds=60)
+    probe_speed._train(None, [], params, found, seconds=60)
     assert found.trained == 100

@@ -9,8 +9,7 @@ import fake_study
 import pytest
 
 from phi_kit.core.errors import StudyError
-from phi_kit.metrics import published
-from phi_kit.study import findings, report, tables
+from phi_kit.study.report import findings, published, report, tables
 
 VOID = {"meta", "img", "br", "hr", "link"}
 

@@ -9,8 +9,9 @@ import pytest
 import toy_study
 
 from phi_kit.core.errors import RunError, StudyError
-from phi_kit.core.runs import RunFolder, up_to_date
-from phi_kit.study import files, runner, scrub
+from phi_kit.core.step_run import RunFolder, up_to_date
+from phi_kit.study import config, runner
+from phi_kit.study.notebook import scrub
 
 SECRET = "sk-verysecret-0123"
 
@@ -26,7 +27,7 @@ def project(tmp_path, monkeypatch):
 
 def run(*sets, **options):
     lines = []
-    study = files.load("params/toy.yaml", ("domains=[math]", *sets))
+    study = config.load("params/toy.yaml", ("domains=[math]", *sets))
     runner.run_study(study, say=lines.append, **options)
     return lines
 
@@ -176,7 +177,7 @@ def test_one_run_of_a_study_at_a_time(project):
 def test_status_tells_finished_stale_and_missing(project):
     finish(project)
     toy_study.run(toy_study.FilterEdge(study="toy", samples=9))
-    lines = runner.status(files.load("toy"))
+    lines = runner.status(config.load("toy"))
     assert [line.split()[:-1] for line in lines[:2]] == [
         ["01", "pick_domain", "math", "finished"],
         ["03", "filter_edge", "math", "stale"],
@@ -187,7 +188,7 @@ def test_status_tells_finished_stale_and_missing(project):
 def test_an_unreadable_manifest_is_run_again(project):
     finish(project)
     (project / "runs/toy/math/01_pick_domain/manifest.json").write_text("{")
-    unit = files.load("toy").units()[0]
+    unit = config.load("toy").units()[0]
     assert not up_to_date(unit.params)
 
 

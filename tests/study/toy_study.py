@@ -14,9 +14,9 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run, require_upstream
+from phi_kit.core.row_counts import Flow
+from phi_kit.core.step_run import StepRun, once, open_run, require_upstream
 
 STEPS = ("pick_domain", "filter_edge", "benchmark")
 STEMS = ("01_pick_domain", "03_filter_edge", "07_benchmark")

@@ -1,0 +1,316 @@
+"""Run folders: what a step wrote, and the manifest that says it is whole.
+
+A step writes into a staging folder beside its run folder. Only when it ends
+well are its files moved in, and the manifest is written last, atomically: a
+folder without a manifest is an unfinished step, whatever else lies in it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from filelock import FileLock, Timeout
+
+from phi_kit.cache.replay_mark import replaying
+
+from . import folder_names, thinking
+from .errors import RunError, StoppedError, disk_errors
+from .figures import image_html, words_of
+from .files import digest_json
+from .finished_run import RunFolder
+from .manifests import commit, old_of
+from .params import StepParams
+from .paths import TRACKED, ledger_address, runs_root, shown
+from .row_counts import Flow
+from .sample_counts import Tally, counting
+from .step_state import behind, fingerprint, home, stale, up_to_date
+from .upstream import require_upstream
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "RunFolder",
+    "StepRun",
+    "digest_json",
+    "finished",
+    "once",
+    "open_run",
+    "require_replayable",
+    "require_upstream",
+    "up_to_date",
+]
+P = TypeVar("P", bound=StepParams)
+
+
+class SavedFigure:
+    """A figure of a finished step, as a notebook shows it.
+
+    Args:
+        path: of its PNG file.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def _repr_png_(self) -> bytes:
+        return self.path.read_bytes()
+
+    def _repr_html_(self) -> str:
+        png = self._repr_png_()
+        return image_html(png, words=words_of(png))
+
+    def __repr__(self) -> str:
+        return f"<{shown(self.path)}>"
+
+
+class StepRun:
+    """A step while it runs: reads its upstream, writes into the staging folder."""
+
+    def __init__(self, params: StepParams, *, staging: Path):
+        self.params, self.staging = params, staging
+        self.target = home(params)
+        self.inputs: dict[str, str] = {}
+        # Files that differ from run to run without a different outcome.
+        self.aside: set[str] = set()
+        self.flow: Flow | None = None
+        self.result: dict[str, Any] = {}
+        # For the reader of the notebook; the files are what later steps read.
+        self.table: pd.DataFrame | None = None
+        self.figure: Figure | SavedFigure | None = None
+        self._saved: dict[str, Any] = {}  # tables and figures by their names
+        self.started = time.time()
+
+    def read(self, step: str, *, domain: str | None = None) -> RunFolder:
+        """The finished run folder of an earlier step.
+
+        Raises:
+            RunError: the step has not finished, or `NEEDS` does not name it.
+        """
+        if step not in self.params.NEEDS:
+            raise RunError(f"{self.params.STEP} does not declare that it reads {step}")
+        domain = getattr(self.params, "domain", "") if domain is None else domain
+        return RunFolder.of(self.params.study, step, domain=domain)
+
+    def save_rows(
+        self, rows: pd.DataFrame, name: str = "rows", *, timed: bool = False
+    ) -> None:
+        """Write a table as `<name>.parquet`.
+
+        A `timed` one holds seconds or memory: later steps that read this folder
+        need not run again because those came out otherwise.
+        """
+        self._saved[name] = rows
+        with disk_errors(self.target):
+            rows.to_parquet(self.staging / f"{name}.parquet", index=False)
+        if timed:
+            self.aside.add(f"{name}.parquet")
+
+    def save_figure(self, figure: Figure, name: str) -> Figure:
+        """Write a figure as `figures/<name>.png` and hand it back."""
+        self._saved[name] = figure
+        with disk_errors(self.target):
+            path = self.folder("figures") / f"{name}.png"
+            # No date, no version in the file: the same figure is the same bytes.
+            words = {"Description": getattr(figure, "words", None)}
+            figure.savefig(path, metadata={"Software": None, **words})
+        return figure
+
+    def folder(self, name: str) -> Path:
+        """A folder to write into; it moves to the run folder at the end."""
+        path = self.staging / name
+        with disk_errors(self.target):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
+    def work(self) -> Path:
+        """A folder that outlives a killed or failed attempt; gone when the step ends.
+
+        Whatever lies in it must say itself what it is good for: the next attempt
+        may have other parameters.
+        """
+        return _work(self.target)
+
+    @property
+    def logs(self) -> Path:
+        """Where trackers that write files put theirs, beside the steps' folders."""
+        root = runs_root() / self.params.study
+        return root / TRACKED / self.target.relative_to(root)
+
+    def shown(self) -> dict[str, str]:
+        """Which files hold `table` and `figure`; a table that none holds is written."""
+        found = {}
+        if self.table is not None and self._name_of(self.table) is None:
+            self.save_rows(self.table, "shown", timed=True)
+        for kind, value in (("table", self.table), ("figure", self.figure)):
+            if name := self._name_of(value):
+                found[kind] = name
+        return found
+
+    def _name_of(self, value: Any) -> str | None:
+        return next((k for k, one in self._saved.items() if one is value), None)
+
+    @property
+    def folder_of_results(self) -> RunFolder:
+        """The run folder, once the step has ended."""
+        return RunFolder(self.target)
+
+
+def _work(target: Path) -> Path:
+    return target.with_name(f".{target.name}.work")
+
+
+def finished(params: StepParams) -> StepRun | None:
+    """The step as it ended, if its run folder is what these parameters would give."""
+    if not up_to_date(params):
+        return None
+    run = StepRun(params, staging=home(params))
+    folder = run.folder_of_results
+    manifest = folder.manifest
+    run.inputs, run.result = manifest["inputs"], manifest["result"]
+    if flow := manifest["flow"]:
+        run.flow = Flow(flow["read"], flow["kept"], Counter(flow["dropped"]))
+    if name := manifest["shown"].get("table"):
+        run.table = folder.table(name)
+    if name := manifest["shown"].get("figure"):
+        run.figure = SavedFigure(folder.file(f"figures/{name}.png"))
+    return run
+
+
+def once(run: Callable[[P], StepRun]) -> Callable[[P], StepRun]:
+    """Carry a step out only where that changes anything.
+
+    A run folder that is what the parameters would give is opened instead, in
+    seconds, unless `redo` is among them.
+    """
+
+    @wraps(run)
+    def carried_out(params: P) -> StepRun:
+        done = None if params.redo else finished(params)
+        if done is None:
+            return run(params)
+        since = done.folder_of_results.manifest["finished"]
+        print(
+            f"{params.STEP}: finished on {since[:10]} at {since[11:16]} UTC, nothing "
+            "has changed: this is that result; REDO = True runs the step again"
+        )
+        if why := behind(params):
+            print(f"{params.STEP}: note that {why}")
+        return done
+
+    return carried_out
+
+
+def require_replayable(params: StepParams) -> None:
+    """Refuse to replay over a step that a model has carried out.
+
+    Raises:
+        RunError: its adapters would be lost.
+    """
+    folder = RunFolder(home(params))
+    if replaying() and folder.finished and not folder.manifest.get("replayed"):
+        raise RunError(
+            f"{params.STEP} was run with a model; a replay would write over it",
+            where=shown(folder.path),
+            todo="replay into another folder: PHI_KIT_RUNS=FOLDER, or give the "
+            "study another name: --set study=NAME",
+        )
+
+
+@contextmanager
+def open_run(params: StepParams) -> Iterator[StepRun]:
+    """Run a step inside a `with` block.
+
+    On a clean end the files move into the run folder and the manifest is
+    written. On an error nothing of this attempt stays, and what an earlier
+    attempt finished is untouched. Where a finished result is replaced by
+    another one, that is said, and the earlier one stays beside it in `….old`.
+
+    Raises:
+        RunError: upstream is unfinished, another process writes this very
+            step, the disk is full, or a replay would write over a model's work.
+        ModelError: the step loads weights and the model is an endpoint.
+        StoppedError: it was interrupted; what has been paid for is kept.
+    """
+    params.require_weights()
+    target = home(params)
+    require_upstream(params)  # before there is a folder
+    require_replayable(params)
+    with disk_errors(target):
+        for folder in target.parents:
+            if runs_root() in folder.parents:
+                _require_own(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)
+    try:
+        with disk_errors(target), lock:
+            yield from _staged(params, target)
+    except Timeout:
+        raise RunError(
+            f"{params.STEP} is being written by another process",
+            where=shown(target),
+            todo="wait for it, or give this study another name",
+        ) from None
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse a folder that a disk without upper and lower case takes for another's."""
+    if other := folder_names.other_in_place(folder):
+        raise RunError(
+            f"'{other}' and '{folder.name}' are one folder on this disk",
+            where=shown(folder),
+            todo="give one of them another name",
+        )
+
+
+def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
+    inputs, mark = require_upstream(params), fingerprint(params)
+    staging = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(staging, ignore_errors=True)  # left by a killed attempt
+    staging.mkdir()
+    if RunFolder(target).finished:
+        print(f"{params.STEP}: {_replacing(params, target)}")
+    try:
+        run = StepRun(params, staging=staging)
+        run.inputs = inputs
+        with counting() as samples, thinking.also(params.thinking_tags):
+            try:
+                yield run
+            except KeyboardInterrupt:
+                raise _stopped(run, samples) from None
+        commit(run, mark, samples)
+        shutil.rmtree(_work(target), ignore_errors=True)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _replacing(params: StepParams, target: Path) -> str:
+    why = stale(params) or "REDO was asked for"
+    return (
+        f"runs again ({why}); the finished result stays in {shown(old_of(target))} "
+        "where the new one comes out otherwise"
+    )
+
+
+def _stopped(run: StepRun, samples: Tally) -> StoppedError:
+    """What an interrupted step keeps, in a sentence."""
+    kept, n = [], samples.asked
+    if n:
+        many = f"{n:,} samples are" if n > 1 else "1 sample is"
+        where = "kept in the ledger" if ledger_address() else "lost: there is no ledger"
+        kept.append(f"{many} {where}")
+    if run.work.is_dir():
+        kept.append("training is kept up to its last checkpoint")
+    return StoppedError(
+        f"{run.params.STEP} was stopped; {' and '.join(kept) or 'nothing is lost'}",
+        todo="run the cell again, or the same command: it carries on from there",
+    )

@@ -1,0 +1,397 @@
+"""Replies of an OpenAI-compatible server, read with suspicion.
+
+Servers differ in nearly everything: where the thinking stands, whether a text comes
+in parts, what they call a truncated sample, whether they count tokens. Whatever can
+be read as a sample is one. What cannot (no JSON, no choice, no text) is a
+`FaultError`: it is asked for again. A reply of another model is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from phi_kit.core import thinking
+from phi_kit.core.endpoint_url import Address
+from phi_kit.core.errors import ModelError
+from phi_kit.inference.types import Sample
+
+from .redaction import redacted, said
+from .refusals import LOOKED_AT, kind
+from .throttle import FaultError
+
+BYTES_PER_TOKEN = 4  # of English text, roughly, where a server does not count
+_MOST_TOKENS = 2**31 - 1  # of a count that can be true
+_SPARE_CHARS, _CHARS_PER_TOKEN = 2**16, 512  # of a text, at most
+_OF_THE_PROMPT = ("filtered", "too_long")  # refusals that come with status 200, too
+
+# Why a sample ended, as servers spell it, letters only: OpenAI, vLLM, SGLang,
+# llama.cpp, Ollama, TGI, LiteLLM, Mistral, Gemini, Anthropic, Cohere, Bedrock, GLM,
+# DeepSeek, OpenRouter. What is none of these is a normal end.
+_BROKEN = re.compile(
+    r"error|abort|cancel|timeout|networkerror|insufficient|malformed|overload|failed"
+    r"|preempt|ratelimit|^(?:other|unspecified|load|unload|unknown|interrupted)$"
+)
+_LENGTH = re.compile(
+    r"length|^max|tokenlimit|outputlimit|^limit$|errorlimit|truncat|incomplete"
+    r"|contextwindow|contextlimit|contextsize|outoftokens|compaction|cutoff"
+)
+_FILTERED = re.compile(
+    r"filter|safety|recitation|blocklist|prohibited|spii|sensitive|guardrail|moderat"
+    r"|flagged|blocked|refusal|toxic|language|policy|violation|modelarmor|escalation"
+)
+# Where filters say what they found: Azure, OpenRouter, LiteLLM, Gemini.
+_MORE_CODES = ("innererror", "metadata", "provider_specific_fields", "details")
+
+
+class Answer(NamedTuple):
+    """A sample, and the prompt tokens that were paid for with it.
+
+    `counted` says whether the server counted the tokens, or we have guessed.
+    """
+
+    sample: Sample
+    prompt_tokens: int
+    counted: bool = True
+
+
+class Failure(NamedTuple):
+    """What an error's body says: in words, and in codes."""
+
+    words: str
+    codes: str
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the replies to one kind of request.
+
+    Args:
+        address: names the model that has to answer.
+        max_tokens: that a sample may have.
+        counts: whether a reply without a count of tokens is of no use: a budget
+            would not hold.
+        key: that is taken out of whatever the server says.
+    """
+
+    address: Address
+    max_tokens: int
+    counts: bool = False
+    key: str = ""
+
+    def read(self, body: bytes) -> Answer:
+        """The sample in a reply's body.
+
+        Raises:
+            FaultError: it is of no use.
+            ModelError: another model answered.
+        """
+        try:
+            reply = parsed(body)
+        except ValueError as error:
+            raise FaultError(f"a garbled reply ({self._said(error)})") from None
+        if not isinstance(reply, dict):
+            raise FaultError("a garbled reply (it is no JSON object)")
+        self._same_model(reply.get("model"))
+        prompt_tokens, tokens = _usage(reply)
+        choice = _first(reply.get("choices"))
+        if choice is None:
+            return self._without_choice(reply, prompt_tokens, tokens)
+        return self._sample(choice, prompt_tokens, tokens)
+
+    def _sample(
+        self, choice: Mapping[str, Any], prompt_tokens: int | None, tokens: int | None
+    ) -> Answer:
+        used = (prompt_tokens or 0, tokens or 0)
+        endings = map(choice.get, ("finish_reason", "stop_reason", "done_reason"))
+        named = next(filter(None, endings), None)
+        finish, text = _finish(named), self._text(_message(choice))
+        if finish == "broken" and choice.get("error"):  # OpenRouter hands it on so
+            why = _refusal(choice)
+            finish = why if why in _OF_THE_PROMPT else finish
+        if text is None and (finish not in ("stop", "broken") or tokens in (0, 1)):
+            text = ""  # nothing was said, or the turn was ended at once
+        if text is None or finish == "broken":
+            ended = f" (it ended by '{self._said(named)}')"
+            raise FaultError(f"a reply without a text{ended}", used=used)
+        longest = _SPARE_CHARS + _CHARS_PER_TOKEN * self.max_tokens
+        if len(text) > longest:
+            what = f"a text of {len(text):,} characters for {self.max_tokens} tokens"
+            raise FaultError(what, used=used)
+        if not tokens and text:
+            tokens = None  # nobody has said that for nothing
+        counted = tokens is not None
+        if not counted and self.counts:
+            raise FaultError("a reply that does not say how many tokens it has")
+        if not named and counted and tokens >= self.max_tokens:
+            finish = "length"
+        if not counted:
+            tokens = -(-len(text.encode()) // BYTES_PER_TOKEN)
+            tokens = self.max_tokens if finish == "length" else tokens
+        logprob = _logprob(choice.get("logprobs"))
+        sample = Sample(text, tokens, finish, logprob)
+        return Answer(sample, prompt_tokens or 0, counted)
+
+    def _without_choice(
+        self, reply: Mapping[str, Any], prompt_tokens: int | None, tokens: int | None
+    ) -> Answer:
+        """A refused prompt that came with status 200, or nothing of use."""
+        found = _failure(reply)
+        feedback = reply.get("promptFeedback") or reply.get("prompt_feedback")
+        why = "filtered" if feedback else _refusal(reply)
+        if why in _OF_THE_PROMPT:
+            return Answer(Sample("", tokens or 0, why), prompt_tokens or 0)
+        told = any(reply.get(name) for name in ("error", "message", "detail"))
+        words = f" ({self._said(found.words)})" if told else ""
+        raise FaultError(
+            f"a reply without a choice{words}",
+            busy="429" in found.codes,
+            used=(prompt_tokens or 0, tokens or 0),
+        )
+
+    def _text(self, message: Mapping[str, Any]) -> str | None:
+        text = _text(message)
+        if text is None:
+            return None
+        # Half a character, and the one that PostgreSQL takes in no text.
+        return redacted(re.sub("[\ud800-\udfff\0]", "\ufffd", text), self.key)
+
+    def _said(self, words: object) -> str:
+        return said(words, secret=self.key)
+
+    def _same_model(self, replied: Any) -> None:
+        asked = self.address.model
+        if not isinstance(replied, str) or not replied or same_model(replied, asked):
+            return
+        other = self._said(replied)
+        raise ModelError(
+            f"'{other}' answered, not '{asked}'",
+            where=str(self.address),
+            todo=f"if that is the model you mean, write {self.address.url}#{other}; "
+            "else look at what the server serves",
+        )
+
+
+def parsed(body: bytes) -> Any:
+    """A body's JSON, read more kindly than the standard wants.
+
+    Bytes that are no text, half characters and line breaks inside a text are let
+    through; so are numbers of any length.
+
+    Raises:
+        ValueError: it is none, or nested without end.
+    """
+    text = body.decode(json.detect_encoding(body), errors="replace")
+    try:
+        return json.loads(text, strict=False, parse_int=_integer)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) < 30 else float("inf")
+
+
+def failure(body: bytes) -> Failure:
+    """What an error's body says, wherever in it that stands."""
+    try:
+        return _failure(parsed(body))
+    except ValueError:
+        return Failure(body.decode(errors="replace"), "")
+
+
+def _failure(found: Any) -> Failure:
+    found = found[0] if isinstance(found, list) and found else found
+    if not isinstance(found, dict):
+        return Failure(_plain(found), "")
+    inner = found.get("error")
+    inner = inner if isinstance(inner, dict) else found
+    words = inner.get("message") or inner.get("detail") or inner.get("error")
+    codes = map(inner.get, ("code", "type", "status", *_MORE_CODES))
+    return Failure(_detail(words or found), " ".join(_plain(c) for c in codes if c))
+
+
+def _refusal(found: Any) -> str:
+    """The kind of refusal that an error within a reply is."""
+    words, codes = _failure(found)
+    return kind(400, f"{codes} {words}"[:LOOKED_AT])
+
+
+def _detail(words: Any) -> str:
+    """Words as they are, or what FastAPI makes of faults: without the request."""
+    if isinstance(words, list) and all(isinstance(one, dict) for one in words):
+        lines = (f"{_plain(o.get('loc'))}: {_plain(o.get('msg'))}" for o in words)
+        return "; ".join(lines)
+    return _plain(words)
+
+
+def _plain(value: Any) -> str:
+    try:
+        return value if isinstance(value, str) else json.dumps(value)
+    except RecursionError:
+        return "…"
+
+
+def same_model(replied: str, asked: str) -> bool:
+    """Whether a reply's model is the one asked for, up to its revision.
+
+    `m@main` (transformers), `m:latest` (Ollama), `m-2025-01-31` (hosted).
+    """
+    if replied == asked:
+        return True
+    rest = replied.removeprefix(asked)
+    return rest != replied and bool(re.fullmatch(r"[@:].*|-\d{3}[\d-]*", rest))
+
+
+# --- why it ended ----------------------------------------------------------------
+
+
+def _finish(named: Any) -> str:
+    """`stop`, `length`, `filtered`, or `broken` for what is no answer."""
+    if isinstance(named, dict):  # SGLang's own: {"type": "length", "length": 16}
+        named = named.get("type") or named.get("reason")
+    letters = _letters(str(named or "")).removeprefix("finishreason")
+    if _FILTERED.search(letters):
+        return "filtered"
+    if _LENGTH.search(letters):
+        return "length"
+    return "broken" if _BROKEN.search(letters) else "stop"
+
+
+def _letters(text: str) -> str:
+    return re.sub("[^a-z]", "", text.lower())
+
+
+# --- what it says ----------------------------------------------------------------
+
+# Where a server puts the thinking that it takes out of the text.
+_THOUGHTS = (
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "reasoning_text",
+    "reasoning_details",
+    "thinking_blocks",
+)
+_DEEPEST = 8  # parts within parts
+
+
+def _first(choices: Any) -> dict[str, Any] | None:
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return choice if isinstance(choice, dict) else None
+
+
+def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The message, or what stands in its place."""
+    for name in ("message", "delta"):
+        if isinstance(choice.get(name), dict):
+            return choice[name]
+    return {"content": choice.get("message") or choice.get("text")}
+
+
+def _text(message: Mapping[str, Any]) -> str | None:
+    """All that was said; thinking stands in front, as a local model writes it."""
+    content = message.get("content")
+    told = content is not None and not isinstance(content, bool)
+    parts = list(_parts(content))
+    text = "".join(part for part, thought in parts if not thought)
+    inside = "".join(part for part, thought in parts if thought)
+    if not text and isinstance(message.get("refusal"), str):
+        text, told = message["refusal"], True
+    if not text and (calls := _calls(message)):
+        text, told = calls, True
+    beside = (_joined(message.get(name)) for name in _THOUGHTS)
+    thought = inside or next(filter(None, beside), "")
+    if not told and not thought:
+        return None
+    if not thought.strip() or _repeats(text, thought):
+        return text.strip()
+    return thinking.wrapped(thought, text if told and (text or not inside) else None)
+
+
+def _repeats(text: str, thought: str) -> bool:
+    """Whether a text has the thought in front of it already."""
+    bare = re.match(r"\s*[<\[]/?\w*think\w*[>\]]", text, re.IGNORECASE)
+    if bare:
+        return True
+    head, closing, _ = text.partition("</think>")
+    return bool(closing) and head.split() == thought.split()
+
+
+def _joined(value: Any) -> str:
+    return "".join(part for part, _ in _parts(value))
+
+
+def _parts(value: Any, *, thought: bool = False, depth: int = 0) -> Iterator:
+    """The pieces of a content and whether each is thinking.
+
+    A text; a list of texts or parts; a part with its text under a name of its own,
+    perhaps as parts again: Mistral's thinking, OpenAI's summaries.
+    """
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield str(value), thought
+    elif isinstance(value, list) and depth < _DEEPEST:
+        for part in value:
+            yield from _parts(part, thought=thought, depth=depth + 1)
+    elif isinstance(value, dict) and depth < _DEEPEST:
+        named = str(value.get("type", ""))
+        thought = thought or "think" in named or "reason" in named
+        for name in ("text", "thinking", "reasoning", "content", "summary", "refusal"):
+            if value.get(name):
+                inner = value[name]
+                break
+        else:
+            inner = value.get("value")
+        thinks = thought or name in ("thinking", "reasoning")
+        yield from _parts(inner, thought=thinks, depth=depth + 1)
+
+
+def _calls(message: Mapping[str, Any]) -> str:
+    """Calls of tools that nobody offered, as the model wrote them."""
+    calls = message.get("tool_calls") or [{"function": message.get("function_call")}]
+    found = []
+    for call in calls if isinstance(calls, list) else []:
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            found.append(f"<tool_call>\n{_plain(function)}\n</tool_call>")
+    return "\n".join(found)
+
+
+# --- what it took ----------------------------------------------------------------
+
+
+def _usage(reply: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Tokens in and out, as far as they are told and can be true."""
+    usage = reply.get("usage")
+    if not isinstance(usage, dict):
+        return None, None
+    tokens_in = _count(usage, "prompt_tokens", "input_tokens")
+    tokens_out = _count(usage, "completion_tokens", "output_tokens")
+    total = _count(usage, "total_tokens")
+    if total is not None and tokens_out is None and tokens_in is not None:
+        tokens_out = total - tokens_in if total >= tokens_in else None
+    if total is not None and tokens_in is None and tokens_out is not None:
+        tokens_in = max(total - tokens_out, 0)
+    return tokens_in, tokens_out
+
+
+def _count(usage: Mapping[str, Any], *names: str) -> int | None:
+    value = next((usage[name] for name in names if usage.get(name) is not None), None)
+    if isinstance(value, str) and re.fullmatch(r"\d{1,10}", value, re.ASCII):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value <= _MOST_TOKENS and value == value // 1 else None
+
+
+def _logprob(found: Any) -> float | None:
+    """Mean log-probability of the tokens, where the server gave them."""
+    try:
+        each = [float(token["logprob"]) for token in found["content"]]
+        mean = sum(each) / len(each)
+    except (TypeError, KeyError, ValueError, ZeroDivisionError):
+        return None
+    return mean if abs(mean) < float("inf") else None

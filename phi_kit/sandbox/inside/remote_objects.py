@@ -1,0 +1,263 @@
+"""What stands in the tests' process for the things a solution keeps in its own.
+
+Standard library only, loaded by its path inside the walls. A stand-in passes
+on what a test does with an object and hands back what came of it, but it never
+lets the object decide a comparison, and it passes no operand or argument to an
+object that stands where a plain value was due.
+"""
+
+from __future__ import annotations
+
+import builtins
+
+from .plain_values import METHODS
+
+TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+
+class Link:
+    """The conversation that a stand-in belongs to."""
+
+    def ask(self, do: str, target: Any, *given: Any, **more: Any) -> Any:
+        """What comes of one deed on the other side."""
+
+    def fail(self, reason: str) -> None:
+        """Give up: the solution is wrong, whatever the tests make of it."""
+
+
+class Remote:
+    """An object on the other side.
+
+    It is `made` if a test built it from a class of the solution: then all of
+    it is under test. Otherwise a function returned it.
+    """
+
+    __slots__ = ("_phi",)
+
+    def __init__(self, link: Link, name: str, *, maker: bool = False):
+        object.__setattr__(self, "_phi", (link, name, maker, False))
+
+    def _ask(self, do: str, *given: Any, **more: Any) -> Any:
+        return self._phi[0].ask(do, self, *given, **more)
+
+    def _refuse(self, what: str) -> Any:
+        link, name, *_ = self._phi
+        link.fail(f"gave an object of type {name}, not plain data: {what}")
+
+    def _own(self, do: str, *given: Any) -> Any:
+        """Something that only an object a test has built may be asked."""
+        if not self._phi[3]:
+            self._refuse(f"it has no say in '{do}'")
+        return self._ask(do, *given)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__") and name != "__name__":
+            raise AttributeError(name)
+        if name in METHODS and not self._phi[3]:
+            self._refuse(f"'{name}' is a plain value's")
+        return self._ask("get", name)
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """Call it; what a class of the solution makes is under test as a whole."""
+        maker = self._phi[2]
+        found = self._ask("call", *given, named=named, make=maker)
+        if maker and isinstance(found, Remote):
+            object.__setattr__(found, "_phi", (*found._phi[:3], True))
+        return found
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._ask("set", name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._ask("delete", name)
+
+    def __eq__(self, other: object) -> bool:
+        if other is None or isinstance(other, Remote):
+            return self is other
+        return self._refuse("it is compared")
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __bool__(self) -> bool:
+        return self._ask("bool")
+
+    def __len__(self) -> int:
+        return self._ask("len")
+
+    def __str__(self) -> str:
+        return self._ask("str")
+
+    def __repr__(self) -> str:
+        return self._ask("repr")
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._ask("iter")
+
+    def __instancecheck__(self, value: Any) -> bool:
+        return isinstance(value, Remote) and self._phi[0].ask("isinstance", value, self)
+
+    def __enter__(self) -> Any:
+        return self._ask("enter")
+
+    def __exit__(self, *error: object) -> None:
+        self._ask("exit")
+
+    def __copy__(self) -> Remote:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Remote:
+        return self
+
+
+def _forward(do: str) -> Callable[..., Any]:
+    return lambda self, *given: self._own(do, *given)
+
+
+def _swapped(do: str) -> Callable[..., Any]:
+    def other_way(self: Remote, other: Any) -> Any:
+        if not self._phi[3]:
+            self._refuse(f"it has no say in '{do}'")
+        return self._phi[0].ask(do, other, self)
+
+    return other_way
+
+
+def _never(self: Remote, other: object) -> Any:
+    return self._refuse("it is compared")
+
+
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(Remote, f"__{_name}__", _never)
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+for _name in _ARITHMETIC:
+    setattr(Remote, f"__{_name}__", _forward(_name))
+    setattr(Remote, f"__r{_name}__", _swapped(_name))
+for _name in ("and", "or", "xor", "neg", "abs", "contains"):
+    setattr(Remote, f"__{_name}__", _forward(_name))
+for _name in ("item", "setitem", "delitem"):
+    setattr(Remote, f"__{_name.replace('item', '') or 'get'}item__", _forward(_name))
+
+
+class Stream(Remote):
+    """An iterator on the other side; it may have no end."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Any:
+        return self._ask("next")
+
+
+class Later(Remote):
+    """A coroutine on the other side; it runs when a test awaits it."""
+
+    __slots__ = ()
+
+    def send(self, value: Any) -> Any:
+        """Run it to its end, as an event loop does step by step."""
+        raise StopIteration(self._ask("run"))
+
+    def throw(self, *error: Any) -> Any:
+        """Nothing of it waits here."""
+        raise RuntimeError("a coroutine that was cancelled")
+
+    def close(self) -> None:
+        """Nothing of it waits here."""
+
+    def __await__(self) -> Iterator[Any]:
+        return self._ask("run")
+        yield
+
+
+_KINDS = {"iterator": Stream, "coroutine": Later}
+
+
+def stand_in(link: Link, sort: str, name: str) -> Remote:
+    """The right kind of stand-in for what the other side says it has."""
+    return _KINDS.get(sort, Remote)(link, name)
+
+
+class Absent:
+    """In place of what a solution should have defined; whoever uses it finds out.
+
+    Args:
+        fail: called with the reason.
+        why: the reason.
+    """
+
+    __hash__ = None
+
+    def __init__(self, fail: Callable[[str], None], why: str):
+        self.__dict__["_use"] = lambda: fail(why)
+
+
+def _lost(self: Absent, *given: Any, **named: Any) -> Any:
+    return self._use()
+
+
+_USES = "call getattr setattr delattr eq ne lt le gt ge bool len iter next contains"
+_USES += " getitem setitem delitem str repr format instancecheck mro_entries enter exit"
+for _name in (*_USES.split(), *_ARITHMETIC, *(f"r{name}" for name in _ARITHMETIC)):
+    setattr(Absent, f"__{_name}__", _lost)
+
+
+class CandidateError(Exception):
+    """An exception of a type that only the solution knows."""
+
+
+def raised(told: dict[str, Any], arguments: list, known: dict[str, type]) -> Exception:
+    """The exception that a solution says it raised, of the nearest type we know.
+
+    Args:
+        told: the name of its type and those of its bases, and its words.
+        arguments: what it was raised with.
+        known: the exceptions that the tests speak of, by name.
+    """
+    names = [told["error"], *told.get("kinds", ())]
+    for name in names:
+        kind = known.get(name) or getattr(builtins, str(name), None)
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            continue
+        # These would end a test's own loop as if all had gone well.
+        if kind in (StopIteration, StopAsyncIteration) and kind.__name__ not in known:
+            continue
+        try:
+            return kind(*arguments)
+        except Exception:
+            break
+    return CandidateError(str(told.get("words", "")))
+
+
+def update(old: Any, new: Any) -> None:
+    """Do to a test's own object what a call did to its copy.
+
+    Raises:
+        TypeError: it came back as something else, which no call can do.
+    """
+    if type(old) is not type(new):
+        raise TypeError("an argument changed its type")
+    if isinstance(old, list | dict) and len(old) == len(new):
+        keys = range(len(old)) if isinstance(old, list) else new
+        for key in keys:
+            inner = old[key] if isinstance(old, list) else old.get(key)
+            if isinstance(inner, list | dict | set) and type(inner) is type(new[key]):
+                update(inner, new[key])
+            else:
+                old[key] = new[key]
+        if isinstance(old, dict):
+            for key in [key for key in old if key not in new]:
+                del old[key]
+    elif isinstance(old, list | bytearray):
+        old[:] = new
+    elif hasattr(old, "clear"):  # dict, set, deque
+        old.clear()
+        (old.extend if hasattr(old, "extend") else old.update)(new)
+    elif hasattr(old, "__dict__"):
+        old.__dict__.clear()
+        old.__dict__.update(new.__dict__)

@@ -1,0 +1,139 @@
+"""The process that waits for a program, ends it in time, and dies with its host.
+
+Standard library only, loaded by `runner.py`. Nothing of the program's runs
+in it. The host ends a program by asking its keeper to; but should the host be
+killed, then the kernel kills the keeper, and with it the program. A program that
+sleeps uses no processor time, so the keeper has a clock of its own, too.
+"""
+
+from __future__ import annotations
+
+# Not `signal`, whose enumerations take longer to load than a program runs.
+import _signal
+import os
+import sys
+import time
+
+from . import disk_usage, kernel_isolation
+
+TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
+if TYPE_CHECKING:
+    from typing import Any
+
+# Seconds between two looks at what is stored, and beyond the host's own clock.
+_TICK, _GRACE = 0.03, 0.5
+_HEARD = {_signal.SIGCHLD, _signal.SIGTERM}
+_LINUX = sys.platform.startswith("linux")
+# As a shell tells of a signal.
+KILLED, TOO_LARGE = 128 + _signal.SIGKILL, 128 + _signal.SIGXFSZ
+
+
+def keep(job: dict[str, Any], *descriptors: int) -> None:
+    """Return in a new process, the program's; this one waits for its end.
+
+    Args:
+        job: the walls' job.
+        descriptors: what only the program uses.
+
+    Raises:
+        OSError: there can be no process, or it cannot give up its rights.
+    """
+    if job["mode"] == "limits":
+        # The same user as the program, so that it may see what that has open.
+        _renounce(job)
+    _die_with_parent()
+    # Inside `bwrap`, which dies with the host itself, no parent can be seen.
+    if job["mode"] != "bubblewrap" and os.getppid() != job["host"]:
+        os._exit(KILLED)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, _HEARD)
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child:
+        for descriptor in (*descriptors, ours):
+            os.close(descriptor)
+        os._exit(_Keeper(child, job).code())
+    os.close(theirs)
+    _renounce(job)
+    # Asked for after the last change of rights, which would take it back.
+    _die_with_parent()
+    # Gone before that was asked for, nobody would hold the other end any more.
+    if _closed(ours):
+        os._exit(KILLED)
+    os.close(ours)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HEARD)
+
+
+def _closed(end: int) -> bool:
+    """Whether nobody holds the other end of a pipe that nobody writes to."""
+    os.set_blocking(end, False)
+    try:
+        return not os.read(end, 1)
+    except BlockingIOError:
+        return False
+
+
+def _renounce(job: dict[str, Any]) -> None:
+    if _LINUX:
+        kernel_isolation.become_nobody(job["uid"], job["work"])
+        if job["mode"] == "limits":
+            kernel_isolation.be_seen()
+
+
+def _die_with_parent() -> None:
+    if _LINUX:
+        kernel_isolation.die_with_parent()
+
+
+class _Keeper:
+    """Waits for one child."""
+
+    def __init__(self, child: int, job: dict[str, Any]):
+        self._child, self._work, self._quota = child, job["work"], job["quota"]
+        self._deadline = time.monotonic() + job["seconds"] + _GRACE
+        # Elsewhere the program's folder has a size that the kernel holds.
+        self._watches = job["mode"] == "limits"
+
+    def code(self) -> int:
+        """How the child ended, or why it had to."""
+        while True:
+            left = self._deadline - time.monotonic()
+            if left <= 0 or _signal.SIGTERM in _heard(left, watches=self._watches):
+                return self._end(KILLED)
+            if code := self._ended(os.WNOHANG):
+                return code - 1
+            if self._watches and not self._fits():
+                return self._end(TOO_LARGE)
+
+    def _ended(self, how: int) -> int:
+        """One more than the exit code; 0 while it runs."""
+        pid, status = os.waitpid(self._child, how)
+        if not pid:
+            return 0
+        code = os.waitstatus_to_exitcode(status)
+        if self._watches and not self._fits():
+            return TOO_LARGE + 1
+        return (code if code >= 0 else 128 - code) + 1
+
+    def _end(self, code: int) -> int:
+        try:
+            os.kill(self._child, _signal.SIGKILL)
+        except OSError:  # no right to: it dies with this process
+            return code
+        os.waitpid(self._child, 0)
+        return code
+
+    def _fits(self) -> bool:
+        megabytes = self._quota["megabytes"]
+        hidden = disk_usage.nameless(self._child, self._work, megabytes << 20)
+        return disk_usage.fits(self._work, **self._quota, hidden=hidden)
+
+
+def _heard(left: float, *, watches: bool) -> set[int]:
+    """The signals that came in that time, or until the next look."""
+    wait = min(left, _TICK) if watches else left
+    if hasattr(_signal, "sigtimedwait"):
+        told = _signal.sigtimedwait(_HEARD, wait)
+        return {told.si_signo} if told else set()
+    time.sleep(min(left, _TICK))
+    return set(_signal.sigpending())

@@ -1,0 +1,390 @@
+"""Runs code that nobody has read: bounded in every direction, no key, no service.
+
+The strongest isolation this machine allows is found once, by trying:
+
+- `namespaces`: no network, its own process numbers, a file system that holds
+  the interpreter and a small folder in memory (`kernel_isolation.py`);
+- `bubblewrap`: the same by `bwrap`, for kernels that let only it do this;
+- `limits`: a temporary folder and rlimits.
+
+Landlock and seccomp stand in all three where the kernel has them. `limits` is
+used only with both of them: code that nobody has read is not run where nothing
+holds it, unless `PHI_KIT_UNSAFE_CODE=1` asks for that. `isolation()` says what
+is in force and what it leaves open; nothing is promised that was not tried. The
+environment a program sees is empty.
+
+Not covered: a flaw in the kernel itself. Code written to break out on purpose
+belongs in a virtual machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from phi_kit.core.errors import RunError
+
+from . import supervisor
+from .process_pair import Pair, Talk
+from .supervisor import Ended, Guard
+from .visible_paths import WORK, command, open_to_all, packages, visible
+
+Mode = Literal["namespaces", "bubblewrap", "limits"]
+Why = Literal["disk", "timeout", "killed"]
+MODES: tuple[Mode, ...] = ("namespaces", "bubblewrap", "limits")
+# Set to 1, unread code is run even where nothing holds it.
+UNSAFE = "PHI_KIT_UNSAFE_CODE"
+# Megabytes for trusted tests, which may need numpy.
+_TESTS_MEMORY = 512
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run may use; every default is our own choice.
+
+    Args:
+        seconds: wall-clock time, start-up included.
+        cpu: processor seconds.
+        memory: megabytes of address space.
+        output: kilobytes of printed text.
+        disk: megabytes it may write.
+        files: how many files it may make.
+        processes: how many threads it may have (where a user's are counted).
+        calls: how often tests may ask a solution.
+        value: kilobytes of one value that it returns.
+        traffic: megabytes that tests and solution may send each other.
+    """
+
+    seconds: float = 6.0
+    cpu: int = 3
+    memory: int = 256
+    output: int = 256
+    disk: int = 16
+    files: int = 1000
+    processes: int = 32
+    calls: int = 50_000
+    value: int = 1024
+    traffic: int = 16
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """The walls that stand around a program on this machine."""
+
+    mode: Mode
+    landlock: int = 0
+    seccomp: bool = False
+    uid: int = 0
+    refused: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> bool:
+        """Whether the network is out of reach."""
+        return self.mode != "limits" or self.seccomp
+
+    @property
+    def processes(self) -> bool:
+        """Whether nothing it starts can outlive it."""
+        return self.mode != "limits" or self.seccomp
+
+    @property
+    def files(self) -> bool:
+        """Whether files outside its folder are out of reach."""
+        return self.mode != "limits" or self.landlock > 0
+
+    @property
+    def attributes(self) -> bool:
+        """Whether modes, owners and times of files outside cannot be changed."""
+        return self.mode != "limits" or self.seccomp
+
+    @property
+    def names(self) -> bool:
+        """Whether it cannot be found out which files there are outside."""
+        return self.mode != "limits"
+
+    @property
+    def holds(self) -> bool:
+        """Whether code that nobody has read may be run behind these walls."""
+        return self.network and self.processes and self.files and self.attributes
+
+    def __str__(self) -> str:
+        walls = [self.mode]
+        walls += ["landlock"] if self.landlock else []
+        walls += ["seccomp"] if self.seccomp else []
+        open_ = [] if self.network else ["the network"]
+        open_ += [] if self.files else ["files this user can read"]
+        open_ += [] if self.attributes else ["modes and times of this user's files"]
+        open_ += [] if self.processes else ["this user's processes"]
+        open_ += [] if self.names else ["names, sizes and times of files"]
+        warning = f" (NOT closed off: {', '.join(open_)})" if open_ else ""
+        return "+".join(walls) + warning
+
+
+@dataclass(frozen=True)
+class Job:
+    """A program and its input.
+
+    Args:
+        code: the program's text.
+        stdin: what it reads.
+    """
+
+    code: str
+    stdin: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run left behind.
+
+    Args:
+        status: `finished`, `timeout`, `output` (too much of it), `disk`,
+            `killed` (by a signal) or `broken` (the walls did not stand).
+        code: exit code; above 128 a signal's number plus 128.
+        stdout: what it printed, cut at the limit; undecodable bytes replaced.
+        answers: what came back over the result channel, in order.
+        seconds: how long it took.
+    """
+
+    status: Literal["finished", "timeout", "output", "disk", "killed", "broken"]
+    code: int
+    stdout: str
+    answers: tuple[dict[str, Any], ...] = ()
+    seconds: float = 0.0
+
+
+def run(
+    job: Job,
+    limits: Limits = Limits(),
+    *,
+    mode: Mode | None = None,
+    filters: bool = True,
+) -> Run:
+    """Run a program behind the walls; returns in bounded time whatever it does.
+
+    Args:
+        job: the program.
+        limits: what it may use.
+        mode: which isolation; the strongest that works if not given.
+        filters: whether Landlock and seccomp stand too; False is for tests.
+
+    Raises:
+        RunError: nothing would hold it on this machine, or no room to work.
+    """
+    mode = mode or _holding()
+    work, started = _folder(mode), time.monotonic()
+    nonce = secrets.token_hex(16)
+    order = _order(limits, mode=mode, work=work) | {"nonce": nonce}
+    order |= {"kind": "program", "code": job.code, "filters": filters}
+    try:
+        ended = supervisor.run(
+            command(mode, disk=limits.disk, shown={}),
+            json.dumps(order).encode(),
+            _bytes(job.stdin),
+            limits=limits,
+        )
+    finally:
+        if mode == "limits":
+            supervisor.remove(Path(work))
+    return _told(ended, limits, nonce=nonce, seconds=time.monotonic() - started)
+
+
+def confer(
+    tests: dict[str, Any],
+    solution: dict[str, Any],
+    limits: Limits = Limits(),
+    *,
+    needs: tuple[str, ...] = (),
+    mode: Mode | None = None,
+) -> Talk:
+    """Run tests and the solution they ask, each in a sandbox of its own.
+
+    Args:
+        tests: the tests' job; the solution sees nothing of it.
+        solution: the solution's job.
+        limits: what the solution may use; time and traffic are for both.
+        needs: packages that the tests import beside the standard library.
+        mode: which isolation; the strongest that works if not given.
+
+    Raises:
+        RunError: nothing would hold it on this machine, or no room to work.
+    """
+    mode = mode or _holding()
+    shown = {k: v for name in needs for k, v in packages(name).items()}
+    roomy = replace(limits, memory=_TESTS_MEMORY, cpu=int(limits.seconds) + 1)
+    bounds = {
+        "value": limits.value << 10,
+        "calls": limits.calls,
+        "traffic": limits.traffic << 20,
+    }
+    with ExitStack() as held:
+        to, back = (held.enter_context(supervisor.pipe()) for _ in range(2))
+        sides = (
+            ("tests", tests | bounds, roomy, shown, (back.source, to.into)),
+            ("solution", solution, limits, {}, (to.source, back.into)),
+        )
+        guards, folder = [], None
+        for kind, job, room, seen, pipes in sides:
+            work, nonce = _folder(mode), secrets.token_hex(16)
+            if mode == "limits":
+                folder = Path(work)
+                held.callback(supervisor.remove, folder)
+            order = _order(room, mode=mode, work=work, shown=seen)
+            order |= {**job, "kind": kind, "nonce": nonce, "filters": True}
+            started = supervisor.started(
+                command(mode, disk=limits.disk, shown=seen),
+                json.dumps(order).encode(),
+                pipes=pipes,
+            )
+            guards.append((held.enter_context(started), nonce))
+        # Held here too, neither would see that the other is gone.
+        to.close()
+        back.close()
+        talk = Pair(*guards, limits, folder).run()
+    return _explained(talk, guards[1][0], limits)
+
+
+def _explained(talk: Talk, solution: Guard, limits: Limits) -> Talk:
+    """Why a solution that went away did: by a signal, or out of its time."""
+    if not talk.said or not talk.said.get("gone") or solution.code <= 128:
+        return talk
+    return replace(talk, said=None, stopped=_killed(solution, limits))
+
+
+def _killed(
+    ended: Guard | Ended, limits: Limits
+) -> Literal["disk", "timeout", "killed"]:
+    """Why a signal ended a program: a limit of its own, or something else."""
+    if ended.code == 128 + signal.SIGXFSZ:
+        return "disk"
+    spent = ended.code == 128 + signal.SIGXCPU or ended.cpu >= limits.cpu
+    return "timeout" if spent else "killed"
+
+
+@cache
+def isolation() -> Isolation:
+    """The strongest isolation that works here, found by running `1 + 1` in it.
+
+    Raises:
+        RunError: none works.
+    """
+    refused = []
+    for mode in MODES:
+        try:
+            # The import shows that the library can be read from inside.
+            done = run(Job("import decimal\nprint(1 + 1)"), mode=mode)
+        except (RunError, OSError) as error:
+            refused.append(f"{mode}: {error}")
+            continue
+        first = done.answers[0] if done.answers else {}
+        if first.get("ready") and done.stdout == "2\n":
+            walls = {name: first[name] for name in ("landlock", "seccomp", "uid")}
+            return Isolation(mode, refused=tuple(refused), **walls)
+        refused.append(f"{mode}: {first.get('words', done.status)}")
+    raise RunError(
+        "code cannot be run safely on this machine",
+        where="; ".join(refused),
+        todo="use Linux (or WSL, or a container), or leave coding out of the study",
+    )
+
+
+def _holding() -> Mode:
+    """The mode that unread code runs in."""
+    walls = isolation()
+    if not walls.holds and os.environ.get(UNSAFE) != "1":
+        raise RunError(
+            f"nothing here would hold code that nobody has read: {walls}",
+            where="; ".join(walls.refused),
+            todo="use Linux 5.13 or newer with Landlock and seccomp, user namespaces "
+            f"or bubblewrap; or set {UNSAFE}=1 to run it all the same",
+        )
+    return walls.mode
+
+
+def in_force() -> str:
+    """The walls around what this process has run; empty if it has run nothing."""
+    return str(isolation()) if isolation.cache_info().currsize else ""
+
+
+def _bytes(text: str) -> bytes:
+    """A text as the program reads it; half a surrogate pair is a question mark."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def _folder(mode: Mode) -> str:
+    if os.name != "posix":
+        raise RunError(
+            "the sandbox needs a POSIX system",
+            where=sys.platform,
+            todo="use Linux, macOS, WSL or a container",
+        )
+    if mode == "bubblewrap" and not shutil.which("bwrap"):
+        raise RunError("there is no bwrap on the PATH", todo="install bubblewrap")
+    if mode != "limits":
+        return WORK
+    # As the kernel names it, without links.
+    return os.path.realpath(tempfile.mkdtemp(prefix="phi-kit-sandbox-"))
+
+
+def _order(
+    limits: Limits, *, mode: Mode, work: str, shown: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """What every guard is told of its walls."""
+    # A user nobody else is: its processes are its own, its files nobody's.
+    uid = 1 << 30 | secrets.randbelow(1 << 29) if os.getuid() == 0 else 0
+    shown = shown or {}
+    # Python has to list the folder that a package lies in.
+    places = shown.values() if mode == "limits" else shown
+    folders = sorted({str(Path(place).parent) for place in places})
+    return {
+        "mode": mode,
+        "work": work,
+        "uid": uid if mode != "limits" or open_to_all() else 0,
+        "visible": visible(),
+        "shown": shown,
+        "packages": folders,
+        "readable": [*visible(), *folders],
+        "quota": {"megabytes": limits.disk, "files": limits.files},
+        "processes": limits.processes,
+        "seconds": limits.seconds,
+        "host": os.getpid(),
+        "limits": {
+            "seconds": limits.cpu,
+            "megabytes": limits.memory,
+            "file_megabytes": limits.disk,
+        },
+    }
+
+
+def _told(ended: Ended, limits: Limits, *, nonce: str, seconds: float) -> Run:
+    """Put the pieces together; lines without the nonce are not the guard's."""
+    answers = []
+    for line in ended.answers.splitlines():
+        try:
+            told = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        # A program that finds the nonce can write here too: only shapes we know.
+        if isinstance(told, dict) and told.pop("nonce", None) == nonce:
+            answers.append(told)
+    status = ended.stopped or "finished"
+    if not answers or answers[0].get("ready") is not True:
+        status = "broken" if not ended.stopped else status
+    elif ended.code > 128 and not ended.stopped:
+        status = _killed(ended, limits)
+    text = ended.stdout.decode("utf-8", "replace")
+    return Run(status, ended.code, text, tuple(answers), round(seconds, 3))

@@ -1,0 +1,190 @@
+"""One notebook through papermill, and what went wrong in a reader's words.
+
+Papermill's own record is not believed: it says "completed" of cells whose
+kernel was killed and takes `sys.exit(0)` for success.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from papermill.iorw import papermill_io
+from traitlets.config import Config
+
+from phi_kit.core.errors import RunError
+from phi_kit.core.paths import project_root, shown
+
+from .kernel import OwnKernel, last_words, sockets
+from .scrub import SCHEME, ScrubbedFile, without_secrets
+
+CARRY_ON = "the same command carries on from here"
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_LONGEST = 2000  # characters of an error's text
+# Generous on purpose: a loaded machine is slow, not broken.
+_START_SECONDS, _IOPUB_SECONDS = 180, 120
+
+
+class Position:
+    """Which cell is being executed, as the notebook numbers them: In [n]."""
+
+    def __init__(self) -> None:
+        self.number, self.source = 0, ""
+
+    def note(self, *, cell: Any, cell_index: int) -> None:
+        """Called by nbclient before each code cell."""
+        self.number, self.source = self.number + 1, cell.source
+
+    def __str__(self) -> str:
+        if not self.number:
+            return "before its first cell"
+        lines = [line.strip() for line in self.source.splitlines()]
+        code = [line for line in lines if line and not line.startswith("#")]
+        first = (code or lines or [""])[0]
+        return f"in cell In [{self.number}]: {first}"
+
+
+class Lines:
+    """A file that hands whole lines on, each with a prefix."""
+
+    def __init__(self, prefix: str, say: Callable[[str], None]):
+        self.prefix, self.say, self.rest = prefix, say, ""
+
+    def write(self, text: str) -> int:
+        """Take text as it comes; a line is handed on when it ends."""
+        *lines, self.rest = (self.rest + text).split("\n")
+        for line in lines:
+            self._hand_on(line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing to do: papermill flushes in the middle of lines."""
+
+    def close(self) -> None:
+        """Hand on a last line that did not end."""
+        if self.rest:
+            self._hand_on(self.rest)
+            self.rest = ""
+
+    def _hand_on(self, line: str) -> None:
+        drawn = line.rstrip("\r").rpartition("\r")[2]  # what a terminal would show
+        self.say(f"{self.prefix}{without_secrets(drawn)}")
+
+
+def execute(
+    notebook: Path, output: Path, parameters: dict[str, Any], *, out: Lines
+) -> None:
+    """Execute a notebook into `output`, its printed lines going to `out`.
+
+    Args:
+        notebook: the notebook to run.
+        output: where the executed copy goes, written after every cell.
+        parameters: JSON values by UPPER_CASE name.
+        out: takes what the cells print, as they print it.
+
+    Raises:
+        RunError: a cell raised or left the notebook, or the kernel died.
+    """
+    position = Position()
+    # Its log repeats on stderr what the errors below say better.
+    logging.getLogger("papermill").addHandler(logging.NullHandler())
+    with sockets() as config:
+        try:
+            done = _papermill(
+                notebook, output, parameters, out=out, config=config, position=position
+            )
+        except PapermillExecutionError as error:
+            raise _stopped(shown(notebook), position, _said(error), output) from None
+        except (DeadKernelError, RuntimeError) as error:
+            # A kernel that never answered has no error class of its own.
+            if "Kernel d" not in str(error):
+                raise
+            last = last_words(config)
+            raise _died(shown(notebook), position, last, output) from None
+        except KeyboardInterrupt:
+            # nbclient's pending tasks would each complain of the kernel's end.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+            raise
+        finally:
+            out.close()
+    if any(
+        result.get("ename") == "SystemExit"
+        for cell in done.cells
+        for result in cell.get("outputs", [])
+    ):
+        why = "it left the notebook by sys.exit"
+        raise _stopped(shown(notebook), position, why, output)
+
+
+def _papermill(
+    notebook: Path,
+    output: Path,
+    parameters: dict[str, Any],
+    *,
+    out: Lines,
+    config: Config,
+    position: Position,
+) -> Any:
+    papermill_io.register(SCHEME, ScrubbedFile)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return papermill.execute_notebook(
+        _literal(str(notebook)),
+        _literal(f"{SCHEME}{output}"),
+        parameters,
+        kernel_name="python3",
+        language="python",
+        cwd=str(project_root()),
+        progress_bar=False,
+        stdout_file=out,
+        start_timeout=_START_SECONDS,
+        iopub_timeout=_IOPUB_SECONDS,
+        kernel_manager_class=OwnKernel,
+        config=config,
+        on_cell_execute=position.note,
+    )
+
+
+def _literal(path: str) -> str:
+    # Papermill fills in `{NAME}` in paths.
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+def _said(error: PapermillExecutionError) -> str:
+    text = _ANSI.sub("", f"{error.ename}: {error.evalue}").strip()
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    return "\n  ".join(without_secrets(text).splitlines())
+
+
+def _stopped(name: str, position: Position, why: str, output: Path) -> RunError:
+    return RunError(
+        f"{name} stopped {position}\n  {why}",
+        where=shown(output),
+        todo=f"open that notebook to see all of it and mend the cause; {CARRY_ON}",
+    )
+
+
+def _died(name: str, position: Position, last: str, output: Path) -> RunError:
+    why = "It was killed from outside, most likely because memory ran out."
+    if last:
+        last = without_secrets(last).replace("\n", "\n    ")
+        why = f"Its last words; if they say nothing, memory ran out:\n    {last}"
+    return RunError(
+        f"the kernel of {name} died {position}\n  {why}",
+        where=shown(output),
+        todo="close other programs, or choose smaller sizes (a batch, the number of "
+        f"samples, the model); {CARRY_ON}",
+    )
+
+
+def parameters_of(params: Any) -> dict[str, Any]:
+    """A step's parameters as its notebook spells them."""
+    values = params.model_dump(mode="json")
+    # Papermill writes them as Python literals; only plain JSON survives that.
+    return {name.upper(): json.loads(json.dumps(v)) for name, v in values.items()}

@@ -1,0 +1,87 @@
+"""The kernel of a headless notebook: this interpreter, on its own sockets."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from traitlets.config import Config
+
+from phi_kit.cache.replay_mark import REPLAY, replaying
+from phi_kit.core.paths import ledger_address, runs_root
+from phi_kit.core.progress import HEADLESS
+
+_LONGEST = 80  # a Unix socket's path may have some 100 characters
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts `sys.executable -m ipykernel_launcher`.
+
+    A kernel installed under the name `python3` may be another Python (another
+    virtual environment's, `pip install --user`'s): it is not asked for.
+    """
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start it; what the process itself prints goes to its log."""
+        with log_beside(self.connection_file).open("ab") as log:
+            await AsyncKernelManager.start_kernel(
+                self, **{**options, "stdout": log, "stderr": log}
+            )
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """The kernel of the running interpreter."""
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+
+def log_beside(connection_file: str) -> Path:
+    """Where a kernel's process writes what no cell shows: crashes of C code."""
+    return Path(connection_file).with_name("kernel.log")
+
+
+@contextmanager
+def sockets() -> Iterator[Config]:
+    """Sockets that are files in a private folder: parallel runs race for no port."""
+    with tempfile.TemporaryDirectory(prefix="phi-kit-") as folder:
+        chosen = {"connection_file": f"{folder}/kernel.json"}
+        if len(folder) <= _LONGEST:
+            chosen["transport"] = "ipc"
+        yield Config({"OwnKernel": chosen})
+
+
+def last_words(config: Config, *, lines: int = 5) -> str:
+    """The end of a kernel's log, without its own chatter."""
+    try:
+        text = log_beside(config.OwnKernel.connection_file).read_text(errors="replace")
+    except OSError:
+        return ""
+    said = [line for line in text.splitlines() if line and "[IPKernelApp]" not in line]
+    return "\n".join(said[-lines:])
+
+
+@contextmanager
+def environment() -> Iterator[None]:
+    """What kernels inherit: that nobody watches, and where things are."""
+    # A relative path would mean another place from the kernel's.
+    wanted = {
+        HEADLESS: "1",
+        "PHI_KIT_RUNS": str(runs_root()),
+        REPLAY if replaying() else "PHI_KIT_LEDGER": ledger_address() or "off",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

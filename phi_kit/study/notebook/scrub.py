@@ -1,0 +1,116 @@
+"""Executed notebooks without this machine's paths and without secrets.
+
+Papermill writes a notebook after every cell; each write passes through here,
+so that even the notebook of a killed run carries neither.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from phi_kit.core.files import write_atomic
+from phi_kit.core.paths import project_root, runs_root, shown
+
+SCHEME = "phi-kit:"  # what papermill knows this writer by
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+_CELL = re.compile(r"/\S*/ipykernel_\d+/\d+\.py")  # where IPython puts a cell's code
+_SHORTEST = 8  # shorter values (`TOKENIZERS_PARALLELISM=false`) are words
+
+
+class ScrubbedFile:
+    """A papermill output: `phi-kit:/absolute/path/notebook.ipynb`."""
+
+    @staticmethod
+    def write(text: str, path: str) -> None:
+        """Write the notebook whole or not at all, scrubbed."""
+        target = Path(path.removeprefix(SCHEME))
+        notebook = json.loads(text)
+        notebook["metadata"].get("papermill", {})["output_path"] = str(target)
+        body = json.dumps(scrubbed(notebook), indent=1, ensure_ascii=False)
+        write_atomic(target, f"{body}\n")
+
+    @staticmethod
+    def pretty_path(path: str) -> str:
+        """The path as papermill's log shows it."""
+        return shown(path.removeprefix(SCHEME))
+
+
+def scrubbed(notebook: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a notebook's JSON without machine paths and secrets."""
+    folders, secrets = _folders(), _secrets()
+
+    def change(text: str) -> str:
+        for pattern, short in folders:
+            text = pattern.sub(short, text)
+        return _without(secrets, text)
+
+    return _everywhere(notebook, change)
+
+
+def without_secrets(text: str) -> str:
+    """The text with `***` for the value of every environment secret."""
+    return _without(_secrets(), text)
+
+
+def _without(secrets: list[str], text: str) -> str:
+    for value in secrets:
+        text = text.replace(value, "***")
+    return text
+
+
+def _secrets() -> list[str]:
+    found = {
+        value
+        for name, value in os.environ.items()
+        if _SECRET.search(name) and len(value) >= _SHORTEST
+    }
+    return sorted(found, key=len, reverse=True)  # a secret may contain another
+
+
+def _folders() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
+    """Patterns of this machine's folders, each with what stands for it."""
+    known = {
+        str(project_root()): "",
+        str(project_root().resolve()): "",
+        str(runs_root()): "runs",
+        sys.prefix: "<python>",
+        str(Path.home()): "~",
+    }
+    # The longest first, for one may lie in another.
+    return [(_CELL, lambda _: "<cell>")] + [
+        (_folder(path), partial(_short, known[path]))
+        for path in sorted(known, key=len, reverse=True)
+        if path != "/"
+    ]
+
+
+def _folder(path: str) -> re.Pattern[str]:
+    # Not in the middle of another path, of a word or of an URL.
+    return re.compile(rf"(?<![\w.~-])(?<!:/){re.escape(path)}(/|(?![\w.-]))")
+
+
+def _short(name: str, found: re.Match[str]) -> str:
+    slash = found[1]
+    if not name:  # inside the project paths become relative
+        return "" if slash else "."
+    return name + slash
+
+
+def _everywhere(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_everywhere(item, change) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: inner if key.startswith("image/") else _everywhere(inner, change)
+            for key, inner in value.items()
+        }
+    return value

@@ -1,0 +1,79 @@
+"""Training rows: what is trained and what is masked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from phi_kit.models.turn_framing import shape
+
+if TYPE_CHECKING:
+    import torch
+
+    from phi_kit.inference.local.model import Student
+
+IGNORE = -100  # torch's cross-entropy leaves these targets out
+
+
+@dataclass(frozen=True)
+class Row:
+    """A rendered prompt and the completion to learn.
+
+    `asked` is the instruction and the question it was rendered from, where they
+    are known: the gate renders them again as evaluation does.
+    """
+
+    prompt: str
+    completion: str
+    asked: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of a row, and its targets: `IGNORE` over the prompt."""
+
+    ids: list[int]
+    labels: list[int]
+
+    @property
+    def trained(self) -> int:
+        """How many tokens the loss sees."""
+        return sum(label != IGNORE for label in self.labels)
+
+
+def encode(student: Student, row: Row) -> Encoded:
+    """Prompt masked, completion and end-of-turn trained.
+
+    The token that closes a turn in the model's own template is appended as an
+    id, never as text, so that a template cannot lose it; a model that never sees
+    it never stops. It need not be the tokenizer's EOS.
+    """
+    tokenizer = student.tokenizer
+    return _encoded(tokenizer, shape(tokenizer).end, row.prompt, row.completion)
+
+
+# An arm's rows are encoded to be recorded, to pass the gate and to be counted. So
+# many stay in memory; more than that are encoded each time.
+@lru_cache(maxsize=4096)
+def _encoded(tokenizer: Any, end: int, prompt: str, completion: str) -> Encoded:
+    masked = tokenizer(prompt, add_special_tokens=False).input_ids
+    answer = [*tokenizer(completion, add_special_tokens=False).input_ids, end]
+    return Encoded(masked + answer, [IGNORE] * len(masked) + answer)
+
+
+def collate(rows: Sequence[Encoded], *, pad: int) -> dict[str, torch.Tensor]:
+    """Pad rows on the right to one batch: ids, mask and labels, (rows, width)."""
+    import torch
+
+    width = max(len(row.ids) for row in rows)
+
+    def stack(lists: list[list[int]], fill: int) -> torch.Tensor:
+        return torch.tensor([item + [fill] * (width - len(item)) for item in lists])
+
+    return {
+        "input_ids": stack([row.ids for row in rows], pad),
+        "attention_mask": stack([[1] * len(row.ids) for row in rows], 0),
+        "labels": stack([row.labels for row in rows], IGNORE),
+    }

@@ -1,0 +1,249 @@
+"""Code: does it pass its tests, or: what does it print?
+
+Which of the two an item asks is in `Seed.extra`:
+
+- `tests`: Python that asks the solution and asserts, in any style (`setup`: lines
+  that come first; `entry`: the function's name, for HumanEval's
+  `check(candidate)`);
+- `cases`: `{"stdin": …, "stdout": …}` for a program that reads and prints, or
+  LiveCodeBench's `{"input": …, "output": …}`, with `"testtype": "functional"`
+  and the function's name as `entry` for a function;
+- neither: output prediction, the printed text is the gold answer.
+
+A response is run only in the sandbox. What it is tested by runs in another one
+and gets plain values from it: printing a success, leaving early, or objects
+that equal everything change nothing. Whether a verdict is `unknown` depends on the
+item alone, never on what a solution does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from phi_kit.core.errors import RunError
+from phi_kit.data.records import Seed
+from phi_kit.sandbox.sandbox import Job, Limits, Run, confer, isolation, run
+from phi_kit.verifiers.base import NO_ANSWER, Case, Value, Verdict, visible
+
+from .blocks import block, blocks, fences
+from .tests import Tests, UnreadableTestError, functional, outline, read
+
+LIMITS = Limits()
+_SAYS = re.compile(
+    r"(?:answer|output|result|prints?|printed|displays?)(?:\s+is)?\s*:?\s+(.+)\Z",
+    re.I | re.S,
+)
+_MARK = re.compile(
+    r"\A(?:the\s+)?(?:final\s+)?(?:answer|output)(?:\s+is)?\s*:\s*", re.I
+)
+# How a run that gave no value ended, for the reader of a table.
+_ENDS = {
+    "timeout": "out of time",
+    "output": "too much output",
+    "disk": "wrote too much",
+    "killed": "killed",
+}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_FORBIDDEN = ("PermissionError", "BlockingIOError")
+
+# What one candidate program earned: strictly, loosely, and why.
+Outcome = tuple[Value, Value, str]
+
+
+def verify(seed: Seed, response: str) -> Verdict:
+    """Run a response's code against the item's tests, or compare a printed text.
+
+    Returns:
+        `unknown` if the tests cannot be read or run, or no sandbox works here.
+    """
+    facts, text = seed.facts, visible(response)
+    if not facts.get("tests") and not facts.get("cases"):
+        return _predicted(seed.answer, text)
+    try:
+        judge, wanted, given = _judge(seed, facts)
+        if given and _continues(response):
+            text = f"{given}{response}"
+        strict, loose = block(text, wanted), blocks(text)
+        if strict is None and loose is None:
+            return Verdict("wrong", NO_ANSWER)
+        outcome = judge(strict) if strict is not None else ("wrong", "wrong", NO_ANSWER)
+        value, lenient, reason = outcome
+        if lenient == "wrong" and loose is not None and loose != strict:
+            _, lenient, other = judge(loose)
+            reason = other if strict is None and lenient != "right" else reason
+        return Verdict(value, reason, strict or loose or "", lenient)
+    except UnreadableTestError as error:
+        return Verdict("unknown", f"the item's tests cannot be read: {error}")
+    except RunError as error:
+        todo = f"; {error.todo}" if error.todo else ""
+        return Verdict("unknown", f"no sandbox: {error.what}{todo}")
+
+
+def _continues(response: str) -> bool:
+    """Whether a response goes on where a prompt stopped, inside a function."""
+    first = next((line for line in response.split("\n") if line.strip()), "")
+    return first[:1].isspace() and "```" not in response and "~~~" not in response
+
+
+Judge = Callable[[str], Outcome]
+
+
+def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], str]:
+    """How this item's code is judged, what it has to define, what the prompt began."""
+    setup, entry = str(facts.get("setup") or ""), str(facts.get("entry") or "")
+    words = {"setup": setup, "prompt": seed.prompt, "gold": seed.answer}
+    given = outline(seed.prompt)
+    if facts.get("tests"):
+        tests = read(facts["tests"], entry=entry, **words)
+        return lambda code: _function(code, tests), tests.names, given
+    cases = facts["cases"]
+    if not isinstance(cases, list) or not all(isinstance(c, dict) for c in cases):
+        raise UnreadableTestError("a case needs stdin and stdout")
+    if any(case.get("testtype") == "functional" for case in cases):
+        if not entry or not all({"input", "output"} <= case.keys() for case in cases):
+            raise UnreadableTestError("a function's case needs input, output, entry")
+        if "class Solution" in f"{seed.prompt}{seed.answer}" and "." not in entry:
+            entry = f"Solution().{entry}"
+        tests = read(functional(cases, entry), **words)
+        return lambda code: _function(code, tests), tests.names, given
+    pairs = [
+        (case.get("stdin", case.get("input")), case.get("stdout", case.get("output")))
+        for case in cases
+    ]
+    if any(one is None for pair in pairs for one in pair):
+        raise UnreadableTestError("a case needs stdin and stdout")
+    texts = [(str(stdin), str(stdout)) for stdin, stdout in pairs]
+    return lambda code: _program(code, texts), (), ""
+
+
+def _function(code: str, tests: Tests) -> Outcome:
+    """Have the tests ask the code; unknown if they cannot be run."""
+    talk = confer(tests.asked(), tests.answers(code), LIMITS, needs=tests.needs)
+    said = talk.said
+    if said is None:
+        if talk.stopped == "broken":
+            raise RunError(f"the sandbox did not start: {talk.words}")
+        # Before the solution was loaded, nothing of it can be the reason.
+        if not talk.asked:
+            return _unrun(_ENDS[talk.stopped])
+        return "wrong", "wrong", _with_walls(_ENDS[talk.stopped])
+    if said["value"] == "unknown":
+        return _unrun(said["reason"])
+    value = "wrong" if said.get("strictly") else said["value"]
+    return value, said["value"], _with_walls(said["reason"])
+
+
+def _unrun(why: str) -> Outcome:
+    return "unknown", "unknown", f"the item's tests cannot be run: {why}"
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _fault(told: dict) -> str:
+    name, words = str(told.get("error", "?")), str(told.get("words", ""))
+    if name == "MemoryError":
+        return "MemoryError: out of memory"
+    note = " (forbidden in the sandbox)" if name in _FORBIDDEN else ""
+    return f"{name}: {words}"[:120].rstrip(": ") + note
+
+
+def _program(code: str, cases: Sequence[tuple[str, str]]) -> Outcome:
+    strict: Value = "right"
+    reason = f"passes {len(cases)} of {len(cases)} cases"
+    for number, (stdin, stdout) in enumerate(cases, 1):
+        done = run(Job(code, stdin=stdin), LIMITS)
+        _stands(done)
+        why = _ended(done)
+        if not why and lines(done.stdout) != lines(stdout):
+            why = f"printed {_brief(done.stdout)}, not {_brief(stdout)}"
+        if why and strict == "right":
+            strict, reason = "wrong", f"case {number} of {len(cases)}: {why}"
+        if _ended(done) or done.stdout.split() != stdout.split():
+            return "wrong", "wrong", _with_walls(reason)
+    return strict, "right", _with_walls(reason)
+
+
+def _ended(done: Run) -> str:
+    """Why a program did not end well, if so."""
+    if done.status in _ENDS:
+        return _ENDS[done.status]
+    faults = [answer for answer in done.answers if "error" in answer]
+    if done.code:
+        return f"raised {_fault(faults[-1])}" if faults else f"exited with {done.code}"
+    return ""
+
+
+def _stands(done: Run) -> None:
+    if done.status == "broken":
+        why = done.answers[0].get("words", "") if done.answers else ""
+        raise RunError(f"the sandbox did not start: {why}")
+
+
+def _with_walls(reason: str) -> str:
+    # A solution's words may hold half a surrogate pair, which no file can, or
+    # signs that a terminal obeys.
+    text = reason.encode("utf-8", "backslashreplace").decode()
+    return f"{_CONTROL.sub(' ', text)} [{isolation()}]"
+
+
+def lines(text: str) -> list[str]:
+    """Printed text as it is compared: no blanks at the ends of lines or text."""
+    # Not `splitlines`: a vertical tab that is printed is no new line.
+    return [line.rstrip() for line in text.rstrip().split("\n")]
+
+
+def _predicted(gold: str, text: str) -> Verdict:
+    """Exactly the text that is printed; leniently also inside a sentence."""
+    if not gold.strip():
+        return Verdict("unknown", "the gold output is empty")
+    fenced = [code for closed, code in fences(text, any_kind=True) if closed]
+    shown = _bare(fenced[-1] if fenced else _MARK.sub("", text))
+    if not shown:
+        return Verdict("wrong", NO_ANSWER)
+    if lines(shown) == lines(gold):
+        return Verdict("right", "equal", shown)
+    said = _SAYS.search(text)
+    near = [_loose(shown), *([_loose(said[1])] if said else [])]
+    lenient = "right" if lines(_loose(gold)) in map(lines, near) else "wrong"
+    return Verdict("wrong", "another output", shown, lenient)
+
+
+def _bare(text: str) -> str:
+    """Without the backticks or the bold around it."""
+    text = text.strip("\n").rstrip()
+    inline = re.fullmatch(r"\s*(`|\*\*)([^`\n]+)\1", text)
+    return inline[2] if inline else text
+
+
+def _loose(text: str) -> str:
+    text = _bare(text.strip()).removesuffix(".")
+    return _bare(text).strip("'\"")
+
+
+_ADD = {"tests": ["assert add(1, 2) == 3", "assert add(-1, 1) == 0"]}
+CASES = (
+    Case("3", "3", "right"),
+    Case("3", "```\n3\n```", "right"),
+    Case("3", "`3`", "right"),
+    Case("3", "Output: 3", "right"),
+    Case("3", "<think>4</think>3", "right"),
+    Case("3", "It prints 3.", "wrong", "right"),
+    Case("aaa", "'aaa'", "wrong", "right", about="print shows no quotes"),
+    Case("3", "13", "wrong"),
+    Case("3", "3.0", "wrong"),
+    Case("1\n2", "1\n2\n", "right"),
+    Case("1\n2", "1 2", "wrong"),
+    Case("True", "true", "wrong"),
+    Case("3", "", "wrong"),
+    Case("", "def add(a, b): return a + b", "right", extra=_ADD),
+    Case("", "```python\ndef add(a, b):\n    return a + b\n```", "right", extra=_ADD),
+    Case("", "Sure:\ndef add(a, b): return a + b", "wrong", "right", extra=_ADD),
+    Case("", "def add(a, b): return a - b", "wrong", extra=_ADD),
+    Case("", "def add(a, b): return str(a + b)", "wrong", extra=_ADD),
+    Case("", "Sure", "wrong", extra=_ADD),
+)

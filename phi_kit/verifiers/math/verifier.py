@@ -1,0 +1,310 @@
+"""Math answers: exact first, then by type, last by computer algebra.
+
+1. *Exact*: the same text once typesetting is gone.
+2. *Numeric*: everything made of digits as fractions, without floats.
+3. *Symbolic*: formulas, by math-verify in a worker process with a hard kill.
+
+Types keep false friends apart: `(1, 2)` is no `[1, 2]`, `5 cm` no `5 m`,
+`x = 5` no `y = 5`, `12:00` no `1:00` (Math-Verify #14). Structure is compared
+here, leaf by leaf; only a formula ever costs a worker.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from phi_kit.data.records import Seed, is_sentinel
+from phi_kit.verifiers import answer_extraction, exact, numeric
+from phi_kit.verifiers.base import NO_ANSWER, NO_GOLD, Case, Verdict
+from phi_kit.verifiers.worker_pool import SECONDS, pool
+
+from . import numbers_in_text
+from .answer_types import Bag, Formula, Number, Value, Words
+from .compare import EQUAL, OTHER, Match, decimal, match
+from .compare import numbers as same_number
+from .parse import parse
+
+_INLINE = re.compile(
+    r"\$\$(.+?)\$\$|\$((?:[^$\\\n]|\\.)+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL
+)
+_TAIL = re.compile(
+    r".*(?:\b(?:is|are|be|equals?|get|gives|obtain|have)\b:?|[:=])\s*(\S.*)", re.DOTALL
+)
+_CLAUSE = re.compile(
+    r"(?<=[\w)}\]$%])(?:\.(?:\s|$)|,\s(?=(?:because|since|as|so|which)\b))"
+)
+_WORD = re.compile(r"(?<![\\a-zA-Z])(?!and\b|or\b)[a-zA-Z]{2,}")
+# Work written out, such as `1.2 x 11 = 17`: its last number is what it says.
+_WORK = re.compile(r"(?:[-\d\s.,:()+*/=]|(?<=[\d) ])x(?=\s*[\d.(])|\\times|\\cdot)*")
+# What a chat template leaves at the end of a response.
+_TURN = re.compile(r"<\|\w+\|>\s*(?:user|assistant)?\s*$")
+_BOXED_NAME = r"([a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*\\f?boxed\s*\{\s*"
+_DASHED = re.compile(r"\d+(?:[-–]\d+){1,2}|\d{1,4}/\d{1,2}/\d{1,4}")
+_PERCENT = re.compile(r"\s*\\?(?:%|per ?cent|pct)")
+_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])")
+_LONG = 400  # characters; a longer piece is no answer
+_TRIES = 6  # places a lenient reader looks at for a formula
+
+
+def verify(seed: Seed, response: str) -> Verdict:
+    """Compare what a response states as its answer with the gold.
+
+    Raises:
+        RunError: a formula must be compared and math-verify is missing.
+    """
+    gold = read_gold(seed.answer)
+    if gold is None or is_sentinel(seed.answer):
+        return Verdict("unknown", NO_GOLD)
+    if isinstance(gold, Words):
+        return exact.verify(seed, response)
+    text = _TURN.sub("", numbers_in_text.seen(response)).strip()
+    shown, found = _strict(gold, text)
+    outcome = match(gold, found, _leaf) if found else Match("wrong", NO_ANSWER)
+    lenient = outcome.lenient
+    if outcome.value == "wrong" and lenient is None:
+        lenient = "right" if _anywhere(gold, text, read=shown) else "wrong"
+    return Verdict(outcome.value, outcome.reason, shown, lenient)
+
+
+def _read(gold: Value, text: str) -> Value | None:
+    """A short piece by its type; `abc` is a product where the gold is `a*b*c`."""
+    value = parse(text) if len(text) <= _LONG else None
+    if isinstance(value, Words) and isinstance(gold, Formula):
+        letters = set(_LETTERS.findall(gold.text))
+        said = re.sub(r"\\[a-zA-Z]+", "", value.text)
+        if letters and set(re.findall(r"[^\W\d_]", said)) <= letters:
+            return Formula(value.text)
+    return value
+
+
+@lru_cache(maxsize=4096)
+def read_gold(answer: str) -> Value | None:
+    """A gold answer; of a whole solution what it boxes, or states at its end."""
+    if "boxed" in answer and (boxes := answer_extraction.together(answer)):
+        return _joined(answer, boxes)[1]
+    if "boxed{" in answer and answer_extraction.together(f"{answer}}}"):
+        return read_gold(f"{answer}}}")  # only its last brace was lost
+    if _DASHED.fullmatch(answer.strip()):
+        return Words(answer.strip())  # a date, a score: nobody takes 4 from 3
+    value = parse(answer)
+    long = len(answer) > _LONG or "\n" in answer
+    if (
+        isinstance(value, Words)
+        and long
+        and (pieces := answer_extraction.marked(answer))
+    ):
+        return _piece(Formula(""), pieces[-1])[1] or value
+    return value
+
+
+def _strict(gold: Value, text: str) -> tuple[str, Value | None]:
+    """What the response itself presents as its answer, as text and typed."""
+    if "box" in text and (boxes := answer_extraction.together(text)):
+        if (later := _later(gold, text))[1] is not None:
+            return later
+        return _joined(text, boxes) if len(boxes) > 1 else _piece(gold, boxes[0])
+    if pieces := answer_extraction.marked(text, letter_a=True):
+        return _piece(gold, pieces[-1])
+    whole = text.replace("\n", " ") if r"\begin" in text else text
+    if len(whole) <= _LONG and "\n" not in whole:
+        value = _read(gold, whole)
+        if value and not isinstance(value, Words) and _only(gold, value):
+            return whole, value
+    if isinstance(gold, Number):
+        return _number(gold, text, marked=False)
+    return _closing(text) or _ending(answer_extraction.last_sentence(text))
+
+
+def _later(gold: Value, text: str) -> tuple[str, Value | None]:
+    """What a response calls its final answer after its last box."""
+    at = text.lower().rfind("final answer")
+    if at < 0 or text.rfind("boxed{") > at:
+        return "", None
+    pieces = answer_extraction.marked(text[at:])
+    shown, value = _piece(gold, pieces[-1]) if pieces else ("", None)
+    return ("", None) if isinstance(value, Words) else (shown, value)
+
+
+def _joined(text: str, boxes: list[str]) -> tuple[str, Value | None]:
+    r"""Boxes that state one answer together: `$x=\boxed{1}$, $y=\boxed{2}$`."""
+    if len(boxes) == 1:
+        return boxes[0], parse(boxes[0])
+    named = []
+    for box in boxes:
+        name = re.search(_BOXED_NAME + re.escape(box), text)
+        named.append(f"{name[1]}={box}" if name and "=" not in box else box)
+    shown = "; ".join(named)
+    value = parse(shown)
+    return (shown, value) if isinstance(value, Bag) else (boxes[-1], parse(boxes[-1]))
+
+
+def _only(gold: Value, value: Value) -> bool:
+    """Whether a whole response is an answer; `GCD of 6 and 9 is 3` is a sentence."""
+    if not isinstance(gold, Number):
+        return not _WORDY.search(value.text)
+    if isinstance(value, Number):
+        return True
+    if _WORD.search(value.text) or "boxed" in value.text:
+        return False
+    return not _work(gold, value)
+
+
+# A sentence with a formula in it, read as one formula.
+_WORDY = re.compile(r"(?<![\\a-zA-Z])(?:[Tt]he|is|are|of|we|find|that|so)\b")
+
+
+def _work(gold: Value, value: Value) -> bool:
+    """Whether a piece is arithmetic that nobody can work out: `12 +`, `1 = 2 = 3`."""
+    formula = isinstance(gold, Number) and isinstance(value, Formula)
+    return formula and bool(_WORK.fullmatch(value.text))
+
+
+def _piece(gold: Value, piece: str) -> tuple[str, Value | None]:
+    """A marked piece: as a whole, or the part before its explanation."""
+    if len(piece) <= _LONG or isinstance(gold, Number):
+        for part in dict.fromkeys((piece, _CLAUSE.split(piece)[0])):
+            value = _read(gold, part)
+            if value is None or isinstance(value, Words) or _work(gold, value):
+                continue
+            if _only(gold, value):
+                return part, value
+    if isinstance(gold, Number) and (found := _number(gold, piece, marked=True))[1]:
+        return found
+    inline = _inline(piece)
+    if not inline:
+        return ("", None) if isinstance(gold, Number) else _ending(piece)
+    tail = _TAIL.match(_CLAUSE.split(piece)[0])
+    last = _inline(tail[1]) if tail else []
+    shown = (last or inline)[0]
+    return shown, parse(shown)
+
+
+def _number(gold: Number, text: str, *, marked: bool) -> tuple[str, Value | None]:
+    """The number that prose says, with its unit; also one with a decimal comma."""
+    if one := numeric.said(text, marked=marked):
+        if gold.unit or _PERCENT.match(one.tail):
+            words = one.tail.split(" ")
+            for count in range(len(words), 0, -1):
+                value = parse(one.text + " ".join(words[:count]))
+                if isinstance(value, Number) and (value.unit or value.percent):
+                    return value.text, value
+        return one.text, parse(one.text)
+    if gold.value.denominator == 1:
+        return "", None
+    place = text[:_LONG] if marked else answer_extraction.last_sentence(text)[-_LONG:]
+    items = numbers_in_text.numbers(numbers_in_text.spelled(place))
+    value = parse(items[-1].text) if items and "," in items[-1].text else None
+    if value and decimal(value) is not None:
+        return items[-1].text, value
+    return "", None
+
+
+def _closing(text: str) -> tuple[str, Value | None] | None:
+    """The formula that a response closes with, also one of several lines."""
+    text = text[-3 * _LONG :]
+    last = next(reversed(list(_INLINE.finditer(text))), None)
+    if last is None or text[last.end() :].strip(" .。*_\n"):
+        return None
+    shown = next(filter(None, last.groups())).replace("\n", " ").strip()
+    value = parse(shown)
+    return None if value is None or isinstance(value, Words) else (shown, value)
+
+
+def _ending(sentence: str) -> tuple[str, Value | None]:
+    """What a sentence plainly ends with: inline mathematics, or after `is`."""
+    if inline := _inline(sentence):
+        return inline[-1], parse(inline[-1])
+    tail = _TAIL.match(sentence)
+    value = parse(tail[1]) if tail and len(tail[1]) <= _LONG else None
+    if value is None or isinstance(value, Words):
+        return "", None
+    return tail[1], value
+
+
+def _inline(text: str) -> list[str]:
+    return [next(filter(None, found)) for found in _INLINE.findall(text)]
+
+
+def _anywhere(gold: Value, text: str, *, read: str) -> bool:
+    """Whether any place where an answer may stand holds the gold.
+
+    What was read with its type and found wanting is not read again.
+    """
+    if isinstance(gold, Number):
+        marked = answer_extraction.everywhere(text)
+        said = [one.text for one in numeric.anywhere(text, marked)]
+        pieces = dict.fromkeys([*marked, *said])
+        return any(_number_in(gold, p) for p in pieces if not read or p not in read)
+    text = text.replace(read, " ") if read else text
+    pieces = [
+        *answer_extraction.everywhere(text),
+        *_inline(text),
+        answer_extraction.last_sentence(text),
+    ]
+    last = list(dict.fromkeys(p for p in pieces if len(p) <= _LONG))[-_TRIES:]
+    for value in map(parse, reversed(last)):
+        if value and not isinstance(value, Words):
+            found = match(gold, value, _leaf)
+            if "right" in (found.value, found.lenient):
+                return True
+    return False
+
+
+def _number_in(gold: Number, piece: str) -> bool:
+    value = parse(piece) if len(piece) <= _LONG else None
+    if value is None or isinstance(value, Words):
+        one = numeric.said(piece, marked=True)
+        value = parse(one.text) if one else None
+    if not isinstance(value, Number):
+        return False
+    found = same_number(gold, value)
+    return "right" in (found.value, found.lenient)
+
+
+@lru_cache(maxsize=65_536)
+def _leaf(gold: str, answer: str) -> Match:
+    """Two formulas, by a worker; what was once compared is remembered."""
+    said = pool("math.sympy_worker").ask({"gold": gold, "answer": answer})
+    if said.late or said.result.startswith("failed"):
+        what = f"ran out of time ({SECONDS:g} s)" if said.late else said.result
+        if said.stage == "gold":
+            return Match("unknown", f"the checker {what} on the gold")
+        return Match("wrong", f"the checker {what}")
+    if said.result == "no gold":
+        return Match("wrong", "another text; the gold is no readable formula")
+    return EQUAL if said.result == "equal" else OTHER
+
+
+CASES = (
+    *numeric.CASES,
+    Case("73", "Thus the number is **73**.\n\n---\n\n✅ Final Answer: **73**", "right"),
+    Case("13", r"$\text{13}$", "right", about="Math-Verify #37"),
+    Case(r"\frac{1}{2}", r"\boxed{\frac12}", "right", about="Math-Verify #35"),
+    Case(r"\frac{1}{2}", r"\boxed{0.5}", "right"),
+    Case(r"\frac{1}{2^{99}}", r"\boxed{\frac{1}{2^{98}}}", "wrong", about="#14"),
+    Case(r"\frac{1}{2004!}", r"\boxed{\frac{1}{2006!}}", "wrong", about="#14"),
+    Case("n=2, 3, 4", r"\boxed{n=1, 2, 3}", "wrong", about="#14"),
+    Case("D = (0, 1)", r"\boxed{D = (0, 1.5)}", "wrong", about="#14"),
+    Case(r"19, 46, \text{ and } 82", r"\boxed{21, 36, and 82}", "wrong", about="#14"),
+    Case(r"\pm 2021", r"\boxed{2021}", "wrong", about="#14"),
+    Case("12:00", r"\boxed{1:00}", "wrong", about="#14"),
+    Case("x=5", r"\boxed{5}", "right"),
+    Case("5", r"\boxed{x=5}", "right"),
+    Case("x=5", r"\boxed{y=5}", "wrong", about="the value of another unknown"),
+    Case("50%", r"\boxed{0.5}", "right"),
+    Case("0.5", r"\boxed{0.5\%}", "wrong"),
+    Case("5 cm", r"\boxed{5\text{ m}}", "wrong", about="units are compared"),
+    Case("5", r"\boxed{5\text{ cm}}", "right"),
+    Case("5 mW", r"\boxed{5\text{ MW}}", "wrong", about="case tells prefixes apart"),
+    Case("5 mm", r"\boxed{5\text{ Mm}}", "wrong", about="case tells prefixes apart"),
+    Case("5 km", "5 KM", "right"),
+    Case("(1, 2]", r"\boxed{(1,2]}", "right"),
+    Case("(1, 2]", r"\boxed{[1,2]}", "wrong"),
+    Case(r"\{1, 2, 3\}", r"\boxed{\{3, 2, 1\}}", "right"),
+    Case("(1, 2)", r"\boxed{(2, 1)}", "wrong"),
+    Case("4", r"First \boxed{3}, then \boxed{4}", "right", about="the last box"),
+    Case("3", r"First \boxed{3}, then \boxed{4}", "wrong", "right"),
+    Case("7", "3 + 4", "wrong", "right", about="a sum is no answer"),
+    Case("7", "3 + 4 = 7", "right"),
+)

@@ -1,0 +1,293 @@
+"""Whether a step is finished, what a run replaces, and what an interrupt keeps."""
+
+import json
+import os
+
+import pytest
+import toy_steps
+from toy_steps import Last, Next, Toy
+
+from phi_kit.core import sample_counts
+from phi_kit.core.errors import RunError, StoppedError
+from phi_kit.core.finished_run import MANIFEST, RunFolder
+from phi_kit.core.step_run import open_run, up_to_date
+from phi_kit.core.step_state import behind, home, state
+
+
+def finish(params, **result):
+    with open_run(params) as run:
+        run.result = result
+    return run.folder_of_results
+
+
+@pytest.fixture
+def toy(runs):
+    return toy_steps.run(Toy()).folder_of_results
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
+
+
+# --- once ---
+
+
+def test_a_finished_step_is_opened_and_not_carried_out_again(toy, capsys):
+    capsys.readouterr()
+    again = toy_steps.run(Toy())
+    assert again.result == toy.result
+    assert again.table.equals(toy.table())
+    assert again.figure._repr_png_() == toy.file("figures/line.png").read_bytes()
+    assert str(again.flow) == "read 4 = kept 3 + dropped 1 too long"
+    assert again.folder_of_results.path == again.target == toy.path
+    assert again.inputs == {}
+    said = capsys.readouterr().out
+    assert said.startswith("01_toy: finished on 20")
+    assert "REDO = True" in said
+    assert said.count("\n") == 1
+
+
+def test_redo_is_no_part_of_the_outcome_and_does_it_again(toy):
+    before = toy.result
+    assert up_to_date(Toy(redo=True))
+    again = toy_steps.run(Toy(redo=True))
+    assert again.result != before
+    assert "redo" not in again.folder_of_results.manifest["params"]
+    assert up_to_date(Toy())
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_replaced_result_is_told_of_and_kept_once(toy, capsys, monkeypatch, by_hand):
+    if not by_hand:
+        monkeypatch.setenv("PHI_KIT_HEADLESS", "1")
+    (toy.path / "notebook.ipynb").write_text("{}")
+    before = toy.result
+    toy_steps.run(Toy(size=4))
+    said = capsys.readouterr().out
+    assert "01_toy: runs again (size is 4, was 3)" in said
+    assert "01_toy.old" in said
+    old = RunFolder(toy.path.with_name("01_toy.old"))
+    assert old.result == before
+    assert old.damage == ""
+    # Without a person the notebook in the folder is already the new run's.
+    assert (old.path / "notebook.ipynb").exists() == by_hand
+    toy_steps.run(Toy(size=5))
+    assert RunFolder(old.path).manifest["params"]["size"] == 4
+    assert names(toy.path.parent) == ["01_toy", "01_toy.old"]
+
+
+def test_the_same_outcome_replaces_nothing(runs, capsys):
+    finish(Toy(), found=1)
+    finish(Toy(size=4), found=1)
+    assert names(home(Toy()).parent) == ["01_toy"]
+    finish(Toy(size=4), found=2)
+    assert "REDO was asked for" in capsys.readouterr().out
+    assert names(home(Toy()).parent) == ["01_toy", "01_toy.old"]
+
+
+def test_a_failed_attempt_keeps_what_is_there_and_leaves_no_old(toy):
+    with pytest.raises(KeyError), open_run(Toy(size=4)):
+        raise KeyError
+    assert up_to_date(Toy())
+    assert names(toy.path.parent) == ["01_toy"]
+
+
+# --- stale and behind ---
+
+
+def test_everything_below_a_changed_step_is_stale(runs):
+    chain = [Toy(), Next(), Last()]
+    for params in chain:
+        finish(params, found=1)
+    assert [state(params).kind for params in chain] == ["finished"] * 3
+    finish(Toy(size=4), found=2)
+    assert state(Toy()).why == "size is 3, was 4"
+    assert state(Next()).why == "math/01_toy came out otherwise since"
+    assert state(Last()).kind == "stale"
+    assert "math/02_next is not up to date" in state(Last()).why
+    # What it reads is the same, so running it alone would change nothing.
+    assert up_to_date(Last())
+    assert "math/01_toy came out otherwise since" in behind(Last())
+    finish(Toy(), found=1)
+    assert [state(params).kind for params in chain] == ["finished"] * 3
+
+
+def test_a_step_whose_upstream_is_gone_is_stale(runs):
+    for params in (Toy(), Next(), Last()):
+        finish(params)
+    (home(Toy()) / MANIFEST).unlink()
+    assert state(Toy()).kind == "missing"
+    assert "have not finished: math/01_toy" in state(Next()).why
+    assert "math/01_toy is gone" in state(Last()).why
+
+
+# --- manifests ---
+
+BROKEN = [
+    ("", "it is not JSON"),
+    ("{", "it is not JSON"),
+    ("[" * 100_000, "it is not JSON"),
+    ('{"params": ' + "9" * 5000 + "}", "it is not JSON"),
+    ("[]", "valid dictionary"),
+    ("[1]", "valid dictionary"),
+    ("3", "valid dictionary"),
+    ("null", "valid dictionary"),
+    ('"params"', "valid dictionary"),
+    ('{"params": []}', "params: Input should be a valid dictionary"),
+    ('{"params": {}, "files": ["rows.parquet"]}', "files: Input should be"),
+    ('{"params": {}, "files": {"rows.parquet": 3}}', "files.rows.parquet: Input"),
+    ('{"params": {}, "files": {"../../x": "3"}}', "lies outside of its folder"),
+    ('{"params": {}, "files": {"/etc/passwd": "3"}}', "lies outside of its folder"),
+    ('{"params": {}, "result": 3}', "result: Input should be"),
+    ('{"params": {}, "flow": 3}', "flow: Input should be"),
+    ('{"params": {}, "flow": {"read": "x"}}', "flow.read: Input should be"),
+    ('{"params": {}, "seconds": "long"}', "seconds: Input should be"),
+    ('{"params": {}, "inputs": [1]}', "inputs: Input should be"),
+    ('{"params": {}, "versions": 3}', "versions: Input should be"),
+    ('{"params": {}, "finished": 3}', "finished: Input should be"),
+]
+
+
+@pytest.mark.parametrize(("text", "fault"), BROKEN, ids=lambda x: x[:24])
+def test_a_broken_manifest_is_one_line(toy, text, fault):
+    (toy.path / MANIFEST).write_text(text)
+    with pytest.raises(RunError, match="no readable manifest") as caught:
+        RunFolder(toy.path).manifest  # noqa: B018
+    assert fault in caught.value.what
+    assert "\n" not in caught.value.what
+    assert not up_to_date(Toy())
+    assert state(Toy()).kind == "stale"
+    with pytest.raises(RunError):
+        finish(Next())
+    assert toy_steps.run(Toy()).result  # and it is simply run again
+
+
+def test_an_empty_manifest_finishes_nothing(toy):
+    (toy.path / MANIFEST).write_text("{}")
+    assert "digest: is missing" in state(Toy()).why
+    with pytest.raises(RunError, match="digest: is missing"):
+        finish(Next())
+
+
+@pytest.mark.parametrize("binary", [b"\xff\xfe", b"\x00", b"\x80"])
+def test_a_manifest_of_other_bytes_is_one_line(toy, binary):
+    (toy.path / MANIFEST).write_bytes(binary)
+    assert "no readable manifest" in state(Toy()).why
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"result": {"kept": 999}},
+        {"params": {"study": "quickstart", "domain": "math", "size": 9}},
+        {"digest": "0" * 16},
+        {"files": {}},
+        {"seconds": 1.0},
+        {"more": 1},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_manifest_changed_by_hand_is_noticed(toy, change):
+    path = toy.path / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(RunError, match="changed after the step had written it"):
+        RunFolder(toy.path).result  # noqa: B018
+    assert "changed after the step had written it" in state(Toy()).why
+
+
+def test_a_manifest_written_otherwise_but_the_same_is_no_change(toy):
+    path = toy.path / MANIFEST
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(reversed(manifest.items()))))
+    assert up_to_date(Toy())
+
+
+def test_a_manifest_of_an_earlier_version_is_stale(toy):
+    path = toy.path / MANIFEST
+    manifest = json.loads(path.read_text())
+    del manifest["checksum"]
+    path.write_text(json.dumps(manifest))
+    assert state(Toy()).why == "an earlier version of the kit wrote it"
+    assert RunFolder(toy.path).result["kept"] == 3
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        (lambda path: path.unlink(), "rows.parquet is gone"),
+        (lambda path: os.truncate(path, 40), "rows.parquet has another size"),
+        (lambda path: path.write_bytes(b""), "rows.parquet has another size"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"),
+            "rows.parquet was changed",
+        ),
+    ],
+    ids=["gone", "truncated", "empty", "changed"],
+)
+def test_a_damaged_file_is_noticed_where_it_lies(toy, how, why):
+    how(toy.path / "rows.parquet")
+    assert state(Toy()).why == why
+    assert toy_steps.run(Toy()).folder_of_results.damage == ""
+
+
+# --- places ---
+
+
+def test_what_stands_in_the_way_is_named(runs):
+    runs.mkdir()
+    (runs / "quickstart").write_text("a file")
+    with pytest.raises(RunError, match="cannot write here: ") as caught:
+        finish(Toy())
+    assert caught.value.where.endswith("quickstart/math")
+
+
+def test_missing_upstream_leaves_no_folder(runs):
+    for begin in (lambda: finish(Next()), lambda: Next.from_notebook({})):
+        with pytest.raises(RunError, match=r"not finished: math/01_toy") as caught:
+            begin()
+        assert "notebooks/01_toy.ipynb" in caught.value.todo
+        assert not runs.exists()
+
+
+# --- interrupts ---
+
+
+def interrupted(*, samples=0, training=False):
+    """What is said when a step is stopped after so many samples."""
+    with pytest.raises(StoppedError) as caught:
+        stop_in_the_middle(samples, training)
+    return caught.value
+
+
+def stop_in_the_middle(samples, training):
+    with open_run(Toy()) as run:
+        sample_counts.kept(samples)
+        if training:
+            run.work.mkdir()
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_says_what_is_kept(runs):
+    stopped = interrupted(samples=131)
+    assert isinstance(stopped, KeyboardInterrupt)
+    assert not isinstance(stopped, Exception)
+    assert stopped._render_traceback_() == [
+        "StoppedError: 01_toy was stopped; 131 samples are kept in the ledger\n"
+        "  to do: run the cell again, or the same command: it carries on from there"
+    ]
+    assert state(Toy()).kind == "missing"
+    assert not list(runs.rglob("*.partial"))
+
+
+def test_an_interrupted_training_says_so(runs):
+    said = str(interrupted(samples=1, training=True))
+    assert "1 sample is kept in the ledger and training is kept up to its last" in said
+
+
+def test_an_interrupt_without_a_ledger_promises_nothing(runs, monkeypatch):
+    monkeypatch.setenv("PHI_KIT_LEDGER", "off")
+    assert "2 samples are lost: there is no ledger" in str(interrupted(samples=2))
+
+
+def test_an_interrupt_of_nothing_loses_nothing(runs):
+    assert "nothing is lost" in str(interrupted())
