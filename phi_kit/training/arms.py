@@ -12,8 +12,8 @@ from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.core.params import Strict
 from phi_kit.core.rng import rng
 
-from .encoding import Row, encode
-from .training_config import Recipe
+from .encoding import TrainingRow, encode
+from .training_config import TrainingConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ def rows_of_arm(pool: pd.DataFrame, arm: str) -> pd.DataFrame:
     return pool[masks[arm]() & answered]
 
 
-def part(rows: Sequence[Any], share: float, *, rng_seed: int) -> list[Any]:
+def random_subset(rows: Sequence[Any], share: float, *, rng_seed: int) -> list[Any]:
     """A random share of the rows; a smaller share lies within a larger one."""
     order = rng(rng_seed, "dose").permutation(len(rows))
     chosen = sorted(order[: max(1, round(share * len(rows)))])
@@ -50,7 +50,7 @@ def part(rows: Sequence[Any], share: float, *, rng_seed: int) -> list[Any]:
 
 
 def epochs_of(
-    seeds: Sequence[Any], recipe: Recipe, *, names: Sequence[str] | None = None
+    seeds: Sequence[Any], recipe: TrainingConfig, *, names: Sequence[str] | None = None
 ) -> list[float]:
     """How often each seed is trained on: its family's or source's weight.
 
@@ -77,8 +77,8 @@ def epochs_of(
     ]
 
 
-def cost(
-    student: Student, rows: Sequence[Row], epochs: Sequence[float], *, most: int
+def trained_tokens(
+    student: Student, rows: Sequence[TrainingRow], epochs: Sequence[float], *, most: int
 ) -> int:
     """Trained tokens of a whole run: what other arms get as their budget.
 
@@ -98,7 +98,7 @@ def cost(
     )
 
 
-class Search(Strict):
+class GridSearch(Strict):
     """A small grid of recipes, tried on one arm and compared on dev accuracy.
 
     The arm is the random control unless another is named: a recipe tuned on the
@@ -114,7 +114,7 @@ class Search(Strict):
         """Whether there is anything to try."""
         return bool(self.learning_rate or self.rank or self.weights)
 
-    def recipes(self, own: Recipe) -> Iterator[Recipe]:
+    def recipes(self, own: TrainingConfig) -> Iterator[TrainingConfig]:
         """Every combination; what is not searched is as in the study's own."""
         grid: Mapping[str, Sequence[Any]] = {
             name: getattr(self, name) or [getattr(own, name)]

@@ -14,7 +14,7 @@ from phi_kit.core.errors import RunError, disk_errors
 from phi_kit.core.files import digest_json, write_atomic
 from phi_kit.core.paths import ledger_address
 
-from .encoding import Row, encode
+from .encoding import TrainingRow, encode
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -42,7 +42,12 @@ def recorded(
     def decorate(train: Callable[..., T]) -> Callable[..., T]:
         @wraps(train)
         def run(
-            student: Student, rows: Sequence[Row], recipe: Any, *, out: Path, **more
+            student: Student,
+            rows: Sequence[TrainingRow],
+            recipe: Any,
+            *,
+            out: Path,
+            **more,
         ) -> T:
             decides = {
                 "name": out.name,  # names the initialisation
@@ -81,7 +86,12 @@ class _Record:
 
     @classmethod
     def of(
-        cls, student: Student, rows: Sequence[Row], recipe: dict[str, Any], *, out: Path
+        cls,
+        student: Student,
+        rows: Sequence[TrainingRow],
+        recipe: dict[str, Any],
+        *,
+        out: Path,
     ) -> _Record | None:
         """The record of a run; `None` if there is no ledger, or no identity."""
         if not (student.identity and ledger_address()):
