@@ -479,7 +479,7 @@ def heeding_ctrl_c():
 def test_ctrl_c_ends_it():
     code = (
         "import sys\n"
-        "from phi_kit.models import loading\n"
+        "from phi_kit.inference.local import model as loading\n"
         "from phi_kit.inference.types import SamplingParams, draw\n"
         "model = loading.load(sys.argv[1])\n"
         "print('started', flush=True)\n"

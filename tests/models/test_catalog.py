@@ -254,7 +254,7 @@ def test_a_damaged_cache_is_replaced(cache, monkeypatch):
 SLOW = """
 import time
 from pathlib import Path
-from phi_kit.models import folders
+from phi_kit.models import model_dir
 
 def fill(made, scratch):
     (made / "config.json").write_text("{}")
@@ -262,7 +262,7 @@ def fill(made, scratch):
     print("half", flush=True)
     time.sleep(60)
 
-folders.publish(Path("%s"), fill)
+model_dir.publish(Path("%s"), fill)
 """
 
 
