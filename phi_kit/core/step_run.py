@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from phi_kit.cache.replay_mark import recorded, replaying
-
 from . import folder_names, thinking
 from .errors import RunError, StoppedError, disk_errors
 from .figures import figure_description, image_html
@@ -30,6 +28,7 @@ from .finished_run import MANIFEST, RunFolder, manifest_checksum
 from .params import StepParams
 from .paths import TRACKED, ledger_address, runs_root, shown
 from .progress import HEADLESS
+from .replay_mode import replayed_ledger
 from .row_counts import RowCounts
 from .sample_counts import SampleCounts, count_samples
 from .step_state import (
@@ -39,6 +38,7 @@ from .step_state import (
     stale_reason,
     up_to_date,
 )
+from .weight_records import with_recorded_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,7 +224,7 @@ def require_replayable(params: StepParams) -> None:
         RunError: its adapters would be lost.
     """
     folder = RunFolder(run_folder_path(params))
-    if replaying() and folder.finished and not folder.manifest.get("replayed"):
+    if replayed_ledger() and folder.finished and not folder.manifest.get("replayed"):
         raise RunError(
             f"{params.STEP} was run with a model; a replay would write over it",
             where=shown(folder.path),
@@ -349,8 +349,10 @@ def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
     manifest = {
         "step": run.params.STEP,
         "fingerprint": mark,
-        "digest": digest_json({**recorded(run.staging, data), "result": run.result}),
-        "replayed": bool(replaying()),
+        "digest": digest_json(
+            {**with_recorded_weights(run.staging, data), "result": run.result}
+        ),
+        "replayed": bool(replayed_ledger()),
         "params": run.params.model_dump(mode="json", exclude={"redo"}),
         "inputs": run.inputs,
         "flow": run.flow.as_dict() if run.flow else None,
