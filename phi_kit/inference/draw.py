@@ -155,9 +155,9 @@ class _Draw:
     def _have(self, sample: Completion, n: int) -> None:
         """Count a sample that cost nothing now, asked for so many times."""
         self.bar.have(n)
-        sample_counts.kept(n)
+        sample_counts.record_cached(n)
         if sample.finish in UNANSWERED:
-            sample_counts.unanswered(sample.finish, n, asked=False)
+            sample_counts.record_unanswered(sample.finish, n, asked=False)
 
     def _wait(self) -> None:
         left = len(self.missing)
@@ -168,8 +168,8 @@ class _Draw:
 def _paid(sample: Completion, bar: Heartbeat) -> None:
     bar.step(tokens=sample.tokens)
     if sample.finish not in UNANSWERED:
-        sample_counts.paid(sample.tokens, sample.cost)
+        sample_counts.record_generated(sample.tokens, sample.cost)
         return
     if sample.tokens:  # what a filter took away was paid for all the same
-        sample_counts.paid(sample.tokens, sample.cost)
-    sample_counts.unanswered(sample.finish, asked=not sample.tokens)
+        sample_counts.record_generated(sample.tokens, sample.cost)
+    sample_counts.record_unanswered(sample.finish, asked=not sample.tokens)

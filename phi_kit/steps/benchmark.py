@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.data.records import Seed
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import all_known
@@ -81,7 +81,7 @@ def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
     return [found[seed.id] for seed in order]
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Ask base and final the same test items and compare item by item."""
     with open_run(params) as run:

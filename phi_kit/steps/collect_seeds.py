@@ -17,8 +17,8 @@ from pydantic import Field, field_validator, model_validator
 from phi_kit import domains
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.data import dropped_rows
 from phi_kit.data.near_duplicates import Near
 from phi_kit.data.read_sources import available, mix, read, shares
@@ -102,7 +102,7 @@ def rows(
     return found, mixed
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Read every source, judge every row, keep the clean ones."""
     with open_run(params) as run:
@@ -121,7 +121,7 @@ def run(params: Params) -> StepRun:
             )
         )
         kept = [seed for seed, reason in judged if reason is None]
-        run.flow = Flow(unread=sum(one["unread"] for one in mixed))
+        run.flow = RowCounts(unread=sum(one["unread"] for one in mixed))
         run.flow.take(reason for _, reason in judged)
         if not kept:
             raise DataError(

@@ -16,9 +16,9 @@ from pydantic import Field, field_validator
 
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import RunFolder, StepRun, once, open_run
-from phi_kit.data import dropped_rows, frozen_datasets
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import RunFolder, StepRun, open_run, reuse_finished
+from phi_kit.data import dropped_rows, records
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.data.row_filters import sealed
 from phi_kit.data.sealed_splits import Seal, unseal
@@ -90,13 +90,13 @@ def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
     """
     found, judged = {}, []
     for name in run.params.domains:
-        table = frozen_datasets.thaw(run.read("05_synthesize", domain=name))
+        table = records.load_dataset(run.read("05_synthesize", domain=name))
         seeds = from_frame(table)
         known = {seed.id: seed for seed in seeds}
         reasons = [sealed(seed, seal, known) for seed in seeds]
         found[name] = table[[reason is None for reason in reasons]]
         judged += zip(seeds, reasons, strict=True)
-    run.flow = Flow()
+    run.flow = RowCounts()
     run.flow.take(reason for _, reason in judged)
     run.save_rows(dropped_rows.hits(judged), "sealed_hits")
     return found
@@ -146,7 +146,7 @@ def recipe_of(run: StepRun, domain: str) -> Recipe:
     return own.with_(**recipes.read(folder.file(recipes.FILE)).outcome())
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.Live() as view:

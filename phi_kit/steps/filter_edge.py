@@ -17,8 +17,8 @@ from pydantic import Field, field_validator, model_validator
 from phi_kit import domains
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import lengths, truncated, unanswered
@@ -129,7 +129,7 @@ class Params(StepParams):
         }
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Sample every seed, rate it, sort it into a tier, draw the controls."""
     with open_run(params) as run:
@@ -152,7 +152,7 @@ def run(params: Params) -> StepRun:
             raise tiers.too_few(rows)
         rows = rows.assign(**controls.matched(rows, rng_seed=params.rng_seed))
         run.save_rows(rows)
-        run.flow = Flow()
+        run.flow = RowCounts()
         run.flow.take(None if name == "teachable" else name for name in rows.tier)
         figure = pass_rate_histogram.draw(rows, band=params.band)
         run.figure = run.save_figure(figure, "pass_rates")

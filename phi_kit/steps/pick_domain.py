@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from phi_kit import domains
 from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.data import sealed_splits, splits
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, to_frame
@@ -157,7 +157,7 @@ def standing(
     )
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Seal the held-out sets and measure the base model on dev."""
     with open_run(params) as run:

@@ -9,7 +9,7 @@ from fault_server import serving, well
 
 from phi_kit.core.errors import ModelError, PhiKitError, RunError
 from phi_kit.core.params import EndpointSettings
-from phi_kit.core.sample_counts import counting
+from phi_kit.core.sample_counts import count_samples
 from phi_kit.inference.endpoint.client import Endpoint, complete
 from phi_kit.inference.endpoint.refusals import MAX_LOST_SHARE, MIN_REQUESTS
 from phi_kit.inference.types import LostSamplesError, SamplingParams, draw
@@ -63,7 +63,7 @@ def test_one_prompt_costs_its_samples_and_no_others(
     runs, monkeypatch, capfd, status, body, finish, means, ledger
 ):
     monkeypatch.setenv("PHI_KIT_LEDGER", ledger)
-    with serving(refusing({"3?"}, status, body)) as server, counting() as tally:
+    with serving(refusing({"3?"}, status, body)) as server, count_samples() as tally:
         found = drawn(endpoint(server.name), 20, k=2, label="seeds")
     assert [s.finish for s in found] == ["stop"] * 6 + [finish] * 2 + ["stop"] * 32
     assert {(s.text, s.tokens) for s in found[6:8]} == {("", 0)}
@@ -114,7 +114,7 @@ def test_a_filtered_reply_is_paid_for(runs, tmp_path):
         choice = {"message": {"content": "Take"}, "finish_reason": "content_filter"}
         handler.answer(request, **({"choices": [choice]} if number == 3 else {}))
 
-    with serving(behave) as server, counting() as tally:
+    with serving(behave) as server, count_samples() as tally:
         settings = EndpointSettings(price_in=1, price_out=1, concurrency=1)
         drawn(Endpoint(server.name, settings, tmp_path), 9)
     assert len((tmp_path / "spent.jsonl").read_text().splitlines()) == 9

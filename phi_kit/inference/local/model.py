@@ -188,7 +188,7 @@ def load(name: str, *, four_bit: bool = True) -> LocalModel | Endpoint:
     """
     if is_endpoint(name):
         return Endpoint(name)
-    dependency_warnings.dependencies()
+    dependency_warnings.silence_dependencies()
     folder = catalog.resolve(name)
     model, tokenizer = _read(name, folder, four_bit=four_bit)
     if model is None:
