@@ -236,7 +236,7 @@ def list_models() -> None:
     from phi_kit.models import catalog
 
     for entry in catalog.entries():
-        place = catalog.where(entry.name)
+        place = catalog.local_folder(entry.name)
         size = (
             f"{entry.parameters / 1e9:.1f} B"
             if entry.parameters >= 1e9

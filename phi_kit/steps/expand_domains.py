@@ -16,9 +16,9 @@ from pydantic import Field, field_validator
 
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import RunFolder, StepRun, once, open_run
-from phi_kit.data import dropped_rows, frozen_datasets
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import RunFolder, StepRun, open_run, reuse_finished
+from phi_kit.data import dropped_rows, records
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.data.row_filters import sealed
 from phi_kit.data.sealed_splits import Seal, unseal
@@ -68,7 +68,7 @@ class Params(TrainingConfig, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.named(self.model)}
+        return {"model": catalog.model_fingerprint(self.model)}
 
 
 def plan(names: list[str]) -> dict[str, list[str]]:
@@ -92,13 +92,13 @@ def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
     """
     found, judged = {}, []
     for name in run.params.domains:
-        table = frozen_datasets.thaw(run.read("05_synthesize", domain=name))
+        table = records.load_dataset(run.read("05_synthesize", domain=name))
         seeds = from_frame(table)
         known = {seed.id: seed for seed in seeds}
         reasons = [sealed(seed, seal, known) for seed in seeds]
         found[name] = table[[reason is None for reason in reasons]]
         judged += zip(seeds, reasons, strict=True)
-    run.flow = Flow()
+    run.flow = RowCounts()
     run.flow.take(reason for _, reason in judged)
     run.save_rows(dropped_rows.hits(judged), "sealed_hits")
     return found
@@ -113,7 +113,9 @@ class Part:
     recipe: TrainingConfig
 
 
-def training_parts(run: StepRun, student: model.Student, seal: Seal) -> dict[str, Part]:
+def training_parts(
+    run: StepRun, student: model.LocalModel, seal: Seal
+) -> dict[str, Part]:
     """The clean rows of every domain's frozen data set, rendered.
 
     Raises:
@@ -146,7 +148,7 @@ def recipe_of(run: StepRun, domain: str) -> TrainingConfig:
     return own.with_(**recipes.read_config(folder.file(recipes.RECIPE_FILE)).outcome())
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.Live() as view:
@@ -206,7 +208,7 @@ def run(params: Params) -> StepRun:
 
 def _train(
     run: StepRun,
-    student: model.Student,
+    student: model.LocalModel,
     parts: list[Part],
     *,
     folder: Path,
@@ -218,7 +220,7 @@ def _train(
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
 
-    def heldout(tuned: model.Student) -> float:
+    def heldout(tuned: model.LocalModel) -> float:
         found = _ask_all(tuned, "held out", cards, dev, params=params).values()
         return sum(sum(one) / len(one) for one in found) / len(cards)
 
@@ -242,7 +244,7 @@ def _history(done: dict[str, TrainingResult]) -> pd.DataFrame:
 
 
 def _ask_all(
-    student: model.Student,
+    student: model.LocalModel,
     adapter: str,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],

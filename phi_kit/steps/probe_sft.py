@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from phi_kit import domains
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, base_answers
@@ -71,10 +71,10 @@ class Params(TrainingConfig, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.named(self.model)}
+        return {"model": catalog.model_fingerprint(self.model)}
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
     with open_run(params) as run, learning_curves.Live() as view:
@@ -122,13 +122,13 @@ def searched(bench: Bench, params: Params) -> tuple[TrainingConfig, dict]:
     if not params.search:
         return params.with_(), {}
     arm, found = params.search.arm, []
-    for number, one in enumerate(params.search.recipes(params), 1):
+    for number, one in enumerate(params.search.configs(params), 1):
         probe = bench.tried(f"search-{number}", arm, one, runs=1)
         scored = comparison.over_seeds(probe.items, rng_seed=params.rng_seed)
         found.append({**one.outcome(), **scored.as_dict()})
     # The first of equals: the study file lists what it prefers first.
     best = max(range(len(found)), key=lambda i: found[i]["accuracy"])
-    chosen = list(params.search.recipes(params))[best]
+    chosen = list(params.search.configs(params))[best]
     return chosen, {"arm": arm, "tried": found, "chosen": best}
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.models.turn_framing import shape
+from phi_kit.models.turn_framing import turn_framing
 
 if TYPE_CHECKING:
     import torch
 
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 IGNORE_INDEX = -100  # torch's cross-entropy leaves these targets out
 
@@ -43,7 +43,7 @@ class EncodedRow:
         return sum(label != IGNORE_INDEX for label in self.labels)
 
 
-def encode(student: Student, row: TrainingRow) -> EncodedRow:
+def encode(student: LocalModel, row: TrainingRow) -> EncodedRow:
     """Prompt masked, completion and end-of-turn trained.
 
     The token that closes a turn in the model's own template is appended as an id,
@@ -51,7 +51,7 @@ def encode(student: Student, row: TrainingRow) -> EncodedRow:
     never stops. It need not be the tokenizer's EOS.
     """
     tokenizer = student.tokenizer
-    return _encoded(tokenizer, shape(tokenizer).end, row.prompt, row.completion)
+    return _encoded(tokenizer, turn_framing(tokenizer).end, row.prompt, row.completion)
 
 
 # An arm's rows are encoded for the gate, the ledger and the token budget: once, if

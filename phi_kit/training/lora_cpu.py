@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.inference.local.cpu_weights import float_bytes, floats, packed
+from phi_kit.inference.local.cpu_weights import dequantize, float_bytes, nf4_layers
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def dequantized_bytes(model: Any) -> int:
     """Memory that the float32 copies of a model's 4-bit weights take."""
-    return float_bytes(packed(model))
+    return float_bytes(nf4_layers(model))
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def _weight(base: Any, *, keep_floats: bool) -> Callable[[], torch.Tensor]:
         return lambda: base.weight
 
     def dequantized() -> torch.Tensor:
-        return floats(base).float()
+        return dequantize(base).float()
 
     if not keep_floats:
         return dequantized
@@ -79,7 +79,7 @@ def _forward(layer: Any, weight: Callable[[], torch.Tensor]) -> Callable[..., An
     scale, bias = layer.scaling[name], layer.base_layer.bias
 
     def forward(x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
-        if "forward" in vars(layer.base_layer):  # laid out for decoding: `unpacked`
+        if "forward" in vars(layer.base_layer):  # laid out for decoding
             return type(layer).forward(layer, x)
         return _operation()(x, weight, bias, low.weight, high.weight, scale)
 

@@ -23,7 +23,7 @@ from .preflight import GateReport
 from .training_config import TrainingConfig
 
 if TYPE_CHECKING:
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 CARD_FILE = "README.md"
 _UNKNOWN = "| held-out accuracy | not measured |"
@@ -52,7 +52,7 @@ class ModelCard:
     @classmethod
     def of(
         cls,
-        student: Student,
+        student: LocalModel,
         rows: Sequence[TrainingRow],
         report: GateReport,
         *,
@@ -68,7 +68,7 @@ class ModelCard:
 
     def text(self) -> str:
         """The card as Markdown with the hub's YAML head."""
-        base, licence = catalog.published(self.student)
+        base, licence = catalog.published_name(self.student)
         report = self.report
         recipe = ", ".join(f"{name} {value}" for name, value in self.recipe.items())
         rows = f"{report.kept}" + f", {report.too_long} too long" * bool(
@@ -157,7 +157,7 @@ def save_adapter(model: Any, folder: Path, card: ModelCard) -> None:
         model.save_pretrained(folder, save_embedding_layers=False)
         path = folder / "adapter_config.json"
         config = json.loads(path.read_text(encoding="utf-8"))
-        base, _ = catalog.published(card.student)
+        base, _ = catalog.published_name(card.student)
         if base != Path(card.student).name:  # no local folder
             config["base_model_name_or_path"] = base
             write_atomic(path, json.dumps(config, indent=2, sort_keys=True) + "\n")

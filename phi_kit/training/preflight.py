@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import DataError
 from phi_kit.models import chat_template
-from phi_kit.models.turn_framing import fingerprint, shape
+from phi_kit.models.turn_framing import template_fingerprint, turn_framing
 
 from .encoding import IGNORE_INDEX, EncodedRow, TrainingRow, collate, encode
 from .loss_mask_view import view_loss_mask
 from .row_checks import CHECKS, RowUnderCheck, SealLookup
 
 if TYPE_CHECKING:
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 # Share of a run's tokens that is trained (kit default): a one-letter answer to a page
 # of text has .004, long reasoning after a short question .99.
 TRAINED_SHARE = (0.002, 0.998)
 
-Encode = Callable[["Student", TrainingRow], EncodedRow]
+Encode = Callable[["LocalModel", TrainingRow], EncodedRow]
 Collate = Callable[[Sequence[EncodedRow]], dict[str, Any]]
 
 
@@ -82,7 +82,7 @@ class CheckedRows(Sequence[EncodedRow]):
 
 
 def gate(
-    student: Student,
+    student: LocalModel,
     rows: Sequence[TrainingRow],
     *,
     max_tokens: int,
@@ -154,21 +154,21 @@ def _refuse_row(row: RowUnderCheck, index: int) -> None:
         )
 
 
-def _shown(student: Student, encoded: EncodedRow, name: str) -> str:
+def _shown(student: LocalModel, encoded: EncodedRow, name: str) -> str:
     return f"{name}\n{view_loss_mask(student.tokenizer, encoded)}"
 
 
-def _template(student: Student) -> dict[str, Any]:
+def _template(student: LocalModel) -> dict[str, Any]:
     """How the student's template frames a turn.
 
     Raises:
         DataError: training and evaluation would not use it alike.
     """
     tokenizer = student.tokenizer
-    form = shape(tokenizer)
+    form = turn_framing(tokenizer)
     end = tokenizer.convert_ids_to_tokens(form.end)
-    ours = fingerprint(partial(chat_template.render, tokenizer))
-    theirs = fingerprint(student.render)
+    ours = template_fingerprint(partial(chat_template.render, tokenizer))
+    theirs = template_fingerprint(student.render)
     if ours != theirs:
         raise DataError(
             "training and evaluation render prompts differently",
@@ -190,7 +190,7 @@ def _template(student: Student) -> dict[str, Any]:
     }
 
 
-def _share(student: Student, kept: list[EncodedRow], share: float) -> None:
+def _share(student: LocalModel, kept: list[EncodedRow], share: float) -> None:
     low, high = TRAINED_SHARE
     if low <= share <= high:
         return
@@ -204,7 +204,9 @@ def _share(student: Student, kept: list[EncodedRow], share: float) -> None:
     )
 
 
-def _padding(student: Student, kept: list[EncodedRow], batches: Collate | None) -> None:
+def _padding(
+    student: LocalModel, kept: list[EncodedRow], batches: Collate | None
+) -> None:
     """Padding trains nothing and hides nothing, whatever its id is."""
     pad = student.tokenizer.pad_token_id
     if batches is None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from phi_kit.core.errors import disk_errors
 from phi_kit.core.rng import label_seed
-from phi_kit.inference.local.model import Student
+from phi_kit.inference.local.model import LocalModel
 
 from . import checkpoints
 from .checkpoints import Checkpoints
@@ -66,7 +66,7 @@ class TrainingResult:
 
 @recorded(TrainingResult, TrainingConfig)
 def train(
-    student: Student,
+    student: LocalModel,
     rows: Sequence[TrainingRow],
     config: TrainingConfig,
     *,
@@ -142,7 +142,7 @@ def _epochs(
 
 
 def _checkpoints(
-    student: Student,
+    student: LocalModel,
     rows: CheckedRows,
     steps: list[list[int]],
     config: TrainingConfig,

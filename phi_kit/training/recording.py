@@ -9,17 +9,17 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from phi_kit.cache.replay_mark import replaying
 from phi_kit.core.errors import RunError, disk_errors
 from phi_kit.core.files import digest_json, write_atomic
 from phi_kit.core.paths import ledger_address
+from phi_kit.core.replay_mode import replayed_ledger
 
 from .encoding import TrainingRow, encode
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 T = TypeVar("T")
 _CONFIG = "adapter_config.json"
@@ -42,7 +42,7 @@ def recorded(
     def decorate(train: Callable[..., T]) -> Callable[..., T]:
         @wraps(train)
         def run(
-            student: Student,
+            student: LocalModel,
             rows: Sequence[TrainingRow],
             recipe: Any,
             *,
@@ -55,7 +55,7 @@ def recorded(
                 **_deciding(more),
             }
             record = _Record.of(student, rows, decides, out=out)
-            if record and replaying():
+            if record and replayed_ledger():
                 return kind(**record.repeated())
             done = train(student, rows, recipe, out=out, **more)
             _settle(out)
@@ -79,7 +79,7 @@ class _Record:
         recipe: whatever else decides what comes out.
     """
 
-    student: Student
+    student: LocalModel
     out: Path
     rows: str
     recipe: dict[str, Any]
@@ -87,7 +87,7 @@ class _Record:
     @classmethod
     def of(
         cls,
-        student: Student,
+        student: LocalModel,
         rows: Sequence[TrainingRow],
         recipe: dict[str, Any],
         *,
@@ -124,7 +124,7 @@ class _Record:
         """Write it into the ledger."""
         from phi_kit.cache import recordings
 
-        recordings.keep_training(
+        recordings.record_training(
             self.student, self.out, rows=self.rows, recipe=self.recipe, trained=trained
         )
 

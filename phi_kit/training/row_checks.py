@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phi_kit.core import thinking
-from phi_kit.models.turn_framing import Shape, control_ids, shape
+from phi_kit.models.turn_framing import TurnFraming, control_token_ids, turn_framing
 
 from .encoding import IGNORE_INDEX, EncodedRow, TrainingRow
 
 if TYPE_CHECKING:
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 # A loop (kit default): prose may say a thing four times, a list may run long.
 LOOP_COPIES, LOOP_TOKENS, LOOP_PERIOD = 5, 48, 512
@@ -31,15 +31,15 @@ SealLookup = Callable[[str], object | None]
 class RowUnderCheck:
     """A row at the gate: as it was rendered, and as it was encoded."""
 
-    student: Student
+    student: LocalModel
     row: TrainingRow
     encoded: EncodedRow
     sealed: SealLookup | None = None
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> TurnFraming:
         """How the model's template frames a turn."""
-        return shape(self.student.tokenizer)
+        return turn_framing(self.student.tokenizer)
 
     @cached_property
     def trained_positions(self) -> list[int]:
@@ -51,7 +51,7 @@ class RowUnderCheck:
     def completion_ids(self) -> list[int]:
         """The trained labels without the token that ends the turn."""
         trained = [self.encoded.labels[i] for i in self.trained_positions]
-        ended = trained and trained[-1] in control_ids(self.student.tokenizer)
+        ended = trained and trained[-1] in control_token_ids(self.student.tokenizer)
         return trained[:-1] if ended else trained
 
     def decode(self, ids: list[int], *, as_answer: bool = False) -> str:
@@ -138,7 +138,9 @@ def turn_is_closed(checked: RowUnderCheck) -> str | None:
 
 def turn_goes_on(checked: RowUnderCheck) -> str | None:
     """No control token stands inside the completion."""
-    controls = set(checked.completion_ids) & control_ids(checked.student.tokenizer)
+    controls = set(checked.completion_ids) & control_token_ids(
+        checked.student.tokenizer
+    )
     texts = (checked.decode([token]) for token in sorted(controls))
     if other := next((text for text in texts if not thinking.written(text)), None):
         return f"inside the completion stands {other!r}"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import RunError
 from phi_kit.core.progress import Heartbeat
-from phi_kit.inference.local.model import Student, device
+from phi_kit.inference.local.model import LocalModel, device
 
 from . import checkpoints
 from .data_order import micro_batches
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 StepRows = list[EncodedRow]  # all rows of one optimiser step
 StepWatcher = Callable[[dict[str, Any]], None]
-HeldoutAccuracy = Callable[[Student], float]
+HeldoutAccuracy = Callable[[LocalModel], float]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from phi_kit.core.progress import progress
 from phi_kit.core.rng import label_seed
-from phi_kit.inference.local.model import Student, device
+from phi_kit.inference.local.model import LocalModel, device
 
 from . import memory, packing
 from .checkpoints import Checkpoints, completion_notes, mark_complete, step_of
@@ -59,7 +59,7 @@ class TrainingRun:
         return max(len(row.ids) for row in self.rows)
 
 
-def run_training(student: Student, run: TrainingRun) -> dict[str, Any]:
+def run_training(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
     """Train; the adapter is then in `run.checkpoints.adapter`.
 
     Returns:
@@ -83,7 +83,7 @@ def run_training(student: Student, run: TrainingRun) -> dict[str, Any]:
     raise explained
 
 
-def _train(student: Student, run: TrainingRun) -> dict[str, Any]:
+def _train(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
     """Train, from the last checkpoint if there is one; the adapter is saved."""
     last = run.checkpoints.last()
     with ExitStack() as stack:
@@ -131,7 +131,9 @@ def keeps_dequantized(model: Any, config: TrainingConfig) -> bool:
 
 
 @contextmanager
-def fresh_adapter(student: Student, rank: int, *, rng_seed: int = 0) -> Iterator[Any]:
+def fresh_adapter(
+    student: LocalModel, rank: int, *, rng_seed: int = 0
+) -> Iterator[Any]:
     """The student with a fresh adapter on every linear layer; taken off again.
 
     Args:
@@ -157,7 +159,12 @@ def fresh_adapter(student: Student, rank: int, *, rng_seed: int = 0) -> Iterator
 
 @contextmanager
 def _trainer(
-    student: Student, model: Any, run: TrainingRun, last: Path | None, *, padded: bool
+    student: LocalModel,
+    model: Any,
+    run: TrainingRun,
+    last: Path | None,
+    *,
+    padded: bool,
 ) -> Iterator[Any]:
     """The Trainer of a run, ready to start or to carry on after `last`."""
     model.eval()
@@ -208,7 +215,9 @@ def _batching(
     )
 
 
-def _heldout(student: Student, model: Any, run: TrainingRun) -> Callable[[int], float]:
+def _heldout(
+    student: LocalModel, model: Any, run: TrainingRun
+) -> Callable[[int], float]:
     """Asks the model in training the held-out items, under a name of its own."""
 
     def accuracy(step: int) -> float:

@@ -86,7 +86,7 @@ def test_the_cost_of_an_arm_leaves_out_what_is_too_long(tiny):
 def test_a_search_tries_every_combination():
     own = TrainingConfig(epochs=2)
     search = GridSearch(learning_rate=[1e-3, 1e-4], weights=[{}, {"gcd": 1.0}])
-    found = list(search.recipes(own))
+    found = list(search.configs(own))
     assert [(one.learning_rate, one.weights) for one in found] == [
         (1e-3, {}),
         (1e-3, {"gcd": 1}),
