@@ -304,9 +304,9 @@ def test_the_best_recipe_is_the_probes():
 
 
 def test_a_step_that_is_told_twice_counts_once(monkeypatch):
-    def told(*_, around, **__):
+    def told(*_, hooks, **__):
         for step, rate in ((1, 10), (1, 10), (2, 100), (2, 100)):
-            around.watch({"step": step, "tokens": 50, "tokens_per_second": rate})
+            hooks.watch({"step": step, "tokens": 50, "tokens_per_second": rate})
 
     monkeypatch.setattr(probe_speed, "train", told)
     params = next(u.params for u in units() if u.step == "probe_sft")
