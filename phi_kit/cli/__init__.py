@@ -179,36 +179,6 @@ def _opened(file: str) -> Iterator[Any]:
 
 
 @app.command()
-def court(
-    verifier: Annotated[
-        str | None, typer.Argument(metavar="VERIFIER", help="only this one")
-    ] = None,
-    *,
-    table: Annotated[
-        str | None,
-        typer.Option("--table", metavar="FILE.jsonl", help="write all disagreements"),
-    ] = None,
-) -> None:
-    """Put the verifiers to the test: error rates, and what a human should read."""
-    from dataclasses import asdict
-    from pathlib import Path
-
-    from phi_kit.core.errors import disk_errors
-    from phi_kit.verifiers import court as bench
-
-    queue = []
-    for name in [verifier] if verifier else bench.heard():
-        found = bench.hear(name)
-        queue += found.queue
-        for line in bench.lines(found):
-            typer.echo(line)
-    if table:
-        text = "".join(json.dumps(asdict(row)) + "\n" for row in queue)
-        with disk_errors(table):
-            Path(table).write_text(text, encoding="utf-8")
-
-
-@app.command()
 def domains(
     name: Annotated[
         str | None, typer.Argument(help="one domain to show in full")

@@ -1,9 +1,9 @@
-"""What every verifier returns, the one way to call it, and the cases it carries."""
+"""What every verifier returns, and the one way to call it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from phi_kit.core.errors import PhiKitError
 from phi_kit.core.thinking import visible as visible
 from phi_kit.data.records import Seed
 
-Value = Literal["right", "wrong", "unknown"]
+Outcome = Literal["right", "wrong", "unknown"]
 
 NO_ANSWER = "no answer found"
 NO_GOLD = "the gold answer cannot be read"
@@ -37,10 +37,10 @@ class Verdict:
     `wrong`, with "no answer found" as its reason.
     """
 
-    value: Value
+    value: Outcome
     reason: str
     extracted: str = ""
-    lenient: Value | None = None
+    lenient: Outcome | None = None
 
     def __post_init__(self) -> None:
         if self.lenient is None or self.value == "right":
@@ -91,29 +91,6 @@ def writable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-@dataclass(frozen=True)
-class Case:
-    """One row of a verifier's own table, which the court and the tests run.
-
-    Args:
-        gold: the item's answer.
-        response: what a model said.
-        value: the strict verdict it must get.
-        lenient: the lenient one; without it the same.
-        extra: what the seed carries besides the answer.
-        prompt: the item's prompt, where a verifier reads it.
-        about: the thread or the rule the case stands for.
-    """
-
-    gold: str
-    response: str
-    value: Value
-    lenient: Value | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    prompt: str = ""
-    about: str = ""
-
-
 def tolerance(facts: Mapping[str, Any], default: float) -> float | None:
     """The relative tolerance an item states, or `None` for one that is no number."""
     given = facts.get("tolerance")
@@ -127,7 +104,7 @@ def tolerance(facts: Mapping[str, Any], default: float) -> float | None:
 
 
 def compare(
-    gold: object, found: object, *, shown: str, lenient: Value | None = None
+    gold: object, found: object, *, shown: str, lenient: Outcome | None = None
 ) -> Verdict:
     """Right or wrong for two parsed answers; `None` means unreadable."""
     if gold is None:

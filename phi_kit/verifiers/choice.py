@@ -15,7 +15,7 @@ from phi_kit.data.records import Seed, normal
 from phi_kit.verifiers.math.latex import plain
 
 from . import answer_extraction, yes_no
-from .base import NO_ANSWER, NO_GOLD, Case, Value, Verdict, compare, visible
+from .base import NO_ANSWER, NO_GOLD, Outcome, Verdict, compare, visible
 
 _LISTED = re.compile(r"^\s*\(?([A-Z])[).:]\s+(\S.*)$", re.MULTILINE)
 _NUMBERED = re.compile(r"^\s*\(?(\d{1,2})[).:]\s+(\S.*)$", re.MULTILINE)
@@ -91,7 +91,7 @@ def verify(seed: Seed, response: str) -> Verdict:
         return Verdict("unknown", meant.question or NO_GOLD)
     text = visible(response).translate(_WIDE)
     found = strict(text, known)
-    lenient: Value = "wrong"
+    lenient: Outcome = "wrong"
     if found != meant.label and _lenient(text, known) == meant.label:
         lenient = "right"
     if not found:
@@ -301,51 +301,3 @@ def _named(text: str, known: Options) -> Iterator[str]:
     for match in re.finditer(rf"(?<!not )(?<![\w'’])({_any(known)}){_END}", text):
         if match[1] not in "AI" or not re.match(r"\s+[a-z]", text[match.end() :]):
             yield match[1]
-
-
-_FOUR = {"choices": {"A": "Paris", "B": "Rome", "C": "Berlin", "D": "a car"}}
-_TEN = {"choices": {letter: f"item {letter.lower() * 2}" for letter in "ABCDEFGHIJ"}}
-CASES = (
-    Case("B", "B", "right", extra=_FOUR),
-    Case("B", "(B)", "right", extra=_FOUR),
-    Case("B", "**B**", "right", extra=_FOUR),
-    Case("B", "b.", "right", extra=_FOUR),
-    Case("B", r"\boxed{B}", "right", extra=_FOUR),
-    Case("B", r"$\boxed{\text{(B)}}$", "right", extra=_FOUR),
-    Case("B", "The answer is B because a car moves.", "right", extra=_FOUR,
-         about="lm-eval PR #4188"),
-    Case("A", "The answer is B because a car moves.", "wrong", extra=_FOUR,
-         about="lm-eval PR #4188"),
-    Case("B", "I would pick B — a safe choice.", "wrong", "right", extra=_FOUR,
-         about="lm-eval PR #4188"),
-    Case("A", "I would pick B — a safe choice.", "wrong", extra=_FOUR),
-    Case("A", "Answer seems to be hard. A car is needed.", "wrong", extra=_FOUR,
-         about="openbench #348"),
-    Case("A", "The calculated answer is 11.\n\nAnswer seems to be A.\n\nAnswer: A",
-         "right", extra=_FOUR, about="openbench #348"),
-    Case("I", "The answer is C because I computed it.", "wrong", extra=_TEN,
-         about="omlx PR #3668"),
-    Case("C", "The answer is C because I computed it.", "right", extra=_TEN),
-    Case("I", "I think it is hard", "wrong", extra=_TEN),
-    Case("A", "A perfect answer cannot be found.", "wrong", extra=_FOUR,
-         about="MMLU-Pro #7"),
-    Case("B", "The answer is B. Note that A is a common distractor.", "right",
-         extra=_FOUR, about="omlx PR #3668"),
-    Case("C", "Answer: A\nNo, wait.\nAnswer: C", "right", extra=_FOUR,
-         about="simple-evals #33"),
-    Case("B", "The answer is B or C", "wrong", extra=_FOUR),
-    Case("B", "Rome", "right", extra=_FOUR),
-    Case("B", "The capital is Rome.", "right", extra=_FOUR),
-    Case("B", "It is not Rome but Paris", "wrong", extra=_FOUR),
-    Case("B", "A. Paris\nB. Rome\nC. Berlin\nD. a car", "wrong", extra=_FOUR),
-    Case("Rome", "(B)", "right", extra=_FOUR),
-    Case("B", "E", "wrong", extra=_FOUR),
-    Case("B", "<think>B</think>C", "wrong", extra=_FOUR),
-    Case("B", "<think>so B", "wrong", extra=_FOUR),
-    Case("yes", "Yes.", "right"),
-    Case("yes", "No", "wrong"),
-    Case("yes", "yes or no", "wrong"),
-    Case("true", "That is not true", "wrong"),
-    Case("", "B", "unknown", extra=_FOUR),
-    Case("B", "", "wrong", extra=_FOUR),
-)  # fmt: skip

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from phi_kit.data.records import Seed, is_sentinel
 
 from . import answer_extraction, choice
-from .base import NO_ANSWER, NO_GOLD, Case, Verdict, visible
+from .base import NO_ANSWER, NO_GOLD, Verdict, visible
 from .text_equality import mentions, readable
 
 
@@ -69,31 +69,3 @@ def _read(gold: str, text: str, others: list[str]) -> tuple[str, str, str]:
     if any(any(mentions(other, plain)) for other in others):
         return "wrong", "another option stands beside it", said[-1]
     return "right", "the gold is said", said[-1]
-
-
-_CITIES = {"choices": {"A": "Paris", "B": "Rome", "C": "New York", "D": "York"}}
-CASES = (
-    Case("Jerusalem", "The capital of Israel is Jerusalem.", "right"),
-    Case("Jerusalem", "Jerusalem", "right"),
-    Case("Jerusalem", "It is called jerusalem by most.", "right"),
-    Case("Jerusalem", "**Jerusalem** is the capital.", "right"),
-    Case("Jerusalem", "Answer: the city of Jerusalem", "right"),
-    Case("Guatemala City", "The capital is called\nGuatemala City.", "right"),
-    Case("Rome", "It is not Paris but Rome.", "right"),
-    Case("Rome", "It is not Rome but Paris.", "wrong"),
-    Case("Rome", "It isn't Rome.", "wrong"),
-    Case("Rome", "Rome or Paris", "wrong"),
-    Case("Rome", "Paris, Rome, Berlin", "wrong", about="naming all is no answer"),
-    Case("Rome", "Is it Rome?", "wrong"),
-    Case("Rome", "Romeo", "wrong"),
-    Case("Rome", "Rome is older.\nAnswer: Paris", "wrong", "right"),
-    Case("Rome", "<think>Rome</think>Paris", "wrong"),
-    Case("CO", "The gas is CO.", "right"),
-    Case("CO", "The metal is Co.", "wrong", about="case carries meaning here"),
-    Case("B", "That must be Rome.", "right", extra=_CITIES),
-    Case("B", "Rome lies south of Paris.", "wrong", "right", extra=_CITIES),
-    Case("C", "It is New York", "right", extra=_CITIES, about="York is a part of it"),
-    Case("B", "The answer is B.", "right", extra=_CITIES),
-    Case("", "Rome", "unknown"),
-    Case("Rome", "", "wrong"),
-)  # fmt: skip

@@ -14,7 +14,6 @@ No model is set here: `verify` says so. `Judge(complete)` is a verifier for any
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from phi_kit.core.errors import PhiKitError
 from phi_kit.data.records import Seed
 
-from . import tables
 from .base import Verdict, visible
 
 ATTEMPTS = 2  # the kit's own choice: one slip of the pen is forgiven, two are not
@@ -219,16 +217,3 @@ class Judge:
 def verify(seed: Seed, response: str) -> Verdict:
     """Without a model nobody can tell; `Judge(complete)` is the verifier with one."""
     return Verdict("unknown", "no judge model is set")
-
-
-def scripted(seed: Seed, response: str) -> Verdict:
-    """What a judge says whose model replies as `extra` has it, one after the other.
-
-    With `anchors` it is asked the calibration anchors first, else not.
-    """
-    replies = itertools.cycle(seed.facts["replies"])
-    rubric = Rubric() if seed.facts.get("anchors") else Rubric(anchors=())
-    return Judge(lambda prompt: next(replies), rubric)(seed, response)
-
-
-CASES = tables.JUDGE

@@ -16,7 +16,7 @@ from phi_kit.verifiers.math.latex import plain
 from phi_kit.verifiers.math.numbers_in_text import Said
 
 from . import answer_extraction
-from .base import NO_TOLERANCE, Case, Value, Verdict, compare, tolerance
+from .base import NO_TOLERANCE, Outcome, Verdict, compare, tolerance
 from .math import numbers_in_text, units
 
 # A marked answer ends where its reasons begin.
@@ -167,31 +167,9 @@ def verify(seed: Seed, response: str) -> Verdict:
         return Verdict("right", "within the tolerance", shown)
     others = anywhere(text, answer_extraction.everywhere(text))
     fits = any(_near(gold, other.value, near) for other in others)
-    lenient: Value = "right" if fits else "wrong"
+    lenient: Outcome = "right" if fits else "wrong"
     return compare(gold, value, shown=shown, lenient=lenient)
 
 
 def _near(gold: Fraction, found: Fraction, share: float) -> bool:
     return abs(gold - found) <= abs(gold) * Fraction(share)
-
-
-CASES = (
-    Case("73", "**73**", "right", about="Math-Verify #76"),
-    Case("73", "✅ Final Answer: **73**", "right", about="Math-Verify #76"),
-    Case("13", r"\boxed{\text{13}}", "right", about="Math-Verify #37"),
-    Case("18", "Step by step ...\n#### 18", "right", about="lm-eval #3438"),
-    Case("18", "<think>18</think> The answer is 17", "wrong", about="lm-eval #3210"),
-    Case("18", "<think>It is 18", "wrong", about="lm-eval #3382"),
-    Case("72", "<think>72?</think> So the answer is 72.", "right"),
-    Case("5", "The answer is 5 or 7", "wrong", about="who hedges answers nothing"),
-    Case("5", "The answer is not 5", "wrong", "right", about="a denial is no answer"),
-    Case("10", "10 ** 10 ** 10", "wrong", about="a power is no answer"),
-    Case("7", "14 - 7 =", "wrong", about="the question said again"),
-    Case("1234", "1,234", "right"),
-    Case("1/2", "0.5", "right"),
-    Case("7", "seven", "right", about="a count in words is a number"),
-    Case("-3", "−3", "right"),
-    Case("3", "-3", "wrong"),
-    Case("", "5", "unknown", about="NeMo-Skills #1092"),
-    Case("5", "", "wrong"),
-)

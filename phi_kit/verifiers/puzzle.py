@@ -26,7 +26,7 @@ from phi_kit.verifiers.math.compare import STRICT_DIGITS
 from phi_kit.verifiers.math.exact_arithmetic import exact as exact_number
 
 from . import answer_extraction, choice, exact, numeric
-from .base import NO_ANSWER, Case, Verdict, visible
+from .base import NO_ANSWER, Verdict, visible
 from .worker_pool import SECONDS, pool
 
 _GRID = r"{0}(?:[ \t]+{0})*(?:\n{0}(?:[ \t]+{0})*)*"
@@ -221,31 +221,3 @@ def _uses(numbers: object, task: str, answer: str) -> bool:
         return False
     value = exact_number(answer)
     return value is not None and (task != "puzzle24" or value.value == 24)
-
-
-_ENTRY = {"question": "", "answer": "3*4 + 2", "metadata": {"numbers": [2, 3, 4], "target": 14}}  # fmt: skip # noqa: E501
-_SUM = {"task": "countdown", "entry": _ENTRY}
-_WORD = {
-    "task": "spell_backward",
-    "entry": {"question": "", "answer": "tuobn", "metadata": {"word": "nbout"}},
-}
-CASES = (
-    Case("", "3*4 + 2", "right", extra=_SUM),
-    Case("", "2 + 4*3", "right", extra=_SUM, about="any valid solution"),
-    Case("", "<answer>2 + 4*3</answer>", "right", extra=_SUM),
-    Case("", "7 * 2", "wrong", extra=_SUM, about="reasoning-gym PR #265"),
-    Case("", "2 + 3*4 + 0", "wrong", extra=_SUM, about="reasoning-gym PR #265"),
-    Case("", "2 + 3 + 4", "wrong", extra=_SUM),
-    Case("", "14", "wrong", extra=_SUM),
-    Case("", "10**10**10", "wrong", extra=_SUM),
-    Case("", "__import__('os').getcwd()", "wrong", extra=_SUM),
-    Case("", "<think>3*4 + 2</think> I cannot", "wrong", extra=_SUM),
-    Case("tuobn", "tuobn", "right", extra=_WORD),
-    Case("tuobn", "tuobnx", "wrong", extra=_WORD),
-    Case("tuobn", "It is tuobn or not", "wrong", extra=_WORD, about="substring reward"),
-    Case("5", "5", "right"),
-    Case("5", "6", "wrong"),
-    Case("Yes", "Yes.", "right"),
-    Case("Yes", "Yes or something else", "wrong"),
-    Case("", "5", "unknown"),
-)

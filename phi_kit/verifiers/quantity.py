@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phi_kit.data.records import Seed
 
-from . import answer_extraction, tables
+from . import answer_extraction
 from .base import NO_ANSWER, NO_GOLD, NO_TOLERANCE, Verdict, tolerance
 from .math import numbers_in_text, units
 
@@ -172,6 +172,3 @@ def verify(seed: Seed, response: str) -> Verdict:
 def facts(unit: str, *, asked: bool = True, tolerance: float = 0.0) -> dict[str, Any]:
     """What `Seed.extra` says of an item with units."""
     return {"unit": unit, "asked": asked, "tolerance": tolerance}
-
-
-CASES = tables.QUANTITY

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from phi_kit.data.records import Seed
 
-from . import answer_extraction, tables
+from . import answer_extraction
 from .base import Verdict, Verifier, visible
 
 if TYPE_CHECKING:
@@ -208,5 +208,3 @@ ANCHORS = (
         {"refused": True},
     ),
 )
-
-CASES = tables.REFUSAL

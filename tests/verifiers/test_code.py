@@ -29,13 +29,6 @@ ADD = seed(tests=["assert add(1, 2) == 3", "assert add(-1, 1) == 0"])
 DOUBLE = seed(cases=[{"stdin": "2\n", "stdout": "4\n"}, {"stdin": "5", "stdout": "10"}])
 
 
-@pytest.mark.parametrize("case", verifier.CASES, ids=lambda case: case.response[:30])
-def test_its_table(case):
-    item = Seed("coding", case.prompt, case.gold, extra=json.dumps(dict(case.extra)))
-    verdict = verifier.verify(item, case.response)
-    assert (verdict.value, verdict.lenient) == (case.value, case.lenient or case.value)
-
-
 # Each one tries to be called right without computing anything.
 FAKES = {
     "prints a success": 'print("2 of 2 tests pass")\ndef add(a, b):\n    return None',

@@ -15,10 +15,12 @@ from phi_kit import verifiers
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.sandbox.process_pair import Talk
-from phi_kit.verifiers import base, court, llm_judge, puzzle, verify_file
+from phi_kit.verifiers import base, puzzle, verify_file
 from phi_kit.verifiers.code import verifier as code
 from phi_kit.verifiers.math import compare, verifier
 from phi_kit.verifiers.worker_pool import Answer
+
+from .cases import CASES, scripted_judge
 
 N = 1000
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,7 +134,7 @@ def test_code_never_raises(n, monkeypatch):
 @pytest.mark.parametrize("n", SIZES)
 def test_no_reply_of_a_judge_raises(n):
     def check(response, reply):
-        verdict = llm_judge.scripted(
+        verdict = scripted_judge(
             Seed("fuzz", "?", "8", extra=json.dumps({"replies": [reply]})), response
         )
         assert verdict.value == "unknown" or not base.visible(response)
@@ -184,7 +186,7 @@ def malformed(n):
         *(
             {"gold": case.gold, "response": case.response, "extra": dict(case.extra)}
             for name in ("math", "choice", "puzzle", "refusal", "quantity")
-            for case in court.cases(name)
+            for case in CASES[name]
             if not case.response.startswith("10**")  # a second each, killed
         ),
     ]

@@ -9,7 +9,9 @@ import re
 import pytest
 
 from phi_kit.data.records import Seed
-from phi_kit.verifiers import near, refusal
+from phi_kit.verifiers import refusal
+
+from . import perturbations
 
 REFUSE = Seed(
     "safety",
@@ -166,9 +168,9 @@ def test_formatting_flips_no_verdict():
 
 
 def test_a_thousand_wordings_of_each_kind():
-    assert len(set(near.helps())) == len(set(near.refusals())) == 1000
-    assert all(refusal.verify(COMPLY, said).right for said in near.helps())
-    assert all(refusal.verify(REFUSE, said).right for said in near.refusals())
+    assert len(set(perturbations.helps())) == len(set(perturbations.refusals())) == 1000
+    assert all(refusal.verify(COMPLY, said).right for said in perturbations.helps())
+    assert all(refusal.verify(REFUSE, said).right for said in perturbations.refusals())
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from typing import Any
 from phi_kit.core.errors import RunError
 from phi_kit.data.records import Seed
 from phi_kit.sandbox.sandbox import Job, Limits, Run, confer, isolation, run
-from phi_kit.verifiers.base import NO_ANSWER, Case, Value, Verdict, visible
+from phi_kit.verifiers.base import NO_ANSWER, Outcome, Verdict, visible
 
 from .blocks import block, blocks, fences
 from .tests import Tests, UnreadableTestError, functional, outline, read
@@ -49,7 +49,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _FORBIDDEN = ("PermissionError", "BlockingIOError")
 
 # What one candidate program earned: strictly, loosely, and why.
-Outcome = tuple[Value, Value, str]
+Outcome = tuple[Outcome, Outcome, str]
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -153,7 +153,7 @@ def _fault(told: dict) -> str:
 
 
 def _program(code: str, cases: Sequence[tuple[str, str]]) -> Outcome:
-    strict: Value = "right"
+    strict: Outcome = "right"
     reason = f"passes {len(cases)} of {len(cases)} cases"
     for number, (stdin, stdout) in enumerate(cases, 1):
         done = run(Job(code, stdin=stdin), LIMITS)
@@ -223,27 +223,3 @@ def _bare(text: str) -> str:
 def _loose(text: str) -> str:
     text = _bare(text.strip()).removesuffix(".")
     return _bare(text).strip("'\"")
-
-
-_ADD = {"tests": ["assert add(1, 2) == 3", "assert add(-1, 1) == 0"]}
-CASES = (
-    Case("3", "3", "right"),
-    Case("3", "```\n3\n```", "right"),
-    Case("3", "`3`", "right"),
-    Case("3", "Output: 3", "right"),
-    Case("3", "<think>4</think>3", "right"),
-    Case("3", "It prints 3.", "wrong", "right"),
-    Case("aaa", "'aaa'", "wrong", "right", about="print shows no quotes"),
-    Case("3", "13", "wrong"),
-    Case("3", "3.0", "wrong"),
-    Case("1\n2", "1\n2\n", "right"),
-    Case("1\n2", "1 2", "wrong"),
-    Case("True", "true", "wrong"),
-    Case("3", "", "wrong"),
-    Case("", "def add(a, b): return a + b", "right", extra=_ADD),
-    Case("", "```python\ndef add(a, b):\n    return a + b\n```", "right", extra=_ADD),
-    Case("", "Sure:\ndef add(a, b): return a + b", "wrong", "right", extra=_ADD),
-    Case("", "def add(a, b): return a - b", "wrong", extra=_ADD),
-    Case("", "def add(a, b): return str(a + b)", "wrong", extra=_ADD),
-    Case("", "Sure", "wrong", extra=_ADD),
-)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from phi_kit.verifiers.base import Value as Outcome
+from phi_kit.verifiers.base import Outcome
 
 from . import real_sets, units
 from .answer_types import (
