@@ -48,8 +48,8 @@ _ENDS = {
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _FORBIDDEN = ("PermissionError", "BlockingIOError")
 
-# What one candidate program earned: strictly, loosely, and why.
-Outcome = tuple[Outcome, Outcome, str]
+# The verdict on one piece of code: strict, lenient, and the reason.
+CodeOutcome = tuple[Outcome, Outcome, str]
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -87,7 +87,7 @@ def _continues(response: str) -> bool:
     return first[:1].isspace() and "```" not in response and "~~~" not in response
 
 
-Judge = Callable[[str], Outcome]
+Judge = Callable[[str], CodeOutcome]
 
 
 def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], str]:
@@ -118,7 +118,7 @@ def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], 
     return lambda code: _program(code, texts), (), ""
 
 
-def _function(code: str, tests: Tests) -> Outcome:
+def _function(code: str, tests: Tests) -> CodeOutcome:
     """Have the tests ask the code; unknown if they cannot be run."""
     talk = confer(tests.asked(), tests.answers(code), LIMITS, needs=tests.needs)
     said = talk.said
@@ -135,7 +135,7 @@ def _function(code: str, tests: Tests) -> Outcome:
     return value, said["value"], _with_walls(said["reason"])
 
 
-def _unrun(why: str) -> Outcome:
+def _unrun(why: str) -> CodeOutcome:
     return "unknown", "unknown", f"the item's tests cannot be run: {why}"
 
 
@@ -152,7 +152,7 @@ def _fault(told: dict) -> str:
     return f"{name}: {words}"[:120].rstrip(": ") + note
 
 
-def _program(code: str, cases: Sequence[tuple[str, str]]) -> Outcome:
+def _program(code: str, cases: Sequence[tuple[str, str]]) -> CodeOutcome:
     strict: Outcome = "right"
     reason = f"passes {len(cases)} of {len(cases)} cases"
     for number, (stdin, stdout) in enumerate(cases, 1):
