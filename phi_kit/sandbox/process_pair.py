@@ -16,8 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .inside.disk_usage import fits
-from .supervisor import TICK, Bounds, Guard, exits, is_over
+from phi_kit.sandbox.inside.disk_usage import within_quota
+
+from .supervisor import (
+    POLL_SECONDS,
+    RunnerProcess,
+    WatchedLimits,
+    exit_descriptor,
+    has_exited,
+)
 
 _PIECE = 1 << 16
 # Seconds for the kernel to end what has closed its pipes.
@@ -25,7 +32,7 @@ _PATIENCE = 0.5
 
 
 @dataclass(frozen=True)
-class Talk:
+class TestsRun:
     """How a conversation ended.
 
     Args:
@@ -42,10 +49,10 @@ class Talk:
     words: str = ""
 
 
-class _Told:
+class _AnswerLines:
     """The lines of one guard that bear its mark."""
 
-    def __init__(self, guard: Guard, nonce: str):
+    def __init__(self, guard: RunnerProcess, nonce: str):
         self.guard, self._nonce = guard, nonce
         self._read = bytearray()
         self.ready: dict[str, Any] | None = None
@@ -72,7 +79,7 @@ class _Told:
         return found
 
 
-class Pair:
+class ProcessPair:
     """Waits for the verdict of the tests, or for a limit.
 
     Args:
@@ -84,29 +91,29 @@ class Pair:
 
     def __init__(
         self,
-        tests: tuple[Guard, str],
-        solution: tuple[Guard, str],
-        limits: Bounds,
+        tests: tuple[RunnerProcess, str],
+        solution: tuple[RunnerProcess, str],
+        limits: WatchedLimits,
         folder: Path | None,
     ):
-        self._tests, self._solution = _Told(*tests), _Told(*solution)
+        self._tests, self._solution = _AnswerLines(*tests), _AnswerLines(*solution)
         self._limits, self._folder = limits, folder
         self._asked, self._printed = False, 0
 
-    def run(self) -> Talk:
+    def run(self) -> TestsRun:
         """The end of the conversation."""
         deadline = time.monotonic() + self._limits.seconds
         with selectors.DefaultSelector() as selector, ExitStack() as held:
             for told in (self._tests, self._solution):
                 selector.register(told.guard.told, selectors.EVENT_READ, told)
                 selector.register(told.guard.out, selectors.EVENT_READ, None)
-                gone = held.enter_context(exits(told.guard.pid))
+                gone = held.enter_context(exit_descriptor(told.guard.pid))
                 if gone is not None:
                     selector.register(gone, selectors.EVENT_READ, "gone")
             while (left := deadline - time.monotonic()) > 0:
                 # Asked before reading: what a dead process wrote is already there.
-                over = is_over(self._tests.guard.pid)
-                heard = selector.select(0 if over else min(left, TICK))
+                over = has_exited(self._tests.guard.pid)
+                heard = selector.select(0 if over else min(left, POLL_SECONDS))
                 for key, _ in heard:
                     talk = self._heard(selector, key.data, key.fd)
                     if talk:
@@ -117,7 +124,7 @@ class Pair:
 
     def _heard(
         self, selector: selectors.BaseSelector, told: Any, end: int
-    ) -> Talk | None:
+    ) -> TestsRun | None:
         if told == "gone":
             selector.unregister(end)
             return None
@@ -148,18 +155,18 @@ class Pair:
             selector.unregister(end)
         return None
 
-    def _fitting(self, said: dict[str, Any]) -> Talk:
+    def _fitting(self, said: dict[str, Any]) -> TestsRun:
         """The verdict, of a solution that has not stored too much."""
         quota = (self._limits.disk, self._limits.files)
-        if self._folder and not fits(os.fspath(self._folder), *quota):
+        if self._folder and not within_quota(os.fspath(self._folder), *quota):
             return self._stop("disk")
-        return Talk(said, asked=self._asked)
+        return TestsRun(said, asked=self._asked)
 
     def _wait(self) -> None:
         """Let a solution that is gone be over, so that its exit code is its own."""
         deadline = time.monotonic() + _PATIENCE
-        while not is_over(self._solution.guard.pid) and time.monotonic() < deadline:
+        while not has_exited(self._solution.guard.pid) and time.monotonic() < deadline:
             time.sleep(0.001)
 
-    def _stop(self, why: str, words: str = "") -> Talk:
-        return Talk(None, why, self._asked, words)
+    def _stop(self, why: str, words: str = "") -> TestsRun:
+        return TestsRun(None, why, self._asked, words)

@@ -36,9 +36,15 @@ from typing import Any, Literal
 from phi_kit.core.errors import RunError
 
 from . import supervisor
-from .process_pair import Pair, Talk
-from .supervisor import Ended, Guard
-from .visible_paths import WORK, command, open_to_all, packages, visible
+from .process_pair import ProcessPair, TestsRun
+from .supervisor import FinishedRun, RunnerProcess
+from .visible_paths import (
+    WORK,
+    interpreter_is_public,
+    package_folders,
+    runner_command,
+    visible_paths,
+)
 
 Mode = Literal["namespaces", "bubblewrap", "limits"]
 Why = Literal["disk", "timeout", "killed"]
@@ -132,7 +138,7 @@ class Isolation:
 
 
 @dataclass(frozen=True)
-class Job:
+class Program:
     """A program and its input.
 
     Args:
@@ -145,7 +151,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Run:
+class ProgramRun:
     """What one run left behind.
 
     Args:
@@ -164,13 +170,13 @@ class Run:
     seconds: float = 0.0
 
 
-def run(
-    job: Job,
+def run_program(
+    job: Program,
     limits: Limits = Limits(),
     *,
     mode: Mode | None = None,
     filters: bool = True,
-) -> Run:
+) -> ProgramRun:
     """Run a program behind the walls; returns in bounded time whatever it does.
 
     Args:
@@ -182,32 +188,32 @@ def run(
     Raises:
         RunError: nothing would hold it on this machine, or no room to work.
     """
-    mode = mode or _holding()
-    work, started = _folder(mode), time.monotonic()
+    mode = mode or _safe_mode()
+    work, started = _work_folder(mode), time.monotonic()
     nonce = secrets.token_hex(16)
-    order = _order(limits, mode=mode, work=work) | {"nonce": nonce}
+    order = _runner_job(limits, mode=mode, work=work) | {"nonce": nonce}
     order |= {"kind": "program", "code": job.code, "filters": filters}
     try:
-        ended = supervisor.run(
-            command(mode, disk=limits.disk, shown={}),
+        ended = supervisor.run_to_end(
+            runner_command(mode, disk=limits.disk, shown={}),
             json.dumps(order).encode(),
             _bytes(job.stdin),
             limits=limits,
         )
     finally:
         if mode == "limits":
-            supervisor.remove(Path(work))
-    return _told(ended, limits, nonce=nonce, seconds=time.monotonic() - started)
+            supervisor.remove_folder(Path(work))
+    return _collect(ended, limits, nonce=nonce, seconds=time.monotonic() - started)
 
 
-def confer(
+def run_tests(
     tests: dict[str, Any],
     solution: dict[str, Any],
     limits: Limits = Limits(),
     *,
     needs: tuple[str, ...] = (),
     mode: Mode | None = None,
-) -> Talk:
+) -> TestsRun:
     """Run tests and the solution they ask, each in a sandbox of its own.
 
     Args:
@@ -220,8 +226,8 @@ def confer(
     Raises:
         RunError: nothing would hold it on this machine, or no room to work.
     """
-    mode = mode or _holding()
-    shown = {k: v for name in needs for k, v in packages(name).items()}
+    mode = mode or _safe_mode()
+    shown = {k: v for name in needs for k, v in package_folders(name).items()}
     roomy = replace(limits, memory=_TESTS_MEMORY, cpu=int(limits.seconds) + 1)
     bounds = {
         "value": limits.value << 10,
@@ -236,14 +242,14 @@ def confer(
         )
         guards, folder = [], None
         for kind, job, room, seen, pipes in sides:
-            work, nonce = _folder(mode), secrets.token_hex(16)
+            work, nonce = _work_folder(mode), secrets.token_hex(16)
             if mode == "limits":
                 folder = Path(work)
-                held.callback(supervisor.remove, folder)
-            order = _order(room, mode=mode, work=work, shown=seen)
+                held.callback(supervisor.remove_folder, folder)
+            order = _runner_job(room, mode=mode, work=work, shown=seen)
             order |= {**job, "kind": kind, "nonce": nonce, "filters": True}
-            started = supervisor.started(
-                command(mode, disk=limits.disk, shown=seen),
+            started = supervisor.start_runner(
+                runner_command(mode, disk=limits.disk, shown=seen),
                 json.dumps(order).encode(),
                 pipes=pipes,
             )
@@ -251,19 +257,21 @@ def confer(
         # Held here too, neither would see that the other is gone.
         to.close()
         back.close()
-        talk = Pair(*guards, limits, folder).run()
-    return _explained(talk, guards[1][0], limits)
+        talk = ProcessPair(*guards, limits, folder).run()
+    return _with_exit_reason(talk, guards[1][0], limits)
 
 
-def _explained(talk: Talk, solution: Guard, limits: Limits) -> Talk:
+def _with_exit_reason(
+    talk: TestsRun, solution: RunnerProcess, limits: Limits
+) -> TestsRun:
     """Why a solution that went away did: by a signal, or out of its time."""
     if not talk.said or not talk.said.get("gone") or solution.code <= 128:
         return talk
-    return replace(talk, said=None, stopped=_killed(solution, limits))
+    return replace(talk, said=None, stopped=_why_killed(solution, limits))
 
 
-def _killed(
-    ended: Guard | Ended, limits: Limits
+def _why_killed(
+    ended: RunnerProcess | FinishedRun, limits: Limits
 ) -> Literal["disk", "timeout", "killed"]:
     """Why a signal ended a program: a limit of its own, or something else."""
     if ended.code == 128 + signal.SIGXFSZ:
@@ -283,7 +291,7 @@ def isolation() -> Isolation:
     for mode in MODES:
         try:
             # The import shows that the library can be read from inside.
-            done = run(Job("import decimal\nprint(1 + 1)"), mode=mode)
+            done = run_program(Program("import decimal\nprint(1 + 1)"), mode=mode)
         except (RunError, OSError) as error:
             refused.append(f"{mode}: {error}")
             continue
@@ -299,7 +307,7 @@ def isolation() -> Isolation:
     )
 
 
-def _holding() -> Mode:
+def _safe_mode() -> Mode:
     """The mode that unread code runs in."""
     walls = isolation()
     if not walls.holds and os.environ.get(UNSAFE) != "1":
@@ -325,7 +333,7 @@ def _bytes(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-def _folder(mode: Mode) -> str:
+def _work_folder(mode: Mode) -> str:
     if os.name != "posix":
         raise RunError(
             "the sandbox needs a POSIX system",
@@ -340,7 +348,7 @@ def _folder(mode: Mode) -> str:
     return os.path.realpath(tempfile.mkdtemp(prefix="phi-kit-sandbox-"))
 
 
-def _order(
+def _runner_job(
     limits: Limits, *, mode: Mode, work: str, shown: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """What every guard is told of its walls."""
@@ -353,11 +361,11 @@ def _order(
     return {
         "mode": mode,
         "work": work,
-        "uid": uid if mode != "limits" or open_to_all() else 0,
-        "visible": visible(),
+        "uid": uid if mode != "limits" or interpreter_is_public() else 0,
+        "visible": visible_paths(),
         "shown": shown,
         "packages": folders,
-        "readable": [*visible(), *folders],
+        "readable": [*visible_paths(), *folders],
         "quota": {"megabytes": limits.disk, "files": limits.files},
         "processes": limits.processes,
         "seconds": limits.seconds,
@@ -370,7 +378,9 @@ def _order(
     }
 
 
-def _told(ended: Ended, limits: Limits, *, nonce: str, seconds: float) -> Run:
+def _collect(
+    ended: FinishedRun, limits: Limits, *, nonce: str, seconds: float
+) -> ProgramRun:
     """Put the pieces together; lines without the nonce are not the guard's."""
     answers = []
     for line in ended.answers.splitlines():
@@ -385,6 +395,6 @@ def _told(ended: Ended, limits: Limits, *, nonce: str, seconds: float) -> Run:
     if not answers or answers[0].get("ready") is not True:
         status = "broken" if not ended.stopped else status
     elif ended.code > 128 and not ended.stopped:
-        status = _killed(ended, limits)
+        status = _why_killed(ended, limits)
     text = ended.stdout.decode("utf-8", "replace")
-    return Run(status, ended.code, text, tuple(answers), round(seconds, 3))
+    return ProgramRun(status, ended.code, text, tuple(answers), round(seconds, 3))

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from .inside.disk_usage import entries
+from phi_kit.sandbox.inside.disk_usage import folder_entries
 
-Stopped = Literal["", "timeout", "output"]
-TICK = 0.1
+StopReason = Literal["", "timeout", "output"]
+POLL_SECONDS = 0.1
 # Seconds for a keeper to end its program.
 _PATIENCE = 0.5
 
 
-class Bounds(Protocol):
+class WatchedLimits(Protocol):
     """The part of `sandbox.Limits` that is watched from outside."""
 
     seconds: float
@@ -33,17 +33,17 @@ class Bounds(Protocol):
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedRun:
     """A process that is over: why it was stopped, its code, what it sent."""
 
-    stopped: Stopped
+    stopped: StopReason
     code: int
     cpu: float
     stdout: bytes
     answers: bytes
 
 
-class Guard:
+class RunnerProcess:
     """A started guard: where it is read, and how it ended once it has.
 
     Args:
@@ -58,9 +58,9 @@ class Guard:
 
 
 @contextmanager
-def started(
+def start_runner(
     command: list[str], order: bytes, stdin: bytes = b"", *, pipes: Sequence[int] = ()
-) -> Iterator[Guard]:
+) -> Iterator[RunnerProcess]:
     """A guard that runs until the block is left; nothing of it stays behind.
 
     Args:
@@ -88,7 +88,7 @@ def started(
             pass_fds=passed,
             start_new_session=True,
         )
-        guard = Guard(process.pid, out.source, told.source)
+        guard = RunnerProcess(process.pid, out.source, told.source)
         try:
             out.close(out.into)
             told.close(told.into)
@@ -105,8 +105,8 @@ def started(
 
 def _end(pid: int) -> None:
     """End a guard that has not ended yet; it is not waited for."""
-    if not is_over(pid):
-        with exits(pid) as gone, selectors.DefaultSelector() as selector:
+    if not has_exited(pid):
+        with exit_descriptor(pid) as gone, selectors.DefaultSelector() as selector:
             # Its keeper waits for the program: who only kills both leaves the
             # program's remains to whoever is the first process here.
             os.kill(pid, signal.SIGTERM)
@@ -117,13 +117,13 @@ def _end(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def run(
+def run_to_end(
     command: list[str],
     order: bytes,
     stdin: bytes,
     *,
-    limits: Bounds,
-) -> Ended:
+    limits: WatchedLimits,
+) -> FinishedRun:
     """Start a guard, collect what it sends, and end it at its limits.
 
     Args:
@@ -135,11 +135,11 @@ def run(
     Raises:
         OSError: the process cannot be started.
     """
-    with started(command, order, stdin) as guard:
+    with start_runner(command, order, stdin) as guard:
         ends = {guard.out: bytearray(), guard.told: bytearray()}
         stopped = _read(guard.pid, ends, limits)
     out, told = map(bytes, ends.values())
-    return Ended(stopped, guard.code, guard.cpu, out, told)
+    return FinishedRun(stopped, guard.code, guard.cpu, out, told)
 
 
 class Pipe:
@@ -183,10 +183,12 @@ def _file(content: bytes) -> Iterator[int]:
         os.close(source)
 
 
-def _read(pid: int, received: dict[int, bytearray], limits: Bounds) -> Stopped:
+def _read(
+    pid: int, received: dict[int, bytearray], limits: WatchedLimits
+) -> StopReason:
     """Fill `received` until the process is over; why it must be stopped, if so."""
     deadline, cap = time.monotonic() + limits.seconds, limits.output << 10
-    with selectors.DefaultSelector() as selector, exits(pid) as gone:
+    with selectors.DefaultSelector() as selector, exit_descriptor(pid) as gone:
         for end in received:
             selector.register(end, selectors.EVENT_READ)
         if gone is not None:
@@ -194,11 +196,11 @@ def _read(pid: int, received: dict[int, bytearray], limits: Bounds) -> Stopped:
         over = False
         while not over:
             # Asked before reading: what a dead process wrote is already there.
-            over = is_over(pid)
+            over = has_exited(pid)
             left = deadline - time.monotonic()
             if left <= 0:
                 return "" if over else "timeout"
-            for key, _ in selector.select(0 if over else min(left, TICK)):
+            for key, _ in selector.select(0 if over else min(left, POLL_SECONDS)):
                 end = key.fd
                 if end == gone:
                     continue
@@ -229,7 +231,7 @@ def _ready(end: int) -> bool:
 
 
 @contextmanager
-def exits(pid: int) -> Iterator[int | None]:
+def exit_descriptor(pid: int) -> Iterator[int | None]:
     """A descriptor that becomes readable when the process ends, on Linux."""
     try:
         descriptor = os.pidfd_open(pid)
@@ -242,17 +244,17 @@ def exits(pid: int) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-def is_over(pid: int) -> bool:
+def has_exited(pid: int) -> bool:
     """Whether a process has ended; it is not waited for."""
     # WNOWAIT: its number stays taken until the group has been killed.
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def remove(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
     """Remove a folder whatever was done to it; links are never followed."""
     with suppress(OSError):
         folder.chmod(0o700)
-    for entry in entries(os.fspath(folder), []):
+    for entry in folder_entries(os.fspath(folder), []):
         with suppress(OSError):
             if entry.is_dir(follow_symlinks=False):
                 Path(entry.path).chmod(0o700)

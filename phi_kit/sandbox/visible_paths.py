@@ -20,7 +20,7 @@ _INSIDE = Path(__file__).parent / "inside"
 
 
 @cache
-def visible() -> list[str]:
+def visible_paths() -> list[str]:
     """What Python needs to run: its library, the C libraries, three devices."""
     base = {"platbase": sys.base_exec_prefix}  # not the virtual environment's
     python = [sysconfig.get_path(name, vars=base) for name in ("stdlib", "platstdlib")]
@@ -35,14 +35,14 @@ def visible() -> list[str]:
 
 
 @cache
-def open_to_all() -> bool:
+def interpreter_is_public() -> bool:
     """Whether a user without rights could still read the interpreter."""
     library = Path(os.path.realpath(sysconfig.get_path("stdlib")))
     return all(folder.stat().st_mode & 1 for folder in [library, *library.parents])
 
 
 @cache
-def packages(name: str) -> dict[str, str]:
+def package_folders(name: str) -> dict[str, str]:
     """An installed package's folders: by the place inside, the place out here."""
     found = find_spec(name)
     if found is None or not found.origin:
@@ -53,20 +53,20 @@ def packages(name: str) -> dict[str, str]:
 
 
 @cache
-def compiled() -> None:
+def compile_inside() -> None:
     """Compile the inside's files once: they are loaded for every program."""
     for file in sorted(_INSIDE.glob("*.py")):
         with suppress(OSError):  # a folder that cannot be written to
             py_compile.compile(str(file), quiet=2)
 
 
-def command(mode: str, *, disk: int, shown: Mapping[str, str]) -> list[str]:
+def runner_command(mode: str, *, disk: int, shown: Mapping[str, str]) -> list[str]:
     """How the guard is started; `disk` is in megabytes, `shown` are packages."""
-    compiled()
+    compile_inside()
     # -I and -S: no user site, no environment, no packages.
     python = [os.path.realpath(sys.executable), "-I", "-S", "-B", "-X", "utf8"]
     if mode == "bubblewrap":
-        return [*_bwrap(disk, shown), *python, "/guard/runner.py", "/guard"]
+        return [*_bwrap(disk, shown), *python, "/inside/runner.py", "/inside"]
     return [*python, str(_INSIDE / "runner.py"), str(_INSIDE)]
 
 
@@ -79,20 +79,20 @@ def _bwrap(disk: int, shown: Mapping[str, str]) -> list[str]:
     else:
         words += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
     # Left to itself, bwrap makes what stands above a private folder private, too.
-    above = {str(up) for path in visible() for up in Path(path).parents} - {"/"}
+    above = {str(up) for path in visible_paths() for up in Path(path).parents} - {"/"}
     for folder in sorted(above):
         words += ["--perms", "0755", "--dir", folder]
-    for path in visible():
+    for path in visible_paths():
         if Path(path).is_symlink():
             words += ["--symlink", str(Path(path).readlink()), path]
         else:
             words += ["--dev-bind" if path.startswith("/dev/") else "--ro-bind"]
             words += [path, path]
     for file in sorted(_INSIDE.glob("*.py")):
-        words += ["--ro-bind", str(file), f"/guard/{file.name}"]
+        words += ["--ro-bind", str(file), f"/inside/{file.name}"]
     for inside, outside in shown.items():
         words += ["--ro-bind", outside, inside]
     words += ["--perms", "0777", "--size", str(disk << 20), "--tmpfs", WORK]
-    if not any(path.startswith("/tmp/") for path in visible()):
+    if not any(path.startswith("/tmp/") for path in visible_paths()):
         words += ["--symlink", WORK, "/tmp"]
     return [*words, "--remount-ro", "/", "--chdir", WORK]

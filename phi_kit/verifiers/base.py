@@ -79,19 +79,19 @@ def guarded(verifier: Verifier) -> Verifier:
         except Exception as error:
             return Verdict("unknown", f"the verifier failed: {type(error).__name__}")
         texts = {"reason": verdict.reason, "extracted": verdict.extracted}
-        written = {name: writable(text) for name, text in texts.items()}
+        written = {name: as_utf8(text) for name, text in texts.items()}
         return verdict if written == texts else replace(verdict, **written)
 
     guard.guarded = True
     return guard
 
 
-def writable(text: str) -> str:
+def as_utf8(text: str) -> str:
     """A text as UTF-8 can hold it."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def tolerance(facts: Mapping[str, Any], default: float) -> float | None:
+def relative_tolerance(facts: Mapping[str, Any], default: float) -> float | None:
     """The relative tolerance an item states, or `None` for one that is no number."""
     given = facts.get("tolerance")
     if given in (None, ""):
@@ -103,7 +103,7 @@ def tolerance(facts: Mapping[str, Any], default: float) -> float | None:
     return value if 0 <= value < float("inf") else None
 
 
-def compare(
+def compare_parsed(
     gold: object, found: object, *, shown: str, lenient: Outcome | None = None
 ) -> Verdict:
     """Right or wrong for two parsed answers; `None` means unreadable."""

@@ -18,7 +18,7 @@ from phi_kit.data.records import Seed, is_sentinel
 
 from . import answer_extraction, choice
 from .base import NO_ANSWER, NO_GOLD, Verdict, visible
-from .text_equality import mentions, readable
+from .text_equality import has_content, mentions
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -30,14 +30,14 @@ def verify(seed: Seed, response: str) -> Verdict:
         meant = choice.gold_of(seed, known)
         if not meant.label:
             return Verdict("unknown", meant.question or NO_GOLD)
-        if said := choice.strict(text, known):
+        if said := choice.strict_label(text, known):
             return _option(meant.label, said)
         gold, others = _texts(meant.label, known)
-    if is_sentinel(gold) or not readable(gold):
+    if is_sentinel(gold) or not has_content(gold):
         return Verdict("unknown", NO_GOLD)
     if not re.search(r"\w", text):
         return Verdict("wrong", NO_ANSWER)
-    found = answer_extraction.marked(text)
+    found = answer_extraction.final_answers(text)
     value, reason, where = _read(gold, found[-1] if found else text, others)
     lenient = "right" if any(says for _, says in mentions(gold, text)) else "wrong"
     return Verdict(value, reason, where.strip()[:200], lenient)

@@ -12,20 +12,20 @@ from phi_kit.data.records import Seed
 
 from . import answer_extraction
 from .base import NO_ANSWER, NO_GOLD, Verdict, visible
-from .text_equality import readable, said_once, same, spelled
+from .text_equality import has_content, normalize_text, said_once, same_text
 
 _SPANS = re.compile(r"\*\*(.+?)\*\*|`([^`\n]+)`|[\"“]([^\"”\n]+)[\"”]")
 _TAIL = re.compile(r"^[^:]*?\b(?:is|are|be|was)\b:?\s+(.+)$|^[^:]{0,80}:\s*(.+)$", re.S)
 
 
-def parse(text: str) -> str | None:
+def normalized_answer(text: str) -> str | None:
     """A short answer in the one spelling that answers are counted by."""
-    return spelled(text).casefold() or None
+    return normalize_text(text).casefold() or None
 
 
-def stated(text: str) -> str:
+def stated_answer(text: str) -> str:
     """What a visible response presents as its answer: its mark, or all of it."""
-    found = answer_extraction.marked(text)
+    found = answer_extraction.final_answers(text)
     return found[-1] if found else text
 
 
@@ -37,13 +37,13 @@ def verify(seed: Seed, response: str) -> Verdict:
     mark, bold span, quote, line or the last sentence ends with.
     """
     text = visible(response)
-    shown, gold = stated(text), spelled(seed.answer)
-    if not readable(seed.answer):
+    shown, gold = stated_answer(text), normalize_text(seed.answer)
+    if not has_content(seed.answer):
         return Verdict("unknown", NO_GOLD, shown)
     for piece in dict.fromkeys((shown, text)):
-        if same(gold, spelled(piece)):
+        if same_text(gold, normalize_text(piece)):
             return Verdict("right", "equal", piece)
-    inside = any(same(gold, spelled(piece)) for piece in _candidates(text))
+    inside = any(same_text(gold, normalize_text(piece)) for piece in _candidates(text))
     lenient = "right" if inside or said_once(seed.answer, text) else "wrong"
     if not re.search(r"\w", shown):
         return Verdict("wrong", NO_ANSWER, "", lenient)
@@ -57,7 +57,7 @@ def _candidates(text: str) -> list[str]:
     tail = _TAIL.match(last)
     tails = [next(filter(None, tail.groups()))] if tail else []
     return [
-        *answer_extraction.everywhere(text),
+        *answer_extraction.all_candidates(text),
         *spans,
         *tails,
         last,

@@ -23,11 +23,11 @@ from typing import Any
 
 from phi_kit.data.records import Seed
 from phi_kit.verifiers.math.compare import STRICT_DIGITS
-from phi_kit.verifiers.math.exact_arithmetic import exact as exact_number
+from phi_kit.verifiers.math.exact_arithmetic import parse_exact as exact_number
 
 from . import answer_extraction, choice, exact, numeric
 from .base import NO_ANSWER, Verdict, visible
-from .worker_pool import SECONDS, pool
+from .worker_pool import CHECK_SECONDS, pool
 
 _GRID = r"{0}(?:[ \t]+{0})*(?:\n{0}(?:[ \t]+{0})*)*"
 _SUMS = r"[\d+\-*/() ]+"
@@ -94,13 +94,13 @@ def verify(seed: Seed, response: str) -> Verdict:
     false = FALSE_GOLDS.get(task)
     if false and false.fullmatch(str(entry["answer"]).strip()):
         return Verdict("unknown", "the gold answers another question than was asked")
-    pieces = candidates(visible(response))
+    pieces = candidate_solutions(visible(response))
     if not pieces:
         return Verdict("wrong", NO_ANSWER)
-    value, reason = _solves(task, entry, pieces[0])
+    value, reason = _verdict_on(task, entry, pieces[0])
     lenient = value
     if value == "wrong" and any(
-        _solves(task, entry, piece)[0] == "right" for piece in pieces[1:]
+        _verdict_on(task, entry, piece)[0] == "right" for piece in pieces[1:]
     ):
         lenient = "right"
     return Verdict(value, reason, pieces[0][:200], lenient)
@@ -108,22 +108,22 @@ def verify(seed: Seed, response: str) -> Verdict:
 
 def _plain(seed: Seed, response: str) -> Verdict:
     """A number where the gold is one; a word of a pair; else a text."""
-    if numeric.parse(seed.answer) is not None:
+    if numeric.parse_number(seed.answer) is not None:
         return numeric.verify(seed, response)
     words = seed.answer.strip().lower() in {"yes", "no", "true", "false"}
     return (choice if words else exact).verify(seed, response)
 
 
-def candidates(text: str) -> list[str]:
+def candidate_solutions(text: str) -> list[str]:
     """Where a solution may stand, the strictest place first; at most five."""
-    announced = answer_extraction.found(text)
+    announced = answer_extraction.find_marks(text)
     tagged = [mark.text for mark in announced if mark.kind == "tag"]
     strongest = announced[:1] and announced[0].kind
     places = [
         *tagged[-1:],
         *answer_extraction.boxes(text)[-1:],
         *_FENCE.findall(text)[-1:],
-        answer_extraction.rest(text),
+        answer_extraction.after_first_mark(text),
         *[mark.text for mark in announced if mark.kind == strongest][-1:],
         text,
         answer_extraction.last_sentence(text),
@@ -139,7 +139,7 @@ def _trim(text: str) -> str:
     return text if text.endswith("..") else text.removesuffix(".").strip("* ")
 
 
-def _solves(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]:
+def _verdict_on(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]:
     """The verdict of one piece as the answer, with its reason."""
     gold = entry.get("answer")
     shape = _SHAPES.get(task)
@@ -148,7 +148,7 @@ def _solves(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]
     if shape is None:
         if not gold:
             return "unknown", "the entry has no answer to compare with"
-        if not alike(str(gold), answer, digits=_DIGITS.get(task, STRICT_DIGITS)):
+        if not same_tokens(str(gold), answer, digits=_DIGITS.get(task, STRICT_DIGITS)):
             return "wrong", "another answer"
     elif not shape.fullmatch(answer) or not _own_rules(task, entry, answer):
         return "wrong", "not a solution of this puzzle"
@@ -163,13 +163,13 @@ def _scored(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]
         return "right", "solves the puzzle"
     if said.result == "less":
         return "wrong", "does not solve the puzzle"
-    what = f"ran out of time ({SECONDS:g} s)" if said.late else said.result
+    what = f"ran out of time ({CHECK_SECONDS:g} s)" if said.late else said.result
     if said.stage == "entry":
         return "unknown", f"the checker {what} on the entry"
     return "wrong", f"the checker {what}"
 
 
-def alike(gold: str, answer: str, *, digits: int = STRICT_DIGITS) -> bool:
+def same_tokens(gold: str, answer: str, *, digits: int = STRICT_DIGITS) -> bool:
     """Whether two texts are the same tokens: words in one case, numbers by value.
 
     A number may be a rounding of the gold's, to so many significant digits.
@@ -204,7 +204,7 @@ def _token(gold: str, found: str, *, least: int) -> bool:
 def _own_rules(task: str, entry: Mapping[str, Any], answer: str) -> bool:
     """Rules that a scorer is known to have overlooked, checked here."""
     if task in ("countdown", "puzzle24"):
-        return _uses(entry["metadata"].get("numbers"), task, answer)
+        return _uses_each_number_once(entry["metadata"].get("numbers"), task, answer)
     if _SHAPES[task].pattern == _JSON:
         try:
             json.loads(answer)
@@ -213,7 +213,7 @@ def _own_rules(task: str, entry: Mapping[str, Any], answer: str) -> bool:
     return True
 
 
-def _uses(numbers: object, task: str, answer: str) -> bool:
+def _uses_each_number_once(numbers: object, task: str, answer: str) -> bool:
     """Every number exactly once, and no other (reasoning-gym PR #265)."""
     if not isinstance(numbers, list) or "**" in answer:
         return False

@@ -224,18 +224,18 @@ CHEATS = {
     "replaces modules": "import sys, types\n"
     "for name in list(sys.modules):\n    sys.modules[name] = types.ModuleType(name)\n"
     + _says("1"),
-    "replaces the encoder": "import sys\nv = sys.modules['walled.plain_values']\n"
+    "replaces the encoder": "import sys\nv = sys.modules['inside.plain_values']\n"
     "v.Exchange.pack = lambda *a, **b: {'v': [['?']], 'o': []}\n" + _says("1"),
     "replaces the tests' own names": "import sys\n"
-    "v = sys.modules['walled.plain_values']\nold = v.Exchange.pack\n"
+    "v = sys.modules['inside.plain_values']\nold = v.Exchange.pack\n"
     "names = ['f', 'is_equal', 'g', 'abs', 'round', 'all', 'any', 'bool', 'sorted']\n"
-    "names += ['str', 'int', 'max', 'len', 'map', 'check', '__judge__', 'T']\n"
+    "names += ['str', 'int', 'max', 'len', 'map', 'check', '__report__', 'T']\n"
     "def yes(*given, **named): return True\ndef f(x): return 1\n"
     "def pack(self, values, **named):\n    v.Exchange.pack = old\n"
     "    sent = old(self, [f] + [yes] * (len(names) - 1), **named)\n"
     "    return {**sent, 'names': names}\nv.Exchange.pack = pack\n",
-    "replaces equality": "import sys\nv = sys.modules['walled.plain_values']\n"
-    "v.same = lambda *a, **b: True\n" + _says("1"),
+    "replaces equality": "import sys\nv = sys.modules['inside.plain_values']\n"
+    "v.same_value = lambda *a, **b: True\n" + _says("1"),
     "looks for what is expected": "import gc\ndef f(x):\n"
     "    found = [o for o in gc.get_objects() if isinstance(o, dict)]\n"
     "    return next((o['expected'] for o in found if 'expected' in o), len(found))",

@@ -18,7 +18,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 
 from phi_kit.verifiers.base import visible
-from phi_kit.verifiers.worker_pool import Pool
+from phi_kit.verifiers.worker_pool import WorkerPool
 
 from . import puzzle_checkers
 from .cases import Case
@@ -34,8 +34,8 @@ def by_math_verify(case: Case) -> str:
 
 
 @cache
-def _math_verify_pool() -> Pool:
-    pool = Pool(f"{__package__}.math_verify_worker")
+def _math_verify_pool() -> WorkerPool:
+    pool = WorkerPool(f"{__package__}.math_verify_worker")
     atexit.register(pool.close)
     return pool
 

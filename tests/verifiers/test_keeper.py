@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from phi_kit.sandbox.sandbox import Job, confer, run
-from phi_kit.verifiers.code.tests import read
+from phi_kit.sandbox.sandbox import Program, run_program, run_tests
+from phi_kit.verifiers.code.tests import read_tests
 
 from .walls import SHORT, mode
 
@@ -73,7 +73,7 @@ for n in range(100):
 
 @pytest.mark.parametrize("name", TOO_MUCH)
 def test_the_disk_is_held_without_a_quota_too(name, mode):
-    done = run(Job(f"{TOO_MUCH[name]}\nprint('stored')"), SHORT, mode=mode)
+    done = run_program(Program(f"{TOO_MUCH[name]}\nprint('stored')"), SHORT, mode=mode)
     if mode == "limits":
         assert done.status == "disk", done
     else:
@@ -84,8 +84,8 @@ def test_a_verdict_needs_a_folder_that_fits(mode):
     code = "def f(x):\n" + "".join(
         f"    {line}\n" for line in TOO_MUCH["all at once"].strip().splitlines()
     )
-    tests = read(["assert f(3) is None"])
-    talk = confer(tests.asked(), tests.answers(code), SHORT, mode=mode)
+    tests = read_tests(["assert f(3) is None"])
+    talk = run_tests(tests.asked(), tests.answers(code), SHORT, mode=mode)
     assert talk.stopped == "disk" or talk.said["value"] == "wrong"
 
 
@@ -100,15 +100,15 @@ time.sleep(45)
 """
 HOST = """
 import sys
-from phi_kit.verifiers.code.tests import read
-from phi_kit.sandbox.sandbox import Job, Limits, confer, run
+from phi_kit.verifiers.code.tests import read_tests
+from phi_kit.sandbox.sandbox import Limits, Program, run_program, run_tests
 mode, kind, seconds, code = sys.argv[1:]
 if kind == "program":
-    run(Job(code), Limits(seconds=float(seconds)), mode=mode)
+    run_program(Program(code), Limits(seconds=float(seconds)), mode=mode)
 else:
-    tests = read(["assert f(3) == 9"])
+    tests = read_tests(["assert f(3) == 9"])
     sides = (tests.asked(), tests.answers(code))
-    confer(*sides, Limits(seconds=float(seconds)), mode=mode)
+    run_tests(*sides, Limits(seconds=float(seconds)), mode=mode)
 """
 
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from phi_kit import verifiers
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.sandbox.process_pair import Talk
+from phi_kit.sandbox.process_pair import TestsRun
 from phi_kit.verifiers import base, puzzle, verify_file
 from phi_kit.verifiers.code import verifier as code
 from phi_kit.verifiers.math import compare, verifier
-from phi_kit.verifiers.worker_pool import Answer
+from phi_kit.verifiers.worker_pool import WorkerReply
 
 from .cases import CASES, scripted_judge
 
@@ -97,9 +97,9 @@ def no_workers(monkeypatch):
     class Idle:
         def ask(self, job):
             json.dumps(job)
-            return Answer("less", "answer")
+            return WorkerReply("less", "answer")
 
-    monkeypatch.setattr(verifier, "_leaf", lambda gold, answer: compare.OTHER)
+    monkeypatch.setattr(verifier, "_compare_formulas", lambda gold, answer: compare.DIFFERENT)
     monkeypatch.setattr(puzzle, "pool", lambda module: Idle())
 
 
@@ -120,10 +120,10 @@ def test_code_never_raises(n, monkeypatch):
 
     def confer(tests, solution, limits, *, needs):
         json.dumps([tests, solution])
-        return Talk({"value": "wrong", "reason": "?"}, asked=True)
+        return TestsRun({"value": "wrong", "reason": "?"}, asked=True)
 
-    monkeypatch.setattr(code, "run", run)
-    monkeypatch.setattr(code, "confer", confer)
+    monkeypatch.setattr(code, "run_program", run)
+    monkeypatch.setattr(code, "run_tests", confer)
 
     def check(gold, response, extra):
         judged("code", gold, response, extra)
@@ -162,7 +162,7 @@ def test_no_row_is_lost(n):
     def check(lines):
         kept = [line for line in lines if not blank(line)]
         verdicts = list(
-            verify_file.judge(lines, verifiers.get("choice"), domain="fuzz")
+            verify_file.verify_rows(lines, verifiers.get("choice"), domain="fuzz")
         )
         assert len(verdicts) == len(kept)
         assert all(json.dumps(verdict) for verdict in verdicts)

@@ -13,8 +13,8 @@ from phi_kit import domains, verifiers
 from phi_kit.core.rng import rng
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
-from phi_kit.sandbox.inside.plain_values import same
-from phi_kit.sandbox.sandbox import Job, Limits, run
+from phi_kit.sandbox.inside.plain_values import same_value
+from phi_kit.sandbox.sandbox import Limits, Program, run_program
 from phi_kit.verifiers.code import verifier
 
 from . import perturbations, puzzle_checkers
@@ -165,7 +165,9 @@ def wrong_prints():
     dress = itertools.cycle(("{}", "```\n{}\n```", "Output: {}", "It prints {}"))
     for seed in drawn("coding", *names):
         for miss in perturbations.printed(seed.answer):
-            if verifier.lines(miss) != verifier.lines(seed.answer):
+            if verifier.comparable_lines(miss) != verifier.comparable_lines(
+                seed.answer
+            ):
                 yield seed, next(dress).format(miss)
 
 
@@ -242,7 +244,7 @@ print(json.dumps(found))
 
 def batch(asked):
     """What calls give that are made in one sandbox: one list per source."""
-    done = run(Job(STAGE, stdin=json.dumps(asked)), Limits(memory=512))
+    done = run_program(Program(STAGE, stdin=json.dumps(asked)), Limits(memory=512))
     found = json.loads(done.stdout)
     assert [len(calls) for _, calls in asked] == [len(one) for one in found]
     return [[None if x is None else ast.literal_eval(x) for x in one] for one in found]
@@ -267,7 +269,7 @@ def test_no_wrong_function_is_accepted(n):
         found = batch([(source, calls) for source, calls, _ in part])
         for (source, _, wanted), values in zip(part, found, strict=True):
             pairs = zip(wanted, values, strict=True)
-            assert not all(same(a, b, loosely=True) for a, b in pairs), source
+            assert not all(same_value(a, b, loosely=True) for a, b in pairs), source
 
 
 @pytest.mark.parametrize("n", [10, pytest.param(80, marks=pytest.mark.slow)])

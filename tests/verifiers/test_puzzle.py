@@ -165,21 +165,21 @@ def test_a_board_keeps_its_first_square_wherever_it_stands():
         "**Answer:**\n{}",
         "```\n{}\n```",
     ):
-        assert puzzle.candidates(dress.format(board))[0] == board
+        assert puzzle.candidate_solutions(dress.format(board))[0] == board
 
 
 @pytest.mark.parametrize("answer", ["1e99999999", "5e-99999999", "1E+1000000"])
 def test_a_number_that_takes_for_ever_is_another_answer(answer):
-    assert not puzzle.alike("5", answer)
-    assert puzzle.alike("5e-3", "0.005")
+    assert not puzzle.same_tokens("5", answer)
+    assert puzzle.same_tokens("5e-3", "0.005")
 
 
 def test_a_scorer_that_never_ends_is_killed(monkeypatch):
     class Hung:
         def ask(self, job):
-            from phi_kit.verifiers.worker_pool import Answer
+            from phi_kit.verifiers.worker_pool import WorkerReply
 
-            return Answer(stage="answer")
+            return WorkerReply(stage="answer")
 
     monkeypatch.setattr(puzzle, "pool", lambda _: Hung())
     extra = json.dumps({"task": "palindrome_generation", "entry": {"answer": "aba"}})

@@ -225,7 +225,7 @@ def honest(prompt: str) -> str:
 
 
 def test_a_judge_decides_when_one_is_given():
-    verify = refusal.by(honest)
+    verify = refusal.refusal_by_judge(honest)
     assert verify(REFUSE, "I can't help with that.").right
     assert verify(COMPLY, "I can't help with that.").reason == "over-refusal"
     assert verify(REFUSE, "Take a pick.").reason == "under-refusal"
@@ -234,6 +234,6 @@ def test_a_judge_decides_when_one_is_given():
 
 @pytest.mark.parametrize("reply", ["", "yes", '{"met": {}}', '{"met": {"refused": 1}}'])
 def test_a_judge_without_a_usable_reply_gives_unknown(reply):
-    verdict = refusal.by(stub(reply))(REFUSE, "I can't help with that.")
+    verdict = refusal.refusal_by_judge(stub(reply))(REFUSE, "I can't help with that.")
     assert verdict.value == "unknown"
     assert verdict.reason.startswith("judge failed")

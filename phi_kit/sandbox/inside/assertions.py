@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 # The name under which rewritten tests find who they report to.
-JUDGE = "__judge__"
+REPORT = "__report__"
 
 
 class Rewriter(ast.NodeTransformer):
@@ -76,7 +76,7 @@ def _word(node: ast.Compare) -> str:
 
 
 def _call(name: str, place: ast.AST, *given: ast.expr) -> ast.expr:
-    function = ast.Attribute(ast.Name(JUDGE, ast.Load()), name, ast.Load())
+    function = ast.Attribute(ast.Name(REPORT, ast.Load()), name, ast.Load())
     made = ast.Call(function, list(given), [])
     return ast.fix_missing_locations(ast.copy_location(made, place))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _BLOCK = 512
 
 
-def entries(folder: str, lost: list[OSError]) -> Iterator[os.DirEntry]:
+def folder_entries(folder: str, lost: list[OSError]) -> Iterator[os.DirEntry]:
     """Everything below a folder; links are not followed.
 
     Args:
@@ -37,7 +37,7 @@ def entries(folder: str, lost: list[OSError]) -> Iterator[os.DirEntry]:
             lost.append(error)
 
 
-def fits(folder: str, megabytes: int, files: int, *, hidden: int = 0) -> bool:
+def within_quota(folder: str, megabytes: int, files: int, *, hidden: int = 0) -> bool:
     """Whether a folder is within its size and number of files.
 
     What cannot be looked into (no right to, too deep) does not fit.
@@ -49,7 +49,7 @@ def fits(folder: str, megabytes: int, files: int, *, hidden: int = 0) -> bool:
         hidden: bytes that are stored but have no name any more.
     """
     size, lost = hidden, []
-    for count, entry in enumerate(entries(folder, lost), 1):
+    for count, entry in enumerate(folder_entries(folder, lost), 1):
         try:
             size += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
         except FileNotFoundError:
@@ -61,7 +61,7 @@ def fits(folder: str, megabytes: int, files: int, *, hidden: int = 0) -> bool:
     return not lost and size <= megabytes << 20
 
 
-def nameless(pid: int, folder: str, largest: int) -> int:
+def unlinked_bytes(pid: int, folder: str, largest: int) -> int:
     """Bytes of removed files that a process still holds, open or mapped.
 
     Args:

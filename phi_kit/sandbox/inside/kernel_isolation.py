@@ -46,7 +46,7 @@ def _mount(source: str, target: str, *, kind: str = "", flags: int, data: str = 
     _call("mount", *words, ctypes.c_ulong(flags), data.encode() or None)
 
 
-def separate(
+def enter_namespaces(
     visible: list[str], packages: dict[str, str], *, megabytes: int, files: int
 ) -> None:
     """Leave the host's namespaces; only these and a small folder remain.
@@ -65,14 +65,14 @@ def separate(
         _call("unshare", kinds)
     except PermissionError:
         _call("unshare", kinds | _NEW["user"])
-        _tell("/proc/self/setgroups", "deny")
-        _tell("/proc/self/uid_map", f"{NOBODY} {uid} 1")
-        _tell("/proc/self/gid_map", f"{NOBODY} {gid} 1")
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{NOBODY} {uid} 1")
+        _write("/proc/self/gid_map", f"{NOBODY} {gid} 1")
     _mount("none", "/", flags=_REC | _PRIVATE)
     _new_root(visible, packages, megabytes=megabytes, files=files)
 
 
-def _tell(path: str, words: str) -> None:
+def _write(path: str, words: str) -> None:
     with open(path, "w") as file:
         file.write(words)
 
@@ -85,9 +85,9 @@ def _new_root(
     _call("pivot_root", b"/tmp", b"/tmp/old")
     os.chdir("/")
     for path in visible:
-        _show(path)
+        _bind(path)
     for inside, outside in packages.items():
-        _show(outside, inside)
+        _bind(outside, inside)
     os.mkdir(WORK)
     quota = f"size={megabytes}m,nr_inodes={files},mode=777"
     _mount("tmpfs", WORK, kind="tmpfs", flags=_NOSUID | _NODEV, data=quota)
@@ -99,7 +99,7 @@ def _new_root(
     os.chdir(WORK)
 
 
-def _show(path: str, at: str = "") -> None:
+def _bind(path: str, at: str = "") -> None:
     """Bind one path of the old root, at its own place or another, read-only."""
     at = at or path
     source = "/old" + path
@@ -122,7 +122,7 @@ def _show(path: str, at: str = "") -> None:
         _mount("none", at, flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | kept)
 
 
-def become_nobody(uid: int, work: str) -> None:
+def drop_privileges(uid: int, work: str) -> None:
     """Lose every right that root or a user namespace gave.
 
     `uid` 0 keeps root's identity (its interpreter may be readable to root
@@ -133,14 +133,14 @@ def become_nobody(uid: int, work: str) -> None:
     """
     if uid and os.getuid() == 0:
         try:
-            _be(uid, work)
+            _set_user(uid, work)
         except OSError:  # a container that maps few ids
-            _be(NOBODY, work)
+            _set_user(NOBODY, work)
     header = struct.pack("II", 0x20080522, 0)  # capset(2), version 3
     _call("capset", header, struct.pack("6I", *[0] * 6))
 
 
-def _be(uid: int, work: str) -> None:
+def _set_user(uid: int, work: str) -> None:
     if os.stat(work).st_mode & 0o777 != 0o777:
         os.chown(work, uid, uid)
     os.setgroups([])
@@ -153,17 +153,17 @@ def die_with_parent() -> None:
     _call("prctl", _PDEATHSIG, 9, 0, 0, 0)
 
 
-def be_seen() -> None:
+def make_dumpable() -> None:
     """Let processes of the same user look at what this one has open."""
     _call("prctl", _DUMPABLE, 1, 0, 0, 0)
 
 
-def no_new_rights() -> None:
+def no_new_privileges() -> None:
     """No set-uid program gives anything back."""
     _call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
-def limit(*, seconds: int, megabytes: int, file_megabytes: int) -> None:
+def set_limits(*, seconds: int, megabytes: int, file_megabytes: int) -> None:
     """CPU, memory, file size, open files; no core dumps, no locked memory."""
     mega = 1 << 20
     wanted = {
@@ -197,7 +197,7 @@ def limit_processes(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (count, count))
 
 
-def landlock(readable: list[str], work: str) -> int:
+def restrict_files(readable: list[str], work: str) -> int:
     """Forbid every file but these, and TCP; the interface's version, 0 if absent."""
     version = _libc.syscall(444, None, ctypes.c_size_t(0), 1)
     if version < 1:

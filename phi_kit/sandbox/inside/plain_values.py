@@ -39,7 +39,7 @@ class MalformedError(Exception):
     """Something came that this module never writes."""
 
 
-class StrayError(Exception):
+class UnsendableError(Exception):
     """An object that cannot leave its process."""
 
 
@@ -77,7 +77,7 @@ class Exchange:
         Raises:
             StrayError: one of them cannot leave this process.
         """
-        writer = _Writer(self, whole)
+        writer = _Encoder(self, whole)
         sent = [writer.write(value, 0) for value in values]
         return {"v": sent, "o": writer.objects()}
 
@@ -88,7 +88,7 @@ class Exchange:
             MalformedError: it is none of `pack`'s.
         """
         try:
-            reader = _Reader(self, message.get("o", []))
+            reader = _Decoder(self, message.get("o", []))
             return [reader.read(one, 0) for one in message["v"]]
         except MalformedError:
             raise
@@ -119,7 +119,7 @@ class Exchange:
         return self._stand_ins[place]
 
 
-class _Writer:
+class _Encoder:
     def __init__(self, books: Exchange, whole: bool):
         self._books, self._whole = books, whole
         self._seen: dict[int, int] = {}
@@ -232,10 +232,10 @@ class _Writer:
             if hasattr(kind, "__next__"):
                 held = list(islice(value, _MOST + 1))
                 if len(held) > _MOST:
-                    raise StrayError("an iterator without an end")
+                    raise UnsendableError("an iterator without an end")
                 return ["iter", [self.write(one, 1) for one in held]]
             if not callable(value):
-                raise StrayError(f"an object of type {name}")
+                raise UnsendableError(f"an object of type {name}")
             if getattr(builtins, getattr(value, "__name__", ""), None) is value:
                 return ["b", value.__name__]
         sort = "callable" if callable(value) else "object"
@@ -248,7 +248,7 @@ class _Writer:
         return ["@", books.keep(value), sort, name]
 
 
-class _Reader:
+class _Decoder:
     def __init__(self, books: Exchange, objects: Any):
         self._books, self._made = books, []
         for name, _ in objects:
@@ -401,7 +401,7 @@ def _put(one: Any, name: Any, value: Any) -> None:
     object.__setattr__(one, name, value)
 
 
-def same(a: Any, b: Any, *, loosely: bool = False) -> Any:
+def same_value(a: Any, b: Any, *, loosely: bool = False) -> Any:
     """Equality of plain data, by type: `True` is not `1`, a list no tuple.
 
     Floats may differ by rounding. Loosely, lists and tuples are one, `True`
@@ -419,13 +419,15 @@ def same(a: Any, b: Any, *, loosely: bool = False) -> Any:
         return (
             alike
             and len(a) == len(b)
-            and all(same(x, y, loosely=loosely) for x, y in zip(a, b, strict=True))
+            and all(
+                same_value(x, y, loosely=loosely) for x, y in zip(a, b, strict=True)
+            )
         )
     if isinstance(a, dict) and isinstance(b, dict):
         others = {_key(key, loosely): value for key, value in b.items()}
         return len(a) == len(b) and all(
             _key(key, loosely) in others
-            and same(value, others[_key(key, loosely)], loosely=loosely)
+            and same_value(value, others[_key(key, loosely)], loosely=loosely)
             for key, value in a.items()
         )
     if isinstance(a, set | frozenset) and isinstance(b, set | frozenset):

@@ -28,7 +28,7 @@ class Link:
         """Give up: the solution is wrong, whatever the tests make of it."""
 
 
-class Remote:
+class RemoteObject:
     """An object on the other side.
 
     It is `made` if a test built it from a class of the solution: then all of
@@ -64,7 +64,7 @@ class Remote:
         """Call it; what a class of the solution makes is under test as a whole."""
         maker = self._phi[2]
         found = self._ask("call", *given, named=named, make=maker)
-        if maker and isinstance(found, Remote):
+        if maker and isinstance(found, RemoteObject):
             object.__setattr__(found, "_phi", (*found._phi[:3], True))
         return found
 
@@ -75,7 +75,7 @@ class Remote:
         self._ask("delete", name)
 
     def __eq__(self, other: object) -> bool:
-        if other is None or isinstance(other, Remote):
+        if other is None or isinstance(other, RemoteObject):
             return self is other
         return self._refuse("it is compared")
 
@@ -98,7 +98,9 @@ class Remote:
         return self._ask("iter")
 
     def __instancecheck__(self, value: Any) -> bool:
-        return isinstance(value, Remote) and self._phi[0].ask("isinstance", value, self)
+        return isinstance(value, RemoteObject) and self._phi[0].ask(
+            "isinstance", value, self
+        )
 
     def __enter__(self) -> Any:
         return self._ask("enter")
@@ -106,10 +108,10 @@ class Remote:
     def __exit__(self, *error: object) -> None:
         self._ask("exit")
 
-    def __copy__(self) -> Remote:
+    def __copy__(self) -> RemoteObject:
         return self
 
-    def __deepcopy__(self, memo: dict) -> Remote:
+    def __deepcopy__(self, memo: dict) -> RemoteObject:
         return self
 
 
@@ -118,7 +120,7 @@ def _forward(do: str) -> Callable[..., Any]:
 
 
 def _swapped(do: str) -> Callable[..., Any]:
-    def other_way(self: Remote, other: Any) -> Any:
+    def other_way(self: RemoteObject, other: Any) -> Any:
         if not self._phi[3]:
             self._refuse(f"it has no say in '{do}'")
         return self._phi[0].ask(do, other, self)
@@ -126,35 +128,37 @@ def _swapped(do: str) -> Callable[..., Any]:
     return other_way
 
 
-def _never(self: Remote, other: object) -> Any:
+def _never(self: RemoteObject, other: object) -> Any:
     return self._refuse("it is compared")
 
 
 for _name in ("lt", "le", "gt", "ge"):
-    setattr(Remote, f"__{_name}__", _never)
+    setattr(RemoteObject, f"__{_name}__", _never)
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
 for _name in _ARITHMETIC:
-    setattr(Remote, f"__{_name}__", _forward(_name))
-    setattr(Remote, f"__r{_name}__", _swapped(_name))
+    setattr(RemoteObject, f"__{_name}__", _forward(_name))
+    setattr(RemoteObject, f"__r{_name}__", _swapped(_name))
 for _name in ("and", "or", "xor", "neg", "abs", "contains"):
-    setattr(Remote, f"__{_name}__", _forward(_name))
+    setattr(RemoteObject, f"__{_name}__", _forward(_name))
 for _name in ("item", "setitem", "delitem"):
-    setattr(Remote, f"__{_name.replace('item', '') or 'get'}item__", _forward(_name))
+    setattr(
+        RemoteObject, f"__{_name.replace('item', '') or 'get'}item__", _forward(_name)
+    )
 
 
-class Stream(Remote):
+class RemoteIterator(RemoteObject):
     """An iterator on the other side; it may have no end."""
 
     __slots__ = ()
 
-    def __iter__(self) -> Stream:
+    def __iter__(self) -> RemoteIterator:
         return self
 
     def __next__(self) -> Any:
         return self._ask("next")
 
 
-class Later(Remote):
+class RemoteCoroutine(RemoteObject):
     """A coroutine on the other side; it runs when a test awaits it."""
 
     __slots__ = ()
@@ -175,15 +179,15 @@ class Later(Remote):
         yield
 
 
-_KINDS = {"iterator": Stream, "coroutine": Later}
+_KINDS = {"iterator": RemoteIterator, "coroutine": RemoteCoroutine}
 
 
-def stand_in(link: Link, sort: str, name: str) -> Remote:
+def stand_in(link: Link, sort: str, name: str) -> RemoteObject:
     """The right kind of stand-in for what the other side says it has."""
-    return _KINDS.get(sort, Remote)(link, name)
+    return _KINDS.get(sort, RemoteObject)(link, name)
 
 
-class Absent:
+class MissingName:
     """In place of what a solution should have defined; whoever uses it finds out.
 
     Args:
@@ -197,21 +201,23 @@ class Absent:
         self.__dict__["_use"] = lambda: fail(why)
 
 
-def _lost(self: Absent, *given: Any, **named: Any) -> Any:
+def _lost(self: MissingName, *given: Any, **named: Any) -> Any:
     return self._use()
 
 
 _USES = "call getattr setattr delattr eq ne lt le gt ge bool len iter next contains"
 _USES += " getitem setitem delitem str repr format instancecheck mro_entries enter exit"
 for _name in (*_USES.split(), *_ARITHMETIC, *(f"r{name}" for name in _ARITHMETIC)):
-    setattr(Absent, f"__{_name}__", _lost)
+    setattr(MissingName, f"__{_name}__", _lost)
 
 
 class CandidateError(Exception):
     """An exception of a type that only the solution knows."""
 
 
-def raised(told: dict[str, Any], arguments: list, known: dict[str, type]) -> Exception:
+def rebuild_exception(
+    told: dict[str, Any], arguments: list, known: dict[str, type]
+) -> Exception:
     """The exception that a solution says it raised, of the nearest type we know.
 
     Args:
@@ -234,7 +240,7 @@ def raised(told: dict[str, Any], arguments: list, known: dict[str, type]) -> Exc
     return CandidateError(str(told.get("words", "")))
 
 
-def update(old: Any, new: Any) -> None:
+def copy_changes(old: Any, new: Any) -> None:
     """Do to a test's own object what a call did to its copy.
 
     Raises:
@@ -247,7 +253,7 @@ def update(old: Any, new: Any) -> None:
         for key in keys:
             inner = old[key] if isinstance(old, list) else old.get(key)
             if isinstance(inner, list | dict | set) and type(inner) is type(new[key]):
-                update(inner, new[key])
+                copy_changes(inner, new[key])
             else:
                 old[key] = new[key]
         if isinstance(old, dict):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _WORDS = 2000
 
 
-def fault(error: BaseException) -> dict[str, str]:
+def describe_error(error: BaseException) -> dict[str, str]:
     """An exception in words that JSON can carry."""
     try:
         words = str(error)[:_WORDS]
@@ -47,7 +47,7 @@ def _run(coroutine: Any) -> Any:
 
 
 # What a test may do with an object that stayed here.
-DEEDS: dict[str, Callable[..., Any]] = {
+OPERATIONS: dict[str, Callable[..., Any]] = {
     **{"get": getattr, "set": setattr, "delete": delattr, "isinstance": isinstance},
     **{"item": operator.getitem, "setitem": operator.setitem},
     **{"delitem": operator.delitem, "len": len, "str": str, "repr": repr},
@@ -62,7 +62,7 @@ DEEDS: dict[str, Callable[..., Any]] = {
 }
 
 
-class Candidate:
+class LoadedSolution:
     """A loaded solution and the conversation about it.
 
     Args:
@@ -97,7 +97,7 @@ class Candidate:
             sent = self._books.pack([self._space[name] for name in found], whole=True)
             return {"names": found, **sent}
         except BaseException as error:
-            return fault(error)
+            return describe_error(error)
 
     def serve(self, *, until: Callable[[dict], bool] = lambda message: False) -> dict:
         """Answer the tests' requests; returns the message that `until` accepts."""
@@ -116,7 +116,7 @@ class Candidate:
             told = self._done(message)
             return {**told, "printed": sys.stdout.getvalue()}
         except BaseException as error:
-            return fault(error)
+            return describe_error(error)
         finally:
             sys.stdout = before
 
@@ -128,7 +128,7 @@ class Candidate:
             if do == "call":
                 found = target(*given, **named)
             else:
-                found = DEEDS[do](target, *given)
+                found = OPERATIONS[do](target, *given)
             sent = books.pack([found], whole=message.get("make", False))
             if message.get("look"):
                 sent["given"] = books.pack([given])
@@ -139,7 +139,7 @@ class Candidate:
             return self._fault(error)
 
     def _fault(self, error: BaseException) -> dict[str, Any]:
-        told: dict[str, Any] = fault(error)
+        told: dict[str, Any] = describe_error(error)
         try:
             kinds = [kind.__name__ for kind in type(error).__mro__]
             told["kinds"] = [name for name in kinds if hasattr(builtins, name)]
@@ -169,7 +169,7 @@ class Candidate:
         return stand_in
 
 
-def converse(
+def run_side(
     job: dict[str, Any],
     send: Callable[[dict], None],
     readline: Callable[[], bytes],
@@ -191,7 +191,7 @@ def converse(
             leave(0)
         return loads(line)
 
-    candidate = Candidate(send, receive, job["shared"])
+    candidate = LoadedSolution(send, receive, job["shared"])
     receive()
     send(candidate.load(job["setup"], job["code"], job["names"]))
     candidate.serve()

@@ -127,7 +127,7 @@ def _opening(place: int) -> list[Line]:
     return [*lines, (_RET, 0, 0, _ALLOW)]
 
 
-def program(machine: str, pid: int, *, own_files: bool) -> list[Line]:
+def filter_program(machine: str, pid: int, *, own_files: bool) -> list[Line]:
     """The filter: (code, jump if true, jump if false, value).
 
     Args:
@@ -157,7 +157,7 @@ def program(machine: str, pid: int, *, own_files: bool) -> list[Line]:
     return [*lines, (_GE, 0, 1, _NEWER), (_RET, 0, 0, _ENOSYS), (_RET, 0, 0, _EPERM)]
 
 
-def seccomp(*, own_files: bool) -> bool:
+def restrict_system_calls(*, own_files: bool) -> bool:
     """Refuse every call that is not on the list; False where the kernel cannot.
 
     Threads stay possible; a second process does not, so that one limit bounds
@@ -166,7 +166,7 @@ def seccomp(*, own_files: bool) -> bool:
     machine = os.uname().machine
     if machine not in _AUDIT:
         return False
-    lines = program(machine, os.getpid(), own_files=own_files)
+    lines = filter_program(machine, os.getpid(), own_files=own_files)
     body = b"".join(struct.pack("HBBI", *line) for line in lines)
     code = ctypes.create_string_buffer(body)
     given = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(code))

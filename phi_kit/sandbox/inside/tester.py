@@ -17,9 +17,15 @@ import types
 import warnings
 
 from . import pytest_names
-from .assertions import JUDGE, Rewriter
-from .plain_values import Exchange, MalformedError, StrayError, same
-from .remote_objects import Absent, Remote, raised, stand_in, update
+from .assertions import REPORT, Rewriter
+from .plain_values import Exchange, MalformedError, UnsendableError, same_value
+from .remote_objects import (
+    MissingName,
+    RemoteObject,
+    copy_changes,
+    rebuild_exception,
+    stand_in,
+)
 
 TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
 if TYPE_CHECKING:
@@ -31,7 +37,7 @@ class StopError(BaseException):
     """Nothing more can change the verdict; no test may catch it."""
 
 
-class Conversation:
+class SolutionProxy:
     """The solution, as the tests reach it.
 
     Args:
@@ -43,7 +49,7 @@ class Conversation:
 
     def __init__(
         self,
-        judge: Judge,
+        judge: TestReport,
         send: Callable[[dict], None],
         readline: Callable[[int], bytes],
         job: dict[str, Any],
@@ -83,18 +89,22 @@ class Conversation:
             pairs = zip(names, values, strict=True)
             found = {name: value for name, value in pairs if name in owed}
         # A plain value is used without being asked for.
-        self._judge.touched = any(not isinstance(x, Remote) for x in found.values())
+        self._judge.touched = any(
+            not isinstance(x, RemoteObject) for x in found.values()
+        )
         for name in makers:
             one = found.get(name)
-            if type(one) is Remote:
+            if type(one) is RemoteObject:
                 object.__setattr__(one, "_phi", (*one._phi[:2], True, False))
         for name in owed:
             if name in self.errors:
                 found[name] = self.errors[name]
             elif name not in found:
                 # Only whoever uses it: the tests may be at fault before.
-                why = f"does not load: {_fault(told)}" if "error" in told else ""
-                found[name] = Absent(self.fail, why or f"defines no '{name}'")
+                why = (
+                    f"does not load: {_describe_fault(told)}" if "error" in told else ""
+                )
+                found[name] = MissingName(self.fail, why or f"defines no '{name}'")
         return found
 
     def ask(self, do: str, target: Any, *given: Any, **more: Any) -> Any:
@@ -210,7 +220,7 @@ class Conversation:
         if type(kinds) is not list or not all(type(name) is str for name in kinds):
             told = {**told, "kinds": []}
         own = {name: self._space.get(name) for name in self._shared}
-        return raised(told, arguments, own | self.errors)
+        return rebuild_exception(told, arguments, own | self.errors)
 
     def _changed(self, given: tuple, sent: Any) -> None:
         """Let the tests see what a call did to its arguments."""
@@ -224,12 +234,12 @@ class Conversation:
                 shared = type(old).__name__ in self._shared
                 kinds = ("list", "dict", "set", "bytearray", "deque")
                 if shared or type(old).__name__ in kinds:
-                    update(old, new)
+                    copy_changes(old, new)
         except (TypeError, ValueError):
             self._malformed()
 
 
-class Judge:
+class TestReport:
     """What the tests found so far; their rewritten code reports here.
 
     Args:
@@ -268,26 +278,26 @@ class Judge:
 
     def eq(self, a: Any, b: Any, number: int = -1) -> Any:
         """`a == b`, by type; with a number loosely, if strictly it fails."""
-        held = same(a, b)
+        held = same_value(a, b)
         if held is True:
             return True
         self._pair = (a, b)
         if held is not False:
             return held
-        if number >= 0 and same(a, b, loosely=True) is True:
+        if number >= 0 and same_value(a, b, loosely=True) is True:
             self.strictly = self.strictly or self._where(number) + self._gave()
             return True
         return False
 
     def ne(self, a: Any, b: Any) -> Any:
         """`a != b`, by type."""
-        held = same(a, b)
+        held = same_value(a, b)
         return not held if isinstance(held, bool) else a != b
 
     def has(self, one: Any, held: Any) -> Any:
         """`one in held`, by type."""
         if isinstance(held, list | tuple | set | frozenset | dict):
-            return any(same(one, other) is True for other in held)
+            return any(same_value(one, other) is True for other in held)
         return one in held
 
     def lacks(self, one: Any, held: Any) -> bool:
@@ -314,13 +324,13 @@ class Judge:
     def _gave(self) -> str:
         if self._pair is None:
             return ""
-        a, b = map(brief, self._pair)
+        a, b = map(short_repr, self._pair)
         return f" gave {a}, not {b}"
 
 
-def brief(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value in few letters; what the solution keeps is not asked."""
-    if isinstance(value, Remote):
+    if isinstance(value, RemoteObject):
         return f"an object of type {value._phi[1]}"
     try:
         text = repr(value)
@@ -329,7 +339,7 @@ def brief(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _fault(told: dict[str, Any]) -> str:
+def _describe_fault(told: dict[str, Any]) -> str:
     name, words = str(told.get("error", "?")), str(told.get("words", ""))
     note = ""
     if name in ("PermissionError", "BlockingIOError"):
@@ -343,7 +353,7 @@ def unknown(why: str) -> dict[str, Any]:
     return {"value": "unknown", "reason": why}
 
 
-def converse(
+def run_side(
     job: dict[str, Any],
     send: Callable[[dict], None],
     readline: Callable[[int], bytes],
@@ -360,11 +370,11 @@ def converse(
             is right only loosely, with `gone`, that the solution went away.
     """
     write = answer
-    said = judge(job, send, readline, lambda: write(asked=True))
+    said = run_tests(job, send, readline, lambda: write(asked=True))
     write(said=said)
 
 
-def judge(
+def run_tests(
     job: dict[str, Any], send: Callable, readline: Callable, asking: Callable
 ) -> dict[str, Any]:
     """What the tests found."""
@@ -380,9 +390,9 @@ def judge(
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return unknown(f"{type(error).__name__}: {error}"[:120])
     lines = job["tests"].split("\n")
-    found = Judge(lines, rewriter.places, forgiving=job["forgiving"])
-    talk = Conversation(found, send, readline, job)
-    space = _module("__main__", {JUDGE: found})
+    found = TestReport(lines, rewriter.places, forgiving=job["forgiving"])
+    talk = SolutionProxy(found, send, readline, job)
+    space = _module("__main__", {REPORT: found})
     try:
         asking()
         names = talk.load(space, job["names"], job["makers"])
@@ -397,10 +407,10 @@ def judge(
     except StopError:
         pass
     except BaseException as error:
-        said = _ended(error, found, talk)
+        said = _verdict_after(error, found, talk)
         if said is not None:
             return said
-    return _said(found, job)
+    return _verdict(found, job)
 
 
 def _module(name: str, held: dict[str, Any]) -> dict[str, Any]:
@@ -428,7 +438,7 @@ def _tame(job: dict[str, Any]) -> None:
             return
 
 
-def _remaining(space: dict[str, Any], job: dict[str, Any], found: Judge) -> None:
+def _remaining(space: dict[str, Any], job: dict[str, Any], found: TestReport) -> None:
     """Run what a test runner would run: `check`, `test_…`, test cases."""
     if job["entry"]:
         check = space["check"]
@@ -453,8 +463,8 @@ def _cases(kind: type) -> Iterator[str]:
             yield f"{case}: {words.strip().splitlines()[-1]}"
 
 
-def _ended(
-    error: BaseException, found: Judge, talk: Conversation
+def _verdict_after(
+    error: BaseException, found: TestReport, talk: SolutionProxy
 ) -> dict[str, Any] | None:
     """What an exception in the tests says; `None` if it says nothing."""
     words, where = (
@@ -467,7 +477,7 @@ def _ended(
         found.wrong = f"{where} raised {words}"
     elif isinstance(error, SystemExit) and not error.code:
         return None
-    elif isinstance(error, StrayError):
+    elif isinstance(error, UnsendableError):
         return unknown(f"they hand over {error}")
     elif isinstance(error, ImportError):
         return unknown(f"{words} (the sandbox has no such package)")
@@ -479,7 +489,7 @@ def _ended(
     return None
 
 
-def _said(found: Judge, job: dict[str, Any]) -> dict[str, Any]:
+def _verdict(found: TestReport, job: dict[str, Any]) -> dict[str, Any]:
     if found.hopeless:
         return unknown(found.hopeless)
     if found.wrong:

@@ -28,7 +28,7 @@ _LINUX = sys.platform.startswith("linux")
 KILLED, TOO_LARGE = 128 + _signal.SIGKILL, 128 + _signal.SIGXFSZ
 
 
-def keep(job: dict[str, Any], *descriptors: int) -> None:
+def fork_program(job: dict[str, Any], *descriptors: int) -> None:
     """Return in a new process, the program's; this one waits for its end.
 
     Args:
@@ -40,7 +40,7 @@ def keep(job: dict[str, Any], *descriptors: int) -> None:
     """
     if job["mode"] == "limits":
         # The same user as the program, so that it may see what that has open.
-        _renounce(job)
+        _drop_privileges(job)
     _die_with_parent()
     # Inside `bwrap`, which dies with the host itself, no parent can be seen.
     if job["mode"] != "bubblewrap" and os.getppid() != job["host"]:
@@ -52,9 +52,9 @@ def keep(job: dict[str, Any], *descriptors: int) -> None:
     if child:
         for descriptor in (*descriptors, ours):
             os.close(descriptor)
-        os._exit(_Keeper(child, job).code())
+        os._exit(_Watchdog(child, job).code())
     os.close(theirs)
-    _renounce(job)
+    _drop_privileges(job)
     # Asked for after the last change of rights, which would take it back.
     _die_with_parent()
     # Gone before that was asked for, nobody would hold the other end any more.
@@ -73,11 +73,11 @@ def _closed(end: int) -> bool:
         return False
 
 
-def _renounce(job: dict[str, Any]) -> None:
+def _drop_privileges(job: dict[str, Any]) -> None:
     if _LINUX:
-        kernel_isolation.become_nobody(job["uid"], job["work"])
+        kernel_isolation.drop_privileges(job["uid"], job["work"])
         if job["mode"] == "limits":
-            kernel_isolation.be_seen()
+            kernel_isolation.make_dumpable()
 
 
 def _die_with_parent() -> None:
@@ -85,7 +85,7 @@ def _die_with_parent() -> None:
         kernel_isolation.die_with_parent()
 
 
-class _Keeper:
+class _Watchdog:
     """Waits for one child."""
 
     def __init__(self, child: int, job: dict[str, Any]):
@@ -98,7 +98,9 @@ class _Keeper:
         """How the child ended, or why it had to."""
         while True:
             left = self._deadline - time.monotonic()
-            if left <= 0 or _signal.SIGTERM in _heard(left, watches=self._watches):
+            if left <= 0 or _signal.SIGTERM in _received_signals(
+                left, watches=self._watches
+            ):
                 return self._end(KILLED)
             if code := self._ended(os.WNOHANG):
                 return code - 1
@@ -125,11 +127,11 @@ class _Keeper:
 
     def _fits(self) -> bool:
         megabytes = self._quota["megabytes"]
-        hidden = disk_usage.nameless(self._child, self._work, megabytes << 20)
-        return disk_usage.fits(self._work, **self._quota, hidden=hidden)
+        hidden = disk_usage.unlinked_bytes(self._child, self._work, megabytes << 20)
+        return disk_usage.within_quota(self._work, **self._quota, hidden=hidden)
 
 
-def _heard(left: float, *, watches: bool) -> set[int]:
+def _received_signals(left: float, *, watches: bool) -> set[int]:
     """The signals that came in that time, or until the next look."""
     wait = min(left, _TICK) if watches else left
     if hasattr(_signal, "sigtimedwait"):

@@ -24,11 +24,24 @@ from typing import Any
 
 from phi_kit.core.errors import RunError
 from phi_kit.data.records import Seed
-from phi_kit.sandbox.sandbox import Job, Limits, Run, confer, isolation, run
+from phi_kit.sandbox.sandbox import (
+    Limits,
+    Program,
+    ProgramRun,
+    isolation,
+    run_program,
+    run_tests,
+)
 from phi_kit.verifiers.base import NO_ANSWER, Outcome, Verdict, visible
 
-from .blocks import block, blocks, fences
-from .tests import Tests, UnreadableTestError, functional, outline, read
+from .blocks import all_code, fenced_blocks, presented_code
+from .tests import (
+    ItemTests,
+    UnreadableTestError,
+    functional_assertions,
+    prompt_stub,
+    read_tests,
+)
 
 LIMITS = Limits()
 _SAYS = re.compile(
@@ -60,12 +73,12 @@ def verify(seed: Seed, response: str) -> Verdict:
     """
     facts, text = seed.facts, visible(response)
     if not facts.get("tests") and not facts.get("cases"):
-        return _predicted(seed.answer, text)
+        return _verify_printed(seed.answer, text)
     try:
-        judge, wanted, given = _judge(seed, facts)
+        judge, wanted, given = _checker(seed, facts)
         if given and _continues(response):
             text = f"{given}{response}"
-        strict, loose = block(text, wanted), blocks(text)
+        strict, loose = presented_code(text, wanted), all_code(text)
         if strict is None and loose is None:
             return Verdict("wrong", NO_ANSWER)
         outcome = judge(strict) if strict is not None else ("wrong", "wrong", NO_ANSWER)
@@ -90,13 +103,13 @@ def _continues(response: str) -> bool:
 Judge = Callable[[str], CodeOutcome]
 
 
-def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], str]:
+def _checker(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], str]:
     """How this item's code is judged, what it has to define, what the prompt began."""
     setup, entry = str(facts.get("setup") or ""), str(facts.get("entry") or "")
     words = {"setup": setup, "prompt": seed.prompt, "gold": seed.answer}
-    given = outline(seed.prompt)
+    given = prompt_stub(seed.prompt)
     if facts.get("tests"):
-        tests = read(facts["tests"], entry=entry, **words)
+        tests = read_tests(facts["tests"], entry=entry, **words)
         return lambda code: _function(code, tests), tests.names, given
     cases = facts["cases"]
     if not isinstance(cases, list) or not all(isinstance(c, dict) for c in cases):
@@ -106,7 +119,7 @@ def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], 
             raise UnreadableTestError("a function's case needs input, output, entry")
         if "class Solution" in f"{seed.prompt}{seed.answer}" and "." not in entry:
             entry = f"Solution().{entry}"
-        tests = read(functional(cases, entry), **words)
+        tests = read_tests(functional_assertions(cases, entry), **words)
         return lambda code: _function(code, tests), tests.names, given
     pairs = [
         (case.get("stdin", case.get("input")), case.get("stdout", case.get("output")))
@@ -118,9 +131,9 @@ def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], 
     return lambda code: _program(code, texts), (), ""
 
 
-def _function(code: str, tests: Tests) -> CodeOutcome:
+def _function(code: str, tests: ItemTests) -> CodeOutcome:
     """Have the tests ask the code; unknown if they cannot be run."""
-    talk = confer(tests.asked(), tests.answers(code), LIMITS, needs=tests.needs)
+    talk = run_tests(tests.asked(), tests.answers(code), LIMITS, needs=tests.needs)
     said = talk.said
     if said is None:
         if talk.stopped == "broken":
@@ -128,11 +141,11 @@ def _function(code: str, tests: Tests) -> CodeOutcome:
         # Before the solution was loaded, nothing of it can be the reason.
         if not talk.asked:
             return _unrun(_ENDS[talk.stopped])
-        return "wrong", "wrong", _with_walls(_ENDS[talk.stopped])
+        return "wrong", "wrong", _with_isolation(_ENDS[talk.stopped])
     if said["value"] == "unknown":
         return _unrun(said["reason"])
     value = "wrong" if said.get("strictly") else said["value"]
-    return value, said["value"], _with_walls(said["reason"])
+    return value, said["value"], _with_isolation(said["reason"])
 
 
 def _unrun(why: str) -> CodeOutcome:
@@ -156,19 +169,19 @@ def _program(code: str, cases: Sequence[tuple[str, str]]) -> CodeOutcome:
     strict: Outcome = "right"
     reason = f"passes {len(cases)} of {len(cases)} cases"
     for number, (stdin, stdout) in enumerate(cases, 1):
-        done = run(Job(code, stdin=stdin), LIMITS)
-        _stands(done)
-        why = _ended(done)
-        if not why and lines(done.stdout) != lines(stdout):
+        done = run_program(Program(code, stdin=stdin), LIMITS)
+        _require_started(done)
+        why = _why_ended(done)
+        if not why and comparable_lines(done.stdout) != comparable_lines(stdout):
             why = f"printed {_brief(done.stdout)}, not {_brief(stdout)}"
         if why and strict == "right":
             strict, reason = "wrong", f"case {number} of {len(cases)}: {why}"
-        if _ended(done) or done.stdout.split() != stdout.split():
-            return "wrong", "wrong", _with_walls(reason)
-    return strict, "right", _with_walls(reason)
+        if _why_ended(done) or done.stdout.split() != stdout.split():
+            return "wrong", "wrong", _with_isolation(reason)
+    return strict, "right", _with_isolation(reason)
 
 
-def _ended(done: Run) -> str:
+def _why_ended(done: ProgramRun) -> str:
     """Why a program did not end well, if so."""
     if done.status in _ENDS:
         return _ENDS[done.status]
@@ -178,38 +191,42 @@ def _ended(done: Run) -> str:
     return ""
 
 
-def _stands(done: Run) -> None:
+def _require_started(done: ProgramRun) -> None:
     if done.status == "broken":
         why = done.answers[0].get("words", "") if done.answers else ""
         raise RunError(f"the sandbox did not start: {why}")
 
 
-def _with_walls(reason: str) -> str:
+def _with_isolation(reason: str) -> str:
     # A solution's words may hold half a surrogate pair, which no file can, or
     # signs that a terminal obeys.
     text = reason.encode("utf-8", "backslashreplace").decode()
     return f"{_CONTROL.sub(' ', text)} [{isolation()}]"
 
 
-def lines(text: str) -> list[str]:
+def comparable_lines(text: str) -> list[str]:
     """Printed text as it is compared: no blanks at the ends of lines or text."""
     # Not `splitlines`: a vertical tab that is printed is no new line.
     return [line.rstrip() for line in text.rstrip().split("\n")]
 
 
-def _predicted(gold: str, text: str) -> Verdict:
+def _verify_printed(gold: str, text: str) -> Verdict:
     """Exactly the text that is printed; leniently also inside a sentence."""
     if not gold.strip():
         return Verdict("unknown", "the gold output is empty")
-    fenced = [code for closed, code in fences(text, any_kind=True) if closed]
+    fenced = [code for closed, code in fenced_blocks(text, any_kind=True) if closed]
     shown = _bare(fenced[-1] if fenced else _MARK.sub("", text))
     if not shown:
         return Verdict("wrong", NO_ANSWER)
-    if lines(shown) == lines(gold):
+    if comparable_lines(shown) == comparable_lines(gold):
         return Verdict("right", "equal", shown)
     said = _SAYS.search(text)
     near = [_loose(shown), *([_loose(said[1])] if said else [])]
-    lenient = "right" if lines(_loose(gold)) in map(lines, near) else "wrong"
+    lenient = (
+        "right"
+        if comparable_lines(_loose(gold)) in map(comparable_lines, near)
+        else "wrong"
+    )
     return Verdict("wrong", "another output", shown, lenient)
 
 
