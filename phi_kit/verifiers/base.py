@@ -1,63 +1,41 @@
-"""What every verifier returns, and the one way to call it."""
+"""What every verifier shares: the verdict, the guard around it, comparisons.
+
+Every verifier reads a response without its thinking (`visible`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import wraps
-from typing import Any, Literal
+from typing import Any
 
 from phi_kit.core.errors import PhiKitError
-
-# Every verifier reads the response without its thinking.
-from phi_kit.core.thinking import visible as visible
+from phi_kit.core.thinking import visible
 from phi_kit.data.records import Seed
+from phi_kit.data.verdict import (
+    NO_ANSWER,
+    UNREADABLE_GOLD,
+    Verdict,
+    VerdictValue,
+    Verifier,
+)
 
-Outcome = Literal["right", "wrong", "unknown"]
+__all__ = [
+    "NO_ANSWER",
+    "NO_TOLERANCE",
+    "UNREADABLE_GOLD",
+    "Verdict",
+    "VerdictValue",
+    "Verifier",
+    "as_utf8",
+    "compare_parsed",
+    "guarded",
+    "relative_tolerance",
+    "visible",
+]
 
-NO_ANSWER = "no answer found"
-NO_GOLD = "the gold answer cannot be read"
 NO_TOLERANCE = "the item's tolerance cannot be read"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a verifier says of one response, in two readings.
-
-    Args:
-        value: the strict reading: a marked answer, or a response that is only
-            the answer or plainly ends with it.
-        reason: why, in a few words.
-        extracted: what was read as the answer.
-        lenient: the value when the answer may stand anywhere in the response;
-            without one the strict value. Strictly right is leniently right.
-
-    `unknown` means that nobody can tell: the *gold* cannot be read, or a
-    checker ran out of time on it. A response without a readable answer is
-    `wrong`, with "no answer found" as its reason.
-    """
-
-    value: Outcome
-    reason: str
-    extracted: str = ""
-    lenient: Outcome | None = None
-
-    def __post_init__(self) -> None:
-        if self.lenient is None or self.value == "right":
-            object.__setattr__(self, "lenient", self.value)
-
-    @property
-    def right(self) -> bool:
-        """Whether the response earned its point, strictly read."""
-        return self.value == "right"
-
-    @property
-    def unparsed(self) -> bool:
-        """Whether the strict reading found nothing to compare."""
-        return self.value == "wrong" and self.reason == NO_ANSWER
-
-
-Verifier = Callable[[Seed, str], Verdict]
 
 
 def guarded(verifier: Verifier) -> Verifier:
@@ -104,11 +82,11 @@ def relative_tolerance(facts: Mapping[str, Any], default: float) -> float | None
 
 
 def compare_parsed(
-    gold: object, found: object, *, shown: str, lenient: Outcome | None = None
+    gold: object, found: object, *, shown: str, lenient: VerdictValue | None = None
 ) -> Verdict:
     """Right or wrong for two parsed answers; `None` means unreadable."""
     if gold is None:
-        return Verdict("unknown", NO_GOLD, shown)
+        return Verdict("unknown", UNREADABLE_GOLD, shown)
     if found is None:
         return Verdict("wrong", NO_ANSWER, shown, lenient)
     if gold == found:

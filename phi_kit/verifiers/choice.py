@@ -15,7 +15,7 @@ from phi_kit.data.records import Seed, normal
 from phi_kit.verifiers.math.latex import normalize_answer
 
 from . import answer_extraction, yes_no
-from .base import NO_ANSWER, NO_GOLD, Outcome, Verdict, compare_parsed, visible
+from .base import NO_ANSWER, UNREADABLE_GOLD, VerdictValue, Verdict, compare_parsed, visible
 
 _LISTED = re.compile(r"^\s*\(?([A-Z])[).:]\s+(\S.*)$", re.MULTILINE)
 _NUMBERED = re.compile(r"^\s*\(?(\d{1,2})[).:]\s+(\S.*)$", re.MULTILINE)
@@ -88,10 +88,10 @@ def verify(seed: Seed, response: str) -> Verdict:
     known = choices(seed)
     meant = gold_of(seed, known)
     if not meant.label:
-        return Verdict("unknown", meant.question or NO_GOLD)
+        return Verdict("unknown", meant.question or UNREADABLE_GOLD)
     text = visible(response).translate(_WIDE)
     found = strict_label(text, known)
-    lenient: Outcome = "wrong"
+    lenient: VerdictValue = "wrong"
     if found != meant.label and _lenient_label(text, known) == meant.label:
         lenient = "right"
     if not found:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from phi_kit.data.records import Seed, is_sentinel
 
 from . import answer_extraction, choice
-from .base import NO_ANSWER, NO_GOLD, Verdict, visible
+from .base import NO_ANSWER, UNREADABLE_GOLD, Verdict, visible
 from .text_equality import has_content, mentions
 
 
@@ -29,12 +29,12 @@ def verify(seed: Seed, response: str) -> Verdict:
     if known:
         meant = choice.gold_of(seed, known)
         if not meant.label:
-            return Verdict("unknown", meant.question or NO_GOLD)
+            return Verdict("unknown", meant.question or UNREADABLE_GOLD)
         if said := choice.strict_label(text, known):
             return _option(meant.label, said)
         gold, others = _texts(meant.label, known)
     if is_sentinel(gold) or not has_content(gold):
-        return Verdict("unknown", NO_GOLD)
+        return Verdict("unknown", UNREADABLE_GOLD)
     if not re.search(r"\w", text):
         return Verdict("wrong", NO_ANSWER)
     found = answer_extraction.final_answers(text)

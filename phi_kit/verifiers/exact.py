@@ -11,7 +11,7 @@ import re
 from phi_kit.data.records import Seed
 
 from . import answer_extraction
-from .base import NO_ANSWER, NO_GOLD, Verdict, visible
+from .base import NO_ANSWER, UNREADABLE_GOLD, Verdict, visible
 from .text_equality import has_content, normalize_text, said_once, same_text
 
 _SPANS = re.compile(r"\*\*(.+?)\*\*|`([^`\n]+)`|[\"“]([^\"”\n]+)[\"”]")
@@ -39,7 +39,7 @@ def verify(seed: Seed, response: str) -> Verdict:
     text = visible(response)
     shown, gold = stated_answer(text), normalize_text(seed.answer)
     if not has_content(seed.answer):
-        return Verdict("unknown", NO_GOLD, shown)
+        return Verdict("unknown", UNREADABLE_GOLD, shown)
     for piece in dict.fromkeys((shown, text)):
         if same_text(gold, normalize_text(piece)):
             return Verdict("right", "equal", piece)

@@ -8,7 +8,7 @@ from phi_kit.core.errors import RunError
 from phi_kit.data.records import Seed, normal
 
 from . import refusal
-from .base import NO_GOLD, Verdict, Verifier, visible
+from .base import UNREADABLE_GOLD, Verdict, Verifier, visible
 from .llm_judge import Judge, Rubric
 
 # Verifiers that can ask a model; `judge` cannot do without one.
@@ -36,7 +36,7 @@ def model_verifier(kind: str, model: str, complete: Callable[[str], str]) -> Ver
 
     def verify(seed: Seed, response: str) -> Verdict:
         if not seed.answer.strip():
-            return Verdict("unknown", NO_GOLD)
+            return Verdict("unknown", UNREADABLE_GOLD)
         if normal(visible(response)) == normal(seed.answer):
             if kind == "refusal":
                 return refusal.verify(seed, response)

@@ -16,7 +16,7 @@ from phi_kit.verifiers.math.latex import normalize_answer
 from phi_kit.verifiers.math.numbers_in_text import NumberInText
 
 from . import answer_extraction
-from .base import NO_TOLERANCE, Outcome, Verdict, compare_parsed, relative_tolerance
+from .base import NO_TOLERANCE, VerdictValue, Verdict, compare_parsed, relative_tolerance
 from .math import numbers_in_text, units
 
 # A marked answer ends where its reasons begin.
@@ -169,7 +169,7 @@ def verify(seed: Seed, response: str) -> Verdict:
         return Verdict("right", "within the tolerance", shown)
     others = candidate_numbers(text, answer_extraction.all_candidates(text))
     fits = any(_within(gold, other.value, near) for other in others)
-    lenient: Outcome = "right" if fits else "wrong"
+    lenient: VerdictValue = "right" if fits else "wrong"
     return compare_parsed(gold, value, shown=shown, lenient=lenient)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from phi_kit.data.records import Seed
 
 from . import answer_extraction
-from .base import NO_ANSWER, NO_GOLD, NO_TOLERANCE, Verdict, relative_tolerance
+from .base import NO_ANSWER, UNREADABLE_GOLD, NO_TOLERANCE, Verdict, relative_tolerance
 from .math import numbers_in_text, units
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def verify(seed: Seed, response: str) -> Verdict:
     """
     facts, wanted = seed.facts, gold_quantity(seed)
     if wanted is None:
-        return Verdict("unknown", NO_GOLD)
+        return Verdict("unknown", UNREADABLE_GOLD)
     found = final_quantities(response)
     if not found or found == [None]:
         return Verdict("wrong", NO_ANSWER)

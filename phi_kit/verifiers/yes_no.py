@@ -12,7 +12,7 @@ import re
 from phi_kit.data.records import Seed
 
 from . import answer_extraction
-from .base import Outcome, Verdict, compare_parsed, visible
+from .base import VerdictValue, Verdict, compare_parsed, visible
 
 PAIRS = (frozenset({"yes", "no"}), frozenset({"true", "false"}))
 Pair = frozenset[str]
@@ -52,7 +52,7 @@ def verify(seed: Seed, response: str) -> Verdict:
     gold, text = seed.answer.strip().lower(), visible(response)
     pair = _pair(gold) or frozenset()
     found = stated_word(text, pair)
-    lenient: Outcome = "wrong"
+    lenient: VerdictValue = "wrong"
     if found != gold:
         ends = (
             text,

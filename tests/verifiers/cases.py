@@ -14,7 +14,7 @@ from typing import Any
 
 from phi_kit import verifiers
 from phi_kit.data.records import Seed
-from phi_kit.verifiers.base import Outcome, Verdict
+from phi_kit.verifiers.base import VerdictValue, Verdict
 from phi_kit.verifiers.llm_judge import Judge, Rubric
 
 
@@ -34,8 +34,8 @@ class Case:
 
     gold: str
     response: str
-    value: Outcome
-    lenient: Outcome | None = None
+    value: VerdictValue
+    lenient: VerdictValue | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     prompt: str = ""
     about: str = ""

@@ -32,7 +32,7 @@ from phi_kit.sandbox.sandbox import (
     run_program,
     run_tests,
 )
-from phi_kit.verifiers.base import NO_ANSWER, Outcome, Verdict, visible
+from phi_kit.verifiers.base import NO_ANSWER, VerdictValue, Verdict, visible
 
 from .blocks import all_code, fenced_blocks, presented_code
 from .tests import (
@@ -62,7 +62,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _FORBIDDEN = ("PermissionError", "BlockingIOError")
 
 # The verdict on one piece of code: strict, lenient, and the reason.
-CodeOutcome = tuple[Outcome, Outcome, str]
+CodeResult = tuple[VerdictValue, VerdictValue, str]
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -100,7 +100,7 @@ def _continues(response: str) -> bool:
     return first[:1].isspace() and "```" not in response and "~~~" not in response
 
 
-Judge = Callable[[str], CodeOutcome]
+Judge = Callable[[str], CodeResult]
 
 
 def _checker(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], str]:
@@ -131,7 +131,7 @@ def _checker(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str]
     return lambda code: _program(code, texts), (), ""
 
 
-def _function(code: str, tests: ItemTests) -> CodeOutcome:
+def _function(code: str, tests: ItemTests) -> CodeResult:
     """Have the tests ask the code; unknown if they cannot be run."""
     talk = run_tests(tests.asked(), tests.answers(code), LIMITS, needs=tests.needs)
     said = talk.said
@@ -148,7 +148,7 @@ def _function(code: str, tests: ItemTests) -> CodeOutcome:
     return value, said["value"], _with_isolation(said["reason"])
 
 
-def _unrun(why: str) -> CodeOutcome:
+def _unrun(why: str) -> CodeResult:
     return "unknown", "unknown", f"the item's tests cannot be run: {why}"
 
 
@@ -165,8 +165,8 @@ def _fault(told: dict) -> str:
     return f"{name}: {words}"[:120].rstrip(": ") + note
 
 
-def _program(code: str, cases: Sequence[tuple[str, str]]) -> CodeOutcome:
-    strict: Outcome = "right"
+def _program(code: str, cases: Sequence[tuple[str, str]]) -> CodeResult:
+    strict: VerdictValue = "right"
     reason = f"passes {len(cases)} of {len(cases)} cases"
     for number, (stdin, stdout) in enumerate(cases, 1):
         done = run_program(Program(code, stdin=stdin), LIMITS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from phi_kit.verifiers.base import Outcome
+from phi_kit.verifiers.base import VerdictValue
 
 from . import real_sets, units
 from .answer_types import (
@@ -32,9 +32,9 @@ STRICT_DIGITS, LENIENT_DIGITS = 6, 3
 class AnswerMatch:
     """The outcome of a comparison, strict and lenient, with its reason."""
 
-    value: Outcome
+    value: VerdictValue
     reason: str
-    lenient: Outcome | None = None
+    lenient: VerdictValue | None = None
 
 
 EQUAL = AnswerMatch("right", "equal")

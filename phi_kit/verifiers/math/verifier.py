@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from phi_kit.data.records import Seed, is_sentinel
 from phi_kit.verifiers import answer_extraction, exact, numeric
-from phi_kit.verifiers.base import NO_ANSWER, NO_GOLD, Verdict
+from phi_kit.verifiers.base import NO_ANSWER, UNREADABLE_GOLD, Verdict
 from phi_kit.verifiers.worker_pool import CHECK_SECONDS, pool
 
 from . import numbers_in_text
@@ -55,7 +55,7 @@ def verify(seed: Seed, response: str) -> Verdict:
     """
     gold = parse_gold(seed.answer)
     if gold is None or is_sentinel(seed.answer):
-        return Verdict("unknown", NO_GOLD)
+        return Verdict("unknown", UNREADABLE_GOLD)
     if isinstance(gold, TextAnswer):
         return exact.verify(seed, response)
     text = _TURN.sub("", numbers_in_text.searchable_text(response)).strip()
