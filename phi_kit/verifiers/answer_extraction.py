@@ -50,7 +50,8 @@ _LINE = re.compile(
 # A heading without a colon and the answer below it: `### Final Answer`. A line
 # that merely breaks after the word begins in lower case and has no such signs.
 _HEADING = re.compile(
-    rf"(?:^|\n)(?=[^\w\n]*[#*_>\[✅]|[ \t]*(?-i:[^\W\d_a-z]))[^\w\n]*{LEAD_WORDS}{ANSWER_NAME}"
+    rf"(?:^|\n)(?=[^\w\n]*[#*_>\[✅]|[ \t]*(?-i:[^\W\d_a-z]))[^\w\n]*"
+    rf"{LEAD_WORDS}{ANSWER_NAME}"
     r"[ \t]*[*_\]#]*[ \t]*\n\s*(?!(?:is|to|of|was|for|that|which|and|or)\b)(\S.*)",
     re.IGNORECASE,
 )
@@ -62,7 +63,8 @@ _DENIED = re.compile(rf"{ANSWER_IS_NOT}[ \t]*(\S.*)", re.IGNORECASE)
 _DENIES = re.compile(rf"{NEGATION}\s*(?=\w)", re.IGNORECASE)
 # A solution of several lines, up to the response's end.
 _SOLVED = re.compile(
-    rf"(?:^|\n)[^\w\n]*{LEAD_WORDS}(?:{ANSWER_NAME}|solution)[^\w:：]*(?:is\b[ \t]*[:：]?|[:：])"
+    rf"(?:^|\n)[^\w\n]*{LEAD_WORDS}(?:{ANSWER_NAME}|solution)[^\w:：]*"
+    r"(?:is\b[ \t]*[:：]?|[:：])"
     r"(?:\*\*|__)?[ \t:]*\n?(.+)",
     re.IGNORECASE | re.DOTALL,
 )

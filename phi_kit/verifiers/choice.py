@@ -15,7 +15,14 @@ from phi_kit.data.records import Seed, normal
 from phi_kit.verifiers.math.latex import normalize_answer
 
 from . import answer_extraction, yes_no
-from .base import NO_ANSWER, UNREADABLE_GOLD, VerdictValue, Verdict, compare_parsed, visible
+from .base import (
+    NO_ANSWER,
+    UNREADABLE_GOLD,
+    Verdict,
+    VerdictValue,
+    compare_parsed,
+    visible,
+)
 
 _LISTED = re.compile(r"^\s*\(?([A-Z])[).:]\s+(\S.*)$", re.MULTILINE)
 _NUMBERED = re.compile(r"^\s*\(?(\d{1,2})[).:]\s+(\S.*)$", re.MULTILINE)

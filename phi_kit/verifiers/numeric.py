@@ -16,7 +16,13 @@ from phi_kit.verifiers.math.latex import normalize_answer
 from phi_kit.verifiers.math.numbers_in_text import NumberInText
 
 from . import answer_extraction
-from .base import NO_TOLERANCE, VerdictValue, Verdict, compare_parsed, relative_tolerance
+from .base import (
+    NO_TOLERANCE,
+    Verdict,
+    VerdictValue,
+    compare_parsed,
+    relative_tolerance,
+)
 from .math import numbers_in_text, units
 
 # A marked answer ends where its reasons begin.

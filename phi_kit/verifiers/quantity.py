@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from phi_kit.data.records import Seed
 
 from . import answer_extraction
-from .base import NO_ANSWER, UNREADABLE_GOLD, NO_TOLERANCE, Verdict, relative_tolerance
+from .base import NO_ANSWER, NO_TOLERANCE, UNREADABLE_GOLD, Verdict, relative_tolerance
 from .math import numbers_in_text, units
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import re
 from phi_kit.data.records import Seed
 
 from . import answer_extraction
-from .base import VerdictValue, Verdict, compare_parsed, visible
+from .base import Verdict, VerdictValue, compare_parsed, visible
 
 PAIRS = (frozenset({"yes", "no"}), frozenset({"true", "false"}))
 Pair = frozenset[str]

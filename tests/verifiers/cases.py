@@ -14,7 +14,7 @@ from typing import Any
 
 from phi_kit import verifiers
 from phi_kit.data.records import Seed
-from phi_kit.verifiers.base import VerdictValue, Verdict
+from phi_kit.verifiers.base import Verdict, VerdictValue
 from phi_kit.verifiers.llm_judge import Judge, Rubric
 
 

@@ -99,7 +99,9 @@ def no_workers(monkeypatch):
             json.dumps(job)
             return WorkerReply("less", "answer")
 
-    monkeypatch.setattr(verifier, "_compare_formulas", lambda gold, answer: compare.DIFFERENT)
+    monkeypatch.setattr(
+        verifier, "_compare_formulas", lambda gold, answer: compare.DIFFERENT
+    )
     monkeypatch.setattr(puzzle, "pool", lambda module: Idle())
 
 

@@ -110,7 +110,9 @@ def check_all(name: str, n: int, *, seconds: float) -> None:
 @pytest.mark.parametrize("n", [500, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["numeric", "math", "quantity"])
 def test_fuzzed_responses(name, n, monkeypatch):
-    monkeypatch.setattr(verifier, "_compare_formulas", lambda gold, answer: compare.DIFFERENT)
+    monkeypatch.setattr(
+        verifier, "_compare_formulas", lambda gold, answer: compare.DIFFERENT
+    )
     check_all(name, n, seconds=SECONDS)
 
 

@@ -32,7 +32,7 @@ from phi_kit.sandbox.sandbox import (
     run_program,
     run_tests,
 )
-from phi_kit.verifiers.base import NO_ANSWER, VerdictValue, Verdict, visible
+from phi_kit.verifiers.base import NO_ANSWER, Verdict, VerdictValue, visible
 
 from .blocks import all_code, fenced_blocks, presented_code
 from .tests import (
