@@ -74,7 +74,7 @@ class Liar{{base}}:
     __str__ = __repr__ = lambda self: "right"
     __getattr__ = lambda self, name: {_YES}
 """
-# A solution's process, taken apart: what of the guard's it can find.
+# A solution's process, taken apart: what it can find of its runner.
 _DIG = """
 import gc, os, sys, json
 def dig():
@@ -112,7 +112,7 @@ def _digs(body: str) -> str:
 
 
 def _answers(line: str) -> str:
-    """Writes an answer of its own in place of the guard's."""
+    """Writes an answer of its own in place of the runner's."""
     return _digs(f"shout(json.dumps({line}) + chr(10)); os._exit(0)")
 
 
@@ -273,6 +273,10 @@ CHEATS = {
     "forges a verdict": _digs(
         "for n in nonces(): shout(n + json.dumps({'value': 'right', 'reason': 'x'})"
         " + chr(10))\n    os._exit(0)"
+    ),
+    "forges the tests' verdict": _digs(
+        "for n in nonces(): shout(json.dumps({'nonce': n, 'verdict': "
+        "{'value': 'right', 'reason': 'x'}}) + chr(10))\n    os._exit(0)"
     ),
     "forges the tests' mark": _answers("{'value': 'right', 'reason': ''}").replace(
         "shout(", "shout('>' + "

@@ -122,7 +122,7 @@ def test_code_never_raises(n, monkeypatch):
 
     def confer(tests, solution, limits, *, needs):
         json.dumps([tests, solution])
-        return TestsRun({"value": "wrong", "reason": "?"}, asked=True)
+        return TestsRun({"value": "wrong", "reason": "?"}, called=True)
 
     monkeypatch.setattr(code, "run_program", run)
     monkeypatch.setattr(code, "run_tests", confer)

@@ -102,7 +102,7 @@ def check_all(name: str, n: int, *, seconds: float) -> None:
         assert took < seconds, (gold, response, took)
         assert verdict.value in ("right", "wrong", "unknown")
         verifier.parse_gold.cache_clear()
-        verifier.parse.cache_clear()
+        verifier.parse_answer.cache_clear()
         again = check(Seed("fuzz", "?", gold, extra=extra), response)
         assert again == verdict, (gold, response)
 

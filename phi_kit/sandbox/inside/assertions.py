@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-# The name under which rewritten tests find who they report to.
+# The name under which rewritten tests find the `TestReport`.
 REPORT = "__report__"
 
 
@@ -21,7 +21,7 @@ class Rewriter(ast.NodeTransformer):
         number = len(self.places)
         self.places.append(node.lineno)
         test = self._conjunct(node.test, number)
-        held = _call("sure", node.test, ast.Constant(number), test)
+        held = _call("check", node.test, ast.Constant(number), test)
         message = node.msg and self.visit(node.msg)
         return ast.copy_location(ast.Assert(held, message), node)
 

@@ -1,12 +1,12 @@
-"""The walls around a sandboxed program, raised by the kernel.
+"""Kernel isolation of a sandboxed program: namespaces, Landlock, seccomp, rlimits.
 
 Standard library only: `runner.py` loads this file by its path in a
-process of its own, never in the kit's. Four walls, each usable alone:
+process of its own, never in the kit's. Four mechanisms, each usable alone:
 
 - namespaces: an empty network, its own process numbers, and a file system of
   the interpreter, the system libraries (both read-only) and one small folder;
 - Landlock: files outside these cannot be opened, TCP cannot be used;
-- seccomp: no call but those on a list (`system_calls.py`);
+- seccomp: no system call but those on a list (`system_calls.py`);
 - rlimits: CPU, memory, file size, open files.
 
 Sources: man pages user_namespaces(7), pivot_root(2), landlock(7), seccomp(2).
@@ -20,7 +20,7 @@ import resource
 import struct
 
 WORK = "/work"
-# Whoever a program is inside; on the host it owns nothing.
+# The user id of a program inside; on the host it owns nothing.
 NOBODY = 65534
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 _NEW = {"ns": 0x20000, "uts": 0x4000000, "ipc": 0x8000000, "user": 0x10000000}
@@ -33,7 +33,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _call(name: str, *args: object) -> int:
-    """A libc call; raises OSError with its own name when it fails."""
+    """A libc call; raises OSError with the call's name when it fails."""
     done = getattr(_libc, name)(*args)
     if done < 0:
         number = ctypes.get_errno()
@@ -49,13 +49,13 @@ def _mount(source: str, target: str, *, kind: str = "", flags: int, data: str = 
 def enter_namespaces(
     visible: list[str], packages: dict[str, str], *, megabytes: int, files: int
 ) -> None:
-    """Leave the host's namespaces; only these and a small folder remain.
+    """Leave the host's namespaces; only these paths and a small folder remain.
 
     Root keeps its user namespace (it changes its user id later); anybody else
     needs a new one.
 
     Raises:
-        OSError: the kernel does not let this user do it.
+        OSError: the kernel refuses it to this user.
     """
     kinds = _NEW["ns"] | _NEW["uts"] | _NEW["ipc"] | _NEW["pid"] | _NEW["net"]
     uid, gid = os.getuid(), os.getgid()
@@ -100,7 +100,7 @@ def _new_root(
 
 
 def _bind(path: str, at: str = "") -> None:
-    """Bind one path of the old root, at its own place or another, read-only."""
+    """Bind one path of the old root read-only, at the same path or at `at`."""
     at = at or path
     source = "/old" + path
     if not os.path.lexists(source):
@@ -118,12 +118,12 @@ def _bind(path: str, at: str = "") -> None:
     _mount(source, at, flags=_BIND | _REC)
     if path not in DEVICES:
         # A user namespace may not clear flags that the old mount had.
-        kept = os.statvfs(at).f_flag & (_NOSUID | _NODEV | 8 | 1024 | 2048)
-        _mount("none", at, flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | kept)
+        flags = os.statvfs(at).f_flag & (_NOSUID | _NODEV | 8 | 1024 | 2048)
+        _mount("none", at, flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | flags)
 
 
 def drop_privileges(uid: int, work: str) -> None:
-    """Lose every right that root or a user namespace gave.
+    """Drop every privilege that root or a user namespace gave.
 
     `uid` 0 keeps root's identity (its interpreter may be readable to root
     alone) but none of root's powers.
@@ -149,17 +149,17 @@ def _set_user(uid: int, work: str) -> None:
 
 
 def die_with_parent() -> None:
-    """SIGKILL as soon as the parent is gone; it may be gone already."""
+    """Have the kernel send SIGKILL once the parent ends; it may have ended already."""
     _call("prctl", _PDEATHSIG, 9, 0, 0, 0)
 
 
 def make_dumpable() -> None:
-    """Let processes of the same user look at what this one has open."""
+    """Let processes of the same user see which files this one has open."""
     _call("prctl", _DUMPABLE, 1, 0, 0, 0)
 
 
 def no_new_privileges() -> None:
-    """No set-uid program gives anything back."""
+    """No set-uid program can give privileges back."""
     _call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
@@ -198,7 +198,11 @@ def limit_processes(count: int) -> None:
 
 
 def restrict_files(readable: list[str], work: str) -> int:
-    """Forbid every file but these, and TCP; the interface's version, 0 if absent."""
+    """Forbid by Landlock all other files, and TCP.
+
+    Returns:
+        The version of the kernel's interface; 0 where it has none.
+    """
     version = _libc.syscall(444, None, ctypes.c_size_t(0), 1)
     if version < 1:
         return 0

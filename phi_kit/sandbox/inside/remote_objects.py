@@ -1,9 +1,9 @@
-"""What stands in the tests' process for the things a solution keeps in its own.
+"""Stand-ins in the tests' process for objects that stay in the solution's.
 
-Standard library only, loaded by its path inside the walls. A stand-in passes
-on what a test does with an object and hands back what came of it, but it never
-lets the object decide a comparison, and it passes no operand or argument to an
-object that stands where a plain value was due.
+Standard library only, loaded by its path inside the sandbox. A stand-in passes on
+what a test does with an object and returns the result, but it never lets the object
+decide a comparison, and it passes no operand or argument to an object where a plain
+value was due.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 class Link:
-    """The conversation that a stand-in belongs to."""
+    """The connection that a stand-in belongs to."""
 
     def ask(self, do: str, target: Any, *given: Any, **more: Any) -> Any:
-        """What comes of one deed on the other side."""
+        """The result of one operation on the other side."""
 
     def fail(self, reason: str) -> None:
-        """Give up: the solution is wrong, whatever the tests make of it."""
+        """Give up: the solution is wrong, whatever the tests do next."""
 
 
 class RemoteObject:
     """An object on the other side.
 
-    It is `made` if a test built it from a class of the solution: then all of
-    it is under test. Otherwise a function returned it.
+    If a test built it from a class of the solution, all of it is under test.
+    Otherwise a function returned it, where plain data was due.
     """
 
     __slots__ = ("_phi",)
@@ -48,7 +48,7 @@ class RemoteObject:
         link.fail(f"gave an object of type {name}, not plain data: {what}")
 
     def _own(self, do: str, *given: Any) -> Any:
-        """Something that only an object a test has built may be asked."""
+        """An operation that is open only to an object which a test has built."""
         if not self._phi[3]:
             self._refuse(f"it has no say in '{do}'")
         return self._ask(do, *given)
@@ -61,12 +61,12 @@ class RemoteObject:
         return self._ask("get", name)
 
     def __call__(self, *given: Any, **named: Any) -> Any:
-        """Call it; what a class of the solution makes is under test as a whole."""
+        """Call it; an instance of a solution's class is under test as a whole."""
         maker = self._phi[2]
-        found = self._ask("call", *given, named=named, make=maker)
-        if maker and isinstance(found, RemoteObject):
-            object.__setattr__(found, "_phi", (*found._phi[:3], True))
-        return found
+        result = self._ask("call", *given, named=named, make=maker)
+        if maker and isinstance(result, RemoteObject):
+            object.__setattr__(result, "_phi", (*result._phi[:3], True))
+        return result
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._ask("set", name, value)
@@ -168,11 +168,11 @@ class RemoteCoroutine(RemoteObject):
         raise StopIteration(self._ask("run"))
 
     def throw(self, *error: Any) -> Any:
-        """Nothing of it waits here."""
+        """Do nothing: no part of it waits here."""
         raise RuntimeError("a coroutine that was cancelled")
 
     def close(self) -> None:
-        """Nothing of it waits here."""
+        """Do nothing: no part of it waits here."""
 
     def __await__(self) -> Iterator[Any]:
         return self._ask("run")
@@ -183,12 +183,12 @@ _KINDS = {"iterator": RemoteIterator, "coroutine": RemoteCoroutine}
 
 
 def stand_in(link: Link, sort: str, name: str) -> RemoteObject:
-    """The right kind of stand-in for what the other side says it has."""
+    """The kind of stand-in for an object, by what the other side calls it."""
     return _KINDS.get(sort, RemoteObject)(link, name)
 
 
 class MissingName:
-    """In place of what a solution should have defined; whoever uses it finds out.
+    """In place of a name that a solution should have defined; any use of it fails.
 
     Args:
         fail: called with the reason.
@@ -216,16 +216,16 @@ class CandidateError(Exception):
 
 
 def rebuild_exception(
-    told: dict[str, Any], arguments: list, known: dict[str, type]
+    message: dict[str, Any], arguments: list, known: dict[str, type]
 ) -> Exception:
-    """The exception that a solution says it raised, of the nearest type we know.
+    """The exception that a solution reports, of the nearest type known here.
 
     Args:
-        told: the name of its type and those of its bases, and its words.
+        message: the name of its type and those of its bases, and its text.
         arguments: what it was raised with.
         known: the exceptions that the tests speak of, by name.
     """
-    names = [told["error"], *told.get("kinds", ())]
+    names = [message["error"], *message.get("kinds", ())]
     for name in names:
         kind = known.get(name) or getattr(builtins, str(name), None)
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
@@ -237,14 +237,14 @@ def rebuild_exception(
             return kind(*arguments)
         except Exception:
             break
-    return CandidateError(str(told.get("words", "")))
+    return CandidateError(str(message.get("words", "")))
 
 
 def copy_changes(old: Any, new: Any) -> None:
-    """Do to a test's own object what a call did to its copy.
+    """Change a test's own object as a call changed its copy.
 
     Raises:
-        TypeError: it came back as something else, which no call can do.
+        TypeError: it came back as another type, which no call can do.
     """
     if type(old) is not type(new):
         raise TypeError("an argument changed its type")

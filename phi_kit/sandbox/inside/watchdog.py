@@ -1,9 +1,9 @@
 """The process that waits for a program, ends it in time, and dies with its host.
 
 Standard library only, loaded by `runner.py`. Nothing of the program's runs
-in it. The host ends a program by asking its keeper to; but should the host be
-killed, then the kernel kills the keeper, and with it the program. A program that
-sleeps uses no processor time, so the keeper has a clock of its own, too.
+in it. The host ends a program by a signal to its watchdog; should the host itself be
+killed, the kernel kills the watchdog, and with it the program. A program that
+sleeps uses no processor time, so the watchdog also measures wall-clock time.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
 if TYPE_CHECKING:
     from typing import Any
 
-# Seconds between two looks at what is stored, and beyond the host's own clock.
+# Seconds between two checks of the quota, and beyond the host's own deadline.
 _TICK, _GRACE = 0.03, 0.5
-_HEARD = {_signal.SIGCHLD, _signal.SIGTERM}
+_AWAITED = {_signal.SIGCHLD, _signal.SIGTERM}
 _LINUX = sys.platform.startswith("linux")
-# As a shell tells of a signal.
+# Exit codes as a shell gives them for a signal.
 KILLED, TOO_LARGE = 128 + _signal.SIGKILL, 128 + _signal.SIGXFSZ
 
 
 def fork_program(job: dict[str, Any], *descriptors: int) -> None:
-    """Return in a new process, the program's; this one waits for its end.
+    """Return in a new process, the program's; this process waits for its end.
 
     Args:
-        job: the walls' job.
-        descriptors: what only the program uses.
+        job: the runner's job.
+        descriptors: those that only the program uses.
 
     Raises:
-        OSError: there can be no process, or it cannot give up its rights.
+        OSError: no process can be started, or it cannot drop its privileges.
     """
     if job["mode"] == "limits":
-        # The same user as the program, so that it may see what that has open.
+        # The same user as the program, so that it may see the program's open files.
         _drop_privileges(job)
     _die_with_parent()
     # Inside `bwrap`, which dies with the host itself, no parent can be seen.
     if job["mode"] != "bubblewrap" and os.getppid() != job["host"]:
         os._exit(KILLED)
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, _HEARD)
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, _AWAITED)
     ours, theirs = os.pipe()
     child = os.fork()
     if child:
@@ -55,13 +55,13 @@ def fork_program(job: dict[str, Any], *descriptors: int) -> None:
         os._exit(_Watchdog(child, job).code())
     os.close(theirs)
     _drop_privileges(job)
-    # Asked for after the last change of rights, which would take it back.
+    # Set after the last change of privileges, which would reset it.
     _die_with_parent()
-    # Gone before that was asked for, nobody would hold the other end any more.
+    # If the watchdog ended before this was set, the other end is closed by now.
     if _closed(ours):
         os._exit(KILLED)
     os.close(ours)
-    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HEARD)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _AWAITED)
 
 
 def _closed(end: int) -> bool:
@@ -86,12 +86,12 @@ def _die_with_parent() -> None:
 
 
 class _Watchdog:
-    """Waits for one child."""
+    """Waits for one child and ends it at its limits."""
 
     def __init__(self, child: int, job: dict[str, Any]):
         self._child, self._work, self._quota = child, job["work"], job["quota"]
         self._deadline = time.monotonic() + job["seconds"] + _GRACE
-        # Elsewhere the program's folder has a size that the kernel holds.
+        # In the other modes the kernel bounds the size of the program's folder.
         self._watches = job["mode"] == "limits"
 
     def code(self) -> int:
@@ -104,7 +104,7 @@ class _Watchdog:
                 return self._end(KILLED)
             if code := self._ended(os.WNOHANG):
                 return code - 1
-            if self._watches and not self._fits():
+            if self._watches and not self._within_quota():
                 return self._end(TOO_LARGE)
 
     def _ended(self, how: int) -> int:
@@ -113,7 +113,7 @@ class _Watchdog:
         if not pid:
             return 0
         code = os.waitstatus_to_exitcode(status)
-        if self._watches and not self._fits():
+        if self._watches and not self._within_quota():
             return TOO_LARGE + 1
         return (code if code >= 0 else 128 - code) + 1
 
@@ -125,17 +125,17 @@ class _Watchdog:
         os.waitpid(self._child, 0)
         return code
 
-    def _fits(self) -> bool:
+    def _within_quota(self) -> bool:
         megabytes = self._quota["megabytes"]
         hidden = disk_usage.unlinked_bytes(self._child, self._work, megabytes << 20)
         return disk_usage.within_quota(self._work, **self._quota, hidden=hidden)
 
 
 def _received_signals(left: float, *, watches: bool) -> set[int]:
-    """The signals that came in that time, or until the next look."""
+    """The signals received in that time, or until the quota is checked again."""
     wait = min(left, _TICK) if watches else left
     if hasattr(_signal, "sigtimedwait"):
-        told = _signal.sigtimedwait(_HEARD, wait)
-        return {told.si_signo} if told else set()
+        received = _signal.sigtimedwait(_AWAITED, wait)
+        return {received.si_signo} if received else set()
     time.sleep(min(left, _TICK))
     return set(_signal.sigpending())

@@ -80,12 +80,12 @@ class ItemTests:
     prints: bool = False
     needs: tuple[str, ...] = ()
 
-    def asked(self) -> dict[str, Any]:
+    def tests_job(self) -> dict[str, Any]:
         """The job of the tests' process."""
         job = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: job[name] for name in job if name not in ("before", "needs")}
 
-    def answers(self, code: str) -> dict[str, Any]:
+    def solution_job(self, code: str) -> dict[str, Any]:
         """The job of the solution's process: nothing of the tests but names."""
         return {
             "code": code,

@@ -133,19 +133,20 @@ def _checker(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str]
 
 def _function(code: str, tests: ItemTests) -> CodeResult:
     """Have the tests ask the code; unknown if they cannot be run."""
-    talk = run_tests(tests.asked(), tests.answers(code), LIMITS, needs=tests.needs)
-    said = talk.said
-    if said is None:
-        if talk.stopped == "broken":
-            raise RunError(f"the sandbox did not start: {talk.words}")
+    jobs = tests.tests_job(), tests.solution_job(code)
+    result = run_tests(*jobs, LIMITS, needs=tests.needs)
+    verdict = result.verdict
+    if verdict is None:
+        if result.stopped == "broken":
+            raise RunError(f"the sandbox did not start: {result.message}")
         # Before the solution was loaded, nothing of it can be the reason.
-        if not talk.asked:
-            return _unrun(_ENDS[talk.stopped])
-        return "wrong", "wrong", _with_isolation(_ENDS[talk.stopped])
-    if said["value"] == "unknown":
-        return _unrun(said["reason"])
-    value = "wrong" if said.get("strictly") else said["value"]
-    return value, said["value"], _with_isolation(said["reason"])
+        if not result.called:
+            return _unrun(_ENDS[result.stopped])
+        return "wrong", "wrong", _with_isolation(_ENDS[result.stopped])
+    if verdict["value"] == "unknown":
+        return _unrun(verdict["reason"])
+    value = "wrong" if verdict.get("strictly") else verdict["value"]
+    return value, verdict["value"], _with_isolation(verdict["reason"])
 
 
 def _unrun(why: str) -> CodeResult:

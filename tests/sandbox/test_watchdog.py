@@ -15,11 +15,11 @@ import pytest
 from phi_kit.sandbox.sandbox import Program, run_program, run_tests
 from phi_kit.verifiers.code.tests import read_tests
 
-from .walls import SHORT, mode
+from .modes import SHORT, mode
 
 __all__ = ["mode"]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux walls")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 TOO_MUCH = {
     "removed while open": """
@@ -85,8 +85,8 @@ def test_a_verdict_needs_a_folder_that_fits(mode):
         f"    {line}\n" for line in TOO_MUCH["all at once"].strip().splitlines()
     )
     tests = read_tests(["assert f(3) is None"])
-    talk = run_tests(tests.asked(), tests.answers(code), SHORT, mode=mode)
-    assert talk.stopped == "disk" or talk.said["value"] == "wrong"
+    talk = run_tests(tests.tests_job(), tests.solution_job(code), SHORT, mode=mode)
+    assert talk.stopped == "disk" or talk.verdict["value"] == "wrong"
 
 
 SLEEPS = """
@@ -107,7 +107,7 @@ if kind == "program":
     run_program(Program(code), Limits(seconds=float(seconds)), mode=mode)
 else:
     tests = read_tests(["assert f(3) == 9"])
-    sides = (tests.asked(), tests.answers(code))
+    sides = (tests.tests_job(), tests.solution_job(code))
     run_tests(*sides, Limits(seconds=float(seconds)), mode=mode)
 """
 
@@ -185,7 +185,7 @@ def test_nothing_outlives_a_host_that_is_killed(mode, kind, tmp_path):
 @pytest.mark.slow
 def test_a_program_ends_in_time_while_its_host_cannot_see_to_it(mode, tmp_path):
     if mode == "bubblewrap":
-        pytest.skip("its keeper is not its host's child")
+        pytest.skip("its watchdog is not its host's child")
     with hosting(tmp_path, mode, "program", seconds=2) as (host, started):
         host.send_signal(signal.SIGSTOP)
         assert gone(started, within=4.0)

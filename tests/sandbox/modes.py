@@ -16,7 +16,7 @@ SHORT = Limits(seconds=2.0, cpu=1, memory=192, output=64, disk=8, files=300)
 SLACK = 4.0
 
 
-def stands(mode):
+def works(mode):
     try:
         done = run_program(Program("print(7)"), mode=mode)
     except Exception:
@@ -26,7 +26,7 @@ def stands(mode):
 
 @pytest.fixture(scope="module", params=MODES)
 def mode(request):
-    if not stands(request.param):
+    if not works(request.param):
         pytest.skip(f"no {request.param} here")
     return request.param
 

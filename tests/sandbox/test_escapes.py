@@ -17,11 +17,11 @@ from phi_kit.sandbox.inside.system_calls import filter_program as filter_of
 from phi_kit.sandbox.sandbox import Program, run_program
 
 from .escapes import DAILY, ESCAPES, NUMBERS, program
-from .walls import host, mode
+from .modes import host, mode
 
 __all__ = ["host", "mode"]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux walls")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 
 def escape(name, host, mode):

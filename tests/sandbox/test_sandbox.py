@@ -19,11 +19,11 @@ from phi_kit.verifiers.code.tests import read_tests
 from phi_kit.verifiers.code.verifier import verify as code_verify
 
 from .hostile import HOSTILE
-from .walls import SHORT, SLACK, host, mode
+from .modes import SHORT, SLACK, host, mode
 
 __all__ = ["host", "mode"]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux walls")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 
 def attack(name, host, mode):
@@ -45,7 +45,7 @@ def attacked(host):
         return {name: pool.submit(attack, name, host, strongest) for name in HOSTILE}
 
 
-# The strongest walls face every program; the weaker ones are tried slowly, too.
+# The strongest mode faces every program; the weaker ones are slow tests.
 @pytest.mark.parametrize("name", HOSTILE)
 def test_nothing_hurts_the_host(name, attacked):
     check(attacked[name].result())
@@ -64,7 +64,7 @@ def check(done):
 
 
 @pytest.mark.parametrize("word", ["fork bomb", "kills everybody", "many huge files"])
-def test_weaker_walls_hold_too(word, host, mode):
+def test_weaker_modes_hold_too(word, host, mode):
     check(attack(word, host, mode))
 
 
@@ -73,7 +73,7 @@ def test_unread_code_is_not_run_where_nothing_holds_it(monkeypatch):
     monkeypatch.setattr(sandbox, "isolation", lambda: weak)
     monkeypatch.delenv(sandbox.UNSAFE, raising=False)
     tests = read_tests(["assert f(3) == 9"])
-    sides = (tests.asked(), tests.answers("def f(x): return x * x"))
+    sides = (tests.tests_job(), tests.solution_job("def f(x): return x * x"))
     for attempt in (
         lambda: run_program(Program("print(1)")),
         lambda: run_tests(*sides),
@@ -88,7 +88,7 @@ def test_unread_code_is_not_run_where_nothing_holds_it(monkeypatch):
     assert sandbox.UNSAFE in verdict.reason
     monkeypatch.setenv(sandbox.UNSAFE, "1")
     assert run_program(Program("print(1)")).stdout == "1\n"
-    assert run_tests(*sides).said["value"] == "right"
+    assert run_tests(*sides).verdict["value"] == "right"
 
 
 def test_the_folder_is_removed_whatever_was_done_to_it(
@@ -149,12 +149,12 @@ worker.join()
         ("import time\ndef f(x): time.sleep(99)", "timeout", ""),
     ],
 )
-def test_tests_and_solution_stand_behind_walls_of_their_own(mode, code, value, word):
+def test_tests_and_solution_have_a_sandbox_each(mode, code, value, word):
     tests = read_tests(["import numpy\nassert numpy.array([f(3)])[0] == 9"])
-    sides = (tests.asked(), tests.answers(code))
+    sides = (tests.tests_job(), tests.solution_job(code))
     talk = run_tests(*sides, SHORT, needs=tests.needs, mode=mode)
-    assert (talk.said["value"] if talk.said else talk.stopped) == value, talk
-    assert word in (talk.said or {}).get("reason", "")
+    assert (talk.verdict["value"] if talk.verdict else talk.stopped) == value, talk
+    assert word in (talk.verdict or {}).get("reason", "")
 
 
 def test_two_runs_at_once_do_not_meet(mode):
@@ -213,10 +213,10 @@ for descriptor in range(3, 30):
 
 
 def test_the_isolation_says_what_is_in_force():
-    walls = isolation()
-    assert str(walls).startswith(walls.mode)
-    assert walls.network == ("the network" not in str(walls))
-    assert walls.holds
+    found = isolation()
+    assert str(found).startswith(found.mode)
+    assert found.network == ("the network" not in str(found))
+    assert found.holds
     weak = sandbox.Isolation("limits")
     assert "NOT closed off" in str(weak)
     assert not any((weak.network, weak.files, weak.processes, weak.attributes))
@@ -245,9 +245,9 @@ def test_limits_alone_hold_where_namespaces_are_refused(monkeypatch):
         return real(job, mode=mode)
 
     monkeypatch.setattr(sandbox, "run_program", refusing)
-    walls = isolation.__wrapped__()
-    assert walls.mode == "limits"
-    assert len(walls.refused) == 2
+    found = isolation.__wrapped__()
+    assert found.mode == "limits"
+    assert len(found.refused) == 2
 
 
 def test_a_trivial_program_is_quick():
