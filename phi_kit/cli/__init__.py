@@ -185,9 +185,9 @@ def domains(
     ] = None,
 ) -> None:
     """List the domains a study may name, or show one of them."""
-    from . import domains
+    from .domains import every, one
 
-    for line in domains.one(name) if name else domains.every():
+    for line in one(name) if name else every():
         typer.echo(line)
 
 
@@ -206,7 +206,7 @@ def list_models() -> None:
     from phi_kit.models import catalog
 
     for entry in catalog.entries():
-        place = catalog.where(entry.name)
+        place = catalog.local_folder(entry.name)
         size = (
             f"{entry.parameters / 1e9:.1f} B"
             if entry.parameters >= 1e9

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from phi_kit import domains, steps
 from phi_kit.core.errors import did_you_mean
 from phi_kit.core.folder_names import domain_fault, study_fault, together_fault
-from phi_kit.core.params import StepParams, in_words, read_value
+from phi_kit.core.params import StepParams, fault_in_words, read_value
 from phi_kit.core.yaml12 import shown
 from phi_kit.domains.custom import Definition
 
@@ -298,7 +298,7 @@ class Reader:
         self, fault: ErrorDetails, given: Mapping[str, Given], *, step: str
     ) -> None:
         """Turn pydantic's fault into one of the file's."""
-        said = in_words(fault, self.steps[step])
+        said = fault_in_words(fault, self.steps[step])
         inside = tuple(str(part) for part in said.place)
         if inside and inside[0] in ("domain", "domains") and not self.domains:
             return  # that there is no domain has been said

@@ -16,16 +16,16 @@ from filelock import FileLock, Timeout
 
 from phi_kit import steps
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
-from phi_kit.core.manifests import MANIFEST, NOTEBOOK
+from phi_kit.core.finished_run import MANIFEST
 from phi_kit.core.paths import REPORT, project_root, runs_root, shown
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import RunFolder, require_replayable
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import NOTEBOOK, RunFolder, require_replayable
 from phi_kit.core.step_state import (
-    behind,
     changes,
     fingerprint,
-    home,
-    state,
+    outdated_upstream,
+    run_folder_path,
+    step_state,
     up_to_date,
 )
 from phi_kit.core.yaml12 import shown as printable
@@ -137,7 +137,7 @@ def _is_done(unit: Unit, *, redo: bool) -> bool:
 
 def _say_done(unit: Unit, *, say: Say) -> None:
     say(f"[{title(unit)}] finished earlier, nothing changed")
-    if why := behind(unit.params):
+    if why := outdated_upstream(unit.params):
         say(f"[{title(unit)}] yet {why}; run without --from")
 
 
@@ -149,7 +149,7 @@ def title(unit: Unit) -> str:
 def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     from phi_kit.study.notebook.execute import Lines, execute, parameters_of
 
-    target, redo = home(unit.params), redo or unit.params.redo
+    target, redo = run_folder_path(unit.params), redo or unit.params.redo
     if _is_done(unit, redo=redo):
         _say_done(unit, say=say)
         return
@@ -232,7 +232,7 @@ def _flow(manifest: dict[str, Any]) -> str:
     if not flow:
         return ""
     counts = flow["read"], flow["kept"], Counter(flow["dropped"])
-    return f"; {Flow(*counts, unread=flow.get('unread', 0))}"
+    return f"; {RowCounts(*counts, unread=flow.get('unread', 0))}"
 
 
 def _samples(manifest: dict[str, Any]) -> str:
@@ -249,7 +249,7 @@ def _spell(seconds: float) -> str:
 
 def status(study: Study) -> list[str]:
     """One line per unit: finished, stale or missing, since when; then why."""
-    found = [(title(unit), state(unit.params)) for unit in study.units()]
+    found = [(title(unit), step_state(unit.params)) for unit in study.units()]
     width = max((len(name) for name, _ in found), default=0)
     rows = [f"{name:<{width}}  {one.kind:<8}  {one.since}" for name, one in found]
     why = [f"{name}: {one.why}" for name, one in found if one.why]
