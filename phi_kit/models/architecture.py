@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Self
 
 from phi_kit.core.errors import ModelError
@@ -127,7 +128,8 @@ def model_sizes(name: str) -> ModelSizes:
     else:
         folder = catalog.local_folder(name) or catalog.published_name(name)[0]
     try:
-        return ModelSizes.of(AutoConfig.from_pretrained(folder))
+        here = Path(folder).is_dir()
+        return ModelSizes.of(AutoConfig.from_pretrained(folder, local_files_only=here))
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(
             f"the sizes of {name} are not to be had: {str(error).splitlines()[0]}",
