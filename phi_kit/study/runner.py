@@ -30,8 +30,7 @@ from phi_kit.core.step_state import (
 )
 from phi_kit.core.yaml12 import shown as printable
 
-from .config import Study
-from .reader import Unit
+from .config import Study, Unit
 
 Say = Callable[[str], None]
 # A killed run's kernel notices within a second or two that it is alone, but may

@@ -15,7 +15,6 @@ from typing import Any
 from ruamel.yaml import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from phi_kit.core.params import StepParams, read_value
 from phi_kit.core.yaml12 import MERGE, MOST_BYTES, Document, fault, shown
 
 Keys = tuple[str, ...]
@@ -54,21 +53,6 @@ class Source:
 def dotted(keys: Keys) -> str:
     """Keys as one word, `filter_edge.samples`."""
     return ".".join(shown(key) for key in keys)
-
-
-class Text(str):
-    """A value as typed after `--set`; the parameter's type decides what it means."""
-
-    __slots__ = ()
-
-
-def value_of(value: Any, model: type[StepParams], name: str) -> Any:
-    """A parameter's value: a `Text` as what it spells, unless a text is wanted."""
-    if not isinstance(value, Text):
-        return value
-    read = read_value(value)
-    is_text = model.model_fields[name].annotation is str
-    return str(value) if is_text and not isinstance(read, str) else read
 
 
 def read(path: Path) -> Source:

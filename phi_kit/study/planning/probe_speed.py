@@ -28,7 +28,7 @@ from phi_kit.inference.local import model
 from phi_kit.inference.local.model import Student
 from phi_kit.inference.types import Asked, Sampling
 from phi_kit.models import catalog
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 from phi_kit.training import memory
 from phi_kit.training.encoding import Row
 from phi_kit.training.estimate import Peak, predicted
