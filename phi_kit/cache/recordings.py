@@ -19,9 +19,9 @@ import sqlalchemy as sa
 
 from phi_kit.core.errors import RunError, did_you_mean
 from phi_kit.core.files import digest, digest_json
+from phi_kit.core.weight_records import write_weight_record
 from phi_kit.models.model_dir import cache_folder, identity, publish, small_files
 
-from .replay_mark import mark
 from .schema import files, models, trainings
 from .store import Ledger, current, now
 
@@ -196,7 +196,7 @@ def folder_of(name: str) -> Path:
 
     def fill(made: Path, _: Path) -> dict[str, str]:
         unpack(ledger, recorded.files, made)
-        mark(made, recorded.weights, {})
+        write_weight_record(made, recorded.weights, {})
         return {"source": f"a recording of {name}"}
 
     return publish(cache_folder().parent / "replayed" / recorded.weights, fill)

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core.weight_records import write_weight_record
 from phi_kit.inference.draw import unrecorded
 from phi_kit.inference.local.model import Student
 from phi_kit.inference.types import Asked, Sample, Sampling
 from phi_kit.models.model_dir import identity
 
 from . import recordings
-from .replay_mark import mark
 from .store import current
 
 if TYPE_CHECKING:
@@ -112,5 +112,5 @@ def training(key: str, out: Path) -> dict[str, Any] | None:
     if (found := recordings.training(ledger, key)) is None:
         return None
     recordings.unpack(ledger, found.files, out)
-    mark(out, found.adapter, found.weights)
+    write_weight_record(out, found.adapter, found.weights)
     return found.trained

@@ -29,11 +29,11 @@ import sqlalchemy as sa
 
 from phi_kit.core.errors import RunError
 from phi_kit.core.paths import ledger_address
+from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.inference.types import Asked, Sample, Sampling
 
 from .database import Database
 from .leases import Claims
-from .replay_mark import replaying
 from .schema import TABLES, models, samples
 
 LOOKUP = 2000  # keys in one statement; SQLite allows 32,766 values
@@ -54,7 +54,7 @@ def current() -> Ledger | None:
     where = ledger_address()
     if not where:
         return None
-    ledger = _ledger(where, bool(replaying()), os.getpid())
+    ledger = _ledger(where, bool(replayed_ledger()), os.getpid())
     ledger.ready()
     return ledger
 

@@ -59,8 +59,8 @@ def replay(
 
     The run folders go where others do; every manifest says that it is a replay.
     """
-    from phi_kit.cache.replay_mark import REPLAY
     from phi_kit.cache.store import current
+    from phi_kit.core.replay_mode import REPLAY
 
     if "://" not in recorded:
         recorded = str(Path(recorded).expanduser().resolve())

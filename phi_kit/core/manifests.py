@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phi_kit.cache.replay_mark import recorded, replaying
-
 from .errors import RunError
 from .files import digest, digest_json, write_atomic
 from .finished_run import MANIFEST, RunFolder, checksum
 from .progress import HEADLESS
+from .replay_mode import replayed_ledger
 from .sample_counts import Tally
 from .versions import versions
+from .weight_records import with_recorded_weights
 
 if TYPE_CHECKING:
     from .step_run import StepRun
@@ -47,11 +47,12 @@ def commit(run: StepRun, mark: str, samples: Tally) -> None:
         for name, value in files.items()
         if "figures/" not in name and name not in run.aside
     }
+    outcome = with_recorded_weights(run.staging, data)
     manifest = {
         "step": run.params.STEP,
         "fingerprint": mark,
-        "digest": digest_json({**recorded(run.staging, data), "result": run.result}),
-        "replayed": bool(replaying()),
+        "digest": digest_json({**outcome, "result": run.result}),
+        "replayed": bool(replayed_ledger()),
         "params": run.params.model_dump(mode="json", exclude={"redo"}),
         "inputs": run.inputs,
         "flow": run.flow.as_dict() if run.flow else None,

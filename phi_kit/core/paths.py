@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from phi_kit.cache.replay_mark import replaying
+from .replay_mode import replayed_ledger
 
 # What the kit writes beside run folders; no study and no domain may be called so.
 LEDGER = "ledger.sqlite"  # in `runs/`
@@ -44,7 +44,7 @@ def ledger_address() -> str:
     `PHI_KIT_LEDGER`, else `ledger.sqlite` in the folder of run folders; `off` is
     none. In a replay it is the ledger that is replayed.
     """
-    named = replaying() or os.environ.get("PHI_KIT_LEDGER", "").strip()
+    named = replayed_ledger() or os.environ.get("PHI_KIT_LEDGER", "").strip()
     if not named:
         return str(runs_root() / LEDGER)
     if named.lower() == "off":

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from phi_kit.cache.replay_mark import replaying
-
 from . import folder_names, thinking
 from .errors import RunError, StoppedError, disk_errors
 from .figures import image_html, words_of
@@ -28,6 +26,7 @@ from .finished_run import RunFolder
 from .manifests import commit, old_of
 from .params import StepParams
 from .paths import TRACKED, ledger_address, runs_root, shown
+from .replay_mode import replayed_ledger
 from .row_counts import Flow
 from .sample_counts import Tally, counting
 from .step_state import behind, fingerprint, home, stale, up_to_date
@@ -217,7 +216,7 @@ def require_replayable(params: StepParams) -> None:
         RunError: its adapters would be lost.
     """
     folder = RunFolder(home(params))
-    if replaying() and folder.finished and not folder.manifest.get("replayed"):
+    if replayed_ledger() and folder.finished and not folder.manifest.get("replayed"):
         raise RunError(
             f"{params.STEP} was run with a model; a replay would write over it",
             where=shown(folder.path),

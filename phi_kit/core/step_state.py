@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from phi_kit import __version__
-from phi_kit.cache.replay_mark import replaying
 
 from . import yaml12
 from .errors import PhiKitError, RunError
@@ -19,6 +18,7 @@ from .files import digest_json
 from .finished_run import RunFolder
 from .params import NO_OUTCOME, StepParams
 from .paths import runs_root
+from .replay_mode import replayed_ledger
 from .upstream import require_upstream, upstream
 
 
@@ -89,7 +89,7 @@ def stale(params: StepParams) -> str:
     folder = RunFolder(home(params))
     try:
         manifest, _ = folder.manifest, folder.outcome
-        if manifest["replayed"] and not replaying():
+        if manifest["replayed"] and not replayed_ledger():
             return "a replay wrote it, not a model"
         if not manifest["checksum"]:
             return "an earlier version of the kit wrote it"

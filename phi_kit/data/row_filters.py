@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from phi_kit.core.errors import PhiKitError
 
 from .dropped_rows import Hit, Judged, Reason, Unread
-from .lineage import ancestors
 from .near_duplicates import Near
 from .records import Seed, is_sentinel, normal, same_answer
 from .sealed_splits import Seal
-
-if TYPE_CHECKING:
-    from phi_kit.verifiers.base import Verifier
-
+from .verdict import UNREADABLE_GOLD, Verifier
 
 # Signs that no one wrote.
 _BROKEN = {"\ufffd": "U+FFFD, which stands for what could not be read", "\0": "a NUL"}
-# What a verifier says of a gold that it cannot read; any other reason to say
-# `unknown` is no fault of the row.
-UNREADABLE = "the gold answer cannot be read"
 
 
 def judge(
@@ -73,6 +65,20 @@ def sealed(seed: Seed, seal: Seal, known: dict[str, Seed]) -> Reason | None:
             text = f"ancestor {parent.id}: {_shared(hit)}"
             return Reason("sealed ancestor", detail=text, hit=hit, of=parent.id)
     return None
+
+
+def ancestors(seed: Seed, known: Mapping[str, Seed]) -> Iterator[Seed]:
+    """The seed's parent, the parent's parent and so on, the nearest first.
+
+    Args:
+        seed: the row; `parent` names the seed it was made from.
+        known: seeds by id. The chain ends where a parent is not among them.
+    """
+    seen = {seed.id}
+    while seed.parent in known and seed.parent not in seen:
+        seed = known[seed.parent]
+        seen.add(seed.id)
+        yield seed
 
 
 def _shared(hit: Hit) -> str:
@@ -157,6 +163,6 @@ def _gold(seed: Seed, verifier: Verifier) -> Reason | None:
         return Reason("the verifier fails on its gold", detail=repr(error)[:300])
     if verdict.right:
         return None
-    if verdict.value == "unknown" and verdict.reason != UNREADABLE:
+    if verdict.value == "unknown" and verdict.reason != UNREADABLE_GOLD:
         return Reason("the verifier cannot judge its gold", detail=verdict.reason)
     return Reason("gold fails its own verifier", detail=verdict.reason)

@@ -21,10 +21,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from phi_kit.cache.replay_mark import replaying
 from phi_kit.core.endpoint_url import address, is_endpoint
 from phi_kit.core.errors import ModelError, did_you_mean
 from phi_kit.core.paths import from_root
+from phi_kit.core.replay_mode import replayed_ledger
 
 from . import download, gguf_import
 from .download import UnreachableError
@@ -119,7 +119,7 @@ def resolve(name: str) -> Path:
             todo="this step loads weights: name a catalogue model, a Hugging Face id "
             "or a local folder",
         )
-    if replaying():
+    if replayed_ledger():
         from phi_kit.cache.recordings import folder_of
 
         return folder_of(name)

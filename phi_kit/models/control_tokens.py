@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from phi_kit.cache.replay_mark import replaying
 from phi_kit.core.endpoint_url import is_endpoint
 from phi_kit.core.errors import PhiKitError
+from phi_kit.core.replay_mode import replayed_ledger
 
 from . import catalog
 
@@ -51,7 +51,7 @@ def _folder(name: str) -> Path | None:
     if is_endpoint(name):
         return None
     try:
-        return catalog.resolve(name) if replaying() else catalog.where(name)
+        return catalog.resolve(name) if replayed_ledger() else catalog.where(name)
     except PhiKitError:  # whoever needs the model says what is wrong with it
         return None
 

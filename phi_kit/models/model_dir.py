@@ -19,8 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from phi_kit.cache.replay_mark import marked
 from phi_kit.core.errors import ModelError, disk_errors
+from phi_kit.core.weight_records import weight_record
 
 # Written last into a model folder: its presence says "complete", and the sizes
 # in it betray a folder that was copied only in part.
@@ -212,7 +212,7 @@ def identity(folder: Path | str) -> str:
         ModelError: the folder holds no model.
     """
     folder = Path(folder)
-    if (says := marked(folder)) is not None:
+    if (says := weight_record(folder)) is not None:
         return says["identity"]
     small = small_files(folder)
     weights = sorted(folder.glob("*.safetensors"))

@@ -186,9 +186,6 @@ def guess_mark(ax: Axes, y: float, value: Any) -> None:
         ax.plot([value, value], [y - 0.38, y + 0.38], **GUESS_LINE)
 
 
-GUESS_LINE = {"color": INK, "lw": 1.8, "ls": (0, (1, 1)), "zorder": 3}
-
-
 def beside(ax: Axes, y: float, text: str, **look: Any) -> None:
     """Words to the right of a row, outside the axes."""
     ax.text(

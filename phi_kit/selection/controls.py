@@ -8,10 +8,12 @@ Both draw the teachable rows too; leaving them out would be a selection of its o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from phi_kit.core.rng import label_seed
-from phi_kit.training.arms import matched_control
+import numpy as np
+
+from phi_kit.core.rng import label_seed, rng
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +41,40 @@ def matched(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, pd.Series]:
         drawn = matched_control(sizes[pool].tolist(), chosen, rng_seed=seeds[name])
         found[name] = rows.index.isin(pool[drawn])
     return found
+
+
+def matched_control(
+    tokens: Sequence[int], chosen: Sequence[int], *, rng_seed: int, tries: int = 2000
+) -> list[int]:
+    """Random rows, as many as `chosen` and with nearly as many tokens.
+
+    Rows are drawn from the whole pool, the chosen ones included: a control
+    that avoids them would be a selection of its own. Random swaps then bring
+    the token count towards that of `chosen`; a swap is kept when it helps.
+
+    Args:
+        tokens: length of every row of the pool, in tokens.
+        chosen: indices of the rows to match.
+        rng_seed: the draw is repeatable.
+        tries: how many swaps are tried at most.
+
+    Returns:
+        Indices into the pool, sorted.
+    """
+    sizes, n = np.asarray(tokens), len(chosen)
+    draw = rng(rng_seed, "control")
+    order = draw.permutation(len(sizes))
+    inside, outside = order[:n].copy(), order[n:].copy()
+    gap = int(sizes[inside].sum() - sizes[list(chosen)].sum())
+    for _ in range(tries if len(outside) and n else 0):
+        if gap == 0:
+            break
+        i, j = draw.integers(n), draw.integers(len(outside))
+        change = int(sizes[outside[j]] - sizes[inside[i]])
+        if abs(gap + change) < abs(gap):
+            inside[i], outside[j] = outside[j], inside[i]
+            gap += change
+    return sorted(int(index) for index in inside)
 
 
 def sizes(rows: pd.DataFrame) -> dict[str, dict[str, int]]:

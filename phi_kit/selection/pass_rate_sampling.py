@@ -14,9 +14,8 @@ from phi_kit.inference.types import Sampling
 from phi_kit.stats.intervals import wilson
 
 from .adaptive_sampling import Measured, Plan, measure
-from .agreement import mean_known, vote
 from .pass_rate import Counts, credible
-from .voting import judged
+from .voting import judged, mean_known, vote
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,8 +21,7 @@ from phi_kit.inference.types import Sampler, Sampling, draw
 from phi_kit.stats.intervals import wilson
 from phi_kit.verifiers.base import Verifier
 
-from .agreement import Votes, vote
-from .voting import unjudged
+from .voting import Votes, unjudged, vote
 
 if TYPE_CHECKING:
     import pandas as pd

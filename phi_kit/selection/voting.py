@@ -1,19 +1,81 @@
-"""What the samples of one prompt answer, equal answers under one name."""
+"""Votes among the samples of one prompt: equal answers, plurality, entropy.
+
+The votes are over answers as they were read, not over texts: "7" and "It is 7."
+are one answer. A sample without a readable answer votes for nothing, but it
+counts in every share.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from phi_kit.data.records import Seed, normal
+from phi_kit.data.verdict import Verifier
 from phi_kit.verifiers import exact, numeric
-from phi_kit.verifiers.base import Verifier, visible
+from phi_kit.verifiers.base import visible
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RIGHT = "(right)"  # no answer reads like this: it is what the verifier calls right
+
+
+@dataclass(frozen=True)
+class Votes:
+    """The outcome of a vote among the samples of one prompt.
+
+    Args:
+        answer: the plurality's answer; empty if no sample had one. The first
+            seen wins a tie.
+        share: its share of all samples.
+        margin: how far its share lies above the runner-up's.
+        entropy: of the answers, in bits; having no answer counts as one.
+        n: samples.
+    """
+
+    answer: str
+    share: float
+    margin: float
+    entropy: float
+    n: int
+
+    def sure(self, share: float, margin: float) -> bool:
+        """Whether the plurality reaches both thresholds."""
+        near = 1e-9  # .6 of 5 must reach .6 whatever the floats say
+        return bool(self.answer) and (
+            self.share >= share - near and self.margin >= margin - near
+        )
+
+
+def vote(answers: Sequence[str]) -> Votes:
+    """Count the answers of one prompt; an empty text is no answer."""
+    n = len(answers)
+    if n == 0:
+        return Votes("", 0.0, 0.0, 0.0, 0)
+    ranked = Counter(answer for answer in answers if answer).most_common()
+    first, second = [*(count for _, count in ranked), 0, 0][:2]
+    parts = np.array(list(Counter(answers).values())) / n
+    return Votes(
+        answer=ranked[0][0] if ranked else "",
+        share=first / n,
+        margin=(first - second) / n,
+        entropy=float(max(0.0, -(parts * np.log2(parts)).sum())),
+        n=n,
+    )
+
+
+def mean_known(values: Iterable[float | None]) -> float:
+    """The mean of what is known of some values; NaN if none is.
+
+    For the log-probabilities of samples, which not every sampler tells.
+    """
+    known = [value for value in values if value is not None and value == value]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def judged(samples: pd.DataFrame) -> list[str]:

@@ -18,7 +18,7 @@ from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import Flow
 from phi_kit.core.step_run import RunFolder, StepRun, once, open_run
-from phi_kit.data import dropped_rows, frozen_datasets
+from phi_kit.data import dropped_rows, records
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.data.row_filters import sealed
 from phi_kit.data.sealed_splits import Seal, unseal
@@ -90,7 +90,7 @@ def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
     """
     found, judged = {}, []
     for name in run.params.domains:
-        table = frozen_datasets.thaw(run.read("05_synthesize", domain=name))
+        table = records.load_dataset(run.read("05_synthesize", domain=name))
         seeds = from_frame(table)
         known = {seed.id: seed for seed in seeds}
         reasons = [sealed(seed, seal, known) for seed in seeds]

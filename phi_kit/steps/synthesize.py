@@ -20,7 +20,7 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
 from phi_kit.core.row_counts import Flow
 from phi_kit.core.step_run import StepRun, once, open_run
-from phi_kit.data import dropped_rows, frozen_datasets
+from phi_kit.data import dropped_rows, records
 from phi_kit.data.dropped_rows import Reason
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.data.row_filters import judge
@@ -129,7 +129,7 @@ def run(params: Params) -> StepRun:
         run.flow = Flow()
         run.flow.take([None] * len(seeds) + [reason for _, reason in checked])
         run.save_rows(rows)
-        frozen_datasets.freeze(rows, run.folder("dataset"))
+        records.save_dataset(rows, run.folder("dataset"))
         run.save_rows(_dropped(checked), "dropped")
         run.save_rows(
             dropped_rows.hits((m.seed, why) for m, why in checked), "sealed_hits"

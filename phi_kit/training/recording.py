@@ -9,10 +9,10 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from phi_kit.cache.replay_mark import replaying
 from phi_kit.core.errors import RunError, disk_errors
 from phi_kit.core.files import digest_json, write_atomic
 from phi_kit.core.paths import ledger_address
+from phi_kit.core.replay_mode import replayed_ledger
 
 from .encoding import Row, encode
 
@@ -50,7 +50,7 @@ def recorded(
                 **_deciding(more),
             }
             record = _Record.of(student, rows, decides, out=out)
-            if record and replaying():
+            if record and replayed_ledger():
                 return kind(**record.repeated())
             done = train(student, rows, recipe, out=out, **more)
             _settle(out)

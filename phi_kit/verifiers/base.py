@@ -2,62 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Any, Literal
+from typing import Any
 
 from phi_kit.core.errors import PhiKitError
 
 # Every verifier reads the response without its thinking.
 from phi_kit.core.thinking import visible as visible
 from phi_kit.data.records import Seed
+from phi_kit.data.verdict import NO_ANSWER, Verdict, Verifier
+from phi_kit.data.verdict import UNREADABLE_GOLD as NO_GOLD
+from phi_kit.data.verdict import VerdictValue as Value
 
-Value = Literal["right", "wrong", "unknown"]
-
-NO_ANSWER = "no answer found"
-NO_GOLD = "the gold answer cannot be read"
 NO_TOLERANCE = "the item's tolerance cannot be read"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a verifier says of one response, in two readings.
-
-    Args:
-        value: the strict reading: a marked answer, or a response that is only
-            the answer or plainly ends with it.
-        reason: why, in a few words.
-        extracted: what was read as the answer.
-        lenient: the value when the answer may stand anywhere in the response;
-            without one the strict value. Strictly right is leniently right.
-
-    `unknown` means that nobody can tell: the *gold* cannot be read, or a
-    checker ran out of time on it. A response without a readable answer is
-    `wrong`, with "no answer found" as its reason.
-    """
-
-    value: Value
-    reason: str
-    extracted: str = ""
-    lenient: Value | None = None
-
-    def __post_init__(self) -> None:
-        if self.lenient is None or self.value == "right":
-            object.__setattr__(self, "lenient", self.value)
-
-    @property
-    def right(self) -> bool:
-        """Whether the response earned its point, strictly read."""
-        return self.value == "right"
-
-    @property
-    def unparsed(self) -> bool:
-        """Whether the strict reading found nothing to compare."""
-        return self.value == "wrong" and self.reason == NO_ANSWER
-
-
-Verifier = Callable[[Seed, str], Verdict]
 
 
 def guarded(verifier: Verifier) -> Verifier:

@@ -9,8 +9,8 @@ import pytest
 from tiny import tiny_student
 
 from phi_kit.cache.replay import Replayed
-from phi_kit.cache.replay_mark import MARK
 from phi_kit.core.errors import ModelError, RunError
+from phi_kit.core.weight_records import RECORD
 from phi_kit.inference.local import model
 from phi_kit.inference.types import Sampling, draw
 from phi_kit.models import catalog
@@ -99,7 +99,7 @@ def test_training_comes_out_as_it_did(replay, tmp_path):
     config = "adapter_config.json"
     assert (out / config).read_bytes() == (replay.adapter / config).read_bytes()
     assert not list(out.glob("*.safetensors"))
-    says = json.loads((out / MARK).read_text())
+    says = json.loads((out / RECORD).read_text())
     assert says["replayed"] is True
     assert says["identity"] in replay.tuned_identity
 

@@ -8,13 +8,12 @@ from pydantic import TypeAdapter
 
 from phi_kit import domains
 from phi_kit.core.row_counts import Flow
-from phi_kit.data import dropped_rows, row_filters
+from phi_kit.data import dropped_rows
 from phi_kit.data.dropped_rows import Reason, Unread
-from phi_kit.data.lineage import ancestors
 from phi_kit.data.near_duplicates import Near
 from phi_kit.data.read_sources import read
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.data.row_filters import judge
+from phi_kit.data.row_filters import ancestors, judge
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import Source
 from phi_kit.models.control_tokens import FAMILIES
@@ -161,7 +160,6 @@ def test_a_verifier_that_cannot_tell_is_no_fault_of_the_gold():
         [(_, reason)] = judge([SEED], verify, Seal([]), max_chars=200)
         assert reason == want
         assert reason.detail == why
-    assert row_filters.UNREADABLE == base.NO_GOLD
 
 
 def test_a_sealed_item_stays_one_when_it_is_rewritten():

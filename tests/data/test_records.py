@@ -7,7 +7,7 @@ import pytest
 from toy_steps import Toy
 
 from phi_kit.core.step_run import open_run
-from phi_kit.data import frozen_datasets
+from phi_kit.data import records
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, from_frame, normal, to_frame
 from phi_kit.data.row_filters import judge
@@ -91,9 +91,9 @@ def test_frozen_rows_come_back_and_are_the_same_bytes(runs, tmp_path):
 
     rows = to_frame([SEED, replace(SEED, prompt="é")], kind=["organic", "self"])
     with open_run(Toy()) as run:
-        frozen_datasets.freeze(rows, run.folder(frozen_datasets.FOLDER))
+        records.save_dataset(rows, run.folder(records.DATASET))
     folder = run.folder_of_results
-    assert frozen_datasets.thaw(folder).equals(rows)
+    assert records.load_dataset(folder).equals(rows)
     assert load_from_disk(folder.path / "dataset").column_names == list(rows.columns)
-    frozen_datasets.freeze(rows, tmp_path / "again")
+    records.save_dataset(rows, tmp_path / "again")
     assert files(tmp_path / "again") == files(folder.path / "dataset")

@@ -1,11 +1,13 @@
-"""What samples answer: one name for equal answers, by the domain's own verifier."""
+"""Votes: equal answers have one name; shares, ties, entropy over all samples."""
+
+import math
 
 import pandas as pd
 import pytest
 
 from phi_kit import domains
 from phi_kit.data.records import Seed
-from phi_kit.selection.voting import RIGHT, judged, unjudged
+from phi_kit.selection.voting import RIGHT, judged, mean_known, unjudged, vote
 from phi_kit.verifiers import choice, exact, numeric
 from phi_kit.verifiers.math import verifier
 
@@ -71,3 +73,39 @@ def test_every_domain_can_vote_on_its_own_golds():
             for seed in islice(items(name, family, rng_seed=5, split="train"), 3):
                 found = unjudged(seed, [seed.answer] * 2, domain.verifier)
                 assert found[0] == found[1] != "", (name, family.name, seed.answer)
+
+
+def test_a_clear_plurality():
+    found = vote(["7", "7", "7", "8"])
+    assert (found.answer, found.share, found.margin, found.n) == ("7", 0.75, 0.5, 4)
+    assert found.entropy == pytest.approx(0.811, abs=1e-3)
+
+
+def test_no_answer_is_no_vote_but_counts():
+    found = vote(["", "", "", "8"])
+    assert (found.answer, found.share, found.margin) == ("8", 0.25, 0.25)
+    assert not found.sure(0.6, 0.2)
+
+
+@pytest.mark.parametrize("answers", [[], ["", ""]])
+def test_nothing_answered(answers):
+    found = vote(answers)
+    assert (found.answer, found.share, found.entropy) == ("", 0, 0)
+    assert not found.sure(0, 0)
+
+
+def test_the_first_seen_wins_a_tie_and_is_not_sure():
+    found = vote(["b", "a", "a", "b"])
+    assert (found.answer, found.margin, found.entropy) == ("b", 0, 1)
+    assert not found.sure(0.5, 0.2)
+    assert found.sure(0.5, 0)
+
+
+def test_thresholds_hold_where_floats_fall_short():
+    assert vote(["a", "a", "a", "b", "c"]).sure(0.6, 0.4)  # 3/5 - 1/5 is below .4
+    assert not vote(["a", "a", "b", "c", "d"]).sure(0.6, 0.2)
+
+
+def test_means_of_what_is_known():
+    assert mean_known([None, -1.0, float("nan"), -2.0]) == -1.5
+    assert math.isnan(mean_known([None]))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from phi_kit import domains
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import RunFolder, open_run
-from phi_kit.data import frozen_datasets, sealed_splits
+from phi_kit.data import records, sealed_splits
 from phi_kit.data.generators import items
 from phi_kit.data.records import to_frame
 from phi_kit.evaluation import guessing_baseline
@@ -229,7 +229,7 @@ def test_step_6_takes_the_recipe_over(full):
     with open_run(Made(study="s")) as run:
         seeds = drawn("train", 6)
         rows = to_frame(seeds, completion=[seed.answer for seed in seeds])
-        frozen_datasets.freeze(rows, run.folder("dataset"))
+        records.save_dataset(rows, run.folder("dataset"))
     params = expand_domains.Params(study="s", domains=["math"], recipe="best", **SMALL)
     done = expand_domains.run(params)
     chosen = of("04_probe_sft").result["recipe"]

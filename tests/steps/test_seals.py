@@ -11,7 +11,7 @@ from phi_kit import domains
 from phi_kit.core.errors import StudyError
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import RunFolder, open_run
-from phi_kit.data import frozen_datasets, sealed_splits
+from phi_kit.data import records, sealed_splits
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.steps import collect_seeds, expand_domains, synthesize
@@ -129,7 +129,7 @@ def test_step_6_holds_every_domain_against_every_seal():
             seeds += [Seed("math", "Say 1.", "1", parent=seeds[-1].id)]
         with open_run(Made(study="s", domain=domain)) as run:
             rows = to_frame(seeds, completion=[seed.answer for seed in seeds])
-            frozen_datasets.freeze(rows, run.folder("dataset"))
+            records.save_dataset(rows, run.folder("dataset"))
 
     class Merge(StepParams):
         STEP: ClassVar[str] = "06_expand_domains"

@@ -2,10 +2,7 @@
 
 from dataclasses import replace
 
-import pytest
-
 from phi_kit.models.chat_template import render
-from phi_kit.training.arms import matched_control
 from phi_kit.training.encoding import IGNORE, Row, collate, encode
 
 ROW = Row("What is 3 + 4?", " 7 apples")
@@ -33,28 +30,6 @@ def test_padding_trains_nothing_even_where_pad_is_the_end_of_turn(tiny):
         assert batch["labels"][i, :width].tolist() == row.labels
         assert (batch["labels"][i, width:] == IGNORE).all()
         assert batch["attention_mask"][i].sum() == width
-
-
-def test_the_control_matches_in_rows_and_tokens():
-    tokens = [10 + (7 * i) % 90 for i in range(300)]
-    chosen = sorted(range(300), key=lambda i: -tokens[i])[:60]  # the longest
-    control = matched_control(tokens, chosen, rng_seed=1)
-    wanted = sum(tokens[i] for i in chosen)
-    assert len(set(control)) == len(chosen)
-    assert abs(sum(tokens[i] for i in control) - wanted) / wanted < 0.15
-    assert control == matched_control(tokens, chosen, rng_seed=1)
-    assert control != matched_control(tokens, chosen, rng_seed=2)
-
-
-def test_the_control_is_drawn_from_everyone():
-    tokens, chosen = [20] * 100, list(range(50))
-    control = matched_control(tokens, chosen, rng_seed=1)
-    assert 10 < len(set(control) & set(chosen)) < 40  # no more, no less than chance
-
-
-@pytest.mark.parametrize("chosen", [[], [0], [0, 1, 2]])
-def test_the_control_of_small_pools(chosen):
-    assert len(matched_control([5, 6, 7], chosen, rng_seed=1)) == len(chosen)
 
 
 def test_a_row_is_tokenised_once_however_often_it_is_encoded(tiny, monkeypatch):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from phi_kit.data.tokenize import Tokens, grams, is_figure
 
-from .template_stats import Drawn
+from .templates import Drawn
 
 ANCHOR = 3  # an item of fewer words is found as a whole prompt only
 PHRASE = 4  # words that are looked at to tell whether they are of the family

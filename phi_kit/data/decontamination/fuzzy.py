@@ -8,7 +8,7 @@ from math import ceil
 
 from phi_kit.data.tokenize import figures, jaccard
 
-from .template_stats import Drawn
+from .templates import Drawn
 
 # From this Jaccard of words on two short prompts are one. The kit's own choice:
 # one word more or less passes from 5 words on, one word replaced from 9 on.

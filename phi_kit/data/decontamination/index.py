@@ -28,8 +28,7 @@ from phi_kit.data.tokenize import Tokens, contains, figures, signs, tokens, word
 from .contained import Whole
 from .fuzzy import Short
 from .ngrams import FIRST, Pieces
-from .template_stats import Drawn
-from .templates import Safelist, Signature, Template
+from .templates import Drawn, Safelist, Signature, Template
 
 # From this many words on two words may change places and eight in a row are left.
 SHORT = 2 * FIRST + 2

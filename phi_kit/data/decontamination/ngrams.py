@@ -8,8 +8,7 @@ from math import log
 
 from phi_kit.data.tokenize import contains, figures, grams, is_figure
 
-from .template_stats import Drawn
-from .templates import Safelist
+from .templates import Drawn, Safelist
 
 FIRST, SECOND = 8, 13
 # The rest are the kit's own choices. Numbers and single letters stand in a row by

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
-from phi_kit.cache.replay_mark import replaying
 from phi_kit.core.endpoint_url import Address, address, is_endpoint
 from phi_kit.core.params import EndpointSettings
+from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.inference.types import UNANSWERED, Asked, Sample, Sampler, Sampling, draw
 
 from .async_bridge import produced
@@ -84,7 +84,7 @@ class Endpoint:
             RunError: it does not answer, or a replay does not know it.
             ModelError: it refuses the key.
         """
-        if replaying():
+        if replayed_ledger():
             from phi_kit.cache.recordings import identity_of
 
             return identity_of(self.name)

@@ -10,12 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.cache.replay_mark import marked, replaying
 from phi_kit.core import dependency_warnings
 from phi_kit.core.endpoint_url import is_endpoint
 from phi_kit.core.errors import ModelError
 from phi_kit.core.params import StepParams
 from phi_kit.core.paths import ledger_address, runs_root
+from phi_kit.core.replay_mode import replayed_ledger
+from phi_kit.core.weight_records import weight_record
 from phi_kit.inference.endpoint.client import Endpoint, complete
 from phi_kit.inference.types import Asked, Sample, Sampling
 from phi_kit.models import catalog
@@ -71,7 +72,7 @@ class Student:
         if folder is None:
             yield self
             return
-        if marked(folder) is not None:
+        if weight_record(folder) is not None:
             raise ModelError(
                 "this adapter is from a replay and has no weights",
                 where=str(folder),
@@ -218,7 +219,7 @@ def _read(
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = None
-        if not replaying():
+        if not replayed_ledger():
             model = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=dtype,

@@ -14,9 +14,9 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from traitlets.config import Config
 
-from phi_kit.cache.replay_mark import REPLAY, replaying
 from phi_kit.core.paths import ledger_address, runs_root
 from phi_kit.core.progress import HEADLESS
+from phi_kit.core.replay_mode import REPLAY, replayed_ledger
 
 _LONGEST = 80  # a Unix socket's path may have some 100 characters
 
@@ -73,7 +73,7 @@ def environment() -> Iterator[None]:
     wanted = {
         HEADLESS: "1",
         "PHI_KIT_RUNS": str(runs_root()),
-        REPLAY if replaying() else "PHI_KIT_LEDGER": ledger_address() or "off",
+        REPLAY if replayed_ledger() else "PHI_KIT_LEDGER": ledger_address() or "off",
     }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

@@ -3,9 +3,10 @@
 import pytest
 from toy_steps import Next, Toy
 
-from phi_kit.cache.replay_mark import MARK, REPLAY, mark
 from phi_kit.core.errors import RunError
+from phi_kit.core.replay_mode import REPLAY
 from phi_kit.core.step_run import RunFolder, open_run, up_to_date
+from phi_kit.core.weight_records import RECORD, write_weight_record
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -23,7 +24,7 @@ def replayed(weights):
     with open_run(Toy()) as run:
         folder = run.folder("adapters/arm")
         (folder / "adapter_config.json").write_text("{}")
-        mark(folder, "adapter-1", weights)
+        write_weight_record(folder, "adapter-1", weights)
         run.result = {"rows": 3}
     return run.folder_of_results
 
@@ -45,7 +46,7 @@ def test_a_replay_equals_what_it_repeats_and_says_so(both):
     assert (first["replayed"], again.manifest["replayed"]) == (False, True)
     assert {path.name for path in again.folder("adapters/arm").iterdir()} == {
         "adapter_config.json",
-        MARK,
+        RECORD,
     }
     assert up_to_date(Toy())
 
