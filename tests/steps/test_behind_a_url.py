@@ -15,7 +15,7 @@ from phi_kit.core.step_run import up_to_date
 from phi_kit.domains.custom import Definition
 from phi_kit.steps import pick_domain
 from phi_kit.study import config
-from phi_kit.study.notebook.execute import parameters_of
+from phi_kit.study.notebook.execute import notebook_parameters
 from phi_kit.study.runner import run_study
 
 KEY = "sk-this-key-must-never-be-seen"
@@ -88,7 +88,7 @@ def test_a_step_that_needs_weights_refuses_an_endpoint(name, runs):
     params = step.Params(model=NOWHERE)
     for begin in (
         lambda: step.run(params),
-        lambda: step.Params.from_notebook(parameters_of(params)),
+        lambda: step.Params.from_notebook(notebook_parameters(params)),
     ):
         with pytest.raises(ModelError) as caught:
             begin()
@@ -100,7 +100,7 @@ def test_a_step_that_needs_weights_refuses_an_endpoint(name, runs):
 @pytest.mark.parametrize("name", ["pick_domain", "collect_seeds", "filter_edge"])
 def test_a_step_that_samples_takes_one(name):
     params = steps.load(name).Params(model=NOWHERE)
-    assert params.given(parameters_of(params)) == params
+    assert params.given(notebook_parameters(params)) == params
 
 
 def test_a_whole_study_is_refused_before_anything_is_asked(tmp_path, runs):
