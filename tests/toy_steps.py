@@ -10,8 +10,8 @@ from pydantic import Field
 
 from phi_kit.core import sample_counts
 from phi_kit.core.params import StepParams
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 
 
 class Toy(StepParams):
@@ -39,7 +39,7 @@ class Last(StepParams):
     domains: list[str] = Field(["math"])
 
 
-@once
+@reuse_finished
 def run(params: Toy) -> StepRun:
     """A table, a figure, counts, and a note of when it was carried out.
 
@@ -51,14 +51,14 @@ def run(params: Toy) -> StepRun:
         run.save_rows(pd.DataFrame({"unseen": [0]}), "other")
         run.table = pd.DataFrame({"x": range(params.size), "word": "a"})
         run.save_rows(run.table)
-        run.flow = Flow()
+        run.flow = RowCounts()
         run.flow.take([None] * params.size + ["too long"])
         figure = Figure(figsize=(2, 1))
         figure.subplots().plot([0, 1])
         run.figure = run.save_figure(figure, "line")
         run.result = {"at": time.time(), "kept": params.size}
         for _ in range(131):
-            sample_counts.paid(1, None)
+            sample_counts.record_generated(1, None)
         if os.environ.get("TOY_INTERRUPT"):
             signal.raise_signal(signal.SIGINT)
             time.sleep(60)

@@ -15,7 +15,7 @@ def list_models() -> None:
     from phi_kit.models import catalog
 
     for entry in catalog.entries():
-        folder = catalog.where(entry.name)
+        folder = catalog.local_folder(entry.name)
         millions = entry.parameters / 1e6
         size = f"{millions / 1e3:.1f} B" if millions >= 1e3 else f"{millions:.0f} M"
         typer.echo(f"{entry.name:<14} {size:>7}  {entry.licence:<11} {entry.note}")

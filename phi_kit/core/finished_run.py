@@ -25,7 +25,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
 
-class _Flow(_Strict):
+class _RowCounts(_Strict):
     read: int
     kept: int
     dropped: dict[str, int]
@@ -46,7 +46,7 @@ class Manifest(_Strict):
     fingerprint: str = ""
     replayed: bool = False
     inputs: dict[str, str] = {}
-    flow: _Flow | None = None
+    flow: _RowCounts | None = None
     samples: dict[str, Any] | None = None
     sizes: dict[str, int] = {}
     shown: dict[str, str] = {}
@@ -55,13 +55,13 @@ class Manifest(_Strict):
     checksum: str = ""
 
 
-def checksum(manifest: dict[str, Any]) -> str:
+def manifest_checksum(manifest: dict[str, Any]) -> str:
     """The digest of a manifest without its checksum, as it is read from a file."""
     rest = {name: value for name, value in manifest.items() if name != "checksum"}
     return digest_json(json.loads(json.dumps(rest)))
 
 
-def _read(text: str) -> dict[str, Any]:
+def parse_manifest(text: str) -> dict[str, Any]:
     """A manifest's JSON, in the right form and unchanged.
 
     Raises:
@@ -77,7 +77,7 @@ def _read(text: str) -> dict[str, Any]:
         one = error.errors()[0]
         where = ".".join(str(part) for part in one["loc"])
         raise ValueError(f"{where}: {one['msg']}".removeprefix(": ")) from error
-    if whole.checksum and whole.checksum != checksum(found):
+    if whole.checksum and whole.checksum != manifest_checksum(found):
         raise ValueError("it was changed after the step had written it")
     for name in whole.files:
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -124,7 +124,7 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise self._unreadable(str(error)) from error
         try:
-            return _read(text)
+            return parse_manifest(text)
         except ValueError as error:
             raise self._unreadable(str(error)) from error
 

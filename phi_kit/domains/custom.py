@@ -159,7 +159,7 @@ class Definition(Strict):
         }
         if not self.judge_model:
             return marks
-        return marks | {"judge": catalog.named(self.judge_model)}
+        return marks | {"judge": catalog.model_fingerprint(self.judge_model)}
 
 
 def build(

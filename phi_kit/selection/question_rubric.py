@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from phi_kit.data.records import Seed
-from phi_kit.inference.types import Sampler, Sampling, draw
+from phi_kit.inference.types import Sampler, SamplingParams, draw
 from phi_kit.verifiers.llm_judge import ATTEMPTS, failed, fence, parsed
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def completion(model: Sampler, *, rng_seed: int) -> Complete:
         drawn = draw(
             model,
             [model.render("You are a strict grader.", prompt) for prompt in prompts],
-            Sampling(_TOKENS),
+            SamplingParams(_TOKENS),
             rng_seed=rng_seed,
             label=f"rubric {calls}",
         )

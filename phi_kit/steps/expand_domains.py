@@ -16,8 +16,8 @@ from pydantic import Field, field_validator
 
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import RunFolder, StepRun, once, open_run
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import RunFolder, StepRun, open_run, reuse_finished
 from phi_kit.data import dropped_rows, records
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.data.row_filters import sealed
@@ -66,7 +66,7 @@ class Params(Recipe, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.named(self.model)}
+        return {"model": catalog.model_fingerprint(self.model)}
 
 
 def plan(names: list[str]) -> dict[str, list[str]]:
@@ -96,7 +96,7 @@ def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
         reasons = [sealed(seed, seal, known) for seed in seeds]
         found[name] = table[[reason is None for reason in reasons]]
         judged += zip(seeds, reasons, strict=True)
-    run.flow = Flow()
+    run.flow = RowCounts()
     run.flow.take(reason for _, reason in judged)
     run.save_rows(dropped_rows.hits(judged), "sealed_hits")
     return found
@@ -111,7 +111,9 @@ class Part:
     recipe: Recipe
 
 
-def training_parts(run: StepRun, student: model.Student, seal: Seal) -> dict[str, Part]:
+def training_parts(
+    run: StepRun, student: model.LocalModel, seal: Seal
+) -> dict[str, Part]:
     """The clean rows of every domain's frozen data set, rendered.
 
     Raises:
@@ -144,7 +146,7 @@ def recipe_of(run: StepRun, domain: str) -> Recipe:
     return own.with_(**recipes.read(folder.file(recipes.FILE)).outcome())
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.Live() as view:
@@ -202,7 +204,7 @@ def run(params: Params) -> StepRun:
 
 def _train(
     run: StepRun,
-    student: model.Student,
+    student: model.LocalModel,
     parts: list[Part],
     *,
     folder: Path,
@@ -214,7 +216,7 @@ def _train(
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
 
-    def heldout(tuned: model.Student) -> float:
+    def heldout(tuned: model.LocalModel) -> float:
         found = _ask_all(tuned, "held out", cards, dev, params=params).values()
         return sum(sum(one) / len(one) for one in found) / len(cards)
 
@@ -238,7 +240,7 @@ def _history(done: dict[str, Trained]) -> pd.DataFrame:
 
 
 def _ask_all(
-    student: model.Student,
+    student: model.LocalModel,
     adapter: str,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],

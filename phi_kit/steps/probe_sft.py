@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from phi_kit import domains
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, base_answers
@@ -71,10 +71,10 @@ class Params(Recipe, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.named(self.model)}
+        return {"model": catalog.model_fingerprint(self.model)}
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
     with open_run(params) as run, learning_curves.Live() as view:

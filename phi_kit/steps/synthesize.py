@@ -18,8 +18,8 @@ from pydantic import Field, field_validator
 from phi_kit import domains
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.data import dropped_rows, records
 from phi_kit.data.dropped_rows import Reason
 from phi_kit.data.records import Seed, from_frame, to_frame
@@ -106,7 +106,7 @@ def _unfit(made: Made) -> str | None:
     return None
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Make candidates, drop what fails a check, mix, and freeze."""
     with open_run(params) as run:
@@ -126,7 +126,7 @@ def run(params: Params) -> StepRun:
             for m, reason in checked
         ]
         rows = _table(seeds, mixed)
-        run.flow = Flow()
+        run.flow = RowCounts()
         run.flow.take([None] * len(seeds) + [reason for _, reason in checked])
         run.save_rows(rows)
         records.save_dataset(rows, run.folder("dataset"))

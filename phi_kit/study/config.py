@@ -22,12 +22,12 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from phi_kit import domains, steps
 from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.core.folder_names import domain_fault, study_fault, together_fault
-from phi_kit.core.params import StepParams, Strict, in_words, read_value
+from phi_kit.core.params import StepParams, Strict, fault_in_words, read_value
 from phi_kit.core.paths import from_root, project_root, shown
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.domains.custom import Definition
 
-from .yaml_lines import ON_COMMAND_LINE, Fault, Keys, Source, dotted, read
+from .yaml_lines import ON_COMMAND_LINE, FileFault, Keys, Source, dotted, read
 
 MOST_SHOWN = 100  # faults of one file
 # Keys of the whole study, and those that no section may hold.
@@ -196,7 +196,7 @@ class _Draft:
         self, keys: Keys, text: str, *, line: float | None = None, link: str = ": "
     ) -> None:
         line = self.source.line(keys) if line is None else line
-        self.source.faults.append(Fault(line, f"{dotted(keys)}{link}{text}"))
+        self.source.faults.append(FileFault(line, f"{dotted(keys)}{link}{text}"))
 
     # --- the file ---
 
@@ -432,7 +432,7 @@ class _Draft:
             return
         if not self.domains and place[1:2] in (("domain",), ("domains",)):
             return  # that there is no domain has been said
-        wrong = in_words({**fault, "loc": place[1:]}, self.params[step])
+        wrong = fault_in_words({**fault, "loc": place[1:]}, self.params[step])
         inside = tuple(str(part) for part in wrong.place)
         given = self._given(step, domain)
         origin = given.get(inside[0]) if inside else None

@@ -16,17 +16,17 @@ from filelock import FileLock, Timeout
 
 from phi_kit import steps
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
-from phi_kit.core.manifests import MANIFEST, NOTEBOOK
+from phi_kit.core.finished_run import MANIFEST
 from phi_kit.core.number_format import seconds
 from phi_kit.core.paths import REPORT, project_root, runs_root, shown
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import RunFolder, require_replayable
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import NOTEBOOK, RunFolder, require_replayable
 from phi_kit.core.step_state import (
-    behind,
     changes,
     fingerprint,
-    home,
-    state,
+    outdated_upstream,
+    run_folder_path,
+    step_state,
     up_to_date,
 )
 from phi_kit.core.yaml12 import shown as printable
@@ -142,7 +142,7 @@ def _is_done(unit: Unit, *, redo: bool) -> bool:
 
 def _say_done(unit: Unit, *, say: Say) -> None:
     say(f"[{title(unit)}] finished earlier, nothing changed")
-    if why := behind(unit.params):
+    if why := outdated_upstream(unit.params):
         say(f"[{title(unit)}] yet {why}; run without --from")
 
 
@@ -154,7 +154,7 @@ def title(unit: Unit) -> str:
 def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     from .notebook.execute import LineWriter, execute, notebook_parameters
 
-    target, redo = home(unit.params), redo or unit.params.redo
+    target, redo = run_folder_path(unit.params), redo or unit.params.redo
     if _is_done(unit, redo=redo):
         _say_done(unit, say=say)
         return
@@ -172,7 +172,7 @@ def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
         execute(notebook, target / NOTEBOOK, notebook_parameters(params), out=out)
     _require_written(unit, target, expected=expected, before=before)
     manifest = RunFolder(target).manifest
-    counts = _rows(manifest) + _samples(manifest)
+    counts = row_summary(manifest) + _samples(manifest)
     say(f"[{title(unit)}] done in {seconds(time.monotonic() - began)}{counts}")
 
 
@@ -238,13 +238,13 @@ def _require_written(
     )
 
 
-def _rows(manifest: dict[str, Any]) -> str:
+def row_summary(manifest: dict[str, Any]) -> str:
     """The row counts of a finished step; empty if it counts none."""
     flow = manifest.get("flow")
     if not flow:
         return ""
     counts = flow["read"], flow["kept"], Counter(flow["dropped"])
-    return f"; {Flow(*counts, unread=flow.get('unread', 0))}"
+    return f"; {RowCounts(*counts, unread=flow.get('unread', 0))}"
 
 
 def _samples(manifest: dict[str, Any]) -> str:
@@ -257,7 +257,7 @@ def _samples(manifest: dict[str, Any]) -> str:
 
 def status(study: Study) -> list[str]:
     """One line per unit: finished, stale or missing, since when; then why."""
-    states = [(title(unit), state(unit.params)) for unit in study.units()]
+    states = [(title(unit), step_state(unit.params)) for unit in study.units()]
     width = max((len(name) for name, _ in states), default=0)
     rows = [f"{name:<{width}}  {step.kind:<8}  {step.since}" for name, step in states]
     why = [f"{name}: {step.why}" for name, step in states if step.why]

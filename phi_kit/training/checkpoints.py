@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from phi_kit.core.errors import disk_errors
-from phi_kit.core.files import digest, digest_json, write_atomic
-from phi_kit.core.versions import versions
+from phi_kit.core.files import digest, digest_json, versions, write_atomic
 
 from .encoding import Encoded
 

@@ -13,7 +13,7 @@ from toy_steps import Next, Toy
 from phi_kit.core import thinking
 from phi_kit.core.errors import RunError
 from phi_kit.core.finished_run import MANIFEST
-from phi_kit.core.row_counts import Flow
+from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import RunFolder, open_run, up_to_date
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +42,7 @@ def stray(folder):
 
 def start(code, runs, **options):
     """A process of its own that runs a toy step."""
-    head = "import os, sys, time\nfrom test_runs import *\n"
+    head = "import os, sys, time\nfrom test_step_run import *\n"
     environment = {**os.environ, "PHI_KIT_RUNS": str(runs), "PYTHONPATH": PATH}
     return subprocess.Popen(
         [sys.executable, "-c", head + code],
@@ -82,7 +82,7 @@ def test_an_exception_leaves_the_old_result_untouched(runs):
 def test_lost_rows_are_found_before_the_old_result_goes(runs):
     before = tree(finish().path)
     with pytest.raises(Exception, match="rows were lost"), open_run(Toy(size=4)) as run:
-        run.flow = Flow(read=2, kept=1)
+        run.flow = RowCounts(read=2, kept=1)
     assert tree(RunFolder.of("quickstart", "01_toy", domain="math").path) == before
 
 

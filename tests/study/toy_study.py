@@ -15,8 +15,8 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 
 from phi_kit.core.params import StepParams
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import StepRun, once, open_run, require_upstream
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 
 STEPS = ("pick_domain", "filter_edge", "benchmark")
 STEMS = ("01_pick_domain", "03_filter_edge", "07_benchmark")
@@ -61,14 +61,14 @@ def load(name):
     return SimpleNamespace(Params=PARAMS[name], run=run)
 
 
-@once
+@reuse_finished
 def run(params) -> StepRun:
     """Count the execution in a file, then finish."""
-    require_upstream(params)
+    params.require_upstream()
     log = Path("executions.log")
     with open_run(params) as opened, log.open("a") as file:
         file.write(f"{params.STEP} {getattr(params, 'domain', '-')}\n")
-        opened.flow = Flow()
+        opened.flow = RowCounts()
         opened.flow.take([None, None, "too long"])
         opened.result = params.model_dump(mode="json", exclude={"study"})
     return opened
