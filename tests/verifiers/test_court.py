@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from typer.testing import CliRunner
 
 from phi_kit import verifiers
-from phi_kit.cli import app
 from phi_kit.core.errors import PhiKitError
-from phi_kit.verifiers import court, exact, seconds
+from phi_kit.verifiers import court, exact
 from phi_kit.verifiers.metamorphic import FLIPS, NEAR
 
 # Those that start workers or a sandbox for hundreds of cases.
@@ -56,19 +52,6 @@ def test_disagreements_are_queued(monkeypatch):
     assert report.tallies[NEAR].errors > 5
     questions = {court.CASES, NEAR, court.SECOND}
     assert {row.question for row in report.queue} >= questions
-
-
-def test_the_command_prints_rates_and_writes_the_table(tmp_path, monkeypatch):
-    table = tmp_path / "table.jsonl"
-    monkeypatch.setitem(seconds.READERS, "choice", lambda case: "wrong")
-    done = CliRunner().invoke(app, ["court", "choice", "--table", str(table)])
-    assert done.exit_code == 0
-    assert "own cases" in done.stdout
-    assert "[0.0%," in done.stdout
-    rows = [json.loads(line) for line in table.read_text().splitlines()]
-    assert all(row["question"] == court.SECOND for row in rows)
-    assert all(row["got"] == "right" for row in rows)
-    assert len(rows) > 50
 
 
 def test_an_unknown_verifier_is_a_message():
