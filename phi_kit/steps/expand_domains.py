@@ -14,10 +14,12 @@ from typing import ClassVar, Literal
 import pandas as pd
 from pydantic import Field, field_validator
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import RunFolder, StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows, records
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.data.row_filters import sealed
@@ -47,14 +49,8 @@ class Params(Recipe, StepParams):
     in step 4; the merged run takes the larger rank and the mean learning rate.
     """
 
-    STEP: ClassVar[str] = "06_expand_domains"
-    NEEDS: ClassVar[tuple[str, ...]] = (
-        "01_pick_domain",
-        "04_probe_sft",
-        "05_synthesize",
-    )
+    STEP: ClassVar[Step] = step_table.EXPAND_DOMAINS
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
-    PER_DOMAIN: ClassVar[bool] = False
     WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
@@ -78,7 +74,7 @@ def plan(names: list[str]) -> dict[str, list[str]]:
 def every_seal(run: StepRun) -> Seal:
     """The seal over the benchmarks of all the study's domains."""
     names = run.params.domains
-    return Seal.of(run.read("01_pick_domain", domain=name) for name in names)
+    return Seal.of(run.read(step_table.PICK_DOMAIN, domain=name) for name in names)
 
 
 def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
@@ -90,7 +86,7 @@ def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
     """
     found, judged = {}, []
     for name in run.params.domains:
-        table = records.load_dataset(run.read("05_synthesize", domain=name))
+        table = records.load_dataset(run.read(step_table.SYNTHESIZE, domain=name))
         seeds = from_frame(table)
         known = {seed.id: seed for seed in seeds}
         reasons = [sealed(seed, seal, known) for seed in seeds]
@@ -140,7 +136,7 @@ def recipe_of(run: StepRun, domain: str) -> Recipe:
     own = run.params.with_()
     if run.params.recipe == "own":
         return own
-    folder = run.read("04_probe_sft", domain=domain)
+    folder = run.read(step_table.PROBE_SFT, domain=domain)
     return own.with_(**recipes.read(folder.file(recipes.FILE)).outcome())
 
 
@@ -149,7 +145,7 @@ def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.Live() as view:
         student = model.load(params.model)
-        cards = {n: run.read("01_pick_domain", domain=n) for n in params.domains}
+        cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
         seal = every_seal(run)  # once: it indexes every item
         parts = training_parts(run, student, seal)
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}

@@ -13,8 +13,10 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, base_answers
@@ -41,8 +43,7 @@ class Params(Recipe, StepParams):
     again, so often each: what moved over the band's edges, and what is stuck.
     """
 
-    STEP: ClassVar[str] = "04_probe_sft"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "03_filter_edge")
+    STEP: ClassVar[Step] = step_table.PROBE_SFT
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
     WEIGHTS: ClassVar[bool] = True
 
@@ -78,14 +79,14 @@ class Params(Recipe, StepParams):
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
     with open_run(params) as run, learning_curves.Live() as view:
-        card, domain = run.read("01_pick_domain"), domains.of(params)
+        card, domain = run.read(step_table.PICK_DOMAIN), domains.of(params)
         dev = unseal(card, "dev", params=params)
         bench = Bench(
             run=run,
             guess=guessing_baseline.of(card, domain).per_item(dev),
             student=model.load(params.model),
             domain=domain,
-            pool=run.read("03_filter_edge").table(),
+            pool=run.read(step_table.FILTER_EDGE).table(),
             dev=dev,
             seal=Seal.of([card]),
             how=as_asked(card.manifest["params"]),

@@ -12,6 +12,7 @@ from phi_kit import domains, steps
 from phi_kit.core.errors import did_you_mean
 from phi_kit.core.folder_names import domain_fault, study_fault, together_fault
 from phi_kit.core.params import StepParams, fault_in_words, read_value
+from phi_kit.core.step_table import PICK_DOMAIN
 from phi_kit.core.yaml12 import shown
 from phi_kit.domains.custom import Definition
 
@@ -50,7 +51,7 @@ class Reader:
 
     def __init__(self, source: Source):
         self.source = source
-        self.steps = {name: steps.load(name).Params for name in steps.STEPS}
+        self.steps = {step.name: steps.load(step).Params for step in steps.STEPS}
         self.name = ""
         self.common: dict[str, Given] = {}
         self.domains: list[str] = []
@@ -134,7 +135,7 @@ class Reader:
             if step not in self.steps:
                 near = did_you_mean(step, [*self.steps, *Definition.model_fields])
                 self._fault(below, f"unknown section{near}")
-            elif not self.steps[step].PER_DOMAIN:
+            elif not self.steps[step].STEP.per_domain:
                 self._fault(below, "runs once for all domains; set it at the top")
             else:
                 self._read_section(section, below, step=step, domain=domain)
@@ -151,7 +152,7 @@ class Reader:
                 if plain(raw) in own:
                     below = (*keys, str(raw))
                     given = Given(value[raw], below, self.source.line(below))
-                    self.sections[domain, steps.STEPS[0]] = {"instruction": given}
+                    self.sections[domain, PICK_DOMAIN.name] = {"instruction": given}
             return own
         kits = {name.lower(): name for name in domains.names()}.get(domain.lower())
         if kits:
@@ -168,7 +169,7 @@ class Reader:
         else:
             self.defined.append(domain)
             given = Given(own, keys, self.source.line(keys))
-            self.sections[domain, steps.STEPS[0]] = {"custom": given}
+            self.sections[domain, PICK_DOMAIN.name] = {"custom": given}
         return own
 
     def _read_section(
@@ -243,7 +244,7 @@ class Reader:
             text = f"unknown section{did_you_mean(step, [*COMMON, *self.steps])}"
         elif not name:
             text = f"name a parameter of it: {step}.NAME=VALUE"
-        elif domain and not self.steps[step].PER_DOMAIN:
+        elif domain and not self.steps[step].STEP.per_domain:
             text = f"runs once for all domains: --set {step}.{name}=…"
         else:
             self._take(given, name, step=step, domain="".join(domain))
@@ -258,7 +259,7 @@ class Reader:
     def units(self) -> Iterable[Unit]:
         """Check every step's values; units come only from values that hold."""
         self._check_name()
-        per_domain = [step for step in self.steps if self.steps[step].PER_DOMAIN]
+        per_domain = [step for step in self.steps if self.steps[step].STEP.per_domain]
         once = [step for step in self.steps if step not in per_domain]
         # With no usable domain the sections are checked all the same.
         order = [(s, domain) for domain in self.domains or [""] for s in per_domain]
@@ -281,9 +282,9 @@ class Reader:
         given |= self.sections.get((domain, step), {})
         given = {name: one for name, one in given.items() if name in model.model_fields}
         values = {name: value_of(one.value, model, name) for name, one in given.items()}
-        if model.PER_DOMAIN and domain:
+        if model.STEP.per_domain and domain:
             values["domain"] = domain
-        elif not model.PER_DOMAIN and self.domains:
+        elif not model.STEP.per_domain and self.domains:
             values["domains"] = list(self.domains)
         try:
             return model.model_validate(values, context={"domains": self.defined})

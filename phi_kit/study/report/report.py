@@ -8,26 +8,27 @@ steps that have finished and names the others.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
 from phi_kit.core.folder_names import domain_fault, study_fault
 from phi_kit.core.number_format import NOTHING, count, percent, seconds
 from phi_kit.core.paths import REPORT, runs_root, shown
 from phi_kit.core.step_run import RunFolder
+from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats.comparison import NOT_CONSTANT
-from phi_kit.steps import STEPS
 
 from . import findings, published, tables
 
-NAMES = tuple(f"{number:02d}_{name}" for number, name in enumerate(STEPS, 1))
-PER_DOMAIN, PER_STUDY = NAMES[:5], NAMES[5:]
+PER_DOMAIN = [step for step in STEPS if step.per_domain]
+PER_STUDY = [step for step in STEPS if not step.per_domain]
 TITLES = (
     "Pick a domain",
     "Collect seeds",
@@ -61,9 +62,14 @@ VERDICTS = {
 class Step:
     """One step of a study, finished or not, as the template shows it."""
 
-    name: str
+    step: step_table.Step
     domain: str
     folder: RunFolder
+
+    @property
+    def name(self) -> str:
+        """Its folder, `03_filter_edge`."""
+        return self.step.folder
 
     @cached_property
     def _read(self) -> tuple[dict[str, Any], str]:
@@ -89,7 +95,7 @@ class Step:
     @property
     def number(self) -> int:
         """1 to 7."""
-        return int(self.name[:2])
+        return self.step.number
 
     @property
     def place(self) -> str:
@@ -189,14 +195,14 @@ class Study:
     def domains(self) -> dict[str, list[Step]]:
         """Steps 1 to 5 of every domain."""
         return {
-            domain: [self._step(name, domain) for name in PER_DOMAIN]
+            domain: [self._step(step, domain) for step in PER_DOMAIN]
             for domain in self._domain_names()
         }
 
     @cached_property
     def last(self) -> list[Step]:
         """Steps 6 and 7."""
-        return [self._step(name) for name in PER_STUDY]
+        return [self._step(step) for step in PER_STUDY]
 
     @property
     def steps(self) -> list[Step]:
@@ -223,7 +229,9 @@ class Study:
         probes = [
             finding
             for domain, steps in self.domains.items()
-            for finding in findings.teachable_or_random(domain, steps[3].result)
+            for step in steps
+            if step.step == step_table.PROBE_SFT
+            for finding in findings.teachable_or_random(domain, step.result)
         ]
         return [
             *findings.on_benchmarks(tables.listed(final, "scores")),
@@ -267,8 +275,8 @@ class Study:
         """A domain's title as step 1 gives it, else its name."""
         return str(self.domains[domain][0].result.get("title") or domain)
 
-    def _step(self, name: str, domain: str = "") -> Step:
-        return Step(name, domain, RunFolder.of(self.name, name, domain=domain))
+    def _step(self, step: step_table.Step, domain: str = "") -> Step:
+        return Step(step, domain, RunFolder.of(self.name, step, domain=domain))
 
     def _domain_names(self) -> list[str]:
         # The order the study was given; folders it does not name come after.
@@ -285,7 +293,7 @@ class Study:
         found = sorted(
             folder.name
             for folder in self.root.iterdir()
-            if folder.name[0] != "." and any((folder / n).is_dir() for n in PER_DOMAIN)
+            if folder.name[0] != "." and any(_dirs(folder, PER_DOMAIN))
         )
         return list(dict.fromkeys([*listed, *found]))
 
@@ -314,8 +322,8 @@ def read(study: str) -> Study:
     )
 
 
-def _dirs(root: Path, names: tuple[str, ...]) -> Iterator[bool]:
-    return ((root / name).is_dir() for name in names)
+def _dirs(root: Path, steps: Iterable[step_table.Step]) -> Iterator[bool]:
+    return ((root / step.folder).is_dir() for step in steps)
 
 
 def write(study: str) -> Path:
