@@ -137,11 +137,11 @@ def verify(
 
     verifier, counts = _verifier(domain), Counter[str]()
     with _opened(file) as lines:
-        for result in verify_file.judge(lines, verifier, domain=domain):
-            verify_file.tally(counts, result)
+        for result in verify_file.verify_rows(lines, verifier, domain=domain):
+            verify_file.count_result(counts, result)
             print(json.dumps(result, ensure_ascii=True))
     sys.stdout.flush()
-    typer.echo(verify_file.summary(counts), err=True)
+    typer.echo(verify_file.summary_line(counts), err=True)
     if walls := sandbox.in_force():
         typer.echo(f"code was run in the sandbox: {walls}", err=True)
 
@@ -179,45 +179,15 @@ def _opened(file: str) -> Iterator[Any]:
 
 
 @app.command()
-def court(
-    verifier: Annotated[
-        str | None, typer.Argument(metavar="VERIFIER", help="only this one")
-    ] = None,
-    *,
-    table: Annotated[
-        str | None,
-        typer.Option("--table", metavar="FILE.jsonl", help="write all disagreements"),
-    ] = None,
-) -> None:
-    """Put the verifiers to the test: error rates, and what a human should read."""
-    from dataclasses import asdict
-    from pathlib import Path
-
-    from phi_kit.core.errors import disk_errors
-    from phi_kit.verifiers import court as bench
-
-    queue = []
-    for name in [verifier] if verifier else bench.heard():
-        found = bench.hear(name)
-        queue += found.queue
-        for line in bench.lines(found):
-            typer.echo(line)
-    if table:
-        text = "".join(json.dumps(asdict(row)) + "\n" for row in queue)
-        with disk_errors(table):
-            Path(table).write_text(text, encoding="utf-8")
-
-
-@app.command()
 def domains(
     name: Annotated[
         str | None, typer.Argument(help="one domain to show in full")
     ] = None,
 ) -> None:
     """List the domains a study may name, or show one of them."""
-    from . import domains
+    from .domains import every, one
 
-    for line in domains.one(name) if name else domains.every():
+    for line in one(name) if name else every():
         typer.echo(line)
 
 
@@ -236,7 +206,7 @@ def list_models() -> None:
     from phi_kit.models import catalog
 
     for entry in catalog.entries():
-        place = catalog.where(entry.name)
+        place = catalog.local_folder(entry.name)
         size = (
             f"{entry.parameters / 1e9:.1f} B"
             if entry.parameters >= 1e9

@@ -23,7 +23,7 @@ from pydantic import ValidationInfo
 from phi_kit.core.errors import PhiKitError, StudyError, did_you_mean
 from phi_kit.core.step_run import RunFolder
 from phi_kit.core.step_table import PICK_DOMAIN
-from phi_kit.verifiers.any_of import accepting
+from phi_kit.verifiers.any_of import accept_any_gold
 
 from .base import Domain
 
@@ -123,7 +123,7 @@ def of(params: StepParams, name: str = "") -> Domain:
         said = _card(params.study, name).get("instruction")
     return replace(
         found,
-        verifier=accepting(found.verifier),
+        verifier=accept_any_gold(found.verifier),
         instruction=said or found.instruction,
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phi_kit.core.step_run import StepRun
     from phi_kit.data.sealed_splits import Seal
     from phi_kit.domains.base import Domain
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
     from phi_kit.plots.learning_curves import Live
 
 
@@ -54,7 +54,7 @@ class Bench:
     """Everything the arms of one domain have in common."""
 
     run: StepRun
-    student: Student
+    student: LocalModel
     domain: Domain
     pool: pd.DataFrame
     dev: Sequence[Seed]
@@ -186,7 +186,7 @@ class Bench:
             samples = ask(tuned, self.domain, self.dev, **self.how, label=out.name)
         return samples.assign(train_seed=rng_seed), done
 
-    def _heldout(self, student: Student) -> float:
+    def _heldout(self, student: LocalModel) -> float:
         label = "held out, in the midst of training"
         samples = ask(student, self.domain, self.dev, **self.how, label=label)
         return sum(per_item(samples, self.dev)) / len(self.dev)

@@ -25,7 +25,7 @@ from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, per_item, truncated
 from phi_kit.inference.local import model
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
@@ -49,7 +49,7 @@ class Params(StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.named(self.model)}
+        return {"model": catalog.model_fingerprint(self.model)}
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _ask(student, name: str, test: list[Seed], params: Params, *, label: str):
         student,
         domain_of(params, name),
         test,
-        sampling=Sampling(params.max_tokens, params.temperature),
+        sampling=SamplingParams(params.max_tokens, params.temperature),
         k=params.samples,
         rng_seed=params.rng_seed,
         label=label,

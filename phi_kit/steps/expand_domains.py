@@ -62,7 +62,7 @@ class Params(Recipe, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.named(self.model)}
+        return {"model": catalog.model_fingerprint(self.model)}
 
 
 def plan(names: list[str]) -> dict[str, list[str]]:
@@ -107,7 +107,9 @@ class Part:
     recipe: Recipe
 
 
-def training_parts(run: StepRun, student: model.Student, seal: Seal) -> dict[str, Part]:
+def training_parts(
+    run: StepRun, student: model.LocalModel, seal: Seal
+) -> dict[str, Part]:
     """The clean rows of every domain's frozen data set, rendered.
 
     Raises:
@@ -198,7 +200,7 @@ def run(params: Params) -> StepRun:
 
 def _train(
     run: StepRun,
-    student: model.Student,
+    student: model.LocalModel,
     parts: list[Part],
     *,
     folder: Path,
@@ -210,7 +212,7 @@ def _train(
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
 
-    def heldout(tuned: model.Student) -> float:
+    def heldout(tuned: model.LocalModel) -> float:
         found = _ask_all(tuned, "held out", cards, dev, params=params).values()
         return sum(sum(one) / len(one) for one in found) / len(cards)
 
@@ -234,7 +236,7 @@ def _history(done: dict[str, Trained]) -> pd.DataFrame:
 
 
 def _ask_all(
-    student: model.Student,
+    student: model.LocalModel,
     adapter: str,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],

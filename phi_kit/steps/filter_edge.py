@@ -25,7 +25,7 @@ from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import lengths, truncated, unanswered
 from phi_kit.inference.local import model
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.plots import pass_rate_histogram
 from phi_kit.selection import controls, question_rubric, reference_answers, tiers
@@ -123,7 +123,11 @@ class Params(StepParams):
         """The weights of every model that is asked."""
         names = ("model", "reference", "reference2", "rubric_model")
         models = {name: getattr(self, name) for name in names}
-        return {name: catalog.named(model) for name, model in models.items() if model}
+        return {
+            name: catalog.model_fingerprint(model)
+            for name, model in models.items()
+            if model
+        }
 
 
 @reuse_finished
@@ -180,7 +184,7 @@ def rate(
             f"none of {len(seeds)} seeds has an answer",
             todo="give the reference more samples, or name a stronger one",
         )
-    how = Sampling(params.max_tokens, params.temperature)
+    how = SamplingParams(params.max_tokens, params.temperature)
     screening = Screening(
         student, domain, asked, sampling=how, rng_seed=params.rng_seed
     )

@@ -28,7 +28,7 @@ from phi_kit.domains.custom import Definition
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, per_item, truncated, unanswered
 from phi_kit.inference.local import model
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.plots import difficulty
 from phi_kit.stats.intervals import score
@@ -72,7 +72,7 @@ class Params(StepParams):
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
-        return {"model": catalog.named(self.model), **files}
+        return {"model": catalog.model_fingerprint(self.model), **files}
 
 
 def split(domain: Domain, params: Params) -> splits.HeldOut:
@@ -181,7 +181,7 @@ def run(params: Params) -> StepRun:
             model.sampler(params),
             domain,
             dev,
-            sampling=Sampling(params.max_tokens, params.temperature),
+            sampling=SamplingParams(params.max_tokens, params.temperature),
             k=params.samples,
             rng_seed=params.rng_seed,
             label="base on dev",

@@ -31,7 +31,7 @@ from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.plots import transform_yields
 from phi_kit.training.arms import Arm, rows_of_arm
-from phi_kit.verifiers.worked_steps import false_step
+from phi_kit.verifiers.worked_steps import first_false_step
 
 
 class Params(StepParams):
@@ -98,7 +98,7 @@ def _unfit(made: Made) -> str | None:
     """
     if made.completion == made.seed.answer:
         return "same as the gold"
-    if wrong := false_step(made.completion, prompt=made.seed.prompt):
+    if wrong := first_false_step(made.completion, prompt=made.seed.prompt):
         return Reason("a step does not hold", detail=wrong)
     return None
 

@@ -42,7 +42,7 @@ def choose(what: str) -> Chosen:
         folder = folder.expanduser()
         there = folder.is_dir()
     if there:
-        return Chosen(folder, merge.base_of(folder), [])
+        return Chosen(folder, merge.base_model_name(folder), [])
     name = config.load(what).name if what.endswith((".yaml", ".yml")) else what
     last = RunFolder.of(name, EXPAND_DOMAINS)
     adapter = last.folder(f"adapters/{last.result['final']}")
@@ -58,7 +58,7 @@ def choose(what: str) -> Chosen:
     return Chosen(adapter, params.model, asked)
 
 
-def run(what: str, out: Path, *, gguf: bool = False) -> merge.Exported:
+def run(what: str, out: Path, *, gguf: bool = False) -> merge.MergedModel:
     """Merge what a word of the command line means; see `models.merge.export`.
 
     Args:
@@ -73,7 +73,7 @@ def run(what: str, out: Path, *, gguf: bool = False) -> merge.Exported:
 
     if gguf:  # refused before the long part
         gguf_file.check(catalog.resolve(chosen.base))
-    return merge.export(
+    return merge.merge_adapter(
         chosen.adapter,
         out,
         base=chosen.base,

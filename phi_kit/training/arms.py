@@ -18,7 +18,7 @@ from .training_config import Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 Arm = Literal["random", "unfiltered", "teachable", "teachable+frontier"]
 
@@ -78,7 +78,7 @@ def epochs_of(
 
 
 def cost(
-    student: Student, rows: Sequence[Row], epochs: Sequence[float], *, most: int
+    student: LocalModel, rows: Sequence[Row], epochs: Sequence[float], *, most: int
 ) -> int:
     """Trained tokens of a whole run: what other arms get as their budget.
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.models.turn_framing import shape
+from phi_kit.models.turn_framing import turn_framing
 
 if TYPE_CHECKING:
     import torch
 
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 IGNORE = -100  # torch's cross-entropy leaves these targets out
 
@@ -43,7 +43,7 @@ class Encoded:
         return sum(label != IGNORE for label in self.labels)
 
 
-def encode(student: Student, row: Row) -> Encoded:
+def encode(student: LocalModel, row: Row) -> Encoded:
     """Prompt masked, completion and end-of-turn trained.
 
     The token that closes a turn in the model's own template is appended as an
@@ -51,7 +51,7 @@ def encode(student: Student, row: Row) -> Encoded:
     it never stops. It need not be the tokenizer's EOS.
     """
     tokenizer = student.tokenizer
-    return _encoded(tokenizer, shape(tokenizer).end, row.prompt, row.completion)
+    return _encoded(tokenizer, turn_framing(tokenizer).end, row.prompt, row.completion)
 
 
 # An arm's rows are encoded to be recorded, to pass the gate and to be counted. So

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phi_kit.core.errors import DataError
-from phi_kit.inference.local.model import Student, device
+from phi_kit.inference.local.model import LocalModel, device
 
 from . import memory, packing, trainer
 from .data_order import micro_batches
@@ -81,7 +81,7 @@ class Peak:
         return int(asked * (1 + HOLES[device()]))
 
 
-def predicted(student: Student, recipe: Recipe, *, rows: Sequence[Row]) -> Peak:
+def predicted(student: LocalModel, recipe: Recipe, *, rows: Sequence[Row]) -> Peak:
     """The peak of training on such rows; nothing is trained.
 
     Args:
@@ -144,7 +144,7 @@ def _largest(rows: Sequence[Encoded], batch: int, fit: Fit) -> list[Encoded]:
     return max(parts, key=lambda part: sum(len(row.ids) for row in part))
 
 
-def _gradient(config: Any, student: Student) -> int:
+def _gradient(config: Any, student: LocalModel) -> int:
     """Bytes per token of one block's gradients: gate, up, their product, the input."""
     size = student.model.dtype.itemsize
     return size * (3 * config.intermediate_size + 2 * config.hidden_size)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from phi_kit.models.architecture import Shape
+from phi_kit.models.architecture import ModelSizes
 
 from .loss import block_bytes
 
@@ -87,7 +87,7 @@ class Memory:
         return CONTEXT + self.tensors * (1 + SLACK)
 
 
-def kept(shape: Shape, rank: int) -> int:
+def kept(shape: ModelSizes, rank: int) -> int:
     """Numbers of one token that one block keeps for its backward pass.
 
     Two norms keep their input in float32, which counts twice (4 widths), and hand on
@@ -99,7 +99,7 @@ def kept(shape: Shape, rank: int) -> int:
     return 9 * shape.hidden + 2 * shape.keys + 4 * shape.inner + adapters
 
 
-def footprint(shape: Shape, micro: Micro) -> Memory:
+def footprint(shape: ModelSizes, micro: Micro) -> Memory:
     """The peak of a training step: frozen NF4 weights, a float32 adapter.
 
     Args:

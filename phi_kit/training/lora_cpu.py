@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.inference.local.cpu_weights import float_bytes, floats, packed
+from phi_kit.inference.local.cpu_weights import dequantize, float_bytes, nf4_layers
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def extra_bytes(model: Any) -> int:
     """Memory that the float32 copies of a model's 4-bit weights take."""
-    return float_bytes(packed(model))
+    return float_bytes(nf4_layers(model))
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _weight(base: Any, *, kept: bool) -> Callable[[], torch.Tensor]:
         return lambda: base.weight
 
     def made() -> torch.Tensor:
-        return floats(base).float()
+        return dequantize(base).float()
 
     if not kept:
         return made

@@ -14,7 +14,7 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from phi_kit.models.turn_framing import control_ids
+from phi_kit.models.turn_framing import control_token_ids
 
 from .encoding import IGNORE, Encoded
 
@@ -98,7 +98,7 @@ def xray(tokenizer: PreTrainedTokenizerBase, row: Encoded) -> Xray:
         tokenizer: the model's own.
         row: its token ids and labels.
     """
-    control = control_ids(tokenizer)
+    control = control_token_ids(tokenizer)
     trained = [i for i, label in enumerate(row.labels) if label != IGNORE]
     last = trained[-1] if trained and row.labels[trained[-1]] in control else None
     pieces, held = [], []

@@ -22,7 +22,7 @@ from .encoding import Row
 from .preflight import Report
 
 if TYPE_CHECKING:
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 NAME = "README.md"
 _UNKNOWN = "| held-out accuracy | not measured |"
@@ -51,7 +51,7 @@ class Card:
     @classmethod
     def of(
         cls,
-        student: Student,
+        student: LocalModel,
         rows: Sequence[Row],
         report: Report,
         *,
@@ -63,7 +63,7 @@ class Card:
 
     def text(self) -> str:
         """The card as Markdown with the hub's YAML head."""
-        base, licence = catalog.published(self.student)
+        base, licence = catalog.published_name(self.student)
         seen = self.report
         recipe = ", ".join(f"{name} {value}" for name, value in self.recipe.items())
         rows = f"{seen.kept}" + f", {seen.too_long} too long" * bool(seen.too_long)
@@ -150,7 +150,7 @@ def save(model: Any, folder: Path, card: Card) -> None:
         model.save_pretrained(folder, save_embedding_layers=False)
         path = folder / "adapter_config.json"
         config = json.loads(path.read_text(encoding="utf-8"))
-        base, _ = catalog.published(card.student)
+        base, _ = catalog.published_name(card.student)
         if base != Path(card.student).name:  # no local folder
             config["base_model_name_or_path"] = base
             write_atomic(path, json.dumps(config, indent=2, sort_keys=True) + "\n")

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import DataError
 from phi_kit.models import chat_template
-from phi_kit.models.turn_framing import fingerprint, shape
+from phi_kit.models.turn_framing import template_fingerprint, turn_framing
 
 from .encoding import IGNORE, Encoded, Row, collate, encode
 from .loss_mask_view import xray
 from .row_checks import CHECKS, Sealed, Seen
 
 if TYPE_CHECKING:
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 # Share of a run's tokens that is trained. The kit's own choice: a one-letter
 # answer to a page of text has .004, long reasoning after a short question .99.
 SHARE = (0.002, 0.998)
 
-Encode = Callable[["Student", Row], Encoded]
+Encode = Callable[["LocalModel", Row], Encoded]
 Collate = Callable[[Sequence[Encoded]], dict[str, Any]]
 
 
@@ -80,7 +80,7 @@ class Gated(Sequence[Encoded]):
 
 
 def gate(
-    student: Student,
+    student: LocalModel,
     rows: Sequence[Row],
     *,
     max_tokens: int,
@@ -151,17 +151,17 @@ def _refuse_row(seen: Seen, number: int) -> None:
         )
 
 
-def _shown(student: Student, encoded: Encoded, name: str) -> str:
+def _shown(student: LocalModel, encoded: Encoded, name: str) -> str:
     return f"{name}\n{xray(student.tokenizer, encoded)}"
 
 
-def _template(student: Student) -> dict[str, Any]:
+def _template(student: LocalModel) -> dict[str, Any]:
     """How the student's template frames a turn; refused where evaluation differs."""
     tokenizer = student.tokenizer
-    form = shape(tokenizer)
+    form = turn_framing(tokenizer)
     end = tokenizer.convert_ids_to_tokens(form.end)
-    ours = fingerprint(partial(chat_template.render, tokenizer))
-    theirs = fingerprint(student.render)
+    ours = template_fingerprint(partial(chat_template.render, tokenizer))
+    theirs = template_fingerprint(student.render)
     if ours != theirs:
         raise DataError(
             "training and evaluation render prompts differently",
@@ -183,7 +183,7 @@ def _template(student: Student) -> dict[str, Any]:
     }
 
 
-def _share(student: Student, kept: list[Encoded], share: float) -> None:
+def _share(student: LocalModel, kept: list[Encoded], share: float) -> None:
     low, high = SHARE
     if low <= share <= high:
         return
@@ -197,7 +197,7 @@ def _share(student: Student, kept: list[Encoded], share: float) -> None:
     )
 
 
-def _padding(student: Student, kept: list[Encoded], batches: Collate | None) -> None:
+def _padding(student: LocalModel, kept: list[Encoded], batches: Collate | None) -> None:
     """Padding trains nothing and hides nothing, whatever its id is."""
     pad = student.tokenizer.pad_token_id
     if batches is None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from phi_kit.core.errors import disk_errors
 from phi_kit.core.rng import label_seed
-from phi_kit.inference.local.model import Student
+from phi_kit.inference.local.model import LocalModel
 
 from . import checkpoints
 from .checkpoints import Checkpoints
@@ -67,7 +67,7 @@ class Trained:
 
 @recorded(Trained, Recipe)
 def train(
-    student: Student,
+    student: LocalModel,
     rows: Sequence[Row],
     recipe: Recipe,
     *,
@@ -138,7 +138,7 @@ def _trained(passed: Gated, steps: list[list[int]], found: dict[str, Any]) -> Tr
 
 
 def _kept(
-    student: Student,
+    student: LocalModel,
     rows: Gated,
     steps: list[list[int]],
     recipe: Recipe,
@@ -153,14 +153,19 @@ def _kept(
 
 
 def _card(
-    student: Student, rows: Sequence[Row], report: Report, recipe: Recipe, *, arm: str
+    student: LocalModel,
+    rows: Sequence[Row],
+    report: Report,
+    recipe: Recipe,
+    *,
+    arm: str,
 ) -> Card:
     said = {name: value for name, value in recipe.outcome().items() if value != {}}
     return Card.of(student, rows, report, arm=arm, **said)
 
 
 def _epochs(
-    student: Student,
+    student: LocalModel,
     rows: Sequence[Row],
     epochs: Sequence[float] | None,
     recipe: Recipe,

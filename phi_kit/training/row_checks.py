@@ -13,13 +13,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from phi_kit.core import thinking
-from phi_kit.models.turn_framing import Shape, control_ids, shape
+from phi_kit.models.turn_framing import TurnFraming, control_token_ids, turn_framing
 
 from .encoding import IGNORE, Encoded, Row
 from .repetition import loops
 
 if TYPE_CHECKING:
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 Sealed = Callable[[str], object | None]
 
@@ -28,15 +28,15 @@ Sealed = Callable[[str], object | None]
 class Seen:
     """A row under the gate: as it was meant, and as it was encoded."""
 
-    student: Student
+    student: LocalModel
     row: Row
     encoded: Encoded
     sealed: Sealed | None = None
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> TurnFraming:
         """How the model's template frames a turn."""
-        return shape(self.student.tokenizer)
+        return turn_framing(self.student.tokenizer)
 
     @cached_property
     def places(self) -> list[int]:
@@ -48,7 +48,7 @@ class Seen:
     def body(self) -> list[int]:
         """The trained labels without the token that ends the turn."""
         trained = [self.encoded.labels[place] for place in self.places]
-        ended = trained and trained[-1] in control_ids(self.student.tokenizer)
+        ended = trained and trained[-1] in control_token_ids(self.student.tokenizer)
         return trained[:-1] if ended else trained
 
     def decode(self, ids: list[int], *, as_answer: bool = False) -> str:
@@ -129,7 +129,7 @@ def turn_is_closed(seen: Seen) -> str | None:
 
 def turn_goes_on(seen: Seen) -> str | None:
     """No control token stands inside the completion."""
-    found = set(seen.body) & control_ids(seen.student.tokenizer)
+    found = set(seen.body) & control_token_ids(seen.student.tokenizer)
     texts = (seen.decode([token]) for token in sorted(found))
     if other := next((text for text in texts if not thinking.written(text)), None):
         return f"inside the completion stands {other!r}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from phi_kit.core.progress import progress
 from phi_kit.core.rng import label_seed
-from phi_kit.inference.local.model import Student, device
+from phi_kit.inference.local.model import LocalModel, device
 
 from . import checkpoints, memory, packing
 from .checkpoints import Checkpoints
@@ -22,7 +22,7 @@ from .model_card import Card, save
 from .trainer import Job, Watch, arguments, history, trainer_class
 from .training_config import Recipe
 
-Heldout = Callable[[Student], float]
+Heldout = Callable[[LocalModel], float]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Plan:
         return max(len(row.ids) for row in self.rows)
 
 
-def carried_out(student: Student, plan: Plan) -> dict[str, Any]:
+def carried_out(student: LocalModel, plan: Plan) -> dict[str, Any]:
     """Train what the plan says; the adapter waits in `plan.kept.adapter`.
 
     Returns:
@@ -91,7 +91,7 @@ def carried_out(student: Student, plan: Plan) -> dict[str, Any]:
     raise found
 
 
-def _fit(student: Student, plan: Plan) -> dict[str, Any]:
+def _fit(student: LocalModel, plan: Plan) -> dict[str, Any]:
     """Train, from the last checkpoint if there is one; the adapter is saved."""
     last, resumed = plan.kept.last(), plan.kept.step
     with ExitStack() as stack:
@@ -143,7 +143,7 @@ def keeps_floats(model: Any, recipe: Recipe) -> bool:
 
 
 @contextmanager
-def adapted(student: Student, rank: int, *, seed: int = 0) -> Iterator[Any]:
+def adapted(student: LocalModel, rank: int, *, seed: int = 0) -> Iterator[Any]:
     """The student with a fresh adapter on every linear layer; taken off again.
 
     Args:
@@ -169,7 +169,7 @@ def adapted(student: Student, rank: int, *, seed: int = 0) -> Iterator[Any]:
 
 @contextmanager
 def _job(
-    student: Student, model: Any, plan: Plan, last: Path | None, *, padded: bool
+    student: LocalModel, model: Any, plan: Plan, last: Path | None, *, padded: bool
 ) -> Iterator[Job]:
     """How the steps are cut, and who is told of them."""
 

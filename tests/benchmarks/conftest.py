@@ -19,7 +19,7 @@ Record = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
-def student() -> model.Student:
+def student() -> model.LocalModel:
     """The embedded model in NF4, loaded once."""
     return model.load("smollm2-135m")
 

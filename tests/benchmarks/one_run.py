@@ -24,7 +24,7 @@ from phi_kit.core.rng import label_seed
 from phi_kit.data.generators import items
 from phi_kit.evaluation.ask import rows_of
 from phi_kit.inference.local import model as loading
-from phi_kit.inference.local.model import Student
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.models import catalog
 from phi_kit.training import training_run
 from phi_kit.training.data_order import schedule
@@ -36,7 +36,7 @@ ROWS, SEED, NAME = 48, 1, "arm"
 RECIPE = Recipe(epochs=1, batch=8, warmup=0)
 
 
-def quickstart_rows(student: Student, n: int = ROWS) -> list[Row]:
+def quickstart_rows(student: LocalModel, n: int = ROWS) -> list[Row]:
     """Short questions of every family in turn, as the quickstart trains on them."""
     math = domains.get("math")
     streams = [
@@ -69,7 +69,7 @@ class Clock:
         return trainer
 
 
-def ours(student: Student, rows: list[Row], clock: Clock) -> list[float]:
+def ours(student: LocalModel, rows: list[Row], clock: Clock) -> list[float]:
     """The kit's trainer as the steps call it."""
     real: Callable[..., Any] = training_run._trainer
     training_run._trainer = lambda *arguments: clock.watch(real(*arguments))
@@ -82,7 +82,7 @@ def ours(student: Student, rows: list[Row], clock: Clock) -> list[float]:
 
 
 def trl(
-    student: Student, rows: list[Row], clock: Clock, **settings: Any
+    student: LocalModel, rows: list[Row], clock: Clock, **settings: Any
 ) -> list[float]:
     """TRL's SFTTrainer as it comes, but for what the comparison needs.
 
@@ -152,7 +152,7 @@ def trl(
     return losses
 
 
-def plainly_loaded() -> Student:
+def plainly_loaded() -> LocalModel:
     """The model as one loads it for TRL, with nothing of the kit's around it."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -163,7 +163,7 @@ def plainly_loaded() -> Student:
         quantization_config=loading.nf4(torch.float32),
         device_map="cpu",
     )
-    return Student("smollm2-135m", model, AutoTokenizer.from_pretrained(folder))
+    return LocalModel("smollm2-135m", model, AutoTokenizer.from_pretrained(folder))
 
 
 if __name__ == "__main__":

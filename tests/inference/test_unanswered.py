@@ -11,10 +11,10 @@ from phi_kit.core.errors import ModelError, PhiKitError, RunError
 from phi_kit.core.params import EndpointSettings
 from phi_kit.core.sample_counts import count_samples
 from phi_kit.inference.endpoint.client import Endpoint, complete
-from phi_kit.inference.endpoint.refusals import FIRST, LOSABLE
-from phi_kit.inference.types import LostError, Sampling, draw
+from phi_kit.inference.endpoint.refusals import MAX_LOST_SHARE, MIN_REQUESTS
+from phi_kit.inference.types import LostSamplesError, SamplingParams, draw
 
-SHORT = Sampling(max_tokens=8, temperature=0.7)
+SHORT = SamplingParams(max_tokens=8, temperature=0.7)
 FILTER = {"error": {"message": "no such talk", "code": "content_filter"}}
 LONG = {"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}
 VAGUE = {"error": {"message": "no such luck"}}
@@ -140,7 +140,7 @@ def test_a_server_that_refuses_everything_is_asked_little(
     with serving(lambda h, r, n: h.send(400, body)) as server:
         with pytest.raises(error) as caught:
             drawn(endpoint(server.name, concurrency=concurrency), 500)
-        assert server.asked["POST"] <= max(FIRST, concurrency)
+        assert server.asked["POST"] <= max(MIN_REQUESTS, concurrency)
     if concurrency < 32:
         assert says in str(caught.value)
     assert caught.value.todo
@@ -224,11 +224,13 @@ def test_a_quarter_may_be_lost(bad):
     prompts = {f"{i}?" for i in range(bad)}
     with serving(refusing(prompts, 200, b"garbage")) as server:
         model = endpoint(server.name)
-        if bad <= LOSABLE * 20:
+        if bad <= MAX_LOST_SHARE * 20:
             found = drawn(model, 20)
             assert sum(s.finish == "failed" for s in found) == bad
         else:
-            with pytest.raises(LostError, match=f"{bad} of 20 samples are missing"):
+            with pytest.raises(
+                LostSamplesError, match=f"{bad} of 20 samples are missing"
+            ):
                 drawn(model, 20)
 
 
@@ -285,8 +287,8 @@ def test_a_judge_that_may_not_answer_says_nothing():
 def test_a_judge_that_answers_nothing_ends_the_run():
     with serving(lambda h, r, n: h.send(400, FILTER)) as server:
         ask = complete(server.name, settings=EndpointSettings(concurrency=2))
-        for n in range(FIRST - 1):
+        for n in range(MIN_REQUESTS - 1):
             assert ask(f"{n}?") == ""
         with pytest.raises(RunError, match="most prompts get no answer"):
             ask("And now?")
-        assert server.asked["POST"] == FIRST
+        assert server.asked["POST"] == MIN_REQUESTS

@@ -77,7 +77,7 @@ def merged(base, adapter, tmp_path_factory):
     def also(made):
         gguf_file.write(made, made / "merged.gguf", name="merged")
 
-    return merge.export(adapter, out, base=str(base), asked=ASKED, also=also)
+    return merge.merge_adapter(adapter, out, base=str(base), asked=ASKED, also=also)
 
 
 def logits(model):
@@ -170,7 +170,7 @@ def test_a_gguf_file_has_what_llama_cpp_asks_for(merged):
 def test_what_is_there_is_never_overwritten(base, adapter, tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(ModelError, match="already; nothing was written"):
-        merge.export(adapter, tmp_path / "mine", base=str(base), asked=ASKED)
+        merge.merge_adapter(adapter, tmp_path / "mine", base=str(base), asked=ASKED)
     assert list((tmp_path / "mine").iterdir()) == []
 
 
@@ -179,7 +179,7 @@ def test_a_merge_that_went_wrong_leaves_nothing(base, adapter, tmp_path, monkeyp
 
     monkeypatch.setattr(Linear, "merge", lambda *_, **__: None)
     with pytest.raises(ModelError, match="does not say what the adapter said"):
-        merge.export(adapter, tmp_path / "out", base=str(base), asked=ASKED)
+        merge.merge_adapter(adapter, tmp_path / "out", base=str(base), asked=ASKED)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -189,7 +189,7 @@ def test_weights_of_another_model_are_refused(base, adapter, tmp_path):
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-5}))
     with pytest.raises(ModelError, match="trained beside other weights"):
-        merge.export(adapter, tmp_path / "out", base=str(other), asked=ASKED)
+        merge.merge_adapter(adapter, tmp_path / "out", base=str(other), asked=ASKED)
     assert not (tmp_path / "out").exists()
 
 
@@ -199,7 +199,7 @@ def test_a_full_disk_leaves_nothing(base, adapter, tmp_path, monkeypatch):
 
     monkeypatch.setattr(merge, "_write", full)
     with pytest.raises(RunError, match="the disk is full"):
-        merge.export(adapter, tmp_path / "out", base=str(base), asked=ASKED)
+        merge.merge_adapter(adapter, tmp_path / "out", base=str(base), asked=ASKED)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -219,20 +219,20 @@ def folder_with(tmp_path, **config):
 )
 def test_what_cannot_be_merged_is_refused(tmp_path, config):
     with pytest.raises(ModelError, match="only plain LoRA can be merged"):
-        merge.base_of(folder_with(tmp_path, **config))
+        merge.base_model_name(folder_with(tmp_path, **config))
 
 
 def test_no_adapter_at_all(tmp_path):
     with pytest.raises(ModelError, match="no readable adapter"):
-        merge.base_of(tmp_path)
+        merge.base_model_name(tmp_path)
 
 
 def test_an_adapters_base_is_named_as_a_study_would(tmp_path):
     hub = "HuggingFaceTB/SmolLM2-135M-Instruct"
     folder = folder_with(tmp_path, peft_type="LORA", base_model_name_or_path=hub)
-    assert merge.base_of(folder) == "smollm2-135m"
+    assert merge.base_model_name(folder) == "smollm2-135m"
     folder = folder_with(tmp_path, peft_type="LORA", base_model_name_or_path="a/b")
-    assert merge.base_of(folder) == "a/b"
+    assert merge.base_model_name(folder) == "a/b"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ RUNS = {
 }
 
 
-def rows_of(student: model.Student, number: int, tokens: int) -> list[Row]:
+def rows_of(student: model.LocalModel, number: int, tokens: int) -> list[Row]:
     """Rows of about so many tokens, half of them trained on, no two parts alike."""
     draw = random.Random(number)
     half = tokens // 4  # a number and its space are two tokens

@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from phi_kit.inference.local.cpu_weights import unpacked
+from phi_kit.inference.local.cpu_weights import cpu_weights_for_decoding
 from phi_kit.training.lora_cpu import extra_bytes, fused
 
 WIDTH = 64
@@ -81,7 +81,7 @@ def test_held_out_items_are_asked_on_weights_laid_out_for_decoding(
         before = adapted(x)
     with fused(adapted, kept=kept), torch.inference_mode():
         monkeypatch.setattr("phi_kit.training.lora_cpu._operation", lambda: pytest.fail)
-        with unpacked(adapted) as done:
+        with cpu_weights_for_decoding(adapted) as done:
             assert done
             torch.testing.assert_close(adapted(x), before, rtol=1e-5, atol=1e-5)
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from typing import Any
 
 from phi_kit.inference.local.model import device
 from phi_kit.models import catalog
-from phi_kit.models.architecture import shape_of
+from phi_kit.models.architecture import model_sizes
 from phi_kit.study.reader import Unit
 from phi_kit.training import ladder, memory
 from phi_kit.training.estimate import Peak
@@ -55,7 +55,7 @@ def by_formula(units: Sequence[Unit], room: float, *, kind: str = "cuda") -> Fit
     """
 
     def terms(rung: Rung) -> Memory:
-        return footprint(shape_of(rung.model), _micro(rung, kind))
+        return footprint(model_sizes(rung.model), _micro(rung, kind))
 
     wish = wished(units, kind=kind)
     rung, fits = ladder.first(
@@ -135,7 +135,7 @@ def _micro(rung: Rung, kind: str) -> Micro:
 
 def smaller(model: str) -> list[str]:
     """The catalogue's models with fewer weights, the largest first."""
-    size = shape_of(model).weights
+    size = model_sizes(model).weights
     below = [entry for entry in catalog.entries() if entry.parameters < 0.9 * size]
     below.sort(key=lambda entry: -entry.parameters)
     return [entry.name for entry in below]

@@ -25,8 +25,8 @@ from phi_kit.data.records import Seed
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import lengths, rows_of
 from phi_kit.inference.local import model
-from phi_kit.inference.local.model import Student
-from phi_kit.inference.types import Asked, Sampling
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.inference.types import SampleRequest, SamplingParams
 from phi_kit.models import catalog
 from phi_kit.study.reader import Unit
 from phi_kit.training import memory
@@ -195,7 +195,7 @@ def _first(domain: Domain, collect: Any, families: Sequence[Any]) -> list[Seed]:
 
 
 def _sample(
-    student: Student,
+    student: LocalModel,
     domain: Domain,
     params: Any,
     seeds: Sequence[Seed],
@@ -208,7 +208,7 @@ def _sample(
 
     The first one warms up and is too small to be as fast as a step is.
     """
-    how = Sampling(min(params.max_tokens, TRIAL), params.temperature)
+    how = SamplingParams(min(params.max_tokens, TRIAL), params.temperature)
     row = float(lengths(student, domain, seeds).tokens.mean())
     found = Answers(row=row, limit=how.max_tokens)
     spent, start = 0.0, 0
@@ -237,11 +237,15 @@ def _sample(
 
 
 def _draw(
-    student: Student, domain: Domain, params: Any, seeds: Sequence[Seed], how: Sampling
+    student: LocalModel,
+    domain: Domain,
+    params: Any,
+    seeds: Sequence[Seed],
+    how: SamplingParams,
 ) -> list[list[Any]]:
     """`samples` of every seed, as `sampling.draw` would ask for them."""
     asked = [
-        Asked(
+        SampleRequest(
             student.render(domain.instruction, seed.prompt),
             index,
             label_seed(params.rng_seed, "plan", seed.id, index),
@@ -259,7 +263,7 @@ class _Enough(Exception):  # noqa: N818
 
 
 def _train(
-    student: Student, rows: Sequence[Row], params: Any, pace: Pace, *, seconds: float
+    student: LocalModel, rows: Sequence[Row], params: Any, pace: Pace, *, seconds: float
 ) -> None:
     """Some optimiser steps by the kit's trainer; the first one warms up."""
     began = time.monotonic()
