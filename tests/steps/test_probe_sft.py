@@ -143,9 +143,11 @@ def test_the_recipe_is_the_best_on_dev_and_is_written(full):
     assert len(search["tried"]) == 2
     best = search["tried"][search["chosen"]]
     assert best["accuracy"] == max(row["accuracy"] for row in search["tried"])
-    path = of(step_table.PROBE_SFT).file(recipes.FILE)
-    assert recipes.read(path).learning_rate == best["learning_rate"]
-    assert recipes.read(path).rank == best["rank"] == full.result["recipe"]["rank"]
+    path = of(step_table.PROBE_SFT).file(recipes.RECIPE_FILE)
+    assert recipes.read_config(path).learning_rate == best["learning_rate"]
+    assert (
+        recipes.read_config(path).rank == best["rank"] == full.result["recipe"]["rank"]
+    )
     assert "the best of 2 on dev" in path.read_text()
 
 
