@@ -32,11 +32,11 @@ def verify(
 
     verifier, counts = _verifier(domain), Counter[str]()
     with _opened(file) as lines:
-        for result in verify_file.judge(lines, verifier, domain=domain):
-            verify_file.tally(counts, result)
+        for result in verify_file.verify_rows(lines, verifier, domain=domain):
+            verify_file.count_result(counts, result)
             print(json.dumps(result, ensure_ascii=True))
     sys.stdout.flush()
-    typer.echo(verify_file.summary(counts), err=True)
+    typer.echo(verify_file.summary_line(counts), err=True)
     if walls := sandbox.in_force():
         typer.echo(f"code was run in the sandbox: {walls}", err=True)
 

@@ -16,7 +16,7 @@ from phi_kit.inference.types import (
 )
 from phi_kit.inference.types import count_unanswered as counted
 from phi_kit.models.chat_template import render
-from phi_kit.training.encoding import Row, encode
+from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.verifiers.base import Verdict
 
 if TYPE_CHECKING:
@@ -158,12 +158,12 @@ def rows_of(
     domain: Domain,
     seeds: Sequence[Seed],
     completions: Sequence[str],
-) -> list[Row]:
+) -> list[TrainingRow]:
     """Training rows: each seed's rendered prompt with what it should answer."""
     rows = []
     for seed, completion in zip(seeds, completions, strict=True):
         asked = (domain.instruction, seed.prompt)
-        rows.append(Row(render(student.tokenizer, *asked), completion, asked))
+        rows.append(TrainingRow(render(student.tokenizer, *asked), completion, asked))
     return rows
 
 

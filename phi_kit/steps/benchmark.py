@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 import pandas as pd
 from pydantic import Field, field_validator
 
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import all_known
@@ -34,10 +36,8 @@ from phi_kit.stats.intervals import gain, majority, score
 class Params(StepParams):
     """How often and how each test item is asked."""
 
-    STEP: ClassVar[str] = "07_benchmark"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "06_expand_domains")
+    STEP: ClassVar[Step] = step_table.BENCHMARK
     SEALED: ClassVar[tuple[str, ...]] = ("test",)
-    PER_DOMAIN: ClassVar[bool] = False
     WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
@@ -85,12 +85,12 @@ def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
 def run(params: Params) -> StepRun:
     """Ask base and final the same test items and compare item by item."""
     with open_run(params) as run:
-        merged = run.read("06_expand_domains", domain="")
+        merged = run.read(step_table.EXPAND_DOMAINS)
         adapter = merged.folder(f"adapters/{merged.result['final']}")
         student = model.load(params.model)
         samples, scores, families = [], [], []
         for name in params.domains:
-            card = run.read("01_pick_domain", domain=name)
+            card = run.read(step_table.PICK_DOMAIN, domain=name)
             test = unseal(card, "test", params=params)
             base = _ask(student, name, test, params, label=f"base on {name}")
             with student.adapter(adapter) as tuned:

@@ -15,9 +15,11 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits, splits
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, to_frame
@@ -40,7 +42,7 @@ ENOUGH = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
 class Params(StepParams):
     """Which domain, how many held-out items, and how the base model is asked."""
 
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = step_table.PICK_DOMAIN
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
 
     domain: str = "math"

@@ -24,6 +24,7 @@ from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.core.folder_names import domain_fault, study_fault, together_fault
 from phi_kit.core.params import StepParams, Strict, fault_in_words, read_value
 from phi_kit.core.paths import from_root, project_root, shown
+from phi_kit.core.step_table import PICK_DOMAIN
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.domains.custom import Definition
 
@@ -150,7 +151,7 @@ def _study_model(params: Mapping[str, type[StepParams]]) -> type[BaseModel]:
     sections: dict[bool, dict[str, Any]] = {True: {}, False: {}}
     for step, model in params.items():
         checked = Annotated[model, WrapValidator(_check_section)]
-        sections[model.PER_DOMAIN][step] = (checked, ...)
+        sections[model.STEP.per_domain][step] = (checked, ...)
     of_domain = create_model("DomainSections", __base__=Strict, **sections[True])
     return create_model(
         "StudySections",
@@ -175,7 +176,7 @@ class _Draft:
 
     def __init__(self, source: Source, stem: str):
         self.source = source
-        self.params = {name: steps.load(name).Params for name in steps.STEPS}
+        self.params = {step.name: steps.load(step).Params for step in steps.STEPS}
         self.domains: list[str] = []
         self.defined: list[str] = []
         self.refused: set[str] = set()  # domains that are defined, yet cannot be
@@ -224,7 +225,7 @@ class _Draft:
                 near = did_you_mean(key, [*self.params, *others])
                 what = "section" if is_section else "key"
                 self._fault(given.keys, f"unknown {what}{near}")
-            elif domain and not self.params[key].PER_DOMAIN:
+            elif domain and not self.params[key].STEP.per_domain:
                 self._fault(given.keys, "runs once for all domains; set it at the top")
             else:
                 section = self._below(given, "parameters to values")
@@ -287,8 +288,8 @@ class _Draft:
         definition = {key: mapping.pop(key) for key in _DEFINES if key in mapping}
         sections = self._sections(mapping, others=_DEFINES, domain=name)
         if definition:
-            first = sections.setdefault(steps.STEPS[0], {})
-            sections[steps.STEPS[0]] = self._defined(name, given, definition) | first
+            first = sections.setdefault(PICK_DOMAIN.name, {})
+            sections[PICK_DOMAIN.name] = self._defined(name, given, definition) | first
         self.overrides[name] = sections
 
     def _defined(self, name: str, given: Given, definition: Section) -> Section:
@@ -361,7 +362,7 @@ class _Draft:
             fault = f"unknown section{did_you_mean(step, [*COMMON, *self.params])}"
         elif not name:
             fault = f"name a parameter of it: {step}.NAME=VALUE"
-        elif domain and not self.params[step].PER_DOMAIN:
+        elif domain and not self.params[step].STEP.per_domain:
             fault = f"runs once for all domains: --set {step}.{name}=…"
         else:
             if self._is_parameter(step, name, given):
@@ -375,7 +376,7 @@ class _Draft:
     def checked_units(self) -> tuple[Unit, ...]:
         """The study's units; none if there are faults, which are then noted."""
         self._check_name()
-        per_domain = [s for s, params in self.params.items() if params.PER_DOMAIN]
+        per_domain = [s for s, params in self.params.items() if params.STEP.per_domain]
         once = [step for step in self.params if step not in per_domain]
         names = self.domains or [""]  # without a domain sections are checked, too
         tree: dict[str, Any] = {step: self._values(step, "") for step in once}
@@ -417,7 +418,7 @@ class _Draft:
         values = {name: one.value for name, one in self._given(step, domain).items()}
         if domain:
             values["domain"] = domain
-        elif not self.params[step].PER_DOMAIN and self.domains:
+        elif not self.params[step].STEP.per_domain and self.domains:
             values["domains"] = list(self.domains)
         return values
 

@@ -76,7 +76,7 @@ def run_study(
                 _run_unit(unit, redo=redo, say=say)
     say(f"study '{study.name}' is finished after {seconds(time.monotonic() - began)}")
     report = runs_root() / study.name / REPORT
-    if report.is_file() and units and units[-1].step == steps.STEPS[-1]:
+    if report.is_file() and units and units[-1].step == steps.STEPS[-1].name:
         say(f"report: {shown(report)}")
 
 
@@ -86,7 +86,7 @@ def chosen(study: Study, *, first: str | None, last: str | None) -> Sequence[Uni
     Raises:
         StudyError: one of them is no step, or they are the wrong way round.
     """
-    names = list(steps.STEPS)
+    names = [step.name for step in steps.STEPS]
     low = names.index(step_named(first)) if first else 0
     high = names.index(step_named(last)) if last else len(names) - 1
     if low > high:
@@ -101,13 +101,13 @@ def step_named(text: str) -> str:
         StudyError: there is none.
     """
     wanted = text.strip().lower().removesuffix(".ipynb")
-    for name in steps.STEPS:
-        stem = steps.load(name).Params.STEP
-        if wanted in (name, stem, stem[:2], stem[:2].lstrip("0")):
-            return name
+    for step in steps.STEPS:
+        number = str(step.number)
+        if wanted in (step.name, step.folder, number, number.zfill(2)):
+            return step.name
     plain = wanted.lstrip("0123456789").lstrip("_")
-    text = printable(text)
-    raise StudyError(f"there is no step '{text}'{did_you_mean(plain, steps.STEPS)}")
+    near = did_you_mean(plain, [step.name for step in steps.STEPS])
+    raise StudyError(f"there is no step '{printable(text)}'{near}")
 
 
 @contextmanager
@@ -148,7 +148,8 @@ def _say_done(unit: Unit, *, say: Say) -> None:
 
 def title(unit: Unit) -> str:
     """`03 filter_edge math`."""
-    return f"{unit.params.STEP.replace('_', ' ', 1)} {unit.domain}".strip()
+    step = unit.params.STEP
+    return f"{step.number:02} {step.name} {unit.domain}".strip()
 
 
 def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:

@@ -132,7 +132,7 @@ def _probe(unit: Unit, domain: Domain) -> Work:
     p = unit.params
     runs = len(p.train_seeds) or 1
     arms = len(p.arms) * runs
-    trials = len(list(p.search.recipes(p))) if p.search else 0
+    trials = len(list(p.search.configs(p))) if p.search else 0
     doses = [share * runs for share in p.dose if share < 1]
     passes = arms + trials + sum(doses)
     domain.epochs = p.epochs

@@ -8,7 +8,7 @@ steps that have finished and names the others.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +16,14 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from phi_kit import steps
+from phi_kit.core import step_table
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
 from phi_kit.core.folder_names import domain_fault, study_fault
 from phi_kit.core.number_format import NOTHING, count, percent, seconds
 from phi_kit.core.paths import REPORT, runs_root, shown
 from phi_kit.core.step_run import RunFolder
+from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats.comparison import NOT_CONSTANT
 
@@ -47,6 +48,9 @@ WORDS = {
     ),
     "benchmark": ("Benchmark", "What did the final adapter gain?"),
 }
+# The steps that run once per domain, and those that run once per study.
+PER_DOMAIN = [step for step in STEPS if step.per_domain]
+PER_STUDY = [step for step in STEPS if not step.per_domain]
 # The class of a verdict on the page.
 VERDICTS = {
     "better": "better",
@@ -60,9 +64,14 @@ VERDICTS = {
 class StepReport:
     """One step of a study, finished or not, as the template shows it."""
 
-    name: str
+    step: step_table.Step
     domain: str
     folder: RunFolder
+
+    @property
+    def name(self) -> str:
+        """Its folder, `03_filter_edge`."""
+        return self.step.folder
 
     @cached_property
     def _read(self) -> tuple[dict[str, Any], str]:
@@ -92,7 +101,7 @@ class StepReport:
     @property
     def number(self) -> int:
         """1 to 7."""
-        return int(self.name[:2])
+        return self.step.number
 
     @property
     def place(self) -> str:
@@ -102,12 +111,12 @@ class StepReport:
     @property
     def title(self) -> str:
         """Its name in words: `Filter to the edge`."""
-        return WORDS[self.name[3:]][0]
+        return WORDS[self.step.name][0]
 
     @property
     def question(self) -> str:
         """What the step answers."""
-        return WORDS[self.name[3:]][1]
+        return WORDS[self.step.name][1]
 
     @property
     def result(self) -> Mapping[str, Any]:
@@ -186,12 +195,6 @@ def _findings(
     return []
 
 
-def _stems(*, per_domain: bool) -> list[str]:
-    """The folders of the steps that run once per domain, or once per study."""
-    params = [steps.load(name).Params for name in steps.STEPS]
-    return [one.STEP for one in params if per_domain == one.PER_DOMAIN]
-
-
 @dataclass(frozen=True)
 class StudyReport:
     """Everything a study has finished, in the order of the method."""
@@ -203,14 +206,14 @@ class StudyReport:
     def domains(self) -> dict[str, list[StepReport]]:
         """Steps 1 to 5 of every domain."""
         return {
-            domain: [self._step(name, domain) for name in _stems(per_domain=True)]
+            domain: [self._step(step, domain) for step in PER_DOMAIN]
             for domain in self._domain_names()
         }
 
     @cached_property
     def last(self) -> list[StepReport]:
         """Steps 6 and 7."""
-        return [self._step(name) for name in _stems(per_domain=False)]
+        return [self._step(step) for step in PER_STUDY]
 
     @property
     def steps(self) -> list[StepReport]:
@@ -277,8 +280,8 @@ class StudyReport:
         """A domain's title as step 1 gives it, else its name."""
         return str(self.domains[domain][0].result.get("title") or domain)
 
-    def _step(self, name: str, domain: str = "") -> StepReport:
-        return StepReport(name, domain, RunFolder.of(self.name, name, domain=domain))
+    def _step(self, step: step_table.Step, domain: str = "") -> StepReport:
+        return StepReport(step, domain, RunFolder.of(self.name, step, domain=domain))
 
     def _domain_names(self) -> list[str]:
         # In the order of the study file; folders that it does not name come after.
@@ -292,11 +295,10 @@ class StudyReport:
             for domain in names
             if not domain_fault(domain)
         ]
-        stems = _stems(per_domain=True)
         folders = sorted(
             folder.name
             for folder in self.root.iterdir()
-            if folder.name[0] != "." and any((folder / stem).is_dir() for stem in stems)
+            if folder.name[0] != "." and _has_any(folder, PER_DOMAIN)
         )
         return list(dict.fromkeys([*named, *folders]))
 
@@ -313,10 +315,9 @@ def read(study: str) -> StudyReport:
     """
     root = runs_root() / study
     report = StudyReport(study, root)
-    if not study_fault(study) and root.is_dir():
-        last = any((root / stem).is_dir() for stem in _stems(per_domain=False))
-        if report.domains or last:
-            return report
+    exists = not study_fault(study) and root.is_dir()
+    if exists and (report.domains or _has_any(root, PER_STUDY)):
+        return report
     others = [folder.name for folder in runs_root().glob("*/") if folder.name[0] != "."]
     name = printable(study)
     raise StudyError(
@@ -324,6 +325,11 @@ def read(study: str) -> StudyReport:
         where=shown(runs_root()),
         todo=f"run it first: phi-kit run params/{name}.yaml; or correct the name",
     )
+
+
+def _has_any(folder: Path, steps: Iterable[step_table.Step]) -> bool:
+    """Whether a folder holds a run folder of any of these steps."""
+    return any((folder / step.folder).is_dir() for step in steps)
 
 
 def write(study: str) -> Path:
