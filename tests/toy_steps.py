@@ -10,14 +10,15 @@ from pydantic import Field
 
 from phi_kit.core import sample_counts
 from phi_kit.core.params import StepParams
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 
 
 class Toy(StepParams):
     """A first step."""
 
-    STEP: ClassVar[str] = "01_toy"
+    STEP: ClassVar[Step] = Step(1, "toy")
     domain: str = "math"
     size: int = 3
 
@@ -25,21 +26,18 @@ class Toy(StepParams):
 class Next(StepParams):
     """A step that reads the first."""
 
-    STEP: ClassVar[str] = "02_next"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_toy",)
+    STEP: ClassVar[Step] = Step(2, "next", needs=(Toy.STEP,))
     domain: str = "math"
 
 
 class Last(StepParams):
     """A step that reads the second, of all domains."""
 
-    STEP: ClassVar[str] = "06_last"
-    NEEDS: ClassVar[tuple[str, ...]] = ("02_next",)
-    PER_DOMAIN: ClassVar[bool] = False
+    STEP: ClassVar[Step] = Step(6, "last", needs=(Next.STEP,), per_domain=False)
     domains: list[str] = Field(["math"])
 
 
-@once
+@reuse_finished
 def run(params: Toy) -> StepRun:
     """A table, a figure, counts, and a note of when it was carried out.
 
@@ -51,14 +49,14 @@ def run(params: Toy) -> StepRun:
         run.save_rows(pd.DataFrame({"unseen": [0]}), "other")
         run.table = pd.DataFrame({"x": range(params.size), "word": "a"})
         run.save_rows(run.table)
-        run.flow = Flow()
+        run.flow = RowCounts()
         run.flow.take([None] * params.size + ["too long"])
         figure = Figure(figsize=(2, 1))
         figure.subplots().plot([0, 1])
         run.figure = run.save_figure(figure, "line")
         run.result = {"at": time.time(), "kept": params.size}
         for _ in range(131):
-            sample_counts.paid(1, None)
+            sample_counts.record_generated(1, None)
         if os.environ.get("TOY_INTERRUPT"):
             signal.raise_signal(signal.SIGINT)
             time.sleep(60)

@@ -20,7 +20,7 @@ ROWS = 5000  # read, and written, at a time
 _KINDS = {sa.Text: str, sa.Double: int | float}  # the others are whole numbers
 
 
-def opened() -> Ledger:
+def open_for_reading() -> Ledger:
     """The ledger, to look at.
 
     Raises:
@@ -37,9 +37,9 @@ def opened() -> Ledger:
     return ledger
 
 
-def lines() -> Iterator[str]:
+def summary_lines() -> Iterator[str]:
     """What each model has said and what that took, as a table."""
-    ledger = opened()
+    ledger = open_for_reading()
     named = samples.outerjoin(models, models.c.identity == samples.c.model)
     count = sa.func.count()
     query = (
@@ -78,7 +78,7 @@ def lines() -> Iterator[str]:
         yield f"{name}: {identity}"
 
 
-def export(out: Path, *, model: str | None = None) -> int:
+def export_samples(out: Path, *, model: str | None = None) -> int:
     """Write samples into a file, ordered by model, prompt and index.
 
     Args:
@@ -99,7 +99,7 @@ def export(out: Path, *, model: str | None = None) -> int:
         )
     if not out.parent.is_dir():
         raise RunError("there is no such folder", where=str(out.parent))
-    ledger = opened()
+    ledger = open_for_reading()
     query = sa.select(models.c.name.label("name"), samples).select_from(
         samples.outerjoin(models, models.c.identity == samples.c.model)
     )

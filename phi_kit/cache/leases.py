@@ -22,16 +22,16 @@ import sqlalchemy as sa
 
 from phi_kit.core.errors import RunError
 
-from .schema import claims, owners
+from .schema import lease_holders, leases
 
 if TYPE_CHECKING:
     from .store import Ledger
 
-LEASE, BEAT = 60.0, 10.0  # seconds
-FARTHEST = 2  # leases ahead that a lease can lie
+LEASE_SECONDS, RENEW_SECONDS = 60.0, 10.0  # seconds
+MAX_LEASES_AHEAD = 2  # leases ahead that a lease can lie
 
 
-class Claims:
+class Leases:
     """The claims of one draw; use it in a `with` block."""
 
     def __init__(self, ledger: Ledger):
@@ -56,30 +56,32 @@ class Claims:
         Samples may have been written since they were looked up: look again.
         """
         self._bury()
-        mine = claims.c.owner == self.owner
+        mine = leases.c.owner == self.owner
         # In one order everywhere: two that claim the same cannot block each other.
         rows = [{"key": key, "owner": self.owner} for key in sorted(keys)]
         with self.ledger.transaction() as opened:
             opened.execute(self._announcement())
-            opened.execute(self.ledger.database.insert(claims), rows)
+            opened.execute(self.ledger.database.insert(leases), rows)
         if self._beating is None:
             self._beating = threading.Thread(target=self._beat, daemon=True)
             self._beating.start()
         with self.ledger.connection() as opened:
-            return set(opened.scalars(sa.select(claims.c.key).where(mine)))
+            return set(opened.scalars(sa.select(leases.c.key).where(mine)))
 
     def release(self) -> None:
         """Give up all claims; their samples are written, or will not come."""
         with self.ledger.transaction() as opened:
-            opened.execute(sa.delete(claims).where(claims.c.owner == self.owner))
-            opened.execute(sa.delete(owners).where(owners.c.owner == self.owner))
+            opened.execute(sa.delete(leases).where(leases.c.owner == self.owner))
+            opened.execute(
+                sa.delete(lease_holders).where(lease_holders.c.owner == self.owner)
+            )
 
     def _announcement(self) -> sa.Insert:
         """Says that we are alive."""
-        host, pid, born = _process(os.getpid())
-        until = self.ledger.database.clock + LEASE
+        host, pid, born = _this_process(os.getpid())
+        until = self.ledger.database.clock + LEASE_SECONDS
         row = {"owner": self.owner, "host": host, "pid": pid, "born": born}
-        insert = self.ledger.database.insert(owners, instead=True)
+        insert = self.ledger.database.insert(lease_holders, instead=True)
         return insert.values(**row, until=until)
 
     def _bury(self) -> None:
@@ -88,37 +90,41 @@ class Claims:
         A lease that lies further ahead than any is given is no sign of life, and a
         claim whose owner is unknown will never be released.
         """
-        host, *_ = _process(os.getpid())
+        host, *_ = _this_process(os.getpid())
         clock = self.ledger.database.clock
-        alive = owners.c.until.between(clock, clock + FARTHEST * LEASE)
+        alive = lease_holders.c.until.between(
+            clock, clock + MAX_LEASES_AHEAD * LEASE_SECONDS
+        )
         with self.ledger.connection() as opened:
-            known = opened.execute(sa.select(owners, alive.label("alive"))).all()
+            known = opened.execute(sa.select(lease_holders, alive.label("alive"))).all()
         dead = [
             one.owner
             for one in known
             if not one.alive or (one.host == host and not _alive(one.pid, one.born))
         ]
-        orphans = claims.c.owner.not_in(sa.select(owners.c.owner))
+        orphans = leases.c.owner.not_in(sa.select(lease_holders.c.owner))
         with self.ledger.connection() as opened:
             lost = opened.scalar(sa.select(sa.func.count()).where(orphans))
         if dead or lost:
             with self.ledger.transaction() as opened:
-                opened.execute(sa.delete(owners).where(owners.c.owner.in_(dead)))
-                opened.execute(sa.delete(claims).where(orphans))
+                opened.execute(
+                    sa.delete(lease_holders).where(lease_holders.c.owner.in_(dead))
+                )
+                opened.execute(sa.delete(leases).where(orphans))
 
     def _beat(self) -> None:
-        renew = sa.update(owners).where(owners.c.owner == self.owner)
-        while not self._ended.wait(BEAT):
+        renew = sa.update(lease_holders).where(lease_holders.c.owner == self.owner)
+        while not self._ended.wait(RENEW_SECONDS):
             try:
                 with self.ledger.connection() as opened:
-                    until = self.ledger.database.clock + LEASE
+                    until = self.ledger.database.clock + LEASE_SECONDS
                     opened.execute(renew.values(until=until))
             except RunError:
                 continue  # the draw itself will say so, if it lasts
 
 
 @cache
-def _process(pid: int) -> tuple[str, int, float]:
+def _this_process(pid: int) -> tuple[str, int, float]:
     """This machine, or what passes for one; this process and when it started."""
     import psutil
 

@@ -20,19 +20,19 @@ import sqlalchemy as sa
 from phi_kit.core.errors import RunError, did_you_mean
 from phi_kit.core.files import digest, digest_json
 from phi_kit.core.weight_records import write_weight_record
-from phi_kit.models.model_dir import cache_folder, identity, publish, small_files
+from phi_kit.models.model_dir import cache_folder, config_files, identity, publish
 
 from .schema import files, models, trainings
-from .store import Ledger, current, now
+from .store import Ledger, open_ledger, utc_now
 
 if TYPE_CHECKING:
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 _NF4 = "/nf4-"  # in an identity: how `loading.load` names the precision
 
 
 @dataclass(frozen=True)
-class Model:
+class RecordedModel:
     """A model as it was recorded.
 
     Attributes:
@@ -51,7 +51,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Training:
+class RecordedTraining:
     """A training run as it was recorded.
 
     Attributes:
@@ -67,19 +67,21 @@ class Training:
     trained: dict[str, Any]
 
 
-def remember(student: Student, folder: Path) -> None:
+def record_model(student: LocalModel, folder: Path) -> None:
     """Keep what a replay needs of a model that was loaded."""
-    ledger = current()
+    ledger = open_ledger()
     ledger.name(
         student.identity,
         student.name,
         weights=identity(folder),
         stops=json.dumps(sorted(student.stop_ids)),
-        files=_keep_files(ledger, folder, small_files(folder)),
+        files=_record_files(ledger, folder, config_files(folder)),
     )
 
 
-def model(ledger: Ledger, name: str, *, four_bit: bool | None = None) -> Model:
+def recorded_model(
+    ledger: Ledger, name: str, *, four_bit: bool | None = None
+) -> RecordedModel:
     """The model that studies call so; the one used last, if there were several.
 
     Args:
@@ -96,16 +98,16 @@ def model(ledger: Ledger, name: str, *, four_bit: bool | None = None) -> Model:
         lambda row: row.files and four_bit in (None, _NF4 in row.identity),
     )
     stops = frozenset(json.loads(row.stops))
-    return Model(name, row.identity, row.weights, stops, row.files)
+    return RecordedModel(name, row.identity, row.weights, stops, row.files)
 
 
-def identity_of(name: str) -> str:
+def recorded_identity(name: str) -> str:
     """The identity of a model that was only asked: one behind a URL.
 
     Raises:
         RunError: it was not recorded.
     """
-    return _last(current(), name, lambda row: not row.files).identity
+    return _last(open_ledger(), name, lambda row: not row.files).identity
 
 
 def _last(ledger: Ledger, name: str, fits: Callable[[sa.Row], Any]) -> sa.Row:
@@ -134,8 +136,8 @@ def training_key(model: str, rows: str, recipe: Mapping[str, Any]) -> str:
     return digest_json([model, rows, recipe])
 
 
-def keep_training(
-    student: Student,
+def record_training(
+    student: LocalModel,
     out: Path,
     *,
     rows: str,
@@ -151,7 +153,7 @@ def keep_training(
         recipe: whatever else decides what comes out, `rng_seed` among it.
         trained: what `train` returned, as JSON.
     """
-    ledger, small = current(), small_files(out, card=True)
+    ledger, small = open_ledger(), config_files(out, card=True)
     rest = sorted(path for path in out.iterdir() if path.is_file())
     weights = [path for path in rest if path not in small]
     row = {
@@ -163,46 +165,46 @@ def keep_training(
         "rows": rows,
         "adapter": identity(out),
         "weights": json.dumps({path.name: digest(path) for path in weights}),
-        "files": _keep_files(ledger, out, small),
+        "files": _record_files(ledger, out, small),
         "trained": json.dumps(trained),
-        "created_at": now(),
+        "created_at": utc_now(),
     }
     # On a GPU the same run may come out otherwise: the last one counts.
     with ledger.connection() as opened:
         opened.execute(ledger.database.insert(trainings, instead=True), row)
 
 
-def training(ledger: Ledger, key: str) -> Training | None:
+def recorded_training(ledger: Ledger, key: str) -> RecordedTraining | None:
     """A recorded training run."""
     with ledger.connection() as opened:
         query = sa.select(trainings).where(trainings.c.key == key)
         row = opened.execute(query).one_or_none()
     if row is None:
         return None
-    return Training(
+    return RecordedTraining(
         row.adapter, json.loads(row.weights), row.files, json.loads(row.trained)
     )
 
 
-def folder_of(name: str) -> Path:
+def recorded_folder(name: str) -> Path:
     """The recorded small files of a model as a folder, in the cache; no weights.
 
     Raises:
         RunError: the model was not recorded.
         ModelError: the cache cannot be written.
     """
-    ledger = current()
-    recorded = model(ledger, name)
+    ledger = open_ledger()
+    recorded = recorded_model(ledger, name)
 
     def fill(made: Path, _: Path) -> dict[str, str]:
-        unpack(ledger, recorded.files, made)
+        extract_files(ledger, recorded.files, made)
         write_weight_record(made, recorded.weights, {})
         return {"source": f"a recording of {name}"}
 
     return publish(cache_folder().parent / "replayed" / recorded.weights, fill)
 
 
-def unpack(ledger: Ledger, key: str, folder: Path) -> None:
+def extract_files(ledger: Ledger, key: str, folder: Path) -> None:
     """Write recorded files into a folder."""
     with ledger.connection() as opened:
         data = opened.scalar(sa.select(files.c.data).where(files.c.key == key))
@@ -216,7 +218,7 @@ def unpack(ledger: Ledger, key: str, folder: Path) -> None:
         archive.extractall(folder, filter="data")
 
 
-def _keep_files(ledger: Ledger, folder: Path, paths: Iterable[Path]) -> str:
+def _record_files(ledger: Ledger, folder: Path, paths: Iterable[Path]) -> str:
     """Keep small files, if nobody has; gives their key."""
     contents = {path.name: path.read_bytes() for path in sorted(paths)}
     total = hashlib.sha256()
@@ -225,12 +227,12 @@ def _keep_files(ledger: Ledger, folder: Path, paths: Iterable[Path]) -> str:
     key = total.hexdigest()[:32]
     with ledger.connection() as opened:
         if opened.scalar(sa.select(files.c.key).where(files.c.key == key)) is None:
-            row = {"key": key, "data": _packed(contents)}
+            row = {"key": key, "data": _archive(contents)}
             opened.execute(ledger.database.insert(files), row)
     return key
 
 
-def _packed(contents: Mapping[str, bytes]) -> bytes:
+def _archive(contents: Mapping[str, bytes]) -> bytes:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:gz", compresslevel=6) as archive:
         for name, data in contents.items():

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.weight_records import write_weight_record
 from phi_kit.inference.draw import unrecorded
-from phi_kit.inference.local.model import Student
-from phi_kit.inference.types import Asked, Sample, Sampling
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
 from phi_kit.models.model_dir import identity
 
 from . import recordings
-from .store import current
+from .store import open_ledger
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
-class Weightless:
+class ModelStub:
     """Stands where the weights would be, for whoever only asks for their shape."""
 
     config: Any
@@ -40,7 +40,7 @@ class Weightless:
 
 
 @dataclass(frozen=True)
-class Replayed(Student):
+class ReplayedModel(LocalModel):
     """A recorded student: it renders and counts tokens, and has no weights."""
 
     stops: frozenset[int] = frozenset()
@@ -56,8 +56,8 @@ class Replayed(Student):
         return self.stops
 
     def stream(
-        self, asked: Sequence[Asked], sampling: Sampling
-    ) -> Iterator[tuple[int, Sample]]:
+        self, asked: Sequence[SampleRequest], sampling: SamplingParams
+    ) -> Iterator[tuple[int, Completion]]:
         """Nothing can be carried out.
 
         Raises:
@@ -68,7 +68,7 @@ class Replayed(Student):
         yield from ()
 
     @contextmanager
-    def adapter(self, folder: Path | None) -> Iterator[Student]:
+    def adapter(self, folder: Path | None) -> Iterator[LocalModel]:
         """The student that a recorded adapter made of it."""
         if folder is None:
             yield self
@@ -79,7 +79,7 @@ class Replayed(Student):
 
 def replayed(
     name: str, folder: Path, tokenizer: PreTrainedTokenizerBase, *, four_bit: bool
-) -> Replayed:
+) -> ReplayedModel:
     """The student of that name.
 
     Args:
@@ -93,9 +93,9 @@ def replayed(
     """
     from transformers import AutoConfig
 
-    found = recordings.model(current(), name, four_bit=four_bit)
-    shape = Weightless(AutoConfig.from_pretrained(folder))
-    return Replayed(name, shape, tokenizer, found.identity, found.stops)
+    found = recordings.recorded_model(open_ledger(), name, four_bit=four_bit)
+    shape = ModelStub(AutoConfig.from_pretrained(folder))
+    return ReplayedModel(name, shape, tokenizer, found.identity, found.stops)
 
 
 def training(key: str, out: Path) -> dict[str, Any] | None:
@@ -108,9 +108,9 @@ def training(key: str, out: Path) -> dict[str, Any] | None:
     Returns:
         What `train` returned, as JSON; `None` if the run was not recorded.
     """
-    ledger = current()
-    if (found := recordings.training(ledger, key)) is None:
+    ledger = open_ledger()
+    if (found := recordings.recorded_training(ledger, key)) is None:
         return None
-    recordings.unpack(ledger, found.files, out)
+    recordings.extract_files(ledger, found.files, out)
     write_weight_record(out, found.adapter, found.weights)
     return found.trained

@@ -74,14 +74,14 @@ files = Table(
     Column("data", LargeBinary, nullable=False),  # a gzipped tar archive
 )
 
-claims = Table(
+leases = Table(
     "claims",
     TABLES,
     Column("key", Text, primary_key=True),  # of a sample somebody is paying for
     Column("owner", Text, nullable=False),
 )
 
-owners = Table(
+lease_holders = Table(
     "owners",
     TABLES,
     Column("owner", Text, primary_key=True),  # one draw of one process

@@ -30,22 +30,22 @@ import sqlalchemy as sa
 from phi_kit.core.errors import RunError
 from phi_kit.core.paths import ledger_address
 from phi_kit.core.replay_mode import replayed_ledger
-from phi_kit.inference.types import Asked, Sample, Sampling
+from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
 
 from .database import Database
-from .leases import Claims
+from .leases import Leases
 from .schema import TABLES, models, samples
 
 LOOKUP = 2000  # keys in one statement; SQLite allows 32,766 values
 
-_SAMPLE = ("text", "tokens", "finish", "logprob", "cost")  # the fields of `Sample`
+_SAMPLE = ("text", "tokens", "finish", "logprob", "cost")  # the fields of `Completion`
 _TYPES = (str, int, str, float | int | None, float | int | None)
 # Without an answer, and without a price: a mended server is asked again. The row
 # stays for a replay, until there is a better one.
 _AGAIN = ("refused", "too_long", "failed")
 
 
-def current() -> Ledger | None:
+def open_ledger() -> Ledger | None:
     """The ledger of this process; `None` where it is off.
 
     Raises:
@@ -64,7 +64,7 @@ def _ledger(where: str, readonly: bool, _process: int) -> Ledger:
     return Ledger(where, readonly=readonly)
 
 
-def key_of(model: str, one: Asked, settings: str) -> str:
+def sample_key(model: str, one: SampleRequest, settings: str) -> str:
     """128 bits, in hex, that name a sample.
 
     Args:
@@ -76,12 +76,12 @@ def key_of(model: str, one: Asked, settings: str) -> str:
     return hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
 
 
-def settings_of(sampling: Sampling) -> str:
+def settings_json(sampling: SamplingParams) -> str:
     """Sampling settings as the ledger spells them."""
     return json.dumps(asdict(sampling), sort_keys=True)
 
 
-def now() -> str:
+def utc_now() -> str:
     """The time as the ledger writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
@@ -138,7 +138,7 @@ class Ledger:
         with self.database.errors(), self.database.engine.begin() as opened:
             yield opened
 
-    def find(self, keys: Sequence[str]) -> dict[str, Sample]:
+    def find(self, keys: Sequence[str]) -> dict[str, Completion]:
         """The samples it has of these, by key; some keys a statement.
 
         What a server would not or could not answer is looked for only in a replay.
@@ -164,30 +164,30 @@ class Ledger:
             todo="delete that row; its sample is then drawn again",
         )
 
-    def _sample(self, key: str, values: Sequence[Any]) -> Sample:
+    def _sample(self, key: str, values: Sequence[Any]) -> Completion:
         for name, value, type_ in zip(_SAMPLE, values, _TYPES, strict=True):
             if not isinstance(value, type_):
                 raise self.unreadable(key, name, value)
-        return Sample(*values)
+        return Completion(*values)
 
     @contextmanager
-    def writing(self) -> Iterator[Writer]:
+    def writing(self) -> Iterator[SampleWriter]:
         """A writer of samples."""
-        writer = Writer(self)
+        writer = SampleWriter(self)
         try:
             yield writer
         finally:
             writer.close()
 
-    def claims(self) -> Claims:
+    def claims(self) -> Leases:
         """What tells other processes which samples are being paid for."""
-        return Claims(self)
+        return Leases(self)
 
     def name(self, identity: str, name: str, **more: str | None) -> None:
         """Remember what a model is called, and what else a replay needs of it."""
         if identity in self._named and not more:
             return
-        row = {"identity": identity, "name": name, "used_at": now()}
+        row = {"identity": identity, "name": name, "used_at": utc_now()}
         insert = self.database.insert(models, instead=bool(more))
         with self.connection() as opened:
             empty = dict.fromkeys(("weights", "stops", "files"))
@@ -208,7 +208,7 @@ class Ledger:
         return insert.compile(dialect=dialect, column_keys=samples.columns.keys())
 
 
-class Writer:
+class SampleWriter:
     """Writes samples, each at once, on one connection."""
 
     def __init__(self, ledger: Ledger):
@@ -217,7 +217,12 @@ class Writer:
         self.last = time.monotonic()
 
     def write(
-        self, key: str, model: str, one: Asked, settings: str, sample: Sample
+        self,
+        key: str,
+        model: str,
+        one: SampleRequest,
+        settings: str,
+        sample: Completion,
     ) -> None:
         """Keep a sample; it is safe when this returns."""
         began, self.last = self.last, time.monotonic()
@@ -230,7 +235,7 @@ class Writer:
             "sample": one.index,
             **{name: getattr(sample, name) for name in _SAMPLE},
             "seconds": self.last - began,
-            "created_at": now(),
+            "created_at": utc_now(),
         }
         with self.ledger.database.errors():
             self.ledger.database.retried(lambda: self._insert(row))

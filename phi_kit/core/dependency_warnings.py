@@ -20,7 +20,7 @@ WARNINGS = (
 LOGS = {"bitsandbytes.backends.cpu.ops": "Failed to load CPU gemm_4bit_forward"}
 
 
-def dependencies() -> None:
+def silence_dependencies() -> None:
     """Silence them; anything else that a library says is shown."""
     for words in WARNINGS:
         warnings.filterwarnings("ignore", message=re.escape(words))

@@ -22,7 +22,7 @@ _TAKEN = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS} | _TAKEN
 
 
-class _Told(BaseException):
+class _MessageError(BaseException):
     """What happened, where and what to do next.
 
     Args:
@@ -49,11 +49,11 @@ class _Told(BaseException):
         return [f"{type(self).__name__}: {self}"]
 
 
-class PhiKitError(_Told, Exception):
+class PhiKitError(_MessageError, Exception):
     """A fault the reader can mend."""
 
 
-class StoppedError(_Told, KeyboardInterrupt):
+class StoppedError(_MessageError, KeyboardInterrupt):
     """The reader stopped a step; it says what is kept."""
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .errors import RunError
 from .files import digest, digest_json
 from .paths import runs_root, shown
+from .step_table import Step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
 
-class _Flow(_Strict):
+class _RowCounts(_Strict):
     read: int
     kept: int
     dropped: dict[str, int]
@@ -46,7 +47,7 @@ class Manifest(_Strict):
     fingerprint: str = ""
     replayed: bool = False
     inputs: dict[str, str] = {}
-    flow: _Flow | None = None
+    flow: _RowCounts | None = None
     samples: dict[str, Any] | None = None
     sizes: dict[str, int] = {}
     shown: dict[str, str] = {}
@@ -55,13 +56,13 @@ class Manifest(_Strict):
     checksum: str = ""
 
 
-def checksum(manifest: dict[str, Any]) -> str:
+def manifest_checksum(manifest: dict[str, Any]) -> str:
     """The digest of a manifest without its checksum, as it is read from a file."""
     rest = {name: value for name, value in manifest.items() if name != "checksum"}
     return digest_json(json.loads(json.dumps(rest)))
 
 
-def _read(text: str) -> dict[str, Any]:
+def parse_manifest(text: str) -> dict[str, Any]:
     """A manifest's JSON, in the right form and unchanged.
 
     Raises:
@@ -77,7 +78,7 @@ def _read(text: str) -> dict[str, Any]:
         one = error.errors()[0]
         where = ".".join(str(part) for part in one["loc"])
         raise ValueError(f"{where}: {one['msg']}".removeprefix(": ")) from error
-    if whole.checksum and whole.checksum != checksum(found):
+    if whole.checksum and whole.checksum != manifest_checksum(found):
         raise ValueError("it was changed after the step had written it")
     for name in whole.files:
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -92,9 +93,10 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def of(cls, study: str, step: str, *, domain: str = "") -> RunFolder:
-        """Where a step of a study lies; `domain` is empty for steps 6 and 7."""
-        return cls(runs_root() / study / domain / step)
+    def of(cls, study: str, step: Step, *, domain: str = "") -> RunFolder:
+        """Where a step of a study lies; one that runs per study needs no domain."""
+        inside = domain if step.per_domain else ""
+        return cls(runs_root() / study / inside / step.folder)
 
     @property
     def finished(self) -> bool:
@@ -119,12 +121,12 @@ class RunFolder:
                 f"{name} has not finished: it has no manifest",
                 where=shown(path),
                 todo=f"run that step first: notebooks/{name}.ipynb, or "
-                f"phi-kit run … --to {name[3:]}",
+                f"phi-kit run … --to {name}",
             ) from None
         except (OSError, ValueError) as error:
             raise self._unreadable(str(error)) from error
         try:
-            return _read(text)
+            return parse_manifest(text)
         except ValueError as error:
             raise self._unreadable(str(error)) from error
 
@@ -134,7 +136,7 @@ class RunFolder:
             f"{name} has no readable manifest: {why}",
             where=shown(self.path / MANIFEST),
             todo=f"run that step again: notebooks/{name}.ipynb, or phi-kit run … "
-            f"--from {name[3:]}",
+            f"--from {name}",
         )
 
     @property
@@ -181,7 +183,7 @@ class RunFolder:
             raise RunError(
                 f"{name} is not what {self.path.name} wrote",
                 where=shown(path),
-                todo=f"run the step again: phi-kit run … --from {self.path.name[3:]} "
+                todo=f"run the step again: phi-kit run … --from {self.path.name} "
                 "--redo",
             )
         return path

@@ -11,7 +11,7 @@ from .errors import DataError
 
 
 @dataclass
-class Flow:
+class RowCounts:
     """Counts rows on their way through a step; none is lost silently.
 
     `unread` are rows that there are, and that a limit kept from being read.

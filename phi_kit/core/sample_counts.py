@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass
-class Tally:
+class SampleCounts:
     """Samples of a step; `tokens` and `cost` are those of the paid ones.
 
     `cost` is money, `None` while no price is known. `unanswered` are those asked
@@ -24,12 +24,12 @@ class Tally:
     cost: float | None = None
     unanswered: Counter[str] = field(default_factory=Counter)
 
-    def keep(self, n: int = 1) -> None:
+    def add_cached(self, n: int = 1) -> None:
         """Count samples that were paid for earlier."""
         self.asked += n
         self.from_ledger += n
 
-    def pay(self, tokens: int, cost: float | None) -> None:
+    def add_generated(self, tokens: int, cost: float | None) -> None:
         """Count a sample that a model has drawn just now."""
         self.asked += 1
         self.paid += 1
@@ -50,33 +50,33 @@ class Tally:
 
 
 # A list of the process, not a context variable: threads count, too.
-_OPEN: list[Tally] = []
+_OPEN: list[SampleCounts] = []
 
 
 @contextmanager
-def counting() -> Iterator[Tally]:
+def count_samples() -> Iterator[SampleCounts]:
     """Count what is drawn inside the `with` block."""
-    tally = Tally()
-    _OPEN.append(tally)
+    counts = SampleCounts()
+    _OPEN.append(counts)
     try:
-        yield tally
+        yield counts
     finally:
-        _OPEN[:] = [other for other in _OPEN if other is not tally]
+        _OPEN[:] = [other for other in _OPEN if other is not counts]
 
 
-def kept(n: int = 1) -> None:
+def record_cached(n: int = 1) -> None:
     """Count samples from the ledger wherever somebody counts."""
-    for tally in _OPEN:
-        tally.keep(n)
+    for counts in _OPEN:
+        counts.add_cached(n)
 
 
-def paid(tokens: int, cost: float | None) -> None:
+def record_generated(tokens: int, cost: float | None) -> None:
     """Count a sample that was paid for wherever somebody counts."""
-    for tally in _OPEN:
-        tally.pay(tokens, cost)
+    for counts in _OPEN:
+        counts.add_generated(tokens, cost)
 
 
-def unanswered(why: str, n: int = 1, *, asked: bool) -> None:
+def record_unanswered(why: str, n: int = 1, *, asked: bool) -> None:
     """Count samples without an answer wherever somebody counts.
 
     Args:
@@ -84,6 +84,6 @@ def unanswered(why: str, n: int = 1, *, asked: bool) -> None:
         n: how many.
         asked: they were neither kept nor paid for, so nobody has counted them yet.
     """
-    for tally in _OPEN:
-        tally.asked += n * asked
-        tally.unanswered[why] += n
+    for counts in _OPEN:
+        counts.asked += n * asked
+        counts.unanswered[why] += n

@@ -7,6 +7,8 @@ folder without a manifest is an unfinished step, whatever else lies in it.
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import time
 from collections import Counter
@@ -20,17 +22,24 @@ from filelock import FileLock, Timeout
 
 from . import folder_names, thinking
 from .errors import RunError, StoppedError, disk_errors
-from .figures import image_html, words_of
-from .files import digest_json
-from .finished_run import RunFolder
-from .manifests import commit, old_of
+from .figures import figure_description, image_html
+from .files import digest, digest_json, versions, write_atomic
+from .finished_run import MANIFEST, RunFolder, manifest_checksum
 from .params import StepParams
 from .paths import TRACKED, ledger_address, runs_root, shown
+from .progress import HEADLESS
 from .replay_mode import replayed_ledger
-from .row_counts import Flow
-from .sample_counts import Tally, counting
-from .step_state import behind, fingerprint, home, stale, up_to_date
-from .upstream import require_upstream
+from .row_counts import RowCounts
+from .sample_counts import SampleCounts, count_samples
+from .step_state import (
+    fingerprint,
+    outdated_upstream,
+    run_folder_path,
+    stale_reason,
+    up_to_date,
+)
+from .step_table import Step
+from .weight_records import with_recorded_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,13 +49,13 @@ __all__ = [
     "RunFolder",
     "StepRun",
     "digest_json",
-    "finished",
-    "once",
     "open_run",
+    "reopen",
     "require_replayable",
-    "require_upstream",
+    "reuse_finished",
     "up_to_date",
 ]
+NOTEBOOK = "notebook.ipynb"
 P = TypeVar("P", bound=StepParams)
 
 
@@ -65,7 +74,7 @@ class SavedFigure:
 
     def _repr_html_(self) -> str:
         png = self._repr_png_()
-        return image_html(png, words=words_of(png))
+        return image_html(png, words=figure_description(png))
 
     def __repr__(self) -> str:
         return f"<{shown(self.path)}>"
@@ -76,11 +85,11 @@ class StepRun:
 
     def __init__(self, params: StepParams, *, staging: Path):
         self.params, self.staging = params, staging
-        self.target = home(params)
+        self.target = run_folder_path(params)
         self.inputs: dict[str, str] = {}
         # Files that differ from run to run without a different outcome.
         self.aside: set[str] = set()
-        self.flow: Flow | None = None
+        self.flow: RowCounts | None = None
         self.result: dict[str, Any] = {}
         # For the reader of the notebook; the files are what later steps read.
         self.table: pd.DataFrame | None = None
@@ -88,16 +97,9 @@ class StepRun:
         self._saved: dict[str, Any] = {}  # tables and figures by their names
         self.started = time.time()
 
-    def read(self, step: str, *, domain: str | None = None) -> RunFolder:
-        """The finished run folder of an earlier step.
-
-        Raises:
-            RunError: the step has not finished, or `NEEDS` does not name it.
-        """
-        if step not in self.params.NEEDS:
-            raise RunError(f"{self.params.STEP} does not declare that it reads {step}")
-        domain = getattr(self.params, "domain", "") if domain is None else domain
-        return RunFolder.of(self.params.study, step, domain=domain)
+    def read(self, step: Step, *, domain: str = "") -> RunFolder:
+        """The run folder of an earlier step; see `StepParams.read`."""
+        return self.params.read(step, domain=domain)
 
     def save_rows(
         self, rows: pd.DataFrame, name: str = "rows", *, timed: bool = False
@@ -137,7 +139,7 @@ class StepRun:
         Whatever lies in it must say itself what it is good for: the next attempt
         may have other parameters.
         """
-        return _work(self.target)
+        return _work_folder(self.target)
 
     @property
     def logs(self) -> Path:
@@ -164,20 +166,20 @@ class StepRun:
         return RunFolder(self.target)
 
 
-def _work(target: Path) -> Path:
+def _work_folder(target: Path) -> Path:
     return target.with_name(f".{target.name}.work")
 
 
-def finished(params: StepParams) -> StepRun | None:
+def reopen(params: StepParams) -> StepRun | None:
     """The step as it ended, if its run folder is what these parameters would give."""
     if not up_to_date(params):
         return None
-    run = StepRun(params, staging=home(params))
+    run = StepRun(params, staging=run_folder_path(params))
     folder = run.folder_of_results
     manifest = folder.manifest
     run.inputs, run.result = manifest["inputs"], manifest["result"]
     if flow := manifest["flow"]:
-        run.flow = Flow(flow["read"], flow["kept"], Counter(flow["dropped"]))
+        run.flow = RowCounts(flow["read"], flow["kept"], Counter(flow["dropped"]))
     if name := manifest["shown"].get("table"):
         run.table = folder.table(name)
     if name := manifest["shown"].get("figure"):
@@ -185,7 +187,7 @@ def finished(params: StepParams) -> StepRun | None:
     return run
 
 
-def once(run: Callable[[P], StepRun]) -> Callable[[P], StepRun]:
+def reuse_finished(run: Callable[[P], StepRun]) -> Callable[[P], StepRun]:
     """Carry a step out only where that changes anything.
 
     A run folder that is what the parameters would give is opened instead, in
@@ -194,7 +196,7 @@ def once(run: Callable[[P], StepRun]) -> Callable[[P], StepRun]:
 
     @wraps(run)
     def carried_out(params: P) -> StepRun:
-        done = None if params.redo else finished(params)
+        done = None if params.redo else reopen(params)
         if done is None:
             return run(params)
         since = done.folder_of_results.manifest["finished"]
@@ -202,7 +204,7 @@ def once(run: Callable[[P], StepRun]) -> Callable[[P], StepRun]:
             f"{params.STEP}: finished on {since[:10]} at {since[11:16]} UTC, nothing "
             "has changed: this is that result; REDO = True runs the step again"
         )
-        if why := behind(params):
+        if why := outdated_upstream(params):
             print(f"{params.STEP}: note that {why}")
         return done
 
@@ -215,7 +217,7 @@ def require_replayable(params: StepParams) -> None:
     Raises:
         RunError: its adapters would be lost.
     """
-    folder = RunFolder(home(params))
+    folder = RunFolder(run_folder_path(params))
     if replayed_ledger() and folder.finished and not folder.manifest.get("replayed"):
         raise RunError(
             f"{params.STEP} was run with a model; a replay would write over it",
@@ -241,8 +243,8 @@ def open_run(params: StepParams) -> Iterator[StepRun]:
         StoppedError: it was interrupted; what has been paid for is kept.
     """
     params.require_weights()
-    target = home(params)
-    require_upstream(params)  # before there is a folder
+    target = run_folder_path(params)
+    params.require_upstream()  # before there is a folder
     require_replayable(params)
     with disk_errors(target):
         for folder in target.parents:
@@ -272,7 +274,7 @@ def _require_own(folder: Path) -> None:
 
 
 def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
-    inputs, mark = require_upstream(params), fingerprint(params)
+    inputs, mark = params.require_upstream(), fingerprint(params)
     staging = target.with_name(f".{target.name}.partial")
     shutil.rmtree(staging, ignore_errors=True)  # left by a killed attempt
     staging.mkdir()
@@ -281,26 +283,26 @@ def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
     try:
         run = StepRun(params, staging=staging)
         run.inputs = inputs
-        with counting() as samples, thinking.also(params.thinking_tags):
+        with count_samples() as samples, thinking.also(params.thinking_tags):
             try:
                 yield run
             except KeyboardInterrupt:
                 raise _stopped(run, samples) from None
-        commit(run, mark, samples)
-        shutil.rmtree(_work(target), ignore_errors=True)
+        write_manifest(run, mark, samples)
+        shutil.rmtree(_work_folder(target), ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
 def _replacing(params: StepParams, target: Path) -> str:
-    why = stale(params) or "REDO was asked for"
+    why = stale_reason(params) or "REDO was asked for"
     return (
-        f"runs again ({why}); the finished result stays in {shown(old_of(target))} "
-        "where the new one comes out otherwise"
+        f"runs again ({why}); the finished result stays in "
+        f"{shown(previous_result(target))} where the new one comes out otherwise"
     )
 
 
-def _stopped(run: StepRun, samples: Tally) -> StoppedError:
+def _stopped(run: StepRun, samples: SampleCounts) -> StoppedError:
     """What an interrupted step keeps, in a sentence."""
     kept, n = [], samples.asked
     if n:
@@ -313,3 +315,96 @@ def _stopped(run: StepRun, samples: Tally) -> StoppedError:
         f"{run.params.STEP} was stopped; {' and '.join(kept) or 'nothing is lost'}",
         todo="run the cell again, or the same command: it carries on from there",
     )
+
+
+def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
+    """Write the manifest of a step that ended well and move its files in.
+
+    `digest` names the outcome: what later steps read, and the findings. What it
+    took (seconds, samples that had to be paid for) is no part of it, so that a
+    resumed step equals one that ran in one go.
+
+    Args:
+        run: the step.
+        mark: its fingerprint.
+        samples: what it asked for.
+    """
+    seen = run.shown()
+    files = {
+        str(path.relative_to(run.staging)): digest(path)
+        for path in sorted(run.staging.rglob("*"))
+        if path.is_file()
+    }
+    data = {
+        name: value
+        for name, value in files.items()
+        if "figures/" not in name and name not in run.aside
+    }
+    manifest = {
+        "step": run.params.STEP.folder,
+        "fingerprint": mark,
+        "digest": digest_json(
+            {**with_recorded_weights(run.staging, data), "result": run.result}
+        ),
+        "replayed": bool(replayed_ledger()),
+        "params": run.params.model_dump(mode="json", exclude={"redo"}),
+        "inputs": run.inputs,
+        "flow": run.flow.as_dict() if run.flow else None,
+        "samples": samples.as_dict() if samples.asked else None,
+        "result": run.result,
+        "files": files,
+        "sizes": {name: (run.staging / name).stat().st_size for name in files},
+        "shown": seen,
+        "seconds": round(time.time() - run.started, 1),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": versions(),
+    }
+    manifest["checksum"] = manifest_checksum(manifest)
+    # Whole on disk before anything of the last attempt goes.
+    write_atomic(
+        run.staging / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False)
+    )
+    _keep_previous(run.target, unless=manifest["digest"])
+    run.target.mkdir(exist_ok=True)
+    (run.target / MANIFEST).unlink(missing_ok=True)
+    for old in run.target.iterdir():
+        if old.name != NOTEBOOK:  # the executed notebook is still being written
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    for new in sorted(run.staging.iterdir(), key=lambda path: path.name == MANIFEST):
+        new.replace(run.target / new.name)
+
+
+def previous_result(target: Path) -> Path:
+    """Where the result stays that the one in a run folder has replaced."""
+    return target.with_name(f"{target.name}.old")
+
+
+def _keep_previous(target: Path, *, unless: str) -> None:
+    """Keep a finished result beside its folder; the one kept before goes.
+
+    Args:
+        target: the run folder.
+        unless: the outcome of that digest, for then nothing is lost.
+    """
+    folder = RunFolder(target)
+    try:
+        if not folder.finished or folder.manifest["digest"] == unless:
+            return
+    except RunError:  # nobody can say what it was
+        return
+    old = previous_result(target)
+    partial = old.with_name(f".{old.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed attempt
+    # A run without a person has already begun to write its own notebook there.
+    leave = shutil.ignore_patterns(NOTEBOOK) if os.environ.get(HEADLESS) else None
+    shutil.copytree(target, partial, copy_function=_link, ignore=leave)
+    shutil.rmtree(old, ignore_errors=True)
+    partial.replace(old)
+
+
+def _link(source: str, target: str) -> None:
+    # No byte is copied where the disk can give a file a second name.
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -19,10 +19,9 @@ from .finished_run import RunFolder
 from .params import NO_OUTCOME, StepParams
 from .paths import runs_root
 from .replay_mode import replayed_ledger
-from .upstream import require_upstream, upstream
 
 
-class State(NamedTuple):
+class StepState(NamedTuple):
     """Where a step stands.
 
     Attributes:
@@ -36,10 +35,11 @@ class State(NamedTuple):
     why: str = ""
 
 
-def home(params: StepParams) -> Path:
+def run_folder_path(params: StepParams) -> Path:
     """The run folder these parameters write to."""
-    domain = getattr(params, "domain", "") if params.PER_DOMAIN else ""
-    return RunFolder.of(params.study, params.STEP, domain=domain).path
+    return RunFolder.of(
+        params.study, params.STEP, domain=getattr(params, "domain", "")
+    ).path
 
 
 def fingerprint(params: StepParams) -> str:
@@ -53,7 +53,7 @@ def fingerprint(params: StepParams) -> str:
         RunError: what it reads has not finished, or a file cannot be read.
         ModelError: there is no such model.
     """
-    inputs = require_upstream(params)
+    inputs = params.require_upstream()
     try:
         outside = params.outside()
     except OSError as error:
@@ -64,7 +64,7 @@ def fingerprint(params: StepParams) -> str:
         ) from error
     return digest_json(
         {
-            "step": params.STEP,
+            "step": params.STEP.folder,
             "kit": __version__,
             "params": params.model_dump(mode="json", exclude=set(NO_OUTCOME)),
             "inputs": inputs,
@@ -75,10 +75,10 @@ def fingerprint(params: StepParams) -> str:
 
 def up_to_date(params: StepParams) -> bool:
     """Whether the finished run folder is what these parameters would give."""
-    return RunFolder(home(params)).finished and not stale(params)
+    return RunFolder(run_folder_path(params)).finished and not stale_reason(params)
 
 
-def stale(params: StepParams) -> str:
+def stale_reason(params: StepParams) -> str:
     """Why a finished run folder is not what these parameters would give now.
 
     A replayed step has no adapters: for an ordinary run it is stale.
@@ -86,7 +86,7 @@ def stale(params: StepParams) -> str:
     Returns:
         One line; empty if the folder is just that.
     """
-    folder = RunFolder(home(params))
+    folder = RunFolder(run_folder_path(params))
     try:
         manifest, _ = folder.manifest, folder.outcome
         if manifest["replayed"] and not replayed_ledger():
@@ -96,18 +96,18 @@ def stale(params: StepParams) -> str:
         if damage := folder.damage:
             return damage
         if manifest["fingerprint"] != fingerprint(params):
-            return _differs(params, manifest)
+            return _difference(params, manifest)
     except PhiKitError as error:  # its manifest, what it reads or the model
         return error.what
     return ""
 
 
-def _differs(params: StepParams, manifest: dict[str, Any]) -> str:
+def _difference(params: StepParams, manifest: dict[str, Any]) -> str:
     if changed := changes(params, manifest["params"]):
         return "; ".join(
             f"{name} is {now!r}, was {then!r}" for name, now, then in changed
         )
-    now, then = require_upstream(params), manifest["inputs"]
+    now, then = params.require_upstream(), manifest["inputs"]
     other = [name for name, mark in now.items() if then.get(name) != mark]
     if other:
         return f"{', '.join(other)} came out otherwise since"
@@ -129,20 +129,20 @@ def changes(params: StepParams, before: dict[str, Any]) -> list[tuple[str, Any, 
     ]
 
 
-def behind(params: StepParams) -> str:
+def outdated_upstream(params: StepParams) -> str:
     """What further up makes a step's result one of yesterday; empty if nothing.
 
     Only what has been run counts: a step that a study file wants otherwise may come
     out as before once it is.
     """
     root = runs_root() / params.study
-    for name, folder in upstream(params).items():
-        if (why := _moved(folder, root)) and folder.finished:
+    for name, folder in params.upstream().items():
+        if (why := _changed_since(folder, root)) and folder.finished:
             return f"{name} is not up to date: {why}"
     return ""
 
 
-def _moved(folder: RunFolder, root: Path) -> str:
+def _changed_since(folder: RunFolder, root: Path) -> str:
     """Which step, from what a folder reads upwards, came out otherwise since."""
     try:
         for name, mark in folder.manifest["inputs"].items():
@@ -151,21 +151,21 @@ def _moved(folder: RunFolder, root: Path) -> str:
                 return f"{name} is gone"
             if above.outcome != mark:
                 return f"{name} came out otherwise since"
-            if why := _moved(above, root):
+            if why := _changed_since(above, root):
                 return why
     except RunError as error:
         return error.what
     return ""
 
 
-def state(params: StepParams) -> State:
+def step_state(params: StepParams) -> StepState:
     """Where a step stands, what lies further up included."""
-    folder = RunFolder(home(params))
+    folder = RunFolder(run_folder_path(params))
     if not folder.finished:
-        return State("missing")
+        return StepState("missing")
     try:
         since = folder.manifest["finished"]
     except RunError as error:
-        return State("stale", why=error.what)
-    why = stale(params) or behind(params)
-    return State("stale" if why else "finished", since, why)
+        return StepState("stale", why=error.what)
+    why = stale_reason(params) or outdated_upstream(params)
+    return StepState("stale" if why else "finished", since, why)

@@ -22,7 +22,8 @@ from pydantic import ValidationInfo
 
 from phi_kit.core.errors import PhiKitError, StudyError, did_you_mean
 from phi_kit.core.step_run import RunFolder
-from phi_kit.verifiers.any_of import accepting
+from phi_kit.core.step_table import PICK_DOMAIN
+from phi_kit.verifiers.any_of import accept_any_gold
 
 from .base import Domain
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from phi_kit.core.params import StepParams
 
 GROUP = "phi_kit.domains"
-CARD = "01_pick_domain"
 OWN = ("math", "coding", "puzzles", "stem", "safety")
 
 
@@ -123,14 +123,14 @@ def of(params: StepParams, name: str = "") -> Domain:
         said = _card(params.study, name).get("instruction")
     return replace(
         found,
-        verifier=accepting(found.verifier),
+        verifier=accept_any_gold(found.verifier),
         instruction=said or found.instruction,
     )
 
 
 def _card(study: str, name: str) -> dict[str, Any]:
     """The parameters that step 1 of a study ran with; empty before it has."""
-    card = RunFolder.of(study, CARD, domain=name)
+    card = RunFolder.of(study, PICK_DOMAIN, domain=name)
     return card.manifest["params"] if card.finished else {}
 
 

@@ -144,10 +144,10 @@ class Definition(Strict):
             )
         if is_endpoint(model):
             address(model)
-        if model and verifier and verifier not in judge_loading.ASKING:
+        if model and verifier and verifier not in judge_loading.MODEL_VERIFIERS:
             raise ValueError(
                 f"is set, but {verifier} asks no model; take it out, or use one of "
-                + ", ".join(judge_loading.ASKING)
+                + ", ".join(judge_loading.MODEL_VERIFIERS)
             )
         return model
 
@@ -159,7 +159,7 @@ class Definition(Strict):
         }
         if not self.judge_model:
             return marks
-        return marks | {"judge": catalog.named(self.judge_model)}
+        return marks | {"judge": catalog.model_fingerprint(self.judge_model)}
 
 
 def build(
@@ -174,7 +174,9 @@ def build(
     """
     kind, instruction = _KINDS[definition.verifier]
     checker = (
-        judge_loading.verifier(definition.verifier, definition.judge_model, complete)
+        judge_loading.model_verifier(
+            definition.verifier, definition.judge_model, complete
+        )
         if complete
         else verifiers.get(definition.verifier)
     )

@@ -40,7 +40,11 @@ def _sum(seed: Seed) -> tuple[int, str, int] | None:
     if not found:
         return None
     a, sign, b = int(found[1]), found[2], int(found[3])
-    return (a, sign, b) if numeric.parse(seed.answer) == _value(a, sign, b) else None
+    return (
+        (a, sign, b)
+        if numeric.parse_number(seed.answer) == _value(a, sign, b)
+        else None
+    )
 
 
 def swap(seed: Seed, rng_seed: int) -> list[Seed]:

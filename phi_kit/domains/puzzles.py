@@ -23,7 +23,7 @@ def verify(seed: Seed, response: str) -> Verdict:
     """By the task's scorer where the seed keeps its item; else a number or a word."""
     if '"entry"' in seed.extra and "entry" in seed.facts:
         return puzzle.verify(seed, response)
-    checker = numeric if numeric.parse(seed.answer) is not None else choice
+    checker = numeric if numeric.parse_number(seed.answer) is not None else choice
     return checker.verify(seed, response)
 
 

@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.data.records import Seed
-from phi_kit.inference.types import UNANSWERED, Sample, Sampler, Sampling, draw
-from phi_kit.inference.types import unanswered as counted
+from phi_kit.inference.types import (
+    UNANSWERED,
+    Completion,
+    Sampler,
+    SamplingParams,
+    draw,
+)
+from phi_kit.inference.types import count_unanswered as counted
 from phi_kit.models.chat_template import render
-from phi_kit.training.encoding import Row, encode
+from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.verifiers.base import Verdict
 
 from .metrics.scores import pass_rate
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 
     from phi_kit.core.step_run import RunFolder
     from phi_kit.domains.base import Domain
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 
 BYTES_PER_TOKEN = 4  # of English text, roughly; only ratios of lengths hang on it
@@ -31,7 +37,7 @@ def ask(
     domain: Domain,
     seeds: Sequence[Seed],
     *,
-    sampling: Sampling,
+    sampling: SamplingParams,
     k: int | Sequence[int],
     rng_seed: int,
     label: str,
@@ -57,7 +63,7 @@ def ask(
         `sample`, `text`, `tokens`, `finish`, `logprob`, `verdict`, `lenient`,
         `reason`, `extracted`. A truncated sample keeps its verdict; `finish` says so.
         One that an endpoint did not answer is `unknown`, its reason says why.
-        `logprob` is `sampling.Sample`'s, NaN where the sampler tells none.
+        `logprob` is `Completion`'s, NaN where the sampler tells none.
     """
     import pandas as pd
 
@@ -88,7 +94,7 @@ def ask(
     return pd.DataFrame(rows)
 
 
-def _judged(domain: Domain, seed: Seed, sample: Sample) -> Verdict:
+def _judged(domain: Domain, seed: Seed, sample: Completion) -> Verdict:
     """What the verifier says, or that there is nothing to judge."""
     if sample.finish in UNANSWERED:
         return Verdict("unknown", f"no answer: {UNANSWERED[sample.finish]}")
@@ -98,14 +104,14 @@ def _judged(domain: Domain, seed: Seed, sample: Sample) -> Verdict:
 def as_asked(params: Mapping[str, Any]) -> dict[str, Any]:
     """How a step asked, for `ask`: only the same way of asking can be paired."""
     return {
-        "sampling": Sampling(params["max_tokens"], params["temperature"]),
+        "sampling": SamplingParams(params["max_tokens"], params["temperature"]),
         "k": params["samples"],
         "rng_seed": params["rng_seed"],
     }
 
 
 def base_answers(
-    card: RunFolder, student: Student, domain: Domain, dev: Sequence[Seed]
+    card: RunFolder, student: LocalModel, domain: Domain, dev: Sequence[Seed]
 ) -> pd.DataFrame:
     """What the base model said to the dev items, before any training.
 
@@ -150,13 +156,16 @@ def unanswered(samples: pd.DataFrame) -> dict[str, int]:
 
 
 def rows_of(
-    student: Student, domain: Domain, seeds: Sequence[Seed], completions: Sequence[str]
-) -> list[Row]:
+    student: LocalModel,
+    domain: Domain,
+    seeds: Sequence[Seed],
+    completions: Sequence[str],
+) -> list[TrainingRow]:
     """Training rows: each seed's rendered prompt with what it should answer."""
     rows = []
     for seed, completion in zip(seeds, completions, strict=True):
         asked = (domain.instruction, seed.prompt)
-        rows.append(Row(render(student.tokenizer, *asked), completion, asked))
+        rows.append(TrainingRow(render(student.tokenizer, *asked), completion, asked))
     return rows
 
 

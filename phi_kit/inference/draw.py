@@ -12,18 +12,28 @@ from phi_kit.core.paths import ledger_address
 from phi_kit.core.progress import Heartbeat
 from phi_kit.models.model_dir import say
 
-from .types import UNANSWERED, Asked, LostError, Sample, Sampler, Sampling
+from .types import (
+    UNANSWERED,
+    Completion,
+    LostSamplesError,
+    Sampler,
+    SampleRequest,
+    SamplingParams,
+)
 
 if TYPE_CHECKING:
-    from phi_kit.cache.leases import Claims
+    from phi_kit.cache.leases import Leases
     from phi_kit.cache.store import Ledger
 
 LOOK_AGAIN = 0.5  # seconds, while other processes pay for what we want
 
 
 def supplied(
-    sampler: Sampler, asked: Sequence[Asked], sampling: Sampling, bar: Heartbeat
-) -> Iterator[tuple[int, Sample]]:
+    sampler: Sampler,
+    asked: Sequence[SampleRequest],
+    sampling: SamplingParams,
+    bar: Heartbeat,
+) -> Iterator[tuple[int, Completion]]:
     """Every sample that is asked for, and its place in `asked`; in any order.
 
     A model without an identity cannot be told from another one: what it says is
@@ -35,9 +45,9 @@ def supplied(
     """
     identity = sampler.identity if asked and ledger_address() else ""
     if identity:
-        from phi_kit.cache.store import current
+        from phi_kit.cache.store import open_ledger
 
-        yield from _Draw(current(), sampler, identity, sampling, asked, bar).run()
+        yield from _Draw(open_ledger(), sampler, identity, sampling, asked, bar).run()
         return
     for place, sample in _carried_out(sampler, asked, sampling):
         _paid(sample, bar)
@@ -45,20 +55,20 @@ def supplied(
 
 
 def _carried_out(
-    sampler: Sampler, asked: Sequence[Asked], sampling: Sampling
-) -> Iterator[tuple[int, Sample]]:
+    sampler: Sampler, asked: Sequence[SampleRequest], sampling: SamplingParams
+) -> Iterator[tuple[int, Completion]]:
     """What the model says, and `failed` for what it could not be made to say."""
     try:
         yield from sampler.stream(asked, sampling)
-    except LostError as lost:
+    except LostSamplesError as lost:
         if not lost.bearable:
             raise
         say(f"going on without them: {lost.what}")
         for place in lost.places:
-            yield place, Sample("", 0, "failed")
+            yield place, Completion("", 0, "failed")
 
 
-def unrecorded(name: str, one: Asked) -> RunError:
+def unrecorded(name: str, one: SampleRequest) -> RunError:
     """What to raise for a sample that a replay does not have."""
     return RunError(
         f"the ledger has no sample {one.index} of {name} for this prompt, "
@@ -77,24 +87,24 @@ class _Draw:
         ledger: Ledger,
         sampler: Sampler,
         identity: str,
-        sampling: Sampling,
-        asked: Sequence[Asked],
+        sampling: SamplingParams,
+        asked: Sequence[SampleRequest],
         bar: Heartbeat,
     ):
-        from phi_kit.cache.store import key_of, settings_of
+        from phi_kit.cache.store import sample_key, settings_json
 
         self.ledger, self.sampler, self.identity = ledger, sampler, identity
-        self.sampling, self.settings = sampling, settings_of(sampling)
+        self.sampling, self.settings = sampling, settings_json(sampling)
         self.bar = bar
         # Equal prompts share their samples, as they share their streams.
         self.places: dict[str, list[int]] = {}
-        self.missing: dict[str, Asked] = {}
+        self.missing: dict[str, SampleRequest] = {}
         for place, one in enumerate(asked):
-            key = key_of(identity, one, self.settings)
+            key = sample_key(identity, one, self.settings)
             self.places.setdefault(key, []).append(place)
             self.missing.setdefault(key, one)
 
-    def run(self) -> Iterator[tuple[int, Sample]]:
+    def run(self) -> Iterator[tuple[int, Completion]]:
         """First what is there, then what has to be paid for."""
         yield from self._known()
         if not self.missing:
@@ -113,7 +123,7 @@ class _Draw:
                 elif self.missing:
                     self._wait()
 
-    def _known(self) -> Iterator[tuple[int, Sample]]:
+    def _known(self) -> Iterator[tuple[int, Completion]]:
         found = self.ledger.find(list(self.missing))
         if remember := getattr(self.sampler, "remember", None):
             remember(sum(s.finish not in UNANSWERED for s in found.values()))
@@ -124,7 +134,9 @@ class _Draw:
             for place in places:
                 yield place, sample
 
-    def _drawn(self, keys: list[str], claims: Claims) -> Iterator[tuple[int, Sample]]:
+    def _drawn(
+        self, keys: list[str], claims: Leases
+    ) -> Iterator[tuple[int, Completion]]:
         wanted = [self.missing.pop(key) for key in keys]
         with self.ledger.writing() as writer:
             for number, sample in _carried_out(self.sampler, wanted, self.sampling):
@@ -140,12 +152,12 @@ class _Draw:
                     yield place, sample
         claims.release()
 
-    def _have(self, sample: Sample, n: int) -> None:
+    def _have(self, sample: Completion, n: int) -> None:
         """Count a sample that cost nothing now, asked for so many times."""
         self.bar.have(n)
-        sample_counts.kept(n)
+        sample_counts.record_cached(n)
         if sample.finish in UNANSWERED:
-            sample_counts.unanswered(sample.finish, n, asked=False)
+            sample_counts.record_unanswered(sample.finish, n, asked=False)
 
     def _wait(self) -> None:
         left = len(self.missing)
@@ -153,11 +165,11 @@ class _Draw:
         time.sleep(LOOK_AGAIN)
 
 
-def _paid(sample: Sample, bar: Heartbeat) -> None:
+def _paid(sample: Completion, bar: Heartbeat) -> None:
     bar.step(tokens=sample.tokens)
     if sample.finish not in UNANSWERED:
-        sample_counts.paid(sample.tokens, sample.cost)
+        sample_counts.record_generated(sample.tokens, sample.cost)
         return
     if sample.tokens:  # what a filter took away was paid for all the same
-        sample_counts.paid(sample.tokens, sample.cost)
-    sample_counts.unanswered(sample.finish, asked=not sample.tokens)
+        sample_counts.record_generated(sample.tokens, sample.cost)
+    sample_counts.record_unanswered(sample.finish, asked=not sample.tokens)

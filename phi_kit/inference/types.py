@@ -26,7 +26,7 @@ UNANSWERED = {
 }
 
 
-class LostError(RunError):
+class LostSamplesError(RunError):
     """Some samples failed again and again; all others have been handed over.
 
     Attributes:
@@ -39,7 +39,7 @@ class LostError(RunError):
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingParams:
     """How samples are drawn. `temperature=0` is greedy.
 
     `max_tokens` counts new tokens; a sample that reaches it is truncated.
@@ -51,7 +51,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Sample:
+class Completion:
     """One completion of a model.
 
     `tokens` is its length; `finish` is why it ended: "stop", "length" or one of
@@ -68,7 +68,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SampleRequest:
     """One sample that is wanted: a rendered prompt, its index, its stream."""
 
     prompt: str
@@ -89,8 +89,8 @@ class Sampler(Protocol):
         """The text a model completes, or the turns an endpoint is sent."""
 
     def stream(
-        self, asked: Sequence[Asked], sampling: Sampling
-    ) -> Iterator[tuple[int, Sample]]:
+        self, asked: Sequence[SampleRequest], sampling: SamplingParams
+    ) -> Iterator[tuple[int, Completion]]:
         """Carry it out; yields (place in `asked`, sample) in any order.
 
         Raises:
@@ -101,13 +101,13 @@ class Sampler(Protocol):
 def draw(
     sampler: Sampler,
     prompts: Sequence[str],
-    sampling: Sampling,
+    sampling: SamplingParams,
     *,
     k: int | Sequence[int] = 1,
     rng_seed: int = 0,
     label: str = "sampling",
     title: str = "",
-) -> list[list[Sample]]:
+) -> list[list[Completion]]:
     """Draw samples for each rendered prompt, in the prompts' order.
 
     Args:
@@ -126,7 +126,9 @@ def draw(
     counts = [k] * len(prompts) if isinstance(k, int) else list(k)
     owners = [i for i, count in enumerate(counts) for _ in range(count)]
     asked = [
-        Asked(prompt, index, label_seed(rng_seed, label, label_seed(0, prompt), index))
+        SampleRequest(
+            prompt, index, label_seed(rng_seed, label, label_seed(0, prompt), index)
+        )
         for prompt, count in zip(prompts, counts, strict=True)
         for index in range(count)
     ]
@@ -136,18 +138,18 @@ def draw(
         drawn = dict(supplied(sampler, asked, sampling, bar))
     if bar.had and len(asked) > 1 and not in_notebook():
         print(f"{label}: {bar.had} of {len(asked)} samples came from the ledger")
-    if lacking := unanswered(sample.finish for sample in drawn.values()):
+    if lacking := count_unanswered(sample.finish for sample in drawn.values()):
         each = ", ".join(f"{n} {UNANSWERED[why]}" for why, n in lacking.items())
         print(
             f"{label}: {sum(lacking.values())} of {len(asked)} have no answer: {each}"
         )
-    found: list[list[Sample]] = [[] for _ in prompts]
+    found: list[list[Completion]] = [[] for _ in prompts]
     for place, owner in enumerate(owners):
         found[owner].append(drawn[place])
     return found
 
 
-def unanswered(finishes: Iterable[str]) -> dict[str, int]:
+def count_unanswered(finishes: Iterable[str]) -> dict[str, int]:
     """How many samples have no answer, by why."""
     counts = Counter(finish for finish in finishes if finish in UNANSWERED)
     return dict(sorted(counts.items()))

@@ -40,7 +40,7 @@ _KNOWN: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelSizes:
     """The sizes of a decoder.
 
     Attributes:
@@ -106,7 +106,7 @@ class Shape:
 
 
 @lru_cache(maxsize=8)
-def shape_of(name: str) -> Shape:
+def model_sizes(name: str) -> ModelSizes:
     """The sizes of a model; of a Hugging Face id only the config is fetched.
 
     Args:
@@ -118,16 +118,16 @@ def shape_of(name: str) -> Shape:
     """
     from transformers import AutoConfig
 
-    known = _KNOWN.get(catalog.short(name))
+    known = _KNOWN.get(catalog.catalog_name(name))
     if known is not None:
         fields = dict(known)
-        return Shape.of(AutoConfig.for_model(fields.pop("model_type"), **fields))
+        return ModelSizes.of(AutoConfig.for_model(fields.pop("model_type"), **fields))
     if name == catalog.DEFAULT:
         folder = catalog.resolve(name)
     else:
-        folder = catalog.where(name) or catalog.published(name)[0]
+        folder = catalog.local_folder(name) or catalog.published_name(name)[0]
     try:
-        return Shape.of(AutoConfig.from_pretrained(folder))
+        return ModelSizes.of(AutoConfig.from_pretrained(folder))
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(
             f"the sizes of {name} are not to be had: {str(error).splitlines()[0]}",

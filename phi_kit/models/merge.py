@@ -20,8 +20,8 @@ from phi_kit.core.errors import ModelError
 from phi_kit.inference.local import model
 
 from . import catalog
-from .logit_diff import Agreement, Answer, answers, compare, opinions
-from .model_dir import TOKENIZER_FILES, identity, lock_of, publish, say
+from .logit_diff import Agreement, AnswerTokens, answers, compare, token_logprobs
+from .model_dir import TOKENIZER_FILES, identity, publish, publish_lock, say
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,7 @@ QUESTIONS = (
 
 
 @dataclass(frozen=True)
-class Exported:
+class MergedModel:
     """A merged model and how well it agrees.
 
     Attributes:
@@ -68,7 +68,7 @@ class Exported:
     trained: Agreement
 
 
-def base_of(adapter: Path) -> str:
+def base_model_name(adapter: Path) -> str:
     """The name of the model an adapter was trained beside.
 
     Raises:
@@ -91,17 +91,17 @@ def base_of(adapter: Path) -> str:
             where=str(adapter),
             todo="use it beside its base model, with peft",
         )
-    return catalog.short(config.get("base_model_name_or_path") or "")
+    return catalog.catalog_name(config.get("base_model_name_or_path") or "")
 
 
-def export(
+def merge_adapter(
     adapter: Path,
     out: Path,
     *,
     base: str = "",
     asked: Sequence[tuple[str, str]] = (),
     also: Callable[[Path], None] | None = None,
-) -> Exported:
+) -> MergedModel:
     """Merge an adapter and write the model; the folder appears whole or not at all.
 
     Args:
@@ -116,7 +116,7 @@ def export(
             the merged model does not say what the adapter said.
         RunError: the disk is full.
     """
-    named = base_of(adapter)
+    named = base_model_name(adapter)
     base = base or named
     if out.exists():
         raise _taken(out)
@@ -130,8 +130,8 @@ def export(
         say("merging it into 16-bit weights")
         dtype = _write(source, adapter, made)
         say("comparing the merged model with what it was merged from")
-        beside = opinions(_beside(source, adapter), said)
-        alone = opinions(_load(made), said)
+        beside = token_logprobs(_beside(source, adapter), said)
+        alone = token_logprobs(_load(made), said)
         found["merged"] = compare(beside, alone, said)
         found["trained"] = compare(trained, alone, said)
         _accept(found["merged"])
@@ -148,10 +148,10 @@ def export(
     try:
         publish(out, fill)
     finally:
-        lock_of(out).unlink(missing_ok=True)  # a folder of the user's, no cache
+        publish_lock(out).unlink(missing_ok=True)  # a folder of the user's, no cache
     if not found:  # another process was faster
         raise _taken(out)
-    return Exported(out, **found)
+    return MergedModel(out, **found)
 
 
 def _taken(out: Path) -> ModelError:
@@ -164,7 +164,7 @@ def _taken(out: Path) -> ModelError:
 
 def _as_trained(
     base: str, adapter: Path, asked: Sequence[tuple[str, str]]
-) -> tuple[list[Answer], list[torch.Tensor]]:
+) -> tuple[list[AnswerTokens], list[torch.Tensor]]:
     """What the adapter says beside 4-bit weights, and what it thinks of it."""
     say("asking the adapter beside 4-bit weights, as it was trained")
     student = model.load(base)
@@ -172,7 +172,7 @@ def _as_trained(
     try:
         with student.adapter(adapter) as tuned:
             said = answers(tuned, prompts)
-            return said, opinions(tuned.model, said)
+            return said, token_logprobs(tuned.model, said)
     finally:
         del student
         model.load.cache_clear()  # room for the unquantised ones
@@ -257,7 +257,7 @@ def _same_base(adapter: Path, source: Path) -> None:
 
 
 def _card(base: str, adapter: Path, dtype: str, found: dict[str, Agreement]) -> str:
-    hub, licence = catalog.published(base)
+    hub, licence = catalog.published_name(base)
     card = adapter / "README.md"
     text = card.read_text("utf-8") if card.is_file() else ""
     own = text.rpartition("---\n")[2] if "Made with phi_kit" in text else ""

@@ -72,7 +72,7 @@ def cache_folder() -> Path:
     return Path(root).expanduser() / "models"
 
 
-def fault(folder: Path) -> str | None:
+def loading_fault(folder: Path) -> str | None:
     """Why transformers could not load `folder`, or None if its files are there."""
     if not folder.is_dir():
         return "it is a file; a folder with config.json and *.safetensors is needed"
@@ -91,9 +91,9 @@ def fault(folder: Path) -> str | None:
     return None if any(folder.glob("*.safetensors")) else "no *.safetensors weights"
 
 
-def checked(folder: Path) -> Path:
+def require_model(folder: Path) -> Path:
     """`folder`, made absolute; a ModelError says what it lacks, if anything."""
-    if (why := fault(folder)) is None:
+    if (why := loading_fault(folder)) is None:
         return folder.resolve()
     raise ModelError(
         f"this folder is not a model that can be loaded: {why}",
@@ -131,7 +131,7 @@ def publish(target: Path, fill: Callable[[Path, Path], dict]) -> Path:
     with _cache_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         # A kernel lock: a killed process cannot leave it held.
-        lock = FileLock(lock_of(target))
+        lock = FileLock(publish_lock(target))
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -143,7 +143,7 @@ def publish(target: Path, fill: Callable[[Path, Path], dict]) -> Path:
             lock.release()
 
 
-def lock_of(target: Path) -> Path:
+def publish_lock(target: Path) -> Path:
     """The file whoever makes `target` holds a lock on."""
     return target.parent / f".{target.name}.lock"
 
@@ -214,7 +214,7 @@ def identity(folder: Path | str) -> str:
     folder = Path(folder)
     if (says := weight_record(folder)) is not None:
         return says["identity"]
-    small = small_files(folder)
+    small = config_files(folder)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError("no *.safetensors weights to identify", where=str(folder))
@@ -228,7 +228,7 @@ def identity(folder: Path | str) -> str:
     return total.hexdigest()[:16]
 
 
-def small_files(folder: Path, *, card: bool = False) -> set[Path]:
+def config_files(folder: Path, *, card: bool = False) -> set[Path]:
     """Configuration and tokenizer files of a model or adapter; `card`: README, too."""
     patterns = (*_SMALL_FILES, *("README.md",) * card)
     found = {path for pattern in patterns for path in folder.glob(pattern)}

@@ -17,7 +17,7 @@ from phi_kit.core import thinking
 from phi_kit.core.errors import ModelError
 from phi_kit.core.files import digest_json
 
-from .chat_template import apply
+from .chat_template import apply_template
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -32,7 +32,7 @@ _PROBES = (
 
 
 @dataclass(frozen=True)
-class Shape:
+class TurnFraming:
     """How a template frames the model's turn.
 
     Attributes:
@@ -51,7 +51,7 @@ class Shape:
     thought: str
 
 
-def shape(tokenizer: PreTrainedTokenizerBase) -> Shape:
+def turn_framing(tokenizer: PreTrainedTokenizerBase) -> TurnFraming:
     """How the tokenizer's template frames the model's turn.
 
     Raises:
@@ -62,13 +62,15 @@ def shape(tokenizer: PreTrainedTokenizerBase) -> Shape:
 
 
 @lru_cache(maxsize=8)  # asked for every row; a changed template is another key
-def _shape(tokenizer: PreTrainedTokenizerBase, template: str, bos: str | None) -> Shape:
+def _shape(
+    tokenizer: PreTrainedTokenizerBase, template: str, bos: str | None
+) -> TurnFraming:
     asked = [{"role": "user", "content": _ASKED}]
     answered = [*asked, {"role": "assistant", "content": _ANSWERED}]
     if "strftime_now" in template and "date_string" not in template:
         raise _refused("writes today's date: another day, another prompt")
-    prompt = apply(tokenizer, asked)
-    whole = apply(tokenizer, answered, opened=False)
+    prompt = apply_template(tokenizer, asked)
+    whole = apply_template(tokenizer, answered, opened=False)
     if _ASKED not in prompt or _ANSWERED not in whole:
         raise _refused(f"loses what is said: {prompt!r}")
     thought = thinking.opened_by(prompt)
@@ -83,10 +85,10 @@ def _shape(tokenizer: PreTrainedTokenizerBase, template: str, bos: str | None) -
             f"an answer stands after {before[-40:]!r}"
         )
     closing = tokenizer(after, add_special_tokens=False).input_ids
-    ends = [token for token in closing if token in control_ids(tokenizer)]
+    ends = [token for token in closing if token in control_token_ids(tokenizer)]
     if not ends:
         raise _refused(f"closes no turn with a special token, but with {after!r}")
-    return Shape(
+    return TurnFraming(
         opening=prompt.rpartition(_ASKED)[2],
         end=ends[0],
         bos=bool(bos) and prompt.startswith(bos),
@@ -102,7 +104,7 @@ def _refused(why: str) -> ModelError:
     )
 
 
-def control_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+def control_token_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """Ids of the tokens that stand for no text: turn marks, BOS, EOS, PAD."""
     return _control_ids(tokenizer, len(tokenizer))
 
@@ -114,7 +116,7 @@ def _control_ids(tokenizer: PreTrainedTokenizerBase, _: int) -> frozenset[int]:
     return frozenset(marked | set(tokenizer.all_special_ids))
 
 
-def fingerprint(render: Callable[[str, str], str]) -> str:
+def template_fingerprint(render: Callable[[str, str], str]) -> str:
     """Sixteen hex digits for a way of rendering.
 
     Args:

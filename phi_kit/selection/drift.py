@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from phi_kit.core import step_table
 from phi_kit.core.step_run import StepRun
 from phi_kit.data.records import from_frame
 from phi_kit.evaluation.ask import ask
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import edge_drift as plot
 
 from .pass_rate import Counts, Prior, pooled, settle
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from phi_kit.domains.base import Domain
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 
 ADAPTER = "adapters/teachable"
 
 
-def record(run: StepRun, student: Student, domain: Domain, *, k: int) -> None:
+def record(run: StepRun, student: LocalModel, domain: Domain, *, k: int) -> None:
     """Ask the trained student step 3's seeds again: a table, a figure, the result.
 
     Args:
@@ -42,7 +43,7 @@ def record(run: StepRun, student: Student, domain: Domain, *, k: int) -> None:
         domain: says how to ask and who verifies.
         k: samples per seed.
     """
-    edge = run.read("03_filter_edge")
+    edge = run.read(step_table.FILTER_EDGE)
     before = edge.table()
     before = before[before.n > 0].reset_index(drop=True)
     seeds, asked = from_frame(before), edge.manifest["params"]
@@ -51,7 +52,7 @@ def record(run: StepRun, student: Student, domain: Domain, *, k: int) -> None:
             tuned,
             domain,
             seeds,
-            sampling=Sampling(asked["max_tokens"], asked["temperature"]),
+            sampling=SamplingParams(asked["max_tokens"], asked["temperature"]),
             k=k,
             rng_seed=asked["rng_seed"],
             label="edge drift",

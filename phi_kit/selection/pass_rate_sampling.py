@@ -10,7 +10,7 @@ import numpy as np
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.ask import ask
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 from phi_kit.stats.intervals import wilson
 
 from .adaptive_sampling import Measured, Plan, measure
@@ -70,7 +70,7 @@ class Screening:
         domain: Domain,
         seeds: Sequence[Seed],
         *,
-        sampling: Sampling,
+        sampling: SamplingParams,
         rng_seed: int,
     ):
         import pandas as pd
@@ -149,7 +149,9 @@ class Screening:
         if not chosen:
             return self.samples.head(0)
         # The same stream, so the same sample, which now goes on.
-        longer = Sampling(FARTHER * self.sampling.max_tokens, self.sampling.temperature)
+        longer = SamplingParams(
+            FARTHER * self.sampling.max_tokens, self.sampling.temperature
+        )
         title = f"{self.domain.name} seeds that were cut off, finished"
         return self._ask(chosen, k=1, sampling=longer, title=title)
 

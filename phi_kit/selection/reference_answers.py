@@ -17,7 +17,7 @@ from phi_kit.core.errors import DataError
 from phi_kit.core.rng import rng
 from phi_kit.data.records import NO_GOLD, Seed
 from phi_kit.inference.local import model
-from phi_kit.inference.types import Sampler, Sampling, draw
+from phi_kit.inference.types import Sampler, SamplingParams, draw
 from phi_kit.stats.intervals import wilson
 from phi_kit.verifiers.base import Verifier
 
@@ -98,7 +98,7 @@ def _votes(
     drawn = draw(
         model,
         [model.render(domain.instruction, seed.prompt) for seed in seeds],
-        Sampling(rules.tokens),
+        SamplingParams(rules.tokens),
         k=rules.samples,
         rng_seed=rng_seed,
         label=f"reference {name}",

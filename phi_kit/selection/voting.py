@@ -97,7 +97,7 @@ def judged(samples: pd.DataFrame) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    value = numeric.parse(text) if text else None
+    value = numeric.parse_number(text) if text else None
     return normal(text) if value is None else str(value)
 
 
@@ -130,8 +130,8 @@ def unjudged(seed: Seed, texts: Sequence[str], verifier: Verifier) -> list[str]:
 def _first(seed: Seed, text: str, verifier: Verifier) -> str:
     """A reading of the sample's answer by which the sample itself is right."""
     read = verifier(replace(seed, answer=""), text).extracted.strip(" .")
-    stated = exact.stated(visible(text)).strip(" .")
-    for answer in dict.fromkeys((read, stated, exact.parse(stated))):
+    stated = exact.stated_answer(visible(text)).strip(" .")
+    for answer in dict.fromkeys((read, stated, exact.normalized_answer(stated))):
         if answer and verifier(replace(seed, answer=answer), text).right:
             return answer
     return ""

@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 import pandas as pd
 from pydantic import Field, field_validator
 
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import all_known
@@ -24,7 +26,7 @@ from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, per_item, truncated
 from phi_kit.evaluation.metrics import scores as metric_scores
 from phi_kit.inference.local import model
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
@@ -35,10 +37,8 @@ from phi_kit.stats.intervals import gain, score
 class Params(StepParams):
     """How often and how each test item is asked."""
 
-    STEP: ClassVar[str] = "07_benchmark"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "06_expand_domains")
+    STEP: ClassVar[Step] = step_table.BENCHMARK
     SEALED: ClassVar[tuple[str, ...]] = ("test",)
-    PER_DOMAIN: ClassVar[bool] = False
     WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
@@ -50,7 +50,7 @@ class Params(StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.named(self.model)}
+        return {"model": catalog.model_fingerprint(self.model)}
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,16 @@ def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
     return [by_item[seed.id] for seed in order]
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Ask base and final the same test items and compare item by item."""
     with open_run(params) as run:
-        merged = run.read("06_expand_domains", domain="")
+        merged = run.read(step_table.EXPAND_DOMAINS)
         adapter = merged.folder(f"adapters/{merged.result['final']}")
         student = model.load(params.model)
         samples, scores, families = [], [], []
         for name in params.domains:
-            card = run.read("01_pick_domain", domain=name)
+            card = run.read(step_table.PICK_DOMAIN, domain=name)
             test = unseal(card, "test", params=params)
             base = _ask(student, name, test, params, label=f"base on {name}")
             with student.adapter(adapter) as tuned:
@@ -123,7 +123,7 @@ def _ask(student, name: str, test: list[Seed], params: Params, *, label: str):
         student,
         domain_of(params, name),
         test,
-        sampling=Sampling(params.max_tokens, params.temperature),
+        sampling=SamplingParams(params.max_tokens, params.temperature),
         k=params.samples,
         rng_seed=params.rng_seed,
         label=label,

@@ -15,10 +15,12 @@ from typing import ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows
 from phi_kit.data.near_duplicates import Near
 from phi_kit.data.read_sources import available, mix, read, shares
@@ -28,15 +30,14 @@ from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import Procedural, Source
 from phi_kit.domains.base import Domain, Family
 from phi_kit.evaluation import guessing_baseline
-from phi_kit.models.control_tokens import turn_marks
+from phi_kit.models.control_tokens import control_tokens
 from phi_kit.plots import row_flow
 
 
 class Params(StepParams):
     """Where seeds come from and what is dropped at sight."""
 
-    STEP: ClassVar[str] = "02_collect_seeds"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain",)
+    STEP: ClassVar[Step] = step_table.COLLECT_SEEDS
 
     domain: str = "math"
     sources: list[Source] = Field([Procedural()], min_length=1)
@@ -102,12 +103,12 @@ def rows(
     return found, mixed
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Read every source, judge every row, keep the clean ones."""
     with open_run(params) as run:
         domain = domains.of(params)
-        card = run.read("01_pick_domain")
+        card = run.read(step_table.PICK_DOMAIN)
         families = domain.chosen(card.manifest["params"]["families"])
         found, mixed = rows(params, domain, families)
         judged = list(
@@ -117,11 +118,11 @@ def run(params: Params) -> StepRun:
                 Seal.of([card]),
                 max_chars=params.max_chars,
                 near=Near(params.near_duplicates),
-                marks=turn_marks(params.model),
+                marks=control_tokens(params.model),
             )
         )
         kept = [seed for seed, reason in judged if reason is None]
-        run.flow = Flow(unread=sum(one["unread"] for one in mixed))
+        run.flow = RowCounts(unread=sum(one["unread"] for one in mixed))
         run.flow.take(reason for _, reason in judged)
         if not kept:
             raise DataError(

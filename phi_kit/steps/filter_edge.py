@@ -15,15 +15,17 @@ import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
-from phi_kit.core.row_counts import Flow
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import lengths, truncated, unanswered
 from phi_kit.inference.local import model
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.plots import pass_rate_histogram
 from phi_kit.selection import controls, question_rubric, reference_answers, tiers
@@ -61,8 +63,7 @@ class Params(StepParams):
         rubric_model: grades the teachable seeds' questions for their priority.
     """
 
-    STEP: ClassVar[str] = "03_filter_edge"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "02_collect_seeds")
+    STEP: ClassVar[Step] = step_table.FILTER_EDGE
 
     domain: str = "math"
     samples: int = Field(4, ge=2)
@@ -122,15 +123,19 @@ class Params(StepParams):
         """The weights of every model that is asked."""
         names = ("model", "reference", "reference2", "rubric_model")
         models = {name: getattr(self, name) for name in names}
-        return {name: catalog.named(model) for name, model in models.items() if model}
+        return {
+            name: catalog.model_fingerprint(model)
+            for name, model in models.items()
+            if model
+        }
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Sample every seed, rate it, sort it into a tier, draw the controls."""
     with open_run(params) as run:
         domain = domains.of(params)
-        seeds = from_frame(run.read("02_collect_seeds").table())
+        seeds = from_frame(run.read(step_table.COLLECT_SEEDS).table())
         key = reference_answers.answer_key(
             params.rules,
             domain,
@@ -148,7 +153,7 @@ def run(params: Params) -> StepRun:
             raise tiers.too_few(rows)
         rows = rows.assign(**controls.matched(rows, rng_seed=params.rng_seed))
         run.save_rows(rows)
-        run.flow = Flow()
+        run.flow = RowCounts()
         run.flow.take(None if name == "teachable" else name for name in rows.tier)
         figure = pass_rate_histogram.draw(rows, band=params.band)
         run.figure = run.save_figure(figure, "pass_rates")
@@ -179,7 +184,7 @@ def rate(
             f"none of {len(seeds)} seeds has an answer",
             todo="give the reference more samples, or name a stronger one",
         )
-    how = Sampling(params.max_tokens, params.temperature)
+    how = SamplingParams(params.max_tokens, params.temperature)
     screening = Screening(
         student, domain, asked, sampling=how, rng_seed=params.rng_seed
     )

@@ -15,9 +15,11 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import StepRun, once, open_run
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits, splits
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, to_frame
@@ -26,7 +28,7 @@ from phi_kit.domains.custom import Definition
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, per_item, truncated, unanswered
 from phi_kit.inference.local import model
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.plots import difficulty
 from phi_kit.stats.intervals import score
@@ -40,7 +42,7 @@ ENOUGH = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
 class Params(StepParams):
     """Which domain, how many held-out items, and how the base model is asked."""
 
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = step_table.PICK_DOMAIN
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
 
     domain: str = "math"
@@ -70,7 +72,7 @@ class Params(StepParams):
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
-        return {"model": catalog.named(self.model), **files}
+        return {"model": catalog.model_fingerprint(self.model), **files}
 
 
 def split(domain: Domain, params: Params) -> splits.HeldOut:
@@ -157,7 +159,7 @@ def standing(
     )
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Seal the held-out sets and measure the base model on dev."""
     with open_run(params) as run:
@@ -179,7 +181,7 @@ def run(params: Params) -> StepRun:
             model.sampler(params),
             domain,
             dev,
-            sampling=Sampling(params.max_tokens, params.temperature),
+            sampling=SamplingParams(params.max_tokens, params.temperature),
             k=params.samples,
             rng_seed=params.rng_seed,
             label="base on dev",

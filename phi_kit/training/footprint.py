@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from phi_kit.models.architecture import Shape
+from phi_kit.models.architecture import ModelSizes
 
-from .loss import block_bytes
+from .loss import logit_block_bytes
 
 # 4 bits, an 8-bit constant per 64 weights, a float32 per 256 of those constants:
 # 4.127 bits a weight (QLoRA, arXiv 2305.14314, section 3). Without double
@@ -87,7 +87,7 @@ class Memory:
         return CONTEXT + self.tensors * (1 + SLACK)
 
 
-def kept(shape: Shape, rank: int) -> int:
+def kept(shape: ModelSizes, rank: int) -> int:
     """Numbers of one token that one block keeps for its backward pass.
 
     Two norms keep their input in float32, which counts twice (4 widths), and hand on
@@ -99,7 +99,7 @@ def kept(shape: Shape, rank: int) -> int:
     return 9 * shape.hidden + 2 * shape.keys + 4 * shape.inner + adapters
 
 
-def footprint(shape: Shape, micro: Micro) -> Memory:
+def footprint(shape: ModelSizes, micro: Micro) -> Memory:
     """The peak of a training step: frozen NF4 weights, a float32 adapter.
 
     Args:
@@ -116,7 +116,7 @@ def footprint(shape: Shape, micro: Micro) -> Memory:
     else:
         per_token = block * shape.layers
     if micro.logits is None:
-        head = block_bytes(micro.tokens * shape.vocabulary, micro.number)
+        head = logit_block_bytes(micro.tokens * shape.vocabulary, micro.number)
     else:
         head = micro.logits * shape.vocabulary * LOGIT
     return Memory(

@@ -14,12 +14,12 @@ from phi_kit.core.files import digest_json, write_atomic
 from phi_kit.core.paths import ledger_address
 from phi_kit.core.replay_mode import replayed_ledger
 
-from .encoding import Row, encode
+from .encoding import TrainingRow, encode
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from phi_kit.inference.local.model import Student
+    from phi_kit.inference.local.model import LocalModel
 
 T = TypeVar("T")
 _CONFIG = "adapter_config.json"
@@ -42,7 +42,12 @@ def recorded(
     def decorate(train: Callable[..., T]) -> Callable[..., T]:
         @wraps(train)
         def run(
-            student: Student, rows: Sequence[Row], recipe: Any, *, out: Path, **more
+            student: LocalModel,
+            rows: Sequence[TrainingRow],
+            recipe: Any,
+            *,
+            out: Path,
+            **more,
         ) -> T:
             decides = {
                 "name": out.name,  # names the initialisation
@@ -74,14 +79,19 @@ class _Record:
         recipe: whatever else decides what comes out.
     """
 
-    student: Student
+    student: LocalModel
     out: Path
     rows: str
     recipe: dict[str, Any]
 
     @classmethod
     def of(
-        cls, student: Student, rows: Sequence[Row], recipe: dict[str, Any], *, out: Path
+        cls,
+        student: LocalModel,
+        rows: Sequence[TrainingRow],
+        recipe: dict[str, Any],
+        *,
+        out: Path,
     ) -> _Record | None:
         """The record of a run; `None` if there is no ledger, or no identity."""
         if not (student.identity and ledger_address()):
@@ -114,7 +124,7 @@ class _Record:
         """Write it into the ledger."""
         from phi_kit.cache import recordings
 
-        recordings.keep_training(
+        recordings.record_training(
             self.student, self.out, rows=self.rows, recipe=self.recipe, trained=trained
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from phi_kit.core.versions import versions
+from phi_kit.core.files import versions
 from phi_kit.inference.local import model
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks.json"
@@ -19,7 +19,7 @@ Record = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
-def student() -> model.Student:
+def student() -> model.LocalModel:
     """The embedded model in NF4, loaded once."""
     return model.load("smollm2-135m")
 

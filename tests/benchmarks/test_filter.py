@@ -15,7 +15,7 @@ import pytest
 from phi_kit import domains
 from phi_kit.data.generators import items
 from phi_kit.evaluation.ask import ask
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 from phi_kit.selection.adaptive_sampling import Plan, measure
 from phi_kit.selection.pass_rate import Counts, pooled, settle
 from phi_kit.selection.pass_rate_sampling import tally
@@ -98,7 +98,7 @@ def test_adaptive_samples_share(student, record):
         student,
         math,
         seeds,
-        sampling=Sampling(16, 0.6),
+        sampling=SamplingParams(16, 0.6),
         k=MOST,
         rng_seed=3,
         label="adaptive filter",

@@ -8,7 +8,7 @@ import torch
 from tiny import tiny_student
 from transformers import AutoTokenizer
 
-from phi_kit.inference.types import Sampling, draw
+from phi_kit.inference.types import SamplingParams, draw
 from phi_kit.models import catalog
 from phi_kit.models.chat_template import render
 
@@ -55,5 +55,5 @@ def sample(address, log, pause):
     os.environ["PHI_KIT_HEADLESS"] = "1"
     paying = Paying(log, pause)
     for label in range(LABELS):
-        how = replace(Sampling(max_tokens=24), temperature=1.0)
+        how = replace(SamplingParams(max_tokens=24), temperature=1.0)
         draw(paying, PROMPTS, how, k=K, rng_seed=label, label=f"draw {label}")

@@ -10,7 +10,7 @@ from samplers import Counting
 from typer.testing import CliRunner
 
 from phi_kit.cli import app
-from phi_kit.inference.types import Sampling, draw
+from phi_kit.inference.types import SamplingParams, draw
 
 
 def call(*arguments):
@@ -19,7 +19,7 @@ def call(*arguments):
 
 @pytest.fixture
 def sampled(runs):
-    how = Sampling(max_tokens=50)
+    how = SamplingParams(max_tokens=50)
     base = draw(Counting(), ["one", "two"], how, k=5)
     tuned = Counting(name="counting+arm", identity="weights-1/float32+arm-1")
     return [*base, *draw(tuned, ["öne"], how, k=3)]
@@ -128,7 +128,7 @@ def test_stats_count_what_has_no_answer(runs):
                 why = "filtered" if place < 2 else sample.finish
                 yield place, replace(sample, finish=why)
 
-    draw(Choosy(), ["one", "two"], Sampling(max_tokens=50), k=4)
+    draw(Choosy(), ["one", "two"], SamplingParams(max_tokens=50), k=4)
     (head, row) = call("stats").stdout.splitlines()[1:3]
     assert head.split()[4] == "unanswered"
     assert row.split()[4] == "25.0%"

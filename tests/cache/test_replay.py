@@ -8,24 +8,26 @@ import sqlite3
 import pytest
 from tiny import tiny_student
 
-from phi_kit.cache.replay import Replayed
+from phi_kit.cache.replay import ReplayedModel
 from phi_kit.core.errors import ModelError, RunError
 from phi_kit.core.weight_records import RECORD
 from phi_kit.inference.local import model
-from phi_kit.inference.types import Sampling, draw
+from phi_kit.inference.types import SamplingParams, draw
 from phi_kit.models import catalog
-from phi_kit.training.encoding import Row, encode
+from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.training.preflight import gate
-from phi_kit.training.qlora import Recipe, train
+from phi_kit.training.qlora import train
+from phi_kit.training.training_config import TrainingConfig
 
-HOW = Sampling(max_tokens=6, temperature=1.0)
+HOW = SamplingParams(max_tokens=6, temperature=1.0)
 ASKED = ("Answer with a number.", "What is 3 + 4?")
-RECIPE = Recipe(rank=2, epochs=1, batch=3)
+RECIPE = TrainingConfig(rank=2, epochs=1, batch=3)
 
 
 def rows(student, n=6):
     return [
-        Row(student.render("Add.", f"What is {a} + 1?"), f"{a + 1}") for a in range(n)
+        TrainingRow(student.render("Add.", f"What is {a} + 1?"), f"{a + 1}")
+        for a in range(n)
     ]
 
 
@@ -74,7 +76,7 @@ def replay(recorded, tmp_path, monkeypatch):
 
 def test_the_student_is_the_recorded_one(replay):
     student = model.load(replay.name)
-    assert isinstance(student, Replayed)
+    assert isinstance(student, ReplayedModel)
     assert student.identity == replay.identity
     assert student.stop_ids == replay.stops
     assert student.render(*ASKED) == replay.prompt
@@ -121,9 +123,9 @@ def test_what_was_not_recorded_is_named(replay):
 
 
 def _asked(prompt):
-    from phi_kit.inference.types import Asked
+    from phi_kit.inference.types import SampleRequest
 
-    return Asked(prompt, 0, 1)
+    return SampleRequest(prompt, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def _asked(prompt):
     [
         {"rows": slice(1, None)},
         {"rows": slice(None, None, -1)},
-        {"recipe": Recipe(rank=2, epochs=2, batch=3)},
+        {"recipe": TrainingConfig(rank=2, epochs=2, batch=3)},
         {"rng_seed": 4},
         {"name": "other"},
     ],

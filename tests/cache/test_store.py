@@ -16,14 +16,14 @@ from samplers import Counting
 from toy_steps import Toy
 
 from phi_kit.cache import leases, store
-from phi_kit.cache.schema import owners, samples
+from phi_kit.cache.schema import lease_holders, samples
 from phi_kit.core.errors import RunError
 from phi_kit.core.step_run import open_run
-from phi_kit.inference.types import Sampling, draw
+from phi_kit.inference.types import SamplingParams, draw
 
 HERE = Path(__file__).resolve().parent
 PROMPTS = ["one", "two", "three"]
-HOW = Sampling(max_tokens=100, temperature=0.8)
+HOW = SamplingParams(max_tokens=100, temperature=0.8)
 
 
 def rows(file):
@@ -82,7 +82,7 @@ def test_nothing_stale_is_met(file, change):
 
 def test_another_template_is_another_prompt(tiny, file, monkeypatch):
     sampler = replace(tiny, identity="tiny/float32")
-    short = Sampling(max_tokens=2)
+    short = SamplingParams(max_tokens=2)
     for _ in range(2):
         draw(sampler, [sampler.render("Count.", "1")], short)
     assert len(rows(file)) == 1
@@ -171,7 +171,7 @@ def test_lookups_come_in_bulk(file):
     prompts = [f"prompt {n}" for n in range(500)]
     draw(Counting(), prompts, HOW, k=8)
     said = []
-    engine = store.current().database.engine
+    engine = store.open_ledger().database.engine
     sa.event.listen(engine, "before_cursor_execute", lambda *a: said.append(a[2]))
     draw(Counting(breaks=0), prompts, HOW, k=8)
     assert len(said) <= 4
@@ -244,7 +244,7 @@ CLAIM = """
 import os, sys, time
 os.environ["PHI_KIT_LEDGER"] = sys.argv[1]
 from samplers import Counting
-from phi_kit.inference.types import Sampling, draw
+from phi_kit.inference.types import SamplingParams, draw
 
 class Slow(Counting):
     def stream(self, asked, sampling):
@@ -253,7 +253,7 @@ class Slow(Counting):
             time.sleep(float(sys.argv[2]))
             yield place, sample
 
-draw(Slow(), ["one", "two"], Sampling(100, 0.8), k=3)
+draw(Slow(), ["one", "two"], SamplingParams(100, 0.8), k=3)
 print("done", flush=True)
 """
 
@@ -290,10 +290,10 @@ def test_the_claims_of_a_killed_process_are_free_at_once(file):
 
 
 def test_the_claims_of_another_machine_lapse(file, monkeypatch):
-    monkeypatch.setattr(leases, "LEASE", 2.0)
-    monkeypatch.setattr(leases, "_process", lambda pid: ("elsewhere", pid, 0.0))
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 2.0)
+    monkeypatch.setattr(leases, "_this_process", lambda pid: ("elsewhere", pid, 0.0))
     draw(Counting(), ["zero"], HOW)  # makes the ledger
-    there = store.current().claims()
+    there = store.open_ledger().claims()
     keys = [
         row["key"]
         for row in _planned(PROMPTS, monkeypatch)  # claimed, and never paid for
@@ -318,14 +318,14 @@ def _planned(prompts, monkeypatch):
 
 
 def test_a_long_draw_stays_alive(file, monkeypatch):
-    monkeypatch.setattr(leases, "BEAT", 0.1)
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
     seen = []
 
     class Watched(Counting):
         def stream(self, asked, sampling):
             for place, sample in super().stream(asked, sampling):
-                with store.current().connection() as opened:
-                    seen.append(opened.scalar(sa.select(owners.c.until)))
+                with store.open_ledger().connection() as opened:
+                    seen.append(opened.scalar(sa.select(lease_holders.c.until)))
                 time.sleep(1.2)
                 yield place, sample
 
@@ -353,7 +353,7 @@ def test_threads_share_it(file):
 
 def test_a_damaged_file_is_one_clear_message(file):
     draw(Counting(), [f"prompt {n}" for n in range(200)], HOW, k=2)
-    store.current().database.engine.dispose()
+    store.open_ledger().database.engine.dispose()
     data = bytearray(file.read_bytes())
     data[4096:] = b"\x5a" * (len(data) - 4096)
     file.write_bytes(data)
@@ -387,7 +387,7 @@ def test_a_place_where_nothing_can_be_written(tmp_path, monkeypatch):
 
 def test_a_ledger_that_became_readonly(file):
     draw(Counting(), PROMPTS, HOW)
-    database = store.current().database
+    database = store.open_ledger().database
     database.engine.dispose()
 
     @sa.event.listens_for(database.engine, "connect")
@@ -403,11 +403,12 @@ import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from samplers import Counting
 from phi_kit.core.errors import RunError
-from phi_kit.inference.types import Sampling, draw
-draw(Counting(), ["first"], Sampling(100, 0.8))
+from phi_kit.inference.types import SamplingParams, draw
+draw(Counting(), ["first"], SamplingParams(100, 0.8))
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 try:
-    draw(Counting(), ["x" * 2000 + str(n) for n in range(500)], Sampling(100, 0.8))
+    long = ["x" * 2000 + str(n) for n in range(500)]
+    draw(Counting(), long, SamplingParams(100, 0.8))
 except RunError as error:
     print(error)
 """
@@ -462,7 +463,7 @@ def test_a_failing_ledger_stops_the_sampler(file):
         def stream(self, asked, sampling):
             for place, sample in sampler.stream(asked, sampling):
                 if place == 2:
-                    with store.current().connection() as opened:
+                    with store.open_ledger().connection() as opened:
                         opened.execute(sa.schema.DropTable(samples))
                 yield place, sample
 
@@ -531,7 +532,7 @@ def test_no_claim_is_waited_for_without_end(file, how, monkeypatch):
     row = {"host": "elsewhere", "pid": 1, "born": 0.0, "until": time.time() + 50}
     if FOREIGN[how] is not None:
         row |= FOREIGN[how]
-        row["host"] = row["host"] or leases._process(os.getpid())[0]
+        row["host"] = row["host"] or leases._this_process(os.getpid())[0]
     with sqlite3.connect(file) as plain:
         plain.executemany("INSERT INTO claims VALUES (?, 'x')", [(k,) for k in keys])
         if FOREIGN[how] is not None:
@@ -549,7 +550,7 @@ def test_no_claim_is_waited_for_without_end(file, how, monkeypatch):
 def test_a_claim_of_somebody_alive_is_left_alone(file, monkeypatch):
     draw(Counting(), ["zero"], HOW)
     keys = [row["key"] for row in _planned(PROMPTS, monkeypatch)]
-    there, here = store.current().claims(), store.current().claims()
+    there, here = store.open_ledger().claims(), store.open_ledger().claims()
     with there, here:
         assert there.take(keys) == set(keys)
         assert here.take(keys) == set()

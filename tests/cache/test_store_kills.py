@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from postgres import server
 from samplers import Counting
 
-from phi_kit.cache.schema import claims, samples
+from phi_kit.cache.schema import leases, samples
 from phi_kit.cache.store import Ledger
-from phi_kit.inference.types import Sampling, draw
+from phi_kit.inference.types import SamplingParams, draw
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +94,7 @@ def check(log, address):
             taken.add(int(seed))
     with Ledger(address, readonly=True).connection() as opened:
         kept = set(opened.scalars(sa.select(samples.c.seed)))
-        left = [opened.scalar(sa.select(sa.func.count(t.c.owner))) for t in (claims,)]
+        left = [opened.scalar(sa.select(sa.func.count(t.c.owner))) for t in (leases,)]
     assert taken <= kept
     assert left == [0]
     return len(taken)
@@ -165,6 +165,6 @@ def test_a_server_that_restarts_meanwhile_is_waited_for(monkeypatch):
                     yield place, sample
 
         prompts = [f"prompt {n}" for n in range(6)]
-        found = draw(Restarting(), prompts, Sampling())
-        assert draw(Counting(breaks=0), prompts, Sampling()) == found
+        found = draw(Restarting(), prompts, SamplingParams())
+        assert draw(Counting(breaks=0), prompts, SamplingParams()) == found
         assert len(table(postgres.url)) == 6

@@ -7,7 +7,7 @@ import pytest
 from phi_kit.core import paths
 from phi_kit.core.errors import DataError
 from phi_kit.core.rng import label_seed, rng
-from phi_kit.core.row_counts import Flow
+from phi_kit.core.row_counts import RowCounts
 
 
 def test_labels_are_independent_and_stable():
@@ -27,20 +27,20 @@ def test_labels_are_independent_and_stable():
 
 
 def test_kept_and_dropped_are_what_was_read():
-    flow = Flow()
+    flow = RowCounts()
     flow.take([None, "duplicate", None, "sealed", "duplicate"])
     expected = {"read": 5, "kept": 2, "dropped": {"duplicate": 2, "sealed": 1}}
     assert json.loads(json.dumps(flow.as_dict())) == expected
     assert str(flow) == "read 5 = kept 2 + dropped 2 duplicate, 1 sealed"
-    assert str(Flow()) == "read 0 = kept 0 + dropped 0"
-    cut = Flow(read=3, kept=3, unread=4)
+    assert str(RowCounts()) == "read 0 = kept 0 + dropped 0"
+    cut = RowCounts(read=3, kept=3, unread=4)
     assert str(cut) == "read 3 of 7 = kept 3 + dropped 0"
     assert cut.as_dict()["unread"] == 4
 
 
 def test_a_lost_row_is_noticed():
     with pytest.raises(DataError, match="rows were lost"):
-        Flow(read=3, kept=1).as_dict()
+        RowCounts(read=3, kept=1).as_dict()
 
 
 def test_places_do_not_depend_on_the_working_directory(monkeypatch, tmp_path):

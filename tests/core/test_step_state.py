@@ -11,7 +11,7 @@ from phi_kit.core import sample_counts
 from phi_kit.core.errors import RunError, StoppedError
 from phi_kit.core.finished_run import MANIFEST, RunFolder
 from phi_kit.core.step_run import open_run, up_to_date
-from phi_kit.core.step_state import behind, home, state
+from phi_kit.core.step_state import outdated_upstream, run_folder_path, step_state
 
 
 def finish(params, **result):
@@ -79,10 +79,10 @@ def test_a_replaced_result_is_told_of_and_kept_once(toy, capsys, monkeypatch, by
 def test_the_same_outcome_replaces_nothing(runs, capsys):
     finish(Toy(), found=1)
     finish(Toy(size=4), found=1)
-    assert names(home(Toy()).parent) == ["01_toy"]
+    assert names(run_folder_path(Toy()).parent) == ["01_toy"]
     finish(Toy(size=4), found=2)
     assert "REDO was asked for" in capsys.readouterr().out
-    assert names(home(Toy()).parent) == ["01_toy", "01_toy.old"]
+    assert names(run_folder_path(Toy()).parent) == ["01_toy", "01_toy.old"]
 
 
 def test_a_failed_attempt_keeps_what_is_there_and_leaves_no_old(toy):
@@ -99,26 +99,26 @@ def test_everything_below_a_changed_step_is_stale(runs):
     chain = [Toy(), Next(), Last()]
     for params in chain:
         finish(params, found=1)
-    assert [state(params).kind for params in chain] == ["finished"] * 3
+    assert [step_state(params).kind for params in chain] == ["finished"] * 3
     finish(Toy(size=4), found=2)
-    assert state(Toy()).why == "size is 3, was 4"
-    assert state(Next()).why == "math/01_toy came out otherwise since"
-    assert state(Last()).kind == "stale"
-    assert "math/02_next is not up to date" in state(Last()).why
+    assert step_state(Toy()).why == "size is 3, was 4"
+    assert step_state(Next()).why == "math/01_toy came out otherwise since"
+    assert step_state(Last()).kind == "stale"
+    assert "math/02_next is not up to date" in step_state(Last()).why
     # What it reads is the same, so running it alone would change nothing.
     assert up_to_date(Last())
-    assert "math/01_toy came out otherwise since" in behind(Last())
+    assert "math/01_toy came out otherwise since" in outdated_upstream(Last())
     finish(Toy(), found=1)
-    assert [state(params).kind for params in chain] == ["finished"] * 3
+    assert [step_state(params).kind for params in chain] == ["finished"] * 3
 
 
 def test_a_step_whose_upstream_is_gone_is_stale(runs):
     for params in (Toy(), Next(), Last()):
         finish(params)
-    (home(Toy()) / MANIFEST).unlink()
-    assert state(Toy()).kind == "missing"
-    assert "have not finished: math/01_toy" in state(Next()).why
-    assert "math/01_toy is gone" in state(Last()).why
+    (run_folder_path(Toy()) / MANIFEST).unlink()
+    assert step_state(Toy()).kind == "missing"
+    assert "have not finished: math/01_toy" in step_state(Next()).why
+    assert "math/01_toy is gone" in step_state(Last()).why
 
 
 # --- manifests ---
@@ -156,7 +156,7 @@ def test_a_broken_manifest_is_one_line(toy, text, fault):
     assert fault in caught.value.what
     assert "\n" not in caught.value.what
     assert not up_to_date(Toy())
-    assert state(Toy()).kind == "stale"
+    assert step_state(Toy()).kind == "stale"
     with pytest.raises(RunError):
         finish(Next())
     assert toy_steps.run(Toy()).result  # and it is simply run again
@@ -164,7 +164,7 @@ def test_a_broken_manifest_is_one_line(toy, text, fault):
 
 def test_an_empty_manifest_finishes_nothing(toy):
     (toy.path / MANIFEST).write_text("{}")
-    assert "digest: is missing" in state(Toy()).why
+    assert "digest: is missing" in step_state(Toy()).why
     with pytest.raises(RunError, match="digest: is missing"):
         finish(Next())
 
@@ -172,7 +172,7 @@ def test_an_empty_manifest_finishes_nothing(toy):
 @pytest.mark.parametrize("binary", [b"\xff\xfe", b"\x00", b"\x80"])
 def test_a_manifest_of_other_bytes_is_one_line(toy, binary):
     (toy.path / MANIFEST).write_bytes(binary)
-    assert "no readable manifest" in state(Toy()).why
+    assert "no readable manifest" in step_state(Toy()).why
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_manifest_changed_by_hand_is_noticed(toy, change):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(RunError, match="changed after the step had written it"):
         RunFolder(toy.path).result  # noqa: B018
-    assert "changed after the step had written it" in state(Toy()).why
+    assert "changed after the step had written it" in step_state(Toy()).why
 
 
 def test_a_manifest_written_otherwise_but_the_same_is_no_change(toy):
@@ -207,7 +207,7 @@ def test_a_manifest_of_an_earlier_version_is_stale(toy):
     manifest = json.loads(path.read_text())
     del manifest["checksum"]
     path.write_text(json.dumps(manifest))
-    assert state(Toy()).why == "an earlier version of the kit wrote it"
+    assert step_state(Toy()).why == "an earlier version of the kit wrote it"
     assert RunFolder(toy.path).result["kept"] == 3
 
 
@@ -226,7 +226,7 @@ def test_a_manifest_of_an_earlier_version_is_stale(toy):
 )
 def test_a_damaged_file_is_noticed_where_it_lies(toy, how, why):
     how(toy.path / "rows.parquet")
-    assert state(Toy()).why == why
+    assert step_state(Toy()).why == why
     assert toy_steps.run(Toy()).folder_of_results.damage == ""
 
 
@@ -261,7 +261,7 @@ def interrupted(*, samples=0, training=False):
 
 def stop_in_the_middle(samples, training):
     with open_run(Toy()) as run:
-        sample_counts.kept(samples)
+        sample_counts.record_cached(samples)
         if training:
             run.work.mkdir()
         raise KeyboardInterrupt
@@ -275,7 +275,7 @@ def test_an_interrupt_says_what_is_kept(runs):
         "StoppedError: 01_toy was stopped; 131 samples are kept in the ledger\n"
         "  to do: run the cell again, or the same command: it carries on from there"
     ]
-    assert state(Toy()).kind == "missing"
+    assert step_state(Toy()).kind == "missing"
     assert not list(runs.rglob("*.partial"))
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from phi_kit import domains
-from phi_kit.core.row_counts import Flow
+from phi_kit.core.row_counts import RowCounts
 from phi_kit.data import dropped_rows
 from phi_kit.data.dropped_rows import Reason, Unread
 from phi_kit.data.near_duplicates import Near
@@ -194,7 +194,7 @@ def test_a_verifier_that_raises_costs_its_row_only():
 
 
 def test_particulars_do_not_split_a_count():
-    flow = Flow()
+    flow = RowCounts()
     flow.take([Reason("sealed", detail="a"), Reason("sealed", detail="b"), None])
     assert flow.as_dict() == {"read": 3, "kept": 1, "dropped": {"sealed": 2}}
 
@@ -248,7 +248,7 @@ def test_a_thousand_fuzzed_lines(tmp_path, domain, lines):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b"\n".join([GOOD, *lines]))
     judged = through(path, domain)
-    flow = Flow()
+    flow = RowCounts()
     flow.take(reason for _, reason in judged)
     assert flow.read == 1 + sum(bool(line.strip()) for line in lines)
     assert flow.as_dict()["kept"] >= (domain == "math")

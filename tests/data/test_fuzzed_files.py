@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from phi_kit.core.errors import PhiKitError
-from phi_kit.core.row_counts import Flow
+from phi_kit.core.row_counts import RowCounts
 from phi_kit.data import dropped_rows
 from phi_kit.data.near_duplicates import Near
 from phi_kit.data.read_sources import available, read
@@ -95,7 +95,7 @@ def changed(raw: bytes, dice: random.Random) -> bytes:
     return bytes(raw)
 
 
-def sums_up(path, limit: int, verifier) -> Flow:
+def sums_up(path, limit: int, verifier) -> RowCounts:
     """What a file comes to under a limit, as step 2 counts it."""
     source = LocalFile(path=str(path), limit=limit)
     found = list(read(source, "d", families=(), rng_seed=1))
@@ -110,7 +110,7 @@ def sums_up(path, limit: int, verifier) -> Flow:
         )
     )
     there = available(source, ()) if len(found) >= limit else len(found)
-    flow = Flow(unread=there - len(found))
+    flow = RowCounts(unread=there - len(found))
     flow.take(reason for _, reason in judged)
     kept = to_frame(seed for seed, reason in judged if reason is None)
     for table in (kept, dropped_rows.table(judged), dropped_rows.hits(judged)):

@@ -13,7 +13,7 @@ from peaks import peak
 from phi_kit.core.errors import PhiKitError
 from phi_kit.core.params import EndpointSettings
 from phi_kit.inference.endpoint.client import Endpoint
-from phi_kit.inference.types import Asked, Sampling
+from phi_kit.inference.types import SampleRequest, SamplingParams
 
 
 def megabytes():
@@ -23,10 +23,10 @@ def megabytes():
 def drawn(name, n):
     settings = EndpointSettings(timeout=30, patience=30, concurrency=32)
     model = Endpoint(name, settings, tries=2, first_wait=0.01)
-    asked = [Asked(model.render("", f"{i}?"), 0, i << 40) for i in range(n)]
+    asked = [SampleRequest(model.render("", f"{i}?"), 0, i << 40) for i in range(n)]
     try:
         _ = model.identity
-        return len(dict(model.stream(asked, Sampling(max_tokens=16)))), ""
+        return len(dict(model.stream(asked, SamplingParams(max_tokens=16)))), ""
     except PhiKitError as error:
         return 0, str(error)
 

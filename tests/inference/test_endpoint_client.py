@@ -16,13 +16,13 @@ from fault_server import FAULTS, MODEL, PROMPT_TOKENS, TOKENS, faulty, serving, 
 from phi_kit.core.errors import ModelError, RunError, StudyError
 from phi_kit.core.params import EndpointSettings
 from phi_kit.inference.endpoint.client import Endpoint, complete
-from phi_kit.inference.endpoint.throttle import FaultError, Throttle, retry_after
+from phi_kit.inference.endpoint.throttle import RetryableError, Throttle, retry_after
 from phi_kit.inference.local import model as loading
-from phi_kit.inference.types import Asked, Sampling, draw
+from phi_kit.inference.types import SampleRequest, SamplingParams, draw
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-this-key-must-never-be-seen"
-SHORT = Sampling(max_tokens=8, temperature=0.7)
+SHORT = SamplingParams(max_tokens=8, temperature=0.7)
 EACH = PROMPT_TOKENS + TOKENS
 
 
@@ -40,7 +40,9 @@ def endpoint(name, *, folder=None, tries=6, **settings):
 
 
 def asked(model, n):
-    return [Asked(model.render("Be brief.", f"{i}?"), 0, i << 40) for i in range(n)]
+    return [
+        SampleRequest(model.render("Be brief.", f"{i}?"), 0, i << 40) for i in range(n)
+    ]
 
 
 def collected(model, n):
@@ -364,10 +366,10 @@ def test_the_throttle_halves_once_per_round_and_grows_back():
         throttle = Throttle(32, patience=60, first=0.01)
         began = time.monotonic()
         for _ in range(10):  # all were under way when it got busy
-            throttle.failed(FaultError("busy", busy=True), began)
+            throttle.failed(RetryableError("busy", busy=True), began)
         assert throttle.limit == 16
-        throttle.failed(FaultError("busy", busy=True), time.monotonic())
-        throttle.failed(FaultError("500"), time.monotonic())
+        throttle.failed(RetryableError("busy", busy=True), time.monotonic())
+        throttle.failed(RetryableError("500"), time.monotonic())
         assert throttle.limit == 8
         for _ in range(8):
             throttle.succeeded()
@@ -477,11 +479,11 @@ def heeding_ctrl_c():
 def test_ctrl_c_ends_it():
     code = (
         "import sys\n"
-        "from phi_kit.models import loading\n"
-        "from phi_kit.inference.types import Sampling, draw\n"
+        "from phi_kit.inference.local import model as loading\n"
+        "from phi_kit.inference.types import SamplingParams, draw\n"
         "model = loading.load(sys.argv[1])\n"
         "print('started', flush=True)\n"
-        "draw(model, ['[]'], Sampling(), k=8)\n"
+        "draw(model, ['[]'], SamplingParams(), k=8)\n"
     )
     with serving(FAULTS["hang"]) as server:
         process = subprocess.Popen(

@@ -18,14 +18,14 @@ from phi_kit.core.errors import ModelError, PhiKitError, RunError, StudyError
 from phi_kit.core.params import EndpointSettings
 from phi_kit.inference.endpoint.api_keys import key_for
 from phi_kit.inference.endpoint.client import Endpoint
-from phi_kit.inference.endpoint.proxies import route
-from phi_kit.inference.endpoint.redaction import redacted, said
+from phi_kit.inference.endpoint.proxies import proxy_route
+from phi_kit.inference.endpoint.redaction import clean_message, redact
 from phi_kit.inference.local import model
-from phi_kit.inference.types import Asked, Sampling, draw
+from phi_kit.inference.types import SampleRequest, SamplingParams, draw
 
 HERE = Path(__file__).resolve().parent
 KEY = "sk-this-key-must-never-be-seen"
-SHORT = Sampling(max_tokens=8, temperature=0.7)
+SHORT = SamplingParams(max_tokens=8, temperature=0.7)
 MEGABYTE = b"4" * 2**20
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -45,7 +45,7 @@ def endpoint(name, **settings):
 
 
 def collected(model, n=1):
-    asked = [Asked(model.render("", f"{i}?"), 0, i << 40) for i in range(n)]
+    asked = [SampleRequest(model.render("", f"{i}?"), 0, i << 40) for i in range(n)]
     found = {}
     try:
         for place, sample in model.stream(asked, SHORT):
@@ -143,8 +143,10 @@ def test_a_long_reply_is_read_and_one_after_the_other(monkeypatch):
 
     with serving(behave) as server:
         model = endpoint(server.name, concurrency=8, timeout=30)
-        asked = [Asked(model.render("", f"{i}?"), 0, i << 40) for i in range(20)]
-        found = dict(model.stream(asked, Sampling(max_tokens=400)))
+        asked = [
+            SampleRequest(model.render("", f"{i}?"), 0, i << 40) for i in range(20)
+        ]
+        found = dict(model.stream(asked, SamplingParams(max_tokens=400)))
     assert len(found) == 20
     assert {s.text.count(thought) for s in found.values()} == {1}
 
@@ -157,8 +159,8 @@ def test_the_longest_honest_reply_is_read():
     choice = {"message": {"content": text}, "logprobs": {"content": tokens}}
     with serving(lambda h, r, n: h.answer(r, choices=[choice])) as server:
         model = endpoint(server.name, logprobs=True, timeout=30)
-        asked = [Asked(model.render("", "?"), 0, 1)]
-        found = dict(model.stream(asked, Sampling(max_tokens=n)))
+        asked = [SampleRequest(model.render("", "?"), 0, 1)]
+        found = dict(model.stream(asked, SamplingParams(max_tokens=n)))
     assert found[0].text == text.strip()
     assert found[0].logprob == -1
 
@@ -364,12 +366,12 @@ def test_a_key_that_is_said_back_is_kept_nowhere(how, runs, monkeypatch, capfd):
 
 @pytest.mark.parametrize("key", ["EMPTY", "none", "ollama", "x", "1", "dummy", ""])
 def test_what_is_no_secret_is_not_looked_for(key):
-    assert redacted("EMPTY none ollama x 1 dummy", key) == "EMPTY none ollama x 1 dummy"
+    assert redact("EMPTY none ollama x 1 dummy", key) == "EMPTY none ollama x 1 dummy"
 
 
 @pytest.mark.parametrize("key", ["sk-abc", "token-abc123", "a" * 32, "AKIA+/=="])
 def test_what_is_one_is_hidden(key):
-    assert key not in redacted(f"my {key}, yes", key)
+    assert key not in redact(f"my {key}, yes", key)
 
 
 # --- the terminal -----------------------------------------------------------------
@@ -403,10 +405,11 @@ def test_no_escape_sequence_reaches_a_message(where, capfd):
 
 
 def test_words_are_one_short_line():
-    assert said("a\n\tb\x0bc") == "a b c"
-    assert len(said("4" * 10**6)) < 600
+    assert clean_message("a\n\tb\x0bc") == "a b c"
+    assert len(clean_message("4" * 10**6)) < 600
     assert (
-        said("caf\u00e9 \u4e16\u754c \U0001f600") == "caf\u00e9 \u4e16\u754c \U0001f600"
+        clean_message("caf\u00e9 \u4e16\u754c \U0001f600")
+        == "caf\u00e9 \u4e16\u754c \U0001f600"
     )
 
 
@@ -493,10 +496,10 @@ def test_a_proxy_that_cannot_be_used(proxy, says, monkeypatch):
 
 def test_a_host_that_no_proxy_is_for(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", NOWHERE)
-    assert route("https://models.example/v1").proxy == NOWHERE
-    assert route("http://models.example/v1").proxy == ""
+    assert proxy_route("https://models.example/v1").proxy == NOWHERE
+    assert proxy_route("http://models.example/v1").proxy == ""
     monkeypatch.setenv("NO_PROXY", "models.example")
-    assert route("https://models.example/v1") == ("", "")
+    assert proxy_route("https://models.example/v1") == ("", "")
 
 
 # --- names ------------------------------------------------------------------------

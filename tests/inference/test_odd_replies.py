@@ -10,9 +10,9 @@ from odd_replies import ENDS, EVERY, Ends
 from phi_kit.core.errors import ModelError, PhiKitError, RunError
 from phi_kit.core.params import EndpointSettings
 from phi_kit.inference.endpoint.client import Endpoint
-from phi_kit.inference.types import UNANSWERED, Asked, Sampling
+from phi_kit.inference.types import UNANSWERED, SampleRequest, SamplingParams
 
-SHORT = Sampling(max_tokens=8, temperature=0.7)
+SHORT = SamplingParams(max_tokens=8, temperature=0.7)
 ODD = "3?"  # the prompt that gets it
 
 
@@ -26,7 +26,7 @@ def drawn(name, n, **settings):
     """What arrived of so many samples, and how it ended."""
     settings = {"timeout": 5, "patience": 30, "concurrency": 4} | settings
     model = Endpoint(name, EndpointSettings(**settings), tries=2, first_wait=0.01)
-    asked = [Asked(model.render("", f"{i}?"), 0, i << 40) for i in range(n)]
+    asked = [SampleRequest(model.render("", f"{i}?"), 0, i << 40) for i in range(n)]
     found = {}
     try:
         for place, sample in model.stream(asked, SHORT):

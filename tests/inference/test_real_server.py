@@ -11,7 +11,7 @@ from real_server import needs_server, transformers_serve
 
 from phi_kit.inference.endpoint.client import Endpoint
 from phi_kit.inference.local import model
-from phi_kit.inference.types import Sampling, draw
+from phi_kit.inference.types import SamplingParams, draw
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTIONS = ("What is 3 + 4?", "What is the capital of France?", "Name a colour.")
@@ -38,7 +38,7 @@ def asked(model, **how):
 
 
 def test_greedy_text_is_the_local_decoders(name):
-    greedy = Sampling(max_tokens=16, temperature=0)
+    greedy = SamplingParams(max_tokens=16, temperature=0)
     far = asked(Endpoint(name), sampling=greedy)
     student = model.load("smollm2-135m", four_bit=False)
     near = asked(student, sampling=greedy)
@@ -53,7 +53,9 @@ def test_greedy_text_is_the_local_decoders(name):
 
 
 def test_samples_differ(name):
-    far = asked(Endpoint(name), sampling=Sampling(max_tokens=12, temperature=1), k=4)
+    far = asked(
+        Endpoint(name), sampling=SamplingParams(max_tokens=12, temperature=1), k=4
+    )
     assert all(len({sample.text for sample in samples}) > 1 for samples in far)
 
 

@@ -9,9 +9,9 @@ from scipy.stats import chisquare
 
 from phi_kit.core.errors import RunError
 from phi_kit.inference.local import decoding, engine, lockstep
-from phi_kit.inference.local.model import Student
-from phi_kit.inference.local.token_sampler import pick
-from phi_kit.inference.types import Asked, Sampling, draw
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.inference.local.token_sampler import sample_tokens
+from phi_kit.inference.types import SampleRequest, SamplingParams, draw
 from phi_kit.models.chat_template import render
 
 PROMPTS = [
@@ -21,8 +21,8 @@ PROMPTS = [
     "7 7 7",
     "One more",
 ]
-GREEDY = Sampling(max_tokens=8, temperature=0)
-WARM = Sampling(max_tokens=8, temperature=1.0)
+GREEDY = SamplingParams(max_tokens=8, temperature=0)
+WARM = SamplingParams(max_tokens=8, temperature=1.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,7 +90,7 @@ def test_a_model_with_a_short_window(real_tokenizer, tiny_sizes):
     torch.manual_seed(1)
     config = MistralConfig(**tiny_sizes, sliding_window=12)
     model = MistralForCausalLM(config).eval().double()
-    student = Student("windowed", model, real_tokenizer)
+    student = LocalModel("windowed", model, real_tokenizer)
     assert not lockstep.sees_everything(config, 20)
     assert lockstep.sees_everything(config, 12)
     greedy_is_generate(student)
@@ -135,9 +135,9 @@ def test_the_log_probability_is_the_models_own(stopping):
     warm = replace(WARM, temperature=0.7)
     for prompt in PROMPTS[:3]:
         ids = stopping.tokenizer(prompt, add_special_tokens=False).input_ids
-        asked = [Asked(prompt, i, i) for i in range(4)]
+        asked = [SampleRequest(prompt, i, i) for i in range(4)]
         rows = {}
-        drawn = engine.Batch(stopping, asked, {prompt: ids}, warm, rows=4)
+        drawn = engine.ContinuousBatch(stopping, asked, {prompt: ids}, warm, rows=4)
         keep = drawn._say
 
         def watch(logits, *, first, keep=keep, rows=rows):
@@ -187,7 +187,7 @@ def test_pick_follows_the_softmax(temperature):
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0, float("-inf"), 0.5])
     n = 20_000
     uniforms = torch.rand(n, generator=torch.Generator().manual_seed(1))
-    tokens, _ = pick(logits.expand(n, -1), uniforms, temperature)
+    tokens, _ = sample_tokens(logits.expand(n, -1), uniforms, temperature)
     counts = torch.bincount(tokens, minlength=6).double()
     expected = torch.softmax(logits.double() / temperature, dim=0) * n
     possible = expected > 0
@@ -200,12 +200,12 @@ def test_pick_never_takes_an_impossible_token(uniform):
     impossible = float("-inf")
     logits = torch.tensor([[impossible, 1.0, 2.0, impossible, impossible]])
     expected = 1 if uniform == 0 else 2
-    assert pick(logits, torch.tensor([uniform]), 1.0)[0].tolist() == [expected]
+    assert sample_tokens(logits, torch.tensor([uniform]), 1.0)[0].tolist() == [expected]
 
 
 def test_pick_is_greedy_at_zero():
     logits = torch.tensor([[0.0, 3.0, 1.0], [5.0, 3.0, 1.0]])
-    assert pick(logits, torch.tensor([0.1, 0.9]), 0)[0].tolist() == [1, 0]
+    assert sample_tokens(logits, torch.tensor([0.1, 0.9]), 0)[0].tolist() == [1, 0]
 
 
 def test_a_tokenizer_without_pad_gets_one(tiny, monkeypatch):
@@ -237,7 +237,7 @@ def test_the_real_model_ends_its_turns():
     prompt = render(
         student.tokenizer, "Give only the answer.", "What is the capital of France?"
     )
-    found = draw(student, [prompt], Sampling(max_tokens=32, temperature=0), k=2)
+    found = draw(student, [prompt], SamplingParams(max_tokens=32, temperature=0), k=2)
     everyone = [sample for samples in found for sample in samples]
     assert any(sample.finish == "stop" for sample in everyone)
     assert not any("<|im_" in sample.text for sample in everyone)

@@ -9,12 +9,12 @@ from fault_server import serving, well
 
 from phi_kit.core.errors import ModelError, PhiKitError, RunError
 from phi_kit.core.params import EndpointSettings
-from phi_kit.core.sample_counts import counting
+from phi_kit.core.sample_counts import count_samples
 from phi_kit.inference.endpoint.client import Endpoint, complete
-from phi_kit.inference.endpoint.refusals import FIRST, LOSABLE
-from phi_kit.inference.types import LostError, Sampling, draw
+from phi_kit.inference.endpoint.refusals import MAX_LOST_SHARE, MIN_REQUESTS
+from phi_kit.inference.types import LostSamplesError, SamplingParams, draw
 
-SHORT = Sampling(max_tokens=8, temperature=0.7)
+SHORT = SamplingParams(max_tokens=8, temperature=0.7)
 FILTER = {"error": {"message": "no such talk", "code": "content_filter"}}
 LONG = {"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}
 VAGUE = {"error": {"message": "no such luck"}}
@@ -63,7 +63,7 @@ def test_one_prompt_costs_its_samples_and_no_others(
     runs, monkeypatch, capfd, status, body, finish, means, ledger
 ):
     monkeypatch.setenv("PHI_KIT_LEDGER", ledger)
-    with serving(refusing({"3?"}, status, body)) as server, counting() as tally:
+    with serving(refusing({"3?"}, status, body)) as server, count_samples() as tally:
         found = drawn(endpoint(server.name), 20, k=2, label="seeds")
     assert [s.finish for s in found] == ["stop"] * 6 + [finish] * 2 + ["stop"] * 32
     assert {(s.text, s.tokens) for s in found[6:8]} == {("", 0)}
@@ -114,7 +114,7 @@ def test_a_filtered_reply_is_paid_for(runs, tmp_path):
         choice = {"message": {"content": "Take"}, "finish_reason": "content_filter"}
         handler.answer(request, **({"choices": [choice]} if number == 3 else {}))
 
-    with serving(behave) as server, counting() as tally:
+    with serving(behave) as server, count_samples() as tally:
         settings = EndpointSettings(price_in=1, price_out=1, concurrency=1)
         drawn(Endpoint(server.name, settings, tmp_path), 9)
     assert len((tmp_path / "spent.jsonl").read_text().splitlines()) == 9
@@ -140,7 +140,7 @@ def test_a_server_that_refuses_everything_is_asked_little(
     with serving(lambda h, r, n: h.send(400, body)) as server:
         with pytest.raises(error) as caught:
             drawn(endpoint(server.name, concurrency=concurrency), 500)
-        assert server.asked["POST"] <= max(FIRST, concurrency)
+        assert server.asked["POST"] <= max(MIN_REQUESTS, concurrency)
     if concurrency < 32:
         assert says in str(caught.value)
     assert caught.value.todo
@@ -224,11 +224,13 @@ def test_a_quarter_may_be_lost(bad):
     prompts = {f"{i}?" for i in range(bad)}
     with serving(refusing(prompts, 200, b"garbage")) as server:
         model = endpoint(server.name)
-        if bad <= LOSABLE * 20:
+        if bad <= MAX_LOST_SHARE * 20:
             found = drawn(model, 20)
             assert sum(s.finish == "failed" for s in found) == bad
         else:
-            with pytest.raises(LostError, match=f"{bad} of 20 samples are missing"):
+            with pytest.raises(
+                LostSamplesError, match=f"{bad} of 20 samples are missing"
+            ):
                 drawn(model, 20)
 
 
@@ -285,8 +287,8 @@ def test_a_judge_that_may_not_answer_says_nothing():
 def test_a_judge_that_answers_nothing_ends_the_run():
     with serving(lambda h, r, n: h.send(400, FILTER)) as server:
         ask = complete(server.name, settings=EndpointSettings(concurrency=2))
-        for n in range(FIRST - 1):
+        for n in range(MIN_REQUESTS - 1):
             assert ask(f"{n}?") == ""
         with pytest.raises(RunError, match="most prompts get no answer"):
             ask("And now?")
-        assert server.asked["POST"] == FIRST
+        assert server.asked["POST"] == MIN_REQUESTS

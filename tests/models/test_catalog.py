@@ -109,7 +109,7 @@ def test_offline_and_empty_gives_one_message(cache, monkeypatch):
         "local model folder",
     ):
         assert part in message
-    assert catalog.where(NAME) is None
+    assert catalog.local_folder(NAME) is None
     assert [p.name for p in cache.iterdir()] == [f".{NAME}.lock"]
     assert time.monotonic() - start < 10
 
@@ -119,7 +119,7 @@ def test_hub_only_models_say_so_offline(cache, name):
     with pytest.raises(ModelError, match="HF_HUB_OFFLINE") as caught:
         catalog.resolve(name)
     assert "copy" not in str(caught.value)
-    assert catalog.where(name) is None
+    assert catalog.local_folder(name) is None
 
 
 def test_a_silent_hub_costs_seconds_not_minutes(monkeypatch):
@@ -137,7 +137,7 @@ def test_a_silent_hub_costs_seconds_not_minutes(monkeypatch):
 def test_a_local_folder_resolves_and_loads(tiny):
     from transformers import AutoModelForCausalLM
 
-    assert catalog.resolve(str(tiny)) == catalog.where(str(tiny)) == tiny
+    assert catalog.resolve(str(tiny)) == catalog.local_folder(str(tiny)) == tiny
     assert AutoModelForCausalLM.from_pretrained(catalog.resolve(str(tiny)))
 
 
@@ -162,7 +162,7 @@ def test_a_folder_that_is_no_model_says_why(tmp_path, files, why):
         (tmp_path / name).write_text(text)
     with pytest.raises(ModelError, match=why):
         catalog.resolve(str(tmp_path))
-    assert catalog.where(str(tmp_path)) is None
+    assert catalog.local_folder(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize(
@@ -238,13 +238,13 @@ def test_the_hub_copy_gets_its_tokenizer_put_right(cache, real, tmp_path, monkey
     assert tokenizer.tokenize("x  7") == ["x", "ĠĠ", "7"]
     assert (tokenizer.pad_token_id, tokenizer.eos_token_id) == (0, 2)
     assert json.loads((folder / "config.json").read_text())["pad_token_id"] == 0
-    assert catalog.where(NAME) == folder
+    assert catalog.local_folder(NAME) == folder
 
 
 def test_a_damaged_cache_is_replaced(cache, monkeypatch):
     model_dir.publish(cache / NAME, small_model)
     (cache / NAME / "model.safetensors").write_bytes(b"half")
-    assert catalog.where(NAME) is None
+    assert catalog.local_folder(NAME) is None
     monkeypatch.setattr(catalog, "_fill_default", small_model)
     folder = catalog.resolve(NAME)
     assert (folder / "model.safetensors").read_bytes() == b"weights"
@@ -254,7 +254,7 @@ def test_a_damaged_cache_is_replaced(cache, monkeypatch):
 SLOW = """
 import time
 from pathlib import Path
-from phi_kit.models import folders
+from phi_kit.models import model_dir
 
 def fill(made, scratch):
     (made / "config.json").write_text("{}")
@@ -262,7 +262,7 @@ def fill(made, scratch):
     print("half", flush=True)
     time.sleep(60)
 
-folders.publish(Path("%s"), fill)
+model_dir.publish(Path("%s"), fill)
 """
 
 
@@ -279,7 +279,7 @@ def test_a_kill_leaves_nothing_valid_and_the_next_call_recovers(cache, monkeypat
         [sys.executable, "-c", SLOW % (cache / NAME)], stdout=subprocess.PIPE, text=True
     )
     kill_when(process, "half")
-    assert catalog.where(NAME) is None
+    assert catalog.local_folder(NAME) is None
     assert len(list(cache.glob(f".{NAME}.tmp-*"))) == 1
 
     monkeypatch.setattr(catalog, "_fill_default", small_model)
@@ -304,7 +304,7 @@ def test_two_at_once_convert_once(cache, monkeypatch, capsys):
         thread.join()
     assert runs == [1]
     assert "waiting" in capsys.readouterr().err
-    assert catalog.where(NAME)
+    assert catalog.local_folder(NAME)
 
 
 def test_a_full_disk_is_one_message(cache, monkeypatch):
@@ -444,7 +444,7 @@ def test_the_real_conversion_survives_a_kill(tmp_path, monkeypatch, real):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stderr.close()
-    assert catalog.where(NAME) is None
+    assert catalog.local_folder(NAME) is None
 
     folder = catalog.resolve(NAME)
     assert sorted(p.name for p in models.iterdir()) == [f".{NAME}.lock", NAME]

@@ -14,8 +14,9 @@ from phi_kit.core.errors import ModelError, RunError
 from phi_kit.inference.local import model
 from phi_kit.models import gguf_file, merge
 from phi_kit.models.logit_diff import Agreement, compare
-from phi_kit.training.encoding import Row
-from phi_kit.training.qlora import Recipe, train
+from phi_kit.training.encoding import TrainingRow
+from phi_kit.training.qlora import train
+from phi_kit.training.training_config import TrainingConfig
 
 ASKED = [("Be brief.", f"What is {a} + 2?") for a in range(4)]
 
@@ -63,8 +64,10 @@ def adapter(base, tmp_path_factory):
     """An adapter that has learned something, beside NF4."""
     folder = tmp_path_factory.mktemp("adapters") / "teachable"
     student = model.load(str(base))
-    rows = [Row(student.render(*asked), "seven apples", asked) for asked in ASKED]
-    recipe = Recipe(rank=4, epochs=4, batch=2, learning_rate=1e-2, warmup=0)
+    rows = [
+        TrainingRow(student.render(*asked), "seven apples", asked) for asked in ASKED
+    ]
+    recipe = TrainingConfig(rank=4, epochs=4, batch=2, learning_rate=1e-2, warmup=0)
     train(student, rows, recipe, out=folder, rng_seed=1)
     model.load.cache_clear()
     return folder
@@ -77,7 +80,7 @@ def merged(base, adapter, tmp_path_factory):
     def also(made):
         gguf_file.write(made, made / "merged.gguf", name="merged")
 
-    return merge.export(adapter, out, base=str(base), asked=ASKED, also=also)
+    return merge.merge_adapter(adapter, out, base=str(base), asked=ASKED, also=also)
 
 
 def logits(model):
@@ -170,7 +173,7 @@ def test_a_gguf_file_has_what_llama_cpp_asks_for(merged):
 def test_what_is_there_is_never_overwritten(base, adapter, tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(ModelError, match="already; nothing was written"):
-        merge.export(adapter, tmp_path / "mine", base=str(base), asked=ASKED)
+        merge.merge_adapter(adapter, tmp_path / "mine", base=str(base), asked=ASKED)
     assert list((tmp_path / "mine").iterdir()) == []
 
 
@@ -179,7 +182,7 @@ def test_a_merge_that_went_wrong_leaves_nothing(base, adapter, tmp_path, monkeyp
 
     monkeypatch.setattr(Linear, "merge", lambda *_, **__: None)
     with pytest.raises(ModelError, match="does not say what the adapter said"):
-        merge.export(adapter, tmp_path / "out", base=str(base), asked=ASKED)
+        merge.merge_adapter(adapter, tmp_path / "out", base=str(base), asked=ASKED)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -189,7 +192,7 @@ def test_weights_of_another_model_are_refused(base, adapter, tmp_path):
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-5}))
     with pytest.raises(ModelError, match="trained beside other weights"):
-        merge.export(adapter, tmp_path / "out", base=str(other), asked=ASKED)
+        merge.merge_adapter(adapter, tmp_path / "out", base=str(other), asked=ASKED)
     assert not (tmp_path / "out").exists()
 
 
@@ -199,7 +202,7 @@ def test_a_full_disk_leaves_nothing(base, adapter, tmp_path, monkeypatch):
 
     monkeypatch.setattr(merge, "_write", full)
     with pytest.raises(RunError, match="the disk is full"):
-        merge.export(adapter, tmp_path / "out", base=str(base), asked=ASKED)
+        merge.merge_adapter(adapter, tmp_path / "out", base=str(base), asked=ASKED)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -219,20 +222,20 @@ def folder_with(tmp_path, **config):
 )
 def test_what_cannot_be_merged_is_refused(tmp_path, config):
     with pytest.raises(ModelError, match="only plain LoRA can be merged"):
-        merge.base_of(folder_with(tmp_path, **config))
+        merge.base_model_name(folder_with(tmp_path, **config))
 
 
 def test_no_adapter_at_all(tmp_path):
     with pytest.raises(ModelError, match="no readable adapter"):
-        merge.base_of(tmp_path)
+        merge.base_model_name(tmp_path)
 
 
 def test_an_adapters_base_is_named_as_a_study_would(tmp_path):
     hub = "HuggingFaceTB/SmolLM2-135M-Instruct"
     folder = folder_with(tmp_path, peft_type="LORA", base_model_name_or_path=hub)
-    assert merge.base_of(folder) == "smollm2-135m"
+    assert merge.base_model_name(folder) == "smollm2-135m"
     folder = folder_with(tmp_path, peft_type="LORA", base_model_name_or_path="a/b")
-    assert merge.base_of(folder) == "a/b"
+    assert merge.base_model_name(folder) == "a/b"
 
 
 @pytest.mark.parametrize(

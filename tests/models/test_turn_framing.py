@@ -4,8 +4,12 @@ import pytest
 from families import FAMILIES, TEMPLATES, student_of, tokenizer_of
 
 from phi_kit.core.errors import ModelError
-from phi_kit.models.chat_template import apply, render
-from phi_kit.models.turn_framing import control_ids, fingerprint, shape
+from phi_kit.models.chat_template import apply_template, render
+from phi_kit.models.turn_framing import (
+    control_token_ids,
+    template_fingerprint,
+    turn_framing,
+)
 
 ASKED = ("Be brief.", "What is 2 + 2?")
 
@@ -103,16 +107,16 @@ def test_the_special_tokens_have_their_real_ids(name):
     student, (marks, end) = student_of(name), IDS[name]
     prompt = student.render(*ASKED)
     ids = student.tokenizer(prompt, add_special_tokens=False).input_ids
-    control = control_ids(student.tokenizer)
+    control = control_token_ids(student.tokenizer)
     assert [token for token in ids if token in control] == marks
-    assert shape(student.tokenizer).end == end
+    assert turn_framing(student.tokenizer).end == end
     assert end in student.stop_ids
     assert student.tokenizer.decode(ids) == prompt
 
 
 @EVERY
 def test_what_is_read_off_a_template(name):
-    found, prompt = shape(student_of(name).tokenizer), PROMPTS[name]
+    found, prompt = turn_framing(student_of(name).tokenizer), PROMPTS[name]
     assert prompt.endswith(f"What is 2 + 2?{found.opening}")
     assert found.bos == (name in ("gemma-2", "gemma-3", "deepseek-r1", "smollm2")) or (
         found.bos and name.startswith("llama")
@@ -124,7 +128,7 @@ def test_the_end_of_a_turn_is_often_not_the_tokenizers_eos():
     differs = {
         name
         for name in PROMPTS
-        if shape(student_of(name).tokenizer).end
+        if turn_framing(student_of(name).tokenizer).end
         != student_of(name).tokenizer.eos_token_id
     }
     assert differs == {"phi-4-mini", "gemma-2", "gemma-3"}
@@ -149,13 +153,15 @@ def test_phi_4_reasoning_keeps_its_thoughts_in_a_finished_turn():
         {"role": "user", "content": "What is 2 + 2?"},
         {"role": "assistant", "content": "<think>two more</think>4"},
     ]
-    text = apply(tokenizer, turns, opened=False)
+    text = apply_template(tokenizer, turns, opened=False)
     assert text.endswith("<|im_sep|><think>two more</think>4<|im_end|>")
 
 
 def test_a_fingerprint_names_a_way_of_rendering():
     marks = {
-        name: fingerprint(lambda *asked, name=name: student_of(name).render(*asked))
+        name: template_fingerprint(
+            lambda *asked, name=name: student_of(name).render(*asked)
+        )
         for name in PROMPTS
     }
     # Two pairs of templates ask a question in the same words.
@@ -166,16 +172,16 @@ def test_a_fingerprint_names_a_way_of_rendering():
 
 def test_a_changed_template_is_read_anew():
     tokenizer = student_of("qwen2.5").tokenizer
-    assert shape(tokenizer).opening.endswith("assistant\n")
+    assert turn_framing(tokenizer).opening.endswith("assistant\n")
     tokenizer.chat_template = tokenizer.chat_template.replace(
         "<|im_start|>assistant\\n", "<|im_start|>assistant\\n\\n"
     )
     with pytest.raises(ModelError, match="does not open the model's turn"):
-        shape(tokenizer)
+        turn_framing(tokenizer)
 
 
 def test_several_templates_the_default_one_counts():
     tokenizer = tokenizer_of(FAMILIES["qwen2.5"])
     tokenizer.chat_template = {"default": tokenizer.chat_template, "tool_use": "x"}
-    assert shape(tokenizer).end == 151645
+    assert turn_framing(tokenizer).end == 151645
     assert render(tokenizer, *ASKED) == PROMPTS["qwen2.5"]

@@ -3,7 +3,7 @@
 import pytest
 from runs_of_five import RECIPE, run
 
-from phi_kit.inference.types import Sampling, draw
+from phi_kit.inference.types import SamplingParams, draw
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +17,7 @@ class Says:
     def __call__(self, student):
         assert not student.model.training
         self.asked.append(student.identity)
-        self.texts += draw(student, ["Say it:"], Sampling(3, 0), k=1)
+        self.texts += draw(student, ["Say it:"], SamplingParams(3, 0), k=1)
         return next(self.accuracies)
 
 

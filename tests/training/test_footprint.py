@@ -8,7 +8,7 @@ from transformers import AutoConfig
 from phi_kit import domains
 from phi_kit.core.errors import ModelError
 from phi_kit.models import catalog
-from phi_kit.models.architecture import Shape, shape_of
+from phi_kit.models.architecture import ModelSizes, model_sizes
 from phi_kit.study import config
 from phi_kit.study.planning import fit, lines
 from phi_kit.training import ladder
@@ -20,7 +20,7 @@ GB, MIB = 1e9, 2**20
 
 
 def shape(kind, hidden, inner, layers, heads, vocabulary, **more):
-    return Shape.of(
+    return ModelSizes.of(
         AutoConfig.for_model(
             kind,
             hidden_size=hidden,
@@ -98,8 +98,8 @@ def test_weights_alone():
         (LLAMA_7B, 6.74),
         (LLAMA_13B, 13.02),
         (QWEN_7B, 7.616),
-        (shape_of("phi-4"), 14.66),
-        (shape_of("phi-4-mini"), 3.836),
+        (model_sizes("phi-4"), 14.66),
+        (model_sizes("phi-4-mini"), 3.836),
     ],
 )
 def test_shapes_have_the_published_number_of_weights(sizes, billions):
@@ -111,16 +111,16 @@ def test_a_folders_config_is_read(tiny_sizes, tmp_path):
 
     model = LlamaForCausalLM(LlamaConfig(**tiny_sizes))
     model.save_pretrained(tmp_path / "tiny")
-    found = shape_of(str(tmp_path / "tiny"))
+    found = model_sizes(str(tmp_path / "tiny"))
     assert found.weights == sum(weight.numel() for weight in model.parameters())
     folder = str(catalog.resolve("smollm2-135m"))
-    assert shape_of("smollm2-135m") == shape_of(folder)
-    assert shape_of(folder).weights == 134_515_008
+    assert model_sizes("smollm2-135m") == model_sizes(folder)
+    assert model_sizes(folder).weights == 134_515_008
 
 
 def test_a_folder_without_a_config_is_a_message(tmp_path):
     with pytest.raises(ModelError, match="not to be had"):
-        shape_of(str(tmp_path))
+        model_sizes(str(tmp_path))
 
 
 def test_every_rung_takes_less_than_the_one_above():
@@ -146,7 +146,7 @@ def test_every_rung_takes_less_than_the_one_above():
     for model in ("phi-4", "phi-4-mini"):
         taken = [
             footprint(
-                shape_of(model), Micro(r.micro_tokens, r.rank, r.checkpointing)
+                model_sizes(model), Micro(r.micro_tokens, r.rank, r.checkpointing)
             ).total
             for r in rungs
             if r.model == model

@@ -12,7 +12,7 @@ from phi_kit import domains, verifiers
 from phi_kit.core.errors import RunError
 from phi_kit.data.records import Seed
 from phi_kit.evaluation import ask
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 from phi_kit.verifiers.base import Verdict, guarded
 from phi_kit.verifiers.code import verifier
 
@@ -67,7 +67,7 @@ def test_a_study_goes_on_after_a_sample_that_breaks_its_verifier(monkeypatch):
     )
     student = SimpleNamespace(render=lambda instruction, prompt: prompt)
     table = ask.ask(
-        student, domain, [SEED], sampling=Sampling(9), k=2, rng_seed=1, label="x"
+        student, domain, [SEED], sampling=SamplingParams(9), k=2, rng_seed=1, label="x"
     )
     assert list(table.verdict) == ["unknown"] * 2
 

@@ -45,7 +45,7 @@ def key_for(url: str) -> str:
     return _key(OPENAI) if at_home and parts.scheme == "https" else ""
 
 
-def withheld(url: str) -> str:
+def why_withheld(url: str) -> str:
     """Why a key that is set does not go to a server; empty if none is set."""
     parts = urlsplit(url)
     if os.environ.get(OWN, "").strip():

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def produced(
+def iterate_async(
     work: Callable[[Callable[[T], None]], Coroutine[Any, Any, None]],
 ) -> Iterator[T]:
     """What an asynchronous function hands over, as it hands it over.

@@ -34,7 +34,7 @@ class Amount:
         self.cost += sign * other.cost
 
 
-class Spending:
+class Budget:
     """The account of one study, or of one notebook without a study.
 
     Args:

@@ -2,7 +2,7 @@
 
 One request a sample, many at once, and as many again as it takes. A prompt that
 the server filters or finds too long costs its own samples only: they come without
-a text, and `Sample.finish` says why. A key comes from the environment when requests
+a text, and `Completion.finish` says why. A key comes from the environment when requests
 are made (see `api_keys`); nothing that is kept, shown or written holds it.
 
 Not covered: batch APIs that answer within a day, and streamed replies.
@@ -19,17 +19,24 @@ from pathlib import Path
 from phi_kit.core.endpoint_url import Address, address, is_endpoint
 from phi_kit.core.params import EndpointSettings
 from phi_kit.core.replay_mode import replayed_ledger
-from phi_kit.inference.types import UNANSWERED, Asked, Sample, Sampler, Sampling, draw
+from phi_kit.inference.types import (
+    UNANSWERED,
+    Completion,
+    Sampler,
+    SampleRequest,
+    SamplingParams,
+    draw,
+)
 
-from .async_bridge import produced
-from .budget import FILE, Spending
+from .async_bridge import iterate_async
+from .budget import FILE, Budget
 from .refusals import Outcomes
-from .requests import Requesting
+from .requests import EndpointDraw
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A model behind a URL. A `sampling.Sampler`.
+    """A model behind a URL. A `Sampler`.
 
     Args:
         name: `http://host:port/v1#model`.
@@ -58,10 +65,10 @@ class Endpoint:
         return address(self.name)
 
     @cached_property
-    def spending(self) -> Spending:
+    def spending(self) -> Budget:
         """What has been spent, earlier runs of the study included."""
         file = self.folder / FILE if self.folder else None
-        return Spending(str(self.address), self.settings, file)
+        return Budget(str(self.address), self.settings, file)
 
     @cached_property
     def unknown(self) -> set[str]:
@@ -85,10 +92,10 @@ class Endpoint:
             ModelError: it refuses the key.
         """
         if replayed_ledger():
-            from phi_kit.cache.recordings import identity_of
+            from phi_kit.cache.recordings import recorded_identity
 
-            return identity_of(self.name)
-        (told,) = produced(Requesting(self).report)
+            return recorded_identity(self.name)
+        (told,) = iterate_async(EndpointDraw(self).report)
         return f"{self.address} {told}".strip()
 
     @property
@@ -110,8 +117,8 @@ class Endpoint:
         self.outcomes.earlier = max(self.outcomes.earlier, answered)
 
     def stream(
-        self, asked: Sequence[Asked], sampling: Sampling
-    ) -> Iterator[tuple[int, Sample]]:
+        self, asked: Sequence[SampleRequest], sampling: SamplingParams
+    ) -> Iterator[tuple[int, Completion]]:
         """Carry it out; yields (place in `asked`, sample) as replies arrive.
 
         Closing the generator cancels what is under way.
@@ -124,7 +131,7 @@ class Endpoint:
                 another server is to answer.
         """
         if asked:
-            yield from produced(Requesting(self, asked, sampling).samples)
+            yield from iterate_async(EndpointDraw(self, asked, sampling).samples)
 
 
 @lru_cache(maxsize=4)  # whoever asks for the same judge gets the loaded one
@@ -157,7 +164,7 @@ def complete(
 
     def reply(prompt: str) -> str:
         model = sampler()
-        how = Sampling(max_tokens, temperature=0)
+        how = SamplingParams(max_tokens, temperature=0)
         ((sample,),) = draw(model, [model.render("", prompt)], how, label="judge")
         return "" if sample.finish in UNANSWERED else sample.text
 

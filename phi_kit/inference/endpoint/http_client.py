@@ -20,9 +20,9 @@ from phi_kit import __version__
 from phi_kit.core.errors import ModelError
 
 from .api_keys import key_for
-from .proxies import route, transport
-from .redaction import said
-from .throttle import FaultError
+from .proxies import proxy_route, transport
+from .redaction import clean_message
+from .throttle import RetryableError
 
 TOGETHER = 128 * 2**20  # bytes of all replies under way, but for a single long one
 LONGEST = 24 * 2**20  # bytes of one reply
@@ -40,7 +40,7 @@ class Response(NamedTuple):
     body: bytes
 
 
-class ElsewhereError(Exception):
+class RedirectError(Exception):
     """The server sends us to another one.
 
     Args:
@@ -67,7 +67,7 @@ class HttpClient:
 
     def __init__(self, url: str, *, timeout: float, concurrency: int):
         self.url, self.key = url, key_for(url)
-        self.route = route(url)
+        self.route = proxy_route(url)
         self.share = max(TOGETHER // concurrency, 2**16)
         self._long = asyncio.Lock()  # held by the one reply beyond its share
         headers = {
@@ -95,7 +95,7 @@ class HttpClient:
 
     def words(self, text: object) -> str:
         """What the server says, fit for a message."""
-        return said(text, secret=self.key)
+        return clean_message(text, secret=self.key)
 
     async def request(
         self, path: str, *, most: int, body: bytes | None = None
@@ -119,11 +119,13 @@ class HttpClient:
                     if there is None:
                         return await self._read(response, most)
                     if _origin(there) != _origin(here):
-                        raise ElsewhereError(response.status_code, str(there))
+                        raise RedirectError(response.status_code, str(there))
                     here = there
-            raise ElsewhereError(response.status_code, str(here))
+            raise RedirectError(response.status_code, str(here))
         except httpx.TimeoutException:
-            raise FaultError(f"no reply in time{self.route.shown}", busy=True) from None
+            raise RetryableError(
+                f"no reply in time{self.route.shown}", busy=True
+            ) from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise ModelError(
                 f"this is no address: {self.words(error)}", where=self.url
@@ -133,7 +135,7 @@ class HttpClient:
             # It is there and speaks, if not as it should.
             spoke = isinstance(error, httpx.RemoteProtocolError)
             status = 200 if spoke and "disconnected" not in why else 0
-            raise FaultError(f"{why}{self.route.shown}", status=status) from None
+            raise RetryableError(f"{why}{self.route.shown}", status=status) from None
 
     @asynccontextmanager
     async def _sent(
@@ -167,7 +169,7 @@ class HttpClient:
                 self._long.release()
         if not failed and max(len(found), read) > most:
             why = f"a reply of more than {most:,} bytes, which was not read"
-            raise FaultError(why, status=response.status_code)
+            raise RetryableError(why, status=response.status_code)
         # Where it was cut there may stand the beginning of the key.
         end = most - len(self.key) if len(found) > most else most
         return Response(response.status_code, response.headers, bytes(found[:end]))
@@ -178,7 +180,7 @@ class HttpClient:
         names = [name for name in names if name not in ("", "identity")]
         if names not in ([], ["gzip"], ["x-gzip"], ["deflate"]):
             why = f"a reply packed as {self.words(encoding)}, which nobody wanted"
-            raise FaultError(why, status=response.status_code)
+            raise RetryableError(why, status=response.status_code)
         return _Unpacker(names)
 
 
@@ -206,7 +208,9 @@ class _Unpacker:
                 yield out
                 piece = self.stream.unconsumed_tail
         except zlib.error:
-            raise FaultError("a reply that cannot be unpacked", status=200) from None
+            raise RetryableError(
+                "a reply that cannot be unpacked", status=200
+            ) from None
 
     def _next(self, piece: bytes) -> bytes:
         try:
@@ -229,9 +233,9 @@ def _redirect(response: httpx.Response, *, keep: bool) -> httpx.URL | None:
     try:
         there = response.request.url.join(target or "")
     except httpx.InvalidURL:
-        raise ElsewhereError(status, target or "") from None
+        raise RedirectError(status, target or "") from None
     if not target or (keep and status not in _SAME_REQUEST):
-        raise ElsewhereError(status, str(there) if target else "")
+        raise RedirectError(status, str(there) if target else "")
     return there
 
 

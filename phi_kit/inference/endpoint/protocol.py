@@ -9,14 +9,14 @@ from typing import Any
 
 from phi_kit.core.endpoint_url import Address
 from phi_kit.core.errors import ModelError
-from phi_kit.inference.types import Sampling
+from phi_kit.inference.types import SamplingParams
 
-from .api_keys import OWN, withheld
-from .http_client import ElsewhereError, HttpClient, Response
-from .redaction import redacted
-from .refusals import LOOKED_AT, about_the_key, kind
-from .replies import failure, parsed
-from .throttle import FaultError, retry_after
+from .api_keys import OWN, why_withheld
+from .http_client import HttpClient, RedirectError, Response
+from .redaction import redact
+from .refusals import MAX_CHARS, is_about_key, refusal_kind
+from .replies import error_body, parse_json
+from .throttle import RetryableError, retry_after
 
 _LATER = (408, 409, 425)  # together with every 5xx: worth asking again
 _BUSY = (429, 503, 529)  # 529 is an overloaded Anthropic
@@ -46,10 +46,10 @@ class RefusalError(Exception):
         self.status, self.text = status, text
         self.words, self.elsewhere = words or text, elsewhere
         # Why the prompt gets no answer; empty if it is not the prompt's fault.
-        self.kind = kind(status, self.words)
+        self.kind = refusal_kind(status, self.words)
 
 
-class Dialect:
+class RequestFields:
     """The fields of a request, as a server wants them.
 
     Args:
@@ -58,7 +58,7 @@ class Dialect:
         unknown: fields the server has refused; `learn` adds to them.
     """
 
-    def __init__(self, sampling: Sampling, *, logprobs: bool, unknown: set[str]):
+    def __init__(self, sampling: SamplingParams, *, logprobs: bool, unknown: set[str]):
         self.sampling, self.logprobs, self.unknown = sampling, logprobs, unknown
 
     def fields(self, seed: int) -> dict[str, Any]:
@@ -136,15 +136,15 @@ async def post(
     return await _body(client, "/chat/completions", most=most, body=body)
 
 
-async def listing(client: HttpClient) -> bytes:
+async def list_models(client: HttpClient) -> bytes:
     """The body of the server's list of models; raises as `post` does."""
     return await _body(client, "/models", most=_OF_A_LIST)
 
 
-def described(body: bytes, address: Address, client: HttpClient) -> str:
+def describe_model(body: bytes, address: Address, client: HttpClient) -> str:
     """What a list of models says of one, as far as it stays the same."""
     try:
-        every = parsed(body)["data"]
+        every = parse_json(body)["data"]
         (one,) = [each for each in every if each["id"] == address.model]
         facts = {name: one.get(name) for name in _REPORTED}
         facts |= {name: (one.get("meta") or {}).get(name) for name in _REPORTED_META}
@@ -159,7 +159,7 @@ async def _body(
 ) -> bytes:
     try:
         response = await client.request(path, most=most, body=body)
-    except ElsewhereError as elsewhere:
+    except RedirectError as elsewhere:
         where = client.words(elsewhere.url) or "nowhere"
         text = f"it sends us to {where}"
         raise RefusalError(elsewhere.status, text, elsewhere=where) from None
@@ -168,30 +168,34 @@ async def _body(
     return response.body
 
 
-def _status(response: Response, client: HttpClient) -> FaultError | RefusalError:
-    status, found = response.status, failure(response.body)
+def _status(response: Response, client: HttpClient) -> RetryableError | RefusalError:
+    status, found = response.status, error_body(response.body)
     text = client.words(found.words)
     wait = retry_after(response.headers.get("retry-after"))
     # An account without money answers 429 as well, and always will.
     if status in _BUSY and "insufficient_quota" not in found.codes:
-        return FaultError(f"HTTP {status}: {text}", busy=True, counts=False, wait=wait)
-    words = redacted(f"{found.codes} {found.words}", client.key)[:LOOKED_AT]
+        return RetryableError(
+            f"HTTP {status}: {text}", busy=True, counts=False, wait=wait
+        )
+    words = redact(f"{found.codes} {found.words}", client.key)[:MAX_CHARS]
     refusal = RefusalError(status, text, words=words)
     if status in _LATER or (status >= 500 and not refusal.kind):
-        return FaultError(f"HTTP {status}: {text}", wait=wait, status=status)
+        return RetryableError(f"HTTP {status}: {text}", wait=wait, status=status)
     return refusal
 
 
-def refused(refusal: RefusalError, address: Address, client: HttpClient) -> ModelError:
+def refusal_error(
+    refusal: RefusalError, address: Address, client: HttpClient
+) -> ModelError:
     """A refusal as the error that ends a run."""
     status = refusal.status
     if 300 <= status < 400:
         what = "the endpoint sends us elsewhere, and no prompt goes there"
         todo = _elsewhere(refusal.elsewhere, address)
-    elif status in (401, 403) or (status == 400 and about_the_key(refusal.words)):
+    elif status in (401, 403) or (status == 400 and is_about_key(refusal.words)):
         with_key = "the endpoint refuses the key"
         what = with_key if client.key else "the endpoint needs a key"
-        why = withheld(address.url)
+        why = why_withheld(address.url)
         todo = f"set {OWN} to one that may use this model{f' ({why})' if why else ''}"
     elif status == 404:
         what = "the endpoint does not know this model or this address"

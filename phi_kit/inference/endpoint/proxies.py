@@ -25,7 +25,7 @@ class Route(NamedTuple):
     shown: str = ""
 
 
-def route(url: str) -> Route:
+def proxy_route(url: str) -> Route:
     """How the environment wants a server to be reached; this machine directly.
 
     `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` count, in capitals or not.

@@ -16,7 +16,7 @@ HIDDEN = "***"
 _SHORTEST, _WORD = 6, 12
 
 
-def redacted(text: str, key: str) -> str:
+def redact(text: str, key: str) -> str:
     """A text without the key that a server may repeat in it, however it is quoted."""
     forms, lower = _forms(key), text.lower()
     if not any(form in lower for form in forms):  # nearly always, and much faster
@@ -34,11 +34,11 @@ def _forms(key: str) -> tuple[str, ...]:
     return tuple(sorted(map(str.lower, forms), key=len, reverse=True))
 
 
-def said(text: object, *, secret: str = "") -> str:
+def clean_message(text: object, *, secret: str = "") -> str:
     """A server's words on one line, short, and without the key it may repeat.
 
     What a terminal would obey (escape sequences, reversed writing) is replaced.
     """
-    line = redacted(" ".join(str(text).split()), secret)
+    line = redact(" ".join(str(text).split()), secret)
     line = line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
     return "".join(c if c.isprintable() else "\ufffd" for c in line)

@@ -11,11 +11,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-FIRST = 16  # samples that are asked before a share of refusals says anything
-LOOKED_AT = 8192  # characters of a refusal; its reason stands in front
+MIN_REQUESTS = 16  # samples that are asked before a share of refusals says anything
+MAX_CHARS = 8192  # characters of a refusal; its reason stands in front
 # The share of lost samples with which a step goes on. A fault of the server is
 # mended sooner or later, and only what was lost is then asked again.
-LOSABLE = 0.25
+MAX_LOST_SHARE = 0.25
 
 # How the filters of Azure, OpenAI, Gemini, Mistral, xAI, DashScope, GLM, Moonshot,
 # MiniMax, Bedrock, OpenRouter and LiteLLM name themselves.
@@ -60,7 +60,7 @@ _OF_THE_KEY = re.compile(r"api[ _-]?key|unauthori[sz]ed|authenticat", re.IGNOREC
 _ABOUT_A_PROMPT = (400, 413, 422, 451)
 
 
-def kind(status: int, words: str) -> str:
+def refusal_kind(status: int, words: str) -> str:
     """Why a prompt got no answer: the `finish` of its sample, or an empty text.
 
     Args:
@@ -78,14 +78,14 @@ def kind(status: int, words: str) -> str:
     return "refused" if status in _ABOUT_A_PROMPT else ""
 
 
-def about_the_key(words: str) -> bool:
+def is_about_key(words: str) -> bool:
     """Whether a refusal is about the key, as xAI and Gemini say with status 400."""
     return bool(_OF_THE_KEY.search(words))
 
 
-def about_all(words: str) -> bool:
+def is_about_all_requests(words: str) -> bool:
     """Whether a refusal is about what all requests have: the key or the model."""
-    return about_the_key(words) or bool(_OF_ALL.search(words))
+    return is_about_key(words) or bool(_OF_ALL.search(words))
 
 
 @dataclass
@@ -122,7 +122,7 @@ class Outcomes:
         """Whether to wait for what is under way before anything more is asked."""
         refused = self.unanswered.total()
         known = self.answered + refused
-        mostly = self.started >= FIRST and refused > self.most * known
+        mostly = self.started >= MIN_REQUESTS and refused > self.most * known
         return mostly or (self.doubtful and not self.answers)
 
     def too_many(self, *, idle: bool) -> str:
@@ -134,7 +134,7 @@ class Outcomes:
             idle: nothing is under way.
         """
         refused = self.unanswered.total()
-        mostly = self.started >= FIRST and refused > self.most * self.started
+        mostly = self.started >= MIN_REQUESTS and refused > self.most * self.started
         if mostly or (idle and self.doubtful and not self.answers):
             return self.unanswered.most_common(1)[0][0]
         return ""
@@ -146,7 +146,7 @@ class Outcomes:
     def bearable(self) -> bool:
         """Whether so few were lost that the others are worth going on with."""
         came = self.answers + self.unanswered.total()
-        return came > 0 and self.lost <= max(1, LOSABLE * (came + self.lost))
+        return came > 0 and self.lost <= max(1, MAX_LOST_SHARE * (came + self.lost))
 
     @property
     def answers(self) -> int:

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 from phi_kit.core import thinking
 from phi_kit.core.endpoint_url import Address
 from phi_kit.core.errors import ModelError
-from phi_kit.inference.types import Sample
+from phi_kit.inference.types import Completion
 
-from .redaction import redacted, said
-from .refusals import LOOKED_AT, kind
-from .throttle import FaultError
+from .redaction import clean_message, redact
+from .refusals import MAX_CHARS, refusal_kind
+from .throttle import RetryableError
 
 BYTES_PER_TOKEN = 4  # of English text, roughly, where a server does not count
 _MOST_TOKENS = 2**31 - 1  # of a count that can be true
@@ -47,18 +47,18 @@ _FILTERED = re.compile(
 _MORE_CODES = ("innererror", "metadata", "provider_specific_fields", "details")
 
 
-class Answer(NamedTuple):
+class EndpointReply(NamedTuple):
     """A sample, and the prompt tokens that were paid for with it.
 
     `counted` says whether the server counted the tokens, or we have guessed.
     """
 
-    sample: Sample
+    sample: Completion
     prompt_tokens: int
     counted: bool = True
 
 
-class Failure(NamedTuple):
+class ErrorBody(NamedTuple):
     """What an error's body says: in words, and in codes."""
 
     words: str
@@ -66,7 +66,7 @@ class Failure(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reader:
+class ReplyReader:
     """Reads the replies to one kind of request.
 
     Args:
@@ -82,7 +82,7 @@ class Reader:
     counts: bool = False
     key: str = ""
 
-    def read(self, body: bytes) -> Answer:
+    def read(self, body: bytes) -> EndpointReply:
         """The sample in a reply's body.
 
         Raises:
@@ -90,11 +90,11 @@ class Reader:
             ModelError: another model answered.
         """
         try:
-            reply = parsed(body)
+            reply = parse_json(body)
         except ValueError as error:
-            raise FaultError(f"a garbled reply ({self._said(error)})") from None
+            raise RetryableError(f"a garbled reply ({self._said(error)})") from None
         if not isinstance(reply, dict):
-            raise FaultError("a garbled reply (it is no JSON object)")
+            raise RetryableError("a garbled reply (it is no JSON object)")
         self._same_model(reply.get("model"))
         prompt_tokens, tokens = _usage(reply)
         choice = _first(reply.get("choices"))
@@ -104,7 +104,7 @@ class Reader:
 
     def _sample(
         self, choice: Mapping[str, Any], prompt_tokens: int | None, tokens: int | None
-    ) -> Answer:
+    ) -> EndpointReply:
         used = (prompt_tokens or 0, tokens or 0)
         endings = map(choice.get, ("finish_reason", "stop_reason", "done_reason"))
         named = next(filter(None, endings), None)
@@ -116,37 +116,37 @@ class Reader:
             text = ""  # nothing was said, or the turn was ended at once
         if text is None or finish == "broken":
             ended = f" (it ended by '{self._said(named)}')"
-            raise FaultError(f"a reply without a text{ended}", used=used)
+            raise RetryableError(f"a reply without a text{ended}", used=used)
         longest = _SPARE_CHARS + _CHARS_PER_TOKEN * self.max_tokens
         if len(text) > longest:
             what = f"a text of {len(text):,} characters for {self.max_tokens} tokens"
-            raise FaultError(what, used=used)
+            raise RetryableError(what, used=used)
         if not tokens and text:
             tokens = None  # nobody has said that for nothing
         counted = tokens is not None
         if not counted and self.counts:
-            raise FaultError("a reply that does not say how many tokens it has")
+            raise RetryableError("a reply that does not say how many tokens it has")
         if not named and counted and tokens >= self.max_tokens:
             finish = "length"
         if not counted:
             tokens = -(-len(text.encode()) // BYTES_PER_TOKEN)
             tokens = self.max_tokens if finish == "length" else tokens
         logprob = _logprob(choice.get("logprobs"))
-        sample = Sample(text, tokens, finish, logprob)
-        return Answer(sample, prompt_tokens or 0, counted)
+        sample = Completion(text, tokens, finish, logprob)
+        return EndpointReply(sample, prompt_tokens or 0, counted)
 
     def _without_choice(
         self, reply: Mapping[str, Any], prompt_tokens: int | None, tokens: int | None
-    ) -> Answer:
+    ) -> EndpointReply:
         """A refused prompt that came with status 200, or nothing of use."""
         found = _failure(reply)
         feedback = reply.get("promptFeedback") or reply.get("prompt_feedback")
         why = "filtered" if feedback else _refusal(reply)
         if why in _OF_THE_PROMPT:
-            return Answer(Sample("", tokens or 0, why), prompt_tokens or 0)
+            return EndpointReply(Completion("", tokens or 0, why), prompt_tokens or 0)
         told = any(reply.get(name) for name in ("error", "message", "detail"))
         words = f" ({self._said(found.words)})" if told else ""
-        raise FaultError(
+        raise RetryableError(
             f"a reply without a choice{words}",
             busy="429" in found.codes,
             used=(prompt_tokens or 0, tokens or 0),
@@ -157,10 +157,10 @@ class Reader:
         if text is None:
             return None
         # Half a character, and the one that PostgreSQL takes in no text.
-        return redacted(re.sub("[\ud800-\udfff\0]", "\ufffd", text), self.key)
+        return redact(re.sub("[\ud800-\udfff\0]", "\ufffd", text), self.key)
 
     def _said(self, words: object) -> str:
-        return said(words, secret=self.key)
+        return clean_message(words, secret=self.key)
 
     def _same_model(self, replied: Any) -> None:
         asked = self.address.model
@@ -175,7 +175,7 @@ class Reader:
         )
 
 
-def parsed(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """A body's JSON, read more kindly than the standard wants.
 
     Bytes that are no text, half characters and line breaks inside a text are let
@@ -195,29 +195,29 @@ def _integer(digits: str) -> float:
     return int(digits) if len(digits) < 30 else float("inf")
 
 
-def failure(body: bytes) -> Failure:
+def error_body(body: bytes) -> ErrorBody:
     """What an error's body says, wherever in it that stands."""
     try:
-        return _failure(parsed(body))
+        return _failure(parse_json(body))
     except ValueError:
-        return Failure(body.decode(errors="replace"), "")
+        return ErrorBody(body.decode(errors="replace"), "")
 
 
-def _failure(found: Any) -> Failure:
+def _failure(found: Any) -> ErrorBody:
     found = found[0] if isinstance(found, list) and found else found
     if not isinstance(found, dict):
-        return Failure(_plain(found), "")
+        return ErrorBody(_plain(found), "")
     inner = found.get("error")
     inner = inner if isinstance(inner, dict) else found
     words = inner.get("message") or inner.get("detail") or inner.get("error")
     codes = map(inner.get, ("code", "type", "status", *_MORE_CODES))
-    return Failure(_detail(words or found), " ".join(_plain(c) for c in codes if c))
+    return ErrorBody(_detail(words or found), " ".join(_plain(c) for c in codes if c))
 
 
 def _refusal(found: Any) -> str:
     """The kind of refusal that an error within a reply is."""
     words, codes = _failure(found)
-    return kind(400, f"{codes} {words}"[:LOOKED_AT])
+    return refusal_kind(400, f"{codes} {words}"[:MAX_CHARS])
 
 
 def _detail(words: Any) -> str:

@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from phi_kit.core.errors import RunError
 from phi_kit.core.paths import ledger_address
-from phi_kit.inference.types import UNANSWERED, Asked, LostError, Sample, Sampling
+from phi_kit.inference.types import (
+    UNANSWERED,
+    Completion,
+    LostSamplesError,
+    SampleRequest,
+    SamplingParams,
+)
 from phi_kit.models.model_dir import say
 
 from . import protocol
 from .http_client import HttpClient
-from .redaction import said
-from .refusals import about_all
-from .replies import Answer, Reader
-from .throttle import FaultError, Throttle, backoff, bare
+from .redaction import clean_message
+from .refusals import is_about_all_requests
+from .replies import EndpointReply, ReplyReader
+from .throttle import RetryableError, Throttle, backoff, without_traceback
 
 if TYPE_CHECKING:
     from .client import Endpoint
@@ -33,7 +39,7 @@ _SHOWN = 60  # characters of such a prompt
 T = TypeVar("T")
 
 
-def carry_on() -> str:
+def resume_note() -> str:
     """What becomes of the samples that have arrived, when a step ends midway."""
     if ledger_address():
         return (
@@ -50,32 +56,32 @@ class GivenUpError(Exception):
     """One sample failed too often; the others go on."""
 
 
-class Requesting:
+class EndpointDraw:
     """One call of `Endpoint.stream`, inside its event loop."""
 
     def __init__(
         self,
         endpoint: Endpoint,
-        asked: Sequence[Asked] = (),
-        sampling: Sampling | None = None,
+        asked: Sequence[SampleRequest] = (),
+        sampling: SamplingParams | None = None,
     ):
         self.endpoint, self.asked = endpoint, asked
         self.limits, self.spending = endpoint.settings, endpoint.spending
-        self.sampling = sampling or Sampling()
+        self.sampling = sampling or SamplingParams()
         self.outcomes = endpoint.outcomes
-        self.dialect = protocol.Dialect(
+        self.dialect = protocol.RequestFields(
             self.sampling, logprobs=self.limits.logprobs, unknown=endpoint.unknown
         )
         self.waiting = iter(range(len(asked)))
         self.lost: dict[int, str] = {}  # why, of the samples given up
         # Refused, while nothing shows yet that it is their prompts' fault.
-        self.doubted: list[tuple[int, Sample]] = []
+        self.doubted: list[tuple[int, Completion]] = []
         self.arrived = self.under_way = self.refused = 0
         self.used_up = self.told = False
         self.throttle: Throttle
         self.client: HttpClient
 
-    async def samples(self, put: Callable[[tuple[int, Sample]], None]) -> None:
+    async def samples(self, put: Callable[[tuple[int, Completion]], None]) -> None:
         """Hand over (place, sample) for all that is asked."""
         async with self._open():
             try:
@@ -101,12 +107,12 @@ class Requesting:
         async def listing() -> bytes:
             nonlocal failures
             try:
-                return await protocol.listing(self.client)
+                return await protocol.list_models(self.client)
             except protocol.RefusalError as refusal:
                 if refusal.status in (401, 403):
                     raise self._ended_by(refusal) from None
                 return b""
-            except FaultError as fault:
+            except RetryableError as fault:
                 failures += bool(fault.status)
                 fault.counts = False
                 if failures >= _LISTINGS:
@@ -115,7 +121,7 @@ class Requesting:
 
         async with self._open():
             body = await self._patiently(listing)
-            put(protocol.described(body, self.endpoint.address, self.client))
+            put(protocol.describe_model(body, self.endpoint.address, self.client))
 
     def _open(self) -> HttpClient:
         limits = self.limits
@@ -129,7 +135,7 @@ class Requesting:
             timeout=limits.timeout,
             concurrency=limits.concurrency,
         )
-        self.reader = Reader(
+        self.reader = ReplyReader(
             self.endpoint.address,
             self.sampling.max_tokens,
             counts=(limits.budget_tokens, limits.budget_cost) != (None, None),
@@ -137,7 +143,7 @@ class Requesting:
         )
         return self.client
 
-    async def _work(self, put: Callable[[tuple[int, Sample]], None]) -> None:
+    async def _work(self, put: Callable[[tuple[int, Completion]], None]) -> None:
         """One of many that take what is waiting until nothing is left."""
         for place in self.waiting:
             one = self.asked[place]
@@ -161,7 +167,7 @@ class Requesting:
             if kind := self.outcomes.too_many(idle=not self.under_way):
                 raise self._pointless(kind)
 
-    def _hand_over(self, put: Callable[[tuple[int, Sample]], None]) -> None:
+    def _hand_over(self, put: Callable[[tuple[int, Completion]], None]) -> None:
         for found in self.doubted:
             put(found)
         self.doubted.clear()
@@ -191,9 +197,11 @@ class Requesting:
                     self.throttle.succeeded()
                     return found
             except TimeoutError:
-                fault = FaultError(f"no reply in {self.limits.timeout:g} s", busy=True)
-            except FaultError as caught:
-                fault = bare(caught)
+                fault = RetryableError(
+                    f"no reply in {self.limits.timeout:g} s", busy=True
+                )
+            except RetryableError as caught:
+                fault = without_traceback(caught)
             self.throttle.failed(fault, began)
             attempts, counted = attempts + 1, counted + fault.counts
             if self.throttle.hopeless(fault):
@@ -204,7 +212,7 @@ class Requesting:
             wait = backoff(attempts, self.endpoint.first_wait)
             await asyncio.sleep(max(wait, fault.wait or 0))
 
-    async def _ask(self, one: Asked) -> Sample:
+    async def _ask(self, one: SampleRequest) -> Completion:
         """One request, again at once where the server wanted other words."""
         address, most = self.endpoint.address, self.dialect.most_bytes
         messages = json.loads(one.prompt)
@@ -223,13 +231,13 @@ class Requesting:
                     say(f"{address.url} takes no seed: no sample can be repeated")
         try:
             answer = self.reader.read(body)
-        except FaultError as fault:
+        except RetryableError as fault:
             if any(fault.used):
                 self.spending.note(*fault.used)
             raise
         return self._paid(one, answer)
 
-    def _paid(self, one: Asked, answer: Answer) -> Sample:
+    def _paid(self, one: SampleRequest, answer: EndpointReply) -> Completion:
         """The sample with what it cost, counted as whatever it is."""
         sample, tokens_in = answer.sample, answer.prompt_tokens
         if sample.finish in UNANSWERED:
@@ -240,7 +248,9 @@ class Requesting:
         cost = self.spending.note(tokens_in, sample.tokens, counted=answer.counted)
         return replace(sample, cost=cost)
 
-    def _refuse(self, one: Asked, refusal: protocol.RefusalError, sent: Any) -> Sample:
+    def _refuse(
+        self, one: SampleRequest, refusal: protocol.RefusalError, sent: Any
+    ) -> Completion:
         """The sample of a prompt that the server does not answer.
 
         Raises:
@@ -249,24 +259,33 @@ class Requesting:
         kind = refusal.kind
         if not kind:
             raise self._ended_by(refusal) from None
-        named = about_all(refusal.words) or self.dialect.named(refusal, sent)
+        named = is_about_all_requests(refusal.words) or self.dialect.named(
+            refusal, sent
+        )
         doubtful = kind == "refused" and bool(named)
         self._note(one, kind, refusal, doubtful=doubtful)
-        return Sample("", 0, kind)
+        return Completion("", 0, kind)
 
     def _note(
-        self, one: Asked, kind: str, refusal: protocol.RefusalError, *, doubtful: bool
+        self,
+        one: SampleRequest,
+        kind: str,
+        refusal: protocol.RefusalError,
+        *,
+        doubtful: bool,
     ) -> None:
         """Count a refusal, and name the prompt as long as they are few."""
-        self.outcomes.refuse(kind, bare(refusal), doubtful=doubtful)
+        self.outcomes.refuse(kind, without_traceback(refusal), doubtful=doubtful)
         self.refused += 1
         if self.refused <= _NAMED:
-            asked = said("".join(t["content"] for t in json.loads(one.prompt)[-1:]))
+            asked = clean_message(
+                "".join(t["content"] for t in json.loads(one.prompt)[-1:])
+            )
             shown = asked if len(asked) <= _SHOWN else f"{asked[:_SHOWN]}…"
             told = f" (HTTP {refusal.status}: {refusal.text})" if refusal.text else ""
             say(f"{UNANSWERED[kind]}{told}: the prompt '{shown}'")
 
-    def _tell(self, fault: FaultError) -> None:
+    def _tell(self, fault: RetryableError) -> None:
         """Say once that it is not us who hang."""
         if not self.told and self.throttle.failing > _QUIET:
             self.told = True
@@ -280,7 +299,7 @@ class Requesting:
         return f"{missing} of {total} samples are missing" if total else "nothing came"
 
     def _ended_by(self, refusal: protocol.RefusalError) -> Exception:
-        return protocol.refused(refusal, self.endpoint.address, self.client)
+        return protocol.refusal_error(refusal, self.endpoint.address, self.client)
 
     def _pointless(self, kind: str) -> Exception:
         """So many refusals, mostly of this kind, as what ends the draw."""
@@ -298,7 +317,7 @@ class Requesting:
             where=f"{self.endpoint.address}{self.client.route.shown}",
             todo="shorten the prompts, lower max_tokens or take another server; if it "
             "has to be so, endpoint.unanswered in the study is the share that may "
-            f"stay unanswered, now {self.limits.unanswered:g}; {carry_on()}",
+            f"stay unanswered, now {self.limits.unanswered:g}; {resume_note()}",
         )
 
     def _dead(self, why: str) -> RunError:
@@ -306,7 +325,7 @@ class Requesting:
             f"the endpoint does not answer ({why}); {self._missing()}",
             where=f"{self.endpoint.address}{self.client.route.shown}, nothing but "
             f"faults for {self.throttle.failing:.0f} s",
-            todo=f"see whether the server runs and can be reached; {carry_on()}",
+            todo=f"see whether the server runs and can be reached; {resume_note()}",
         )
 
     def _incomplete(self) -> RunError:
@@ -319,14 +338,14 @@ class Requesting:
                 f"the endpoint's budget is used up: {self.spending} of {named}; "
                 f"{self._missing()}",
                 where=str(self.spending.file or self.endpoint.address),
-                todo=f"raise it in the study's `endpoint:` section; {carry_on()}",
+                todo=f"raise it in the study's `endpoint:` section; {resume_note()}",
             )
         found = Counter(self.lost.values()).most_common(3)
         whys = "; ".join(f"{n}x {why}" for why, n in found)
-        lost = LostError(
+        lost = LostSamplesError(
             f"{self._missing()}: each failed {self.endpoint.tries} times ({whys})",
             where=f"{self.endpoint.address}{self.client.route.shown}",
-            todo=f"look at the server's log; {carry_on()}",
+            todo=f"look at the server's log; {resume_note()}",
         )
         lost.places, lost.bearable = tuple(self.lost), self.outcomes.bearable()
         return lost

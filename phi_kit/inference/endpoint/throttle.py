@@ -21,7 +21,7 @@ E = TypeVar("E", bound=Exception)
 LONGEST = 30.0  # seconds between two attempts, unless the server asks for more
 
 
-class FaultError(Exception):
+class RetryableError(Exception):
     """An attempt that failed and may be made again.
 
     Args:
@@ -48,7 +48,7 @@ class FaultError(Exception):
         self.wait, self.status, self.used = wait, status, used
 
 
-def bare(error: E) -> E:
+def without_traceback(error: E) -> E:
     """An error that is kept, without the frames that hold the reply it is about."""
     error.__traceback__ = error.__context__ = None
     return error
@@ -115,7 +115,7 @@ class Throttle:
         self.failing_since = None
         self.limit = min(self.limit + 1 / self.limit, float(self.most))
 
-    def failed(self, fault: FaultError, began: float) -> None:
+    def failed(self, fault: RetryableError, began: float) -> None:
         """Note a fault of an attempt that began at that moment."""
         now = time.monotonic()
         if self.failing_since is None:
@@ -132,6 +132,6 @@ class Throttle:
         since = self.failing_since
         return 0.0 if since is None else time.monotonic() - since
 
-    def hopeless(self, fault: FaultError) -> bool:
+    def hopeless(self, fault: RetryableError) -> bool:
         """Whether to give up: nothing came for too long, or is to come for too long."""
         return self.failing + (fault.wait or 0) > self.patience

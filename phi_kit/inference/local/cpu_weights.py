@@ -25,15 +25,15 @@ Linear = Callable[["torch.Tensor"], "torch.Tensor"]
 
 
 @contextmanager
-def unpacked(model: Any) -> Iterator[bool]:
+def cpu_weights_for_decoding(model: Any) -> Iterator[bool]:
     """Run a model's linear layers on copies of their weights; no gradients.
 
     Yields:
         Whether it was done: not on a GPU, whose kernels need no such copy, and not
         if memory is short.
     """
-    layers = [*packed(model), *_plain(model)]
-    done = bool(layers) and _room(layers)
+    layers = [*nf4_layers(model), *_reorderable_layers(model)]
+    done = bool(layers) and _fits_in_memory(layers)
     try:
         if done:
             for layer in layers:
@@ -44,7 +44,7 @@ def unpacked(model: Any) -> Iterator[bool]:
             vars(layer).pop("forward", None)
 
 
-def packed(model: Any) -> list[Any]:
+def nf4_layers(model: Any) -> list[Any]:
     """A model's 4-bit layers that lie on a CPU and still compute as they came."""
     from bitsandbytes.nn import Linear4bit
 
@@ -58,7 +58,7 @@ def packed(model: Any) -> list[Any]:
     ]
 
 
-def _plain(model: Any) -> list[Any]:
+def _reorderable_layers(model: Any) -> list[Any]:
     """The float32 layers that gain by another order of their weights."""
     import torch
 
@@ -67,12 +67,12 @@ def _plain(model: Any) -> list[Any]:
         for layer in model.modules()
         if type(layer) is torch.nn.Linear
         and layer.weight.device.type == "cpu"
-        and _reorders(layer.weight)
+        and _can_reorder(layer.weight)
         and "forward" not in vars(layer)
     ]
 
 
-def _reorders(weight: torch.Tensor) -> bool:
+def _can_reorder(weight: torch.Tensor) -> bool:
     """Whether oneDNN is there, in which `torch.compile` has its weights, too."""
     import torch
 
@@ -83,7 +83,7 @@ def _reorders(weight: torch.Tensor) -> bool:
     )
 
 
-def _room(layers: list[Any]) -> bool:
+def _fits_in_memory(layers: list[Any]) -> bool:
     import psutil
 
     return float_bytes(layers) < SHARE * psutil.virtual_memory().available
@@ -94,7 +94,7 @@ def float_bytes(layers: Iterable[Any]) -> int:
     return sum(4 * layer.in_features * layer.out_features for layer in layers)
 
 
-def floats(layer: Any) -> torch.Tensor:
+def dequantize(layer: Any) -> torch.Tensor:
     """A 4-bit layer's weight in the type it computes in, shape (out, in)."""
     from bitsandbytes.functional import dequantize_4bit
 
@@ -106,9 +106,13 @@ def _forward(layer: Any) -> Linear:
     import torch
 
     nf4 = type(layer) is not torch.nn.Linear
-    weight = floats(layer) if nf4 else layer.weight.detach()
+    weight = dequantize(layer) if nf4 else layer.weight.detach()
     bias = None if layer.bias is None else layer.bias.detach().to(weight.dtype)
-    product = _reordered(weight, bias) if _reorders(weight) else _as_is(weight, bias)
+    product = (
+        _reordered_product(weight, bias)
+        if _can_reorder(weight)
+        else _plain_product(weight, bias)
+    )
     dtype = weight.dtype
 
     def forward(inputs: torch.Tensor) -> torch.Tensor:
@@ -117,7 +121,7 @@ def _forward(layer: Any) -> Linear:
     return forward
 
 
-def _reordered(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
+def _reordered_product(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
     import torch
 
     made = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
@@ -125,7 +129,7 @@ def _reordered(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
     return lambda inputs: product(inputs, made, bias, "none", [], "")
 
 
-def _as_is(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
+def _plain_product(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
     import torch
 
     return lambda inputs: torch.nn.functional.linear(inputs, weight, bias)

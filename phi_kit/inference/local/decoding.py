@@ -12,20 +12,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from phi_kit.core.errors import RunError
-from phi_kit.inference.types import Asked, Sample, Sampling
+from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
 
-from .cpu_weights import unpacked
+from .cpu_weights import cpu_weights_for_decoding
 
 if TYPE_CHECKING:
-    from .model import Student
+    from .model import LocalModel
 
 ROWS = 128  # that decode together; the kit's own choice, not tuned
 SHARE = 0.5  # of the free memory that the rows' keys and values may take
 
 
 def stream(
-    student: Student, asked: Sequence[Asked], sampling: Sampling
-) -> Iterator[tuple[int, Sample]]:
+    student: LocalModel, asked: Sequence[SampleRequest], sampling: SamplingParams
+) -> Iterator[tuple[int, Completion]]:
     """Decode what is asked; yields (place in `asked`, sample) as rows finish.
 
     Out of memory, it goes on with half the rows; samples in flight begin anew
@@ -35,7 +35,7 @@ def stream(
         RunError: memory does not suffice for a single row, or the model's
             logits are not finite.
     """
-    from .engine import Batch
+    from .engine import ContinuousBatch
     from .lockstep import Lockstep, sees_everything
 
     if not asked:
@@ -46,8 +46,8 @@ def stream(
     left = sorted(range(len(asked)), key=lambda i: (len(ids[asked[i].prompt]), i))
     rows = min(ROWS, len(asked), _fitting(student, longest))
     whole = sees_everything(student.model.config.get_text_config(), longest)
-    decode = Batch if whole else Lockstep
-    with unpacked(student.model):
+    decode = ContinuousBatch if whole else Lockstep
+    with cpu_weights_for_decoding(student.model):
         while left:
             batch = decode(student, asked, ids, sampling, rows=rows)
             done: set[int] = set()
@@ -64,14 +64,16 @@ def stream(
             left = [place for place in left if place not in done]
 
 
-def _token_ids(student: Student, asked: Sequence[Asked]) -> dict[str, list[int]]:
+def _token_ids(
+    student: LocalModel, asked: Sequence[SampleRequest]
+) -> dict[str, list[int]]:
     prompts = list(dict.fromkeys(one.prompt for one in asked))
     # The template has written its own BOS.
     found = student.tokenizer(prompts, add_special_tokens=False).input_ids
     return dict(zip(prompts, found, strict=True))
 
 
-def _fitting(student: Student, longest: int) -> int:
+def _fitting(student: LocalModel, longest: int) -> int:
     """How many rows of so many tokens the free memory holds, at least one."""
     import psutil
     import torch
@@ -98,7 +100,7 @@ def _out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _too_large(student: Student) -> RunError:
+def _too_large(student: LocalModel) -> RunError:
     return RunError(
         f"{student.name} does not fit into memory with one sample at a time",
         todo="lower max_tokens, take a smaller model, or free memory",

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from phi_kit.core.errors import RunError
-from phi_kit.inference.types import Asked, Sample, Sampling
+from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
 
-from .kv_cache import Slots
-from .prefill import Reader, Wave
-from .token_sampler import pick
+from .kv_cache import SlotKVCache
+from .prefill import PrefillBatch, Prefiller
+from .token_sampler import sample_tokens
 
 if TYPE_CHECKING:
-    from .model import Student
+    from .model import LocalModel
 
 READ = 2048  # prompt tokens read at a time
 # New samples enter when so large a part of the rows is free: each entry costs
@@ -25,10 +25,10 @@ READ = 2048  # prompt tokens read at a time
 REFILL = 1 / 8
 
 
-class Row:
+class DecodingRow:
     """A sample on its way: what it has said so far, and its random stream."""
 
-    def __init__(self, place: int, asked: Asked, sampling: Sampling):
+    def __init__(self, place: int, asked: SampleRequest, sampling: SamplingParams):
         self.place = place
         self.tokens: list[int] = []
         self.logprob = 0.0
@@ -50,7 +50,7 @@ class Row:
         return self.tokens[-1] in stops or len(self.tokens) == len(self.uniforms)
 
 
-class Batch:
+class ContinuousBatch:
     """Samples that decode together, at most `rows` at a time.
 
     Args:
@@ -63,27 +63,29 @@ class Batch:
 
     def __init__(
         self,
-        student: Student,
-        asked: Sequence[Asked],
+        student: LocalModel,
+        asked: Sequence[SampleRequest],
         ids: Mapping[str, list[int]],
-        sampling: Sampling,
+        sampling: SamplingParams,
         *,
         rows: int,
     ):
         self.student, self.asked, self.ids = student, asked, ids
         self.sampling, self.limit = sampling, rows
         self.stops = student.stop_ids
-        self.rows: list[Row] = []  # one for each slot in use, in their order
-        self.slots: Slots | None = None
-        self.wave: Wave | None = None
+        self.rows: list[DecodingRow] = []  # one for each slot in use, in their order
+        self.slots: SlotKVCache | None = None
+        self.wave: PrefillBatch | None = None
         self.read: deque[tuple[int, int]] = deque()  # (place, prompt of the wave)
 
-    def run(self, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
+    def run(self, places: Sequence[int]) -> Iterator[tuple[int, Completion]]:
         """Decode these places of `asked`, in their order."""
         self.waiting = deque(places)
         with torch.inference_mode():
             pad = self.student.tokenizer.pad_token_id
-            self.reader = Reader(self.student.model, list(self.ids.values()), pad=pad)
+            self.reader = Prefiller(
+                self.student.model, list(self.ids.values()), pad=pad
+            )
         while self.rows or self.read or self.waiting:
             # Not around the `yield`: the mode would leak to whoever asks.
             with torch.inference_mode():
@@ -97,9 +99,9 @@ class Batch:
         free = self.limit - len(self.rows)
         return bool(self.read or self.waiting) and free >= REFILL * self.limit
 
-    def _admit(self) -> list[Row]:
+    def _admit(self) -> list[DecodingRow]:
         """Fill the free slots; gives the samples that end with their first token."""
-        ended: list[Row] = []
+        ended: list[DecodingRow] = []
         while (free := self.limit - len(self.rows)) and (self.read or self.waiting):
             if not self.read:
                 self._read()
@@ -108,7 +110,8 @@ class Batch:
             lengths = [self.wave.lengths[prompt] for prompt in which]
             first = self.slots.admit(self.wave.layers, which, lengths)
             self.rows += [
-                Row(place, self.asked[place], self.sampling) for place, _ in taken
+                DecodingRow(place, self.asked[place], self.sampling)
+                for place, _ in taken
             ]
             ended += self._say(self.wave.logits[which], first=first)
         return ended
@@ -128,9 +131,9 @@ class Batch:
         self.wave = self.reader.read([self.ids[prompt] for prompt in numbers])
         if self.slots is None:
             longest = max(map(len, self.ids.values())) + self.sampling.max_tokens
-            self.slots = Slots(self.wave.layers, rows=self.limit, longest=longest)
+            self.slots = SlotKVCache(self.wave.layers, rows=self.limit, longest=longest)
 
-    def _step(self) -> list[Row]:
+    def _step(self) -> list[DecodingRow]:
         """One more token for every row; gives those that end with it."""
         mask, positions = self.slots.open()
         last = torch.tensor([row.tokens[-1] for row in self.rows])
@@ -143,11 +146,11 @@ class Batch:
         ).logits[:, -1]
         return self._say(logits, first=0)
 
-    def _say(self, logits: torch.Tensor, *, first: int) -> list[Row]:
+    def _say(self, logits: torch.Tensor, *, first: int) -> list[DecodingRow]:
         """Draw a token for the rows from `first` on; rows that end leave."""
         speaking = self.rows[first:]
         uniforms = torch.tensor([row.uniform for row in speaking])
-        tokens, logprobs = pick(
+        tokens, logprobs = sample_tokens(
             logits, uniforms.to(logits.device), self.sampling.temperature
         )
         if not logprobs.isfinite().all():
@@ -164,10 +167,10 @@ class Batch:
         return gone
 
 
-def sample_of(student: Student, tokens: list[int], logprob: float) -> Sample:
+def sample_of(student: LocalModel, tokens: list[int], logprob: float) -> Completion:
     """The sample these tokens are; `logprob` is their sum."""
     text = student.tokenizer.decode(tokens, skip_special_tokens=True)
-    return Sample(
+    return Completion(
         text.strip(),
         len(tokens),
         "stop" if tokens[-1] in student.stop_ids else "length",
@@ -175,7 +178,7 @@ def sample_of(student: Student, tokens: list[int], logprob: float) -> Sample:
     )
 
 
-def not_finite(student: Student) -> RunError:
+def not_finite(student: LocalModel) -> RunError:
     """What to raise when a model no longer gives probabilities."""
     return RunError(
         f"{student.name} gives logits that are not finite",

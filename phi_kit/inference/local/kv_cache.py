@@ -15,10 +15,10 @@ import torch
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
-STEP = 64  # slots grow by so many tokens at a time
+GROWTH = 64  # slots grow by so many tokens at a time
 
 
-class Slots(Cache):
+class SlotKVCache(Cache):
     """Keys and values of rows of different lengths, for one new token each.
 
     Args:
@@ -29,7 +29,7 @@ class Slots(Cache):
     """
 
     def __init__(self, layers: Sequence[Any], *, rows: int, longest: int):
-        super().__init__(layers=[_Layer(self, like, rows) for like in layers])
+        super().__init__(layers=[_SlotLayer(self, like, rows) for like in layers])
         self.longest, self.width = longest, 0
         device = layers[0].keys.device
         self.lengths = torch.zeros(rows, dtype=torch.long, device=device)
@@ -96,10 +96,10 @@ class Slots(Cache):
             layer.reach(self.width, most=self.longest)
 
 
-class _Layer(CacheLayerMixin):
+class _SlotLayer(CacheLayerMixin):
     """One layer's slots: keys and values of shape (rows, heads, tokens, size)."""
 
-    def __init__(self, slots: Slots, like: Any, rows: int):
+    def __init__(self, slots: SlotKVCache, like: Any, rows: int):
         super().__init__()
         self.slots = slots
         self.keys, self.values = (
@@ -116,7 +116,7 @@ class _Layer(CacheLayerMixin):
         have = self.keys.shape[2]
         if have >= tokens:
             return
-        wanted = max(-(-tokens // STEP) * STEP, have * 3 // 2)
+        wanted = max(-(-tokens // GROWTH) * GROWTH, have * 3 // 2)
         tokens = max(tokens, min(wanted, most))
         for name in ("keys", "values"):
             old = getattr(self, name)

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from phi_kit.inference.types import Sample
+from phi_kit.inference.types import Completion
 
-from .engine import Batch, Row, not_finite, sample_of
-from .token_sampler import pick
+from .engine import ContinuousBatch, DecodingRow, not_finite, sample_of
+from .token_sampler import sample_tokens
 
 
 def sees_everything(config: Any, longest: int) -> bool:
@@ -27,14 +27,14 @@ def sees_everything(config: Any, longest: int) -> bool:
     return kinds == {"full_attention"}
 
 
-class Lockstep(Batch):
+class Lockstep(ContinuousBatch):
     """The same samples as `Batch`, in groups that start together."""
 
-    def run(self, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
+    def run(self, places: Sequence[int]) -> Iterator[tuple[int, Completion]]:
         """Decode these places of `asked`, in their order."""
         for start in range(0, len(places), self.limit):
             group = places[start : start + self.limit]
-            self.rows = [Row(i, self.asked[i], self.sampling) for i in group]
+            self.rows = [DecodingRow(i, self.asked[i], self.sampling) for i in group]
             with torch.inference_mode():
                 logits, cache, mask = self._prefill()
             position = mask.sum(dim=1)
@@ -63,7 +63,7 @@ class Lockstep(Batch):
     def _draw(self, logits: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
         """A token for every row, and which rows go on."""
         uniforms = torch.tensor([row.uniform for row in self.rows])
-        tokens, logprobs = pick(
+        tokens, logprobs = sample_tokens(
             logits, uniforms.to(logits.device), self.sampling.temperature
         )
         if not logprobs.isfinite().all():

@@ -18,7 +18,7 @@ from phi_kit.core.paths import ledger_address, runs_root
 from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.core.weight_records import weight_record
 from phi_kit.inference.endpoint.client import Endpoint, complete
-from phi_kit.inference.types import Asked, Sample, Sampling
+from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
 from phi_kit.models import catalog
 from phi_kit.models.chat_template import render
 from phi_kit.models.model_dir import identity
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Student:
+class LocalModel:
     """A model ready to sample or train, with its tokenizer."""
 
     name: str
@@ -42,8 +42,8 @@ class Student:
         return render(self.tokenizer, instruction, prompt)
 
     def stream(
-        self, asked: Sequence[Asked], sampling: Sampling
-    ) -> Iterator[tuple[int, Sample]]:
+        self, asked: Sequence[SampleRequest], sampling: SamplingParams
+    ) -> Iterator[tuple[int, Completion]]:
         """Decode what is asked; see `sampling.Sampler`."""
         from .decoding import stream
 
@@ -63,7 +63,7 @@ class Student:
         return frozenset(ids)
 
     @contextmanager
-    def adapter(self, folder: Path | None) -> Iterator[Student]:
+    def adapter(self, folder: Path | None) -> Iterator[LocalModel]:
         """The student with a LoRA adapter on, unmerged; taken off afterwards.
 
         Merging into 4-bit weights changes the model (peft #2321), so adapters
@@ -83,7 +83,7 @@ class Student:
         tuned = PeftModel.from_pretrained(self.model, folder)
         tuned.eval()
         try:
-            yield Student(
+            yield LocalModel(
                 f"{self.name}+{folder.name}",
                 tuned,
                 self.tokenizer,
@@ -151,7 +151,7 @@ def nf4(dtype: torch.dtype) -> Any:
     )
 
 
-def sampler(params: StepParams, name: str = "") -> Student | Endpoint:
+def sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
     """The model a step asks, or another one; an endpoint within the study's limits.
 
     Raises:
@@ -170,7 +170,7 @@ def judge(name: str, params: StepParams) -> Callable[[str], str]:
 
 
 @lru_cache(maxsize=1)
-def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
+def load(name: str, *, four_bit: bool = True) -> LocalModel | Endpoint:
     """Load a model and its tokenizer; asked again, the same one comes back.
 
     One model is kept: a notebook's example and its step share it, and another
@@ -188,7 +188,7 @@ def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     """
     if is_endpoint(name):
         return Endpoint(name)
-    dependency_warnings.dependencies()
+    dependency_warnings.silence_dependencies()
     folder = catalog.resolve(name)
     model, tokenizer = _read(name, folder, four_bit=four_bit)
     if model is None:
@@ -198,11 +198,11 @@ def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
     model.eval()
     dtype = compute_dtype()
     precision = f"{'nf4-' * four_bit}{str(dtype).removeprefix('torch.')}"
-    student = Student(name, model, tokenizer, f"{identity(folder)}/{precision}")
+    student = LocalModel(name, model, tokenizer, f"{identity(folder)}/{precision}")
     if ledger_address():
-        from phi_kit.cache.recordings import remember
+        from phi_kit.cache.recordings import record_model
 
-        remember(student, folder)
+        record_model(student, folder)
     return student
 
 

@@ -15,7 +15,7 @@ from transformers import DynamicCache
 
 
 @dataclass(frozen=True)
-class Wave:
+class PrefillBatch:
     """Prompts that were read together.
 
     `layers` holds keys and values, left-aligned, shape (prompts, heads,
@@ -27,7 +27,7 @@ class Wave:
     lengths: list[int]
 
 
-class Reader:
+class Prefiller:
     """Reads prompts of one draw.
 
     Args:
@@ -38,7 +38,7 @@ class Reader:
 
     def __init__(self, model: Any, prompts: Sequence[Sequence[int]], *, pad: int):
         self.model, self.pad = model, pad
-        self.common = common(prompts)
+        self.common = common_prefix(prompts)
         self.begun: DynamicCache | None = None
         if self.common:
             self.begun = DynamicCache()
@@ -50,7 +50,7 @@ class Reader:
                 logits_to_keep=1,
             )
 
-    def read(self, prompts: Sequence[Sequence[int]]) -> Wave:
+    def read(self, prompts: Sequence[Sequence[int]]) -> PrefillBatch:
         """Keys, values and next-token logits of these prompts."""
         shared, device = len(self.common), self.model.device
         rest = [list(tokens[shared:]) for tokens in prompts]
@@ -72,7 +72,7 @@ class Reader:
         places = shared + places.clamp(max=width - 1)
         before = torch.arange(shared, device=device).expand(len(rest), -1)
         _align(cache, torch.cat([before, places], dim=1))
-        return Wave(cache.layers, logits, [len(tokens) for tokens in prompts])
+        return PrefillBatch(cache.layers, logits, [len(tokens) for tokens in prompts])
 
     def _begun(self, rows: int) -> DynamicCache:
         cache = DynamicCache()
@@ -85,7 +85,7 @@ class Reader:
         return cache
 
 
-def common(prompts: Sequence[Sequence[int]]) -> list[int]:
+def common_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:
     """The tokens all prompts begin with; each keeps at least one of its own."""
     first, last = min(prompts), max(prompts)
     most = min(map(len, prompts)) - 1

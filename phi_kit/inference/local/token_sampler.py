@@ -17,7 +17,7 @@ BLOCK = 256  # tokens
 _ROWS = 8
 
 
-def pick(
+def sample_tokens(
     logits: torch.Tensor, uniforms: torch.Tensor, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw one token per row by inverting the cumulative distribution.
@@ -36,14 +36,14 @@ def pick(
 
     rows = len(logits) if logits.is_cuda else _ROWS
     parts = [
-        _pick(some, u, temperature)
+        _sample_rows(some, u, temperature)
         for some, u in zip(logits.split(rows), uniforms.split(rows), strict=True)
     ]
     tokens, logprobs = zip(*parts, strict=True)
     return torch.cat(tokens), torch.cat(logprobs)
 
 
-def _pick(
+def _sample_rows(
     logits: torch.Tensor, uniforms: torch.Tensor, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     below = logits.float()
@@ -52,11 +52,11 @@ def _pick(
     if temperature == 0:
         tokens = below.argmax(dim=-1, keepdim=True)
     else:
-        tokens = _drawn((below / temperature).exp_(), uniforms.double()[:, None])
+        tokens = _inverse_cdf((below / temperature).exp_(), uniforms.double()[:, None])
     return tokens[:, 0], below.gather(1, tokens)[:, 0] - whole
 
 
-def _drawn(weights: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
+def _inverse_cdf(weights: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
     import torch
 
     if short := -weights.shape[-1] % BLOCK:
@@ -65,13 +65,13 @@ def _drawn(weights: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
     sums = blocks.sum(dim=-1, dtype=torch.double)
     ends = sums.cumsum(dim=-1)
     goal = uniforms * ends[:, -1:]
-    block = _first_beyond(ends, goal)
+    block = _first_index_above(ends, goal)
     inside = blocks.gather(1, block[..., None].expand(-1, -1, BLOCK))[:, 0]
     rest = goal - (ends - sums).gather(1, block)
-    return block * BLOCK + _first_beyond(inside.double().cumsum(dim=-1), rest)
+    return block * BLOCK + _first_index_above(inside.double().cumsum(dim=-1), rest)
 
 
-def _first_beyond(ends: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
+def _first_index_above(ends: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
     """The first place whose end lies beyond the goal, never one of no weight."""
     import torch
 

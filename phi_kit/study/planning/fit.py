@@ -11,8 +11,8 @@ from typing import Any
 
 from phi_kit.inference.local.model import device
 from phi_kit.models import catalog
-from phi_kit.models.architecture import shape_of
-from phi_kit.study.reader import Unit
+from phi_kit.models.architecture import model_sizes
+from phi_kit.study.config import Unit
 from phi_kit.training import ladder, memory
 from phi_kit.training.estimate import Peak
 from phi_kit.training.footprint import BF16, Memory, Micro, footprint
@@ -55,7 +55,7 @@ def by_formula(units: Sequence[Unit], room: float, *, kind: str = "cuda") -> Fit
     """
 
     def terms(rung: Rung) -> Memory:
-        return footprint(shape_of(rung.model), _micro(rung, kind))
+        return footprint(model_sizes(rung.model), _micro(rung, kind))
 
     wish = wished(units, kind=kind)
     rung, fits = ladder.first(
@@ -79,7 +79,7 @@ def by_probe(units: Sequence[Unit], peak: Peak, free: float) -> Fitting:
     """
     wish = wished(units, kind=device())
     recipe = next(unit.params for unit in units if unit.step == "probe_sft")
-    room = memory.SHARE * free
+    room = memory.USABLE_SHARE * free
     rung, fits = ladder.first(wish, room, lambda rung: peak.of(rung, recipe))
     sets = _settings(units, rung, wish)
     return Fitting(wish, rung, fits, room, peak.of(rung, recipe), settings=sets)
@@ -113,7 +113,7 @@ def wished(units: Sequence[Unit], *, kind: str) -> Rung:
     row = max(params.max_row_tokens for params in training)
     return Rung(
         model=training[0].model,
-        micro_tokens=max(memory.ENOUGH[kind], row),
+        micro_tokens=max(memory.MICRO_BATCH_TOKENS[kind], row),
         checkpointing=any(p.gradient_checkpointing == "on" for p in training),
         row_tokens=row,
         rank=max(rank for params in training for rank in _ranks(params)),
@@ -135,7 +135,7 @@ def _micro(rung: Rung, kind: str) -> Micro:
 
 def smaller(model: str) -> list[str]:
     """The catalogue's models with fewer weights, the largest first."""
-    size = shape_of(model).weights
+    size = model_sizes(model).weights
     below = [entry for entry in catalog.entries() if entry.parameters < 0.9 * size]
     below.sort(key=lambda entry: -entry.parameters)
     return [entry.name for entry in below]

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 from phi_kit.core.errors import DataError, RunError
 from phi_kit.core.finished_run import RunFolder
-from phi_kit.core.step_state import home, up_to_date
-from phi_kit.core.upstream import upstream
+from phi_kit.core.step_state import run_folder_path, up_to_date
 from phi_kit.data.read_sources import read
 from phi_kit.data.source_types import HubData, Source
 from phi_kit.stats.intervals import wilson
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 
 from . import workload
 from .probe_speed import Answers, Pace
@@ -89,14 +88,15 @@ def steps(units: Sequence[Unit], pace: Pace) -> list[Step]:
     size = _once(_size)
 
     def kept(unit: Unit) -> int | None:
-        return done[home(unit.params)].kept if home(unit.params) in done else None
+        entry = done.get(run_folder_path(unit.params))
+        return entry.kept if entry else None
 
     def counted(end: int) -> Iterator[Work]:
         shares = {name: share(one)[end] for name, one in pace.answers.items()}
         return workload.works(units, shares=shares, size=size, kept=kept)
 
     return [
-        _step(likely, at_most, pace, done.get(home(likely.unit.params)))
+        _step(likely, at_most, pace, done.get(run_folder_path(likely.unit.params)))
         for likely, at_most in zip(counted(0), counted(1), strict=True)
     ]
 
@@ -139,18 +139,18 @@ def _done(units: Sequence[Unit]) -> dict[Path, Done]:
     found: dict[Path, Done] = {}
     left: set[Path] = set()
     for unit in units:
-        folders = upstream(unit.params).values()
+        folders = unit.params.upstream().values()
         done = _finished(unit)
         # What reads a step that is redone is going to change.
         if done is None or left & {folder.path for folder in folders}:
-            left.add(home(unit.params))
+            left.add(run_folder_path(unit.params))
         else:
-            found[home(unit.params)] = done
+            found[run_folder_path(unit.params)] = done
     return found
 
 
 def _finished(unit: Unit) -> Done | None:
-    folder = RunFolder(home(unit.params))
+    folder = RunFolder(run_folder_path(unit.params))
     try:
         if up_to_date(unit.params):
             flow = folder.manifest["flow"] or {}
