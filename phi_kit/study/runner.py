@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from phi_kit import steps
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
 from phi_kit.core.finished_run import MANIFEST
-from phi_kit.core.number_format import seconds
+from phi_kit.core.number_format import aligned_table, duration
 from phi_kit.core.paths import REPORT, project_root, runs_root, shown
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import NOTEBOOK, RunFolder, require_replayable
@@ -74,7 +74,7 @@ def run_study(
         with _study_lock(study.name), kernel_environment():
             for unit in units:
                 _run_unit(unit, redo=redo, say=say)
-    say(f"study '{study.name}' is finished after {seconds(time.monotonic() - began)}")
+    say(f"study '{study.name}' is finished after {duration(time.monotonic() - began)}")
     report = runs_root() / study.name / REPORT
     if report.is_file() and units and units[-1].step == steps.STEPS[-1].name:
         say(f"report: {shown(report)}")
@@ -174,7 +174,7 @@ def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     _require_written(unit, target, expected=expected, before=before)
     manifest = RunFolder(target).manifest
     counts = row_summary(manifest) + _samples(manifest)
-    say(f"[{title(unit)}] done in {seconds(time.monotonic() - began)}{counts}")
+    say(f"[{title(unit)}] done in {duration(time.monotonic() - began)}{counts}")
 
 
 def _wait_for_lock(unit: Unit, target: Path, *, say: Say) -> None:
@@ -259,7 +259,7 @@ def _samples(manifest: dict[str, Any]) -> str:
 def status(study: Study) -> list[str]:
     """One line per unit: finished, stale or missing, since when; then why."""
     states = [(title(unit), step_state(unit.params)) for unit in study.units()]
-    width = max((len(name) for name, _ in states), default=0)
-    rows = [f"{name:<{width}}  {step.kind:<8}  {step.since}" for name, step in states]
+    cells = [(name, step.kind, step.since) for name, step in states]
+    table = aligned_table(cells, left=3)
     why = [f"{name}: {step.why}" for name, step in states if step.why]
-    return [*rows, *(["stale, because"] if why else []), *why]
+    return [*table, *(["stale, because"] if why else []), *why]

@@ -20,7 +20,7 @@ from phi_kit.core import step_table
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
 from phi_kit.core.folder_names import domain_fault, study_fault
-from phi_kit.core.number_format import NOTHING, count, percent, seconds
+from phi_kit.core.number_format import NOTHING, count, duration, percent
 from phi_kit.core.paths import REPORT, runs_root, shown
 from phi_kit.core.step_run import RunFolder
 from phi_kit.core.step_table import STEPS
@@ -147,7 +147,7 @@ class StepReport:
     @property
     def duration(self) -> str:
         """How long it took."""
-        return seconds(self.manifest.get("seconds"))
+        return duration(self.manifest.get("seconds"))
 
     @property
     def samples(self) -> str:
@@ -267,7 +267,7 @@ class StudyReport:
     @property
     def total(self) -> str:
         """How long the finished steps took together."""
-        return seconds(sum(step.manifest.get("seconds") or 0 for step in self.done))
+        return duration(sum(step.manifest.get("seconds") or 0 for step in self.done))
 
     @property
     def finished(self) -> str:
