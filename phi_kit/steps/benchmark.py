@@ -24,13 +24,14 @@ from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, per_item, truncated
+from phi_kit.evaluation.metrics import scores as metric_scores
 from phi_kit.inference.local import model
 from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
 from phi_kit.stats.comparison import beyond_guessing
-from phi_kit.stats.intervals import gain, majority, score
+from phi_kit.stats.intervals import gain, score
 
 
 class Params(StepParams):
@@ -73,12 +74,13 @@ class Tested:
 
 def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
     """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
-    found = {}
-    for seed_id, part in samples.groupby("seed_id"):
-        winner = majority(part.extracted.tolist())
-        votes = part[part.extracted == winner]
-        found[seed_id] = float(bool(winner) and votes.verdict.iloc[0] == "right")
-    return [found[seed.id] for seed in order]
+    by_item = {
+        seed_id: metric_scores.maj_at_k(
+            part.extracted.tolist(), (part.verdict == "right").tolist()
+        )
+        for seed_id, part in samples.groupby("seed_id")
+    }
+    return [by_item[seed.id] for seed in order]
 
 
 @reuse_finished

@@ -43,7 +43,7 @@ def choose(what: str) -> Chosen:
         there = folder.is_dir()
     if there:
         return Chosen(folder, merge.base_model_name(folder), [])
-    name = config.load(what).name if what.endswith((".yaml", ".yml")) else what
+    name = config.name_of(what)
     last = RunFolder.of(name, EXPAND_DOMAINS)
     adapter = last.folder(f"adapters/{last.result['final']}")
     params = load(EXPAND_DOMAINS).Params.checked(

@@ -21,7 +21,7 @@ from phi_kit.steps import (
     probe_sft,
 )
 from phi_kit.study import config
-from phi_kit.study.notebook.execute import parameters_of
+from phi_kit.study.notebook.execute import notebook_parameters
 from phi_kit.study.runner import run_study
 
 KEY = "sk-this-key-must-never-be-seen"
@@ -93,7 +93,7 @@ def test_a_step_that_needs_weights_refuses_an_endpoint(module, runs):
     params = module.Params(model=NOWHERE)
     for begin in (
         lambda: module.run(params),
-        lambda: module.Params.from_notebook(parameters_of(params)),
+        lambda: module.Params.from_notebook(notebook_parameters(params)),
     ):
         with pytest.raises(ModelError) as caught:
             begin()
@@ -105,7 +105,7 @@ def test_a_step_that_needs_weights_refuses_an_endpoint(module, runs):
 @pytest.mark.parametrize("module", [pick_domain, collect_seeds, filter_edge])
 def test_a_step_that_samples_takes_one(module):
     params = module.Params(model=NOWHERE)
-    assert params.given(parameters_of(params)) == params
+    assert params.given(notebook_parameters(params)) == params
 
 
 def test_a_whole_study_is_refused_before_anything_is_asked(tmp_path, runs):

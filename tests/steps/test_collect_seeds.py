@@ -18,7 +18,7 @@ from phi_kit.data.records import Seed
 from phi_kit.domains.custom import Definition
 from phi_kit.models.control_tokens import control_tokens
 from phi_kit.steps import collect_seeds
-from phi_kit.study.runner import _flow
+from phi_kit.study.runner import row_summary
 
 
 class Card(StepParams):
@@ -70,7 +70,7 @@ def test_what_a_limit_leaves_unread_is_in_the_sum(card, tmp_path):
     assert [one["unread"] for one in run.result["mix"]] == [40, 0]
     manifest = RunFolder.of("s", step_table.COLLECT_SEEDS, domain="math").manifest
     assert manifest["flow"]["unread"] == 40
-    assert _flow(manifest).startswith("; read 165 of 205 = kept")
+    assert row_summary(manifest).startswith("; read 165 of 205 = kept")
     assert "40 of 205 rows unread" in " ".join(
         text.get_text() for text in run.figure.texts
     )

@@ -171,8 +171,17 @@ def test_a_wrong_step_is_refused(project):
 
 
 def test_one_run_of_a_study_at_a_time(project):
-    with runner._alone("toy"), pytest.raises(RunError, match="another phi-kit run"):
-        run()
+    class StopError(Exception):
+        pass
+
+    def begin_another(line):
+        assert line == "[01 pick_domain math] starts"
+        with pytest.raises(RunError, match="another phi-kit run of study 'toy'"):
+            run()
+        raise StopError  # before a kernel starts
+
+    with pytest.raises(StopError):
+        runner.run_study(config.load("toy"), say=begin_another)
 
 
 def test_status_tells_finished_stale_and_missing(project):

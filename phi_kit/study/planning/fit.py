@@ -12,7 +12,7 @@ from typing import Any
 from phi_kit.inference.local.model import device
 from phi_kit.models import catalog
 from phi_kit.models.architecture import model_sizes
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 from phi_kit.training import ladder, memory
 from phi_kit.training.estimate import Peak
 from phi_kit.training.footprint import BF16, Memory, Micro, footprint

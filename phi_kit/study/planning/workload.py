@@ -13,7 +13,7 @@ from typing import Any
 
 from phi_kit.data.source_types import Source
 from phi_kit.steps import expand_domains
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 
 
 @dataclass(frozen=True)
