@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST = "manifest.json"
-_MAX_DIGESTED = (
-    32_000_000  # bytes up to which a file is read to see whether it is whole
-)
+_MAX_DIGESTED = 32_000_000  # bytes; of larger files `damage` compares the size
 
 
 class _Strict(BaseModel):

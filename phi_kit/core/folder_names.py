@@ -22,15 +22,10 @@ from .paths import (
     runs_root,
 )
 
-BESIDE_DOMAINS = (
-    REPORT,
-    SPENDING_LOG,
-    TRACKER_LOGS,
-)  # in `runs/<study>/`, beside the steps
+# In `runs/<study>/`, beside the steps.
+BESIDE_DOMAINS = (REPORT, SPENDING_LOG, TRACKER_LOGS)
 MAX_NAME = 64  # a folder's name has 255 bytes, and some hold several of these
-MAX_JOINED = (
-    200  # the names of all domains with a + between: the merged adapter's folder
-)
+MAX_JOINED = 200  # of all domains' names with a + between: an adapter's folder
 _SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _STEP = re.compile(r"\d\d_")  # `06_expand_domains` lies beside the domains
 _STUDY_FILE = (".yaml", ".yml")  # `phi-kit report NAME` would read it as a file
