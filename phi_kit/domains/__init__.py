@@ -22,7 +22,7 @@ from pydantic import ValidationInfo
 
 from phi_kit.core.errors import PhiKitError, StudyError, did_you_mean
 from phi_kit.core.step_run import RunFolder
-from phi_kit.verifiers.any_of import accept_any_gold
+from phi_kit.verifiers.base import accept_any_gold
 
 from .base import Domain
 
