@@ -14,7 +14,7 @@ from phi_kit.core.files import digest_json, write_atomic
 from phi_kit.core.paths import ledger_address
 from phi_kit.core.replay_mode import replayed_ledger
 
-from .encoding import Row, encode
+from .encoding import TrainingRow, encode
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -42,7 +42,12 @@ def recorded(
     def decorate(train: Callable[..., T]) -> Callable[..., T]:
         @wraps(train)
         def run(
-            student: LocalModel, rows: Sequence[Row], recipe: Any, *, out: Path, **more
+            student: LocalModel,
+            rows: Sequence[TrainingRow],
+            recipe: Any,
+            *,
+            out: Path,
+            **more,
         ) -> T:
             decides = {
                 "name": out.name,  # names the initialisation
@@ -83,7 +88,7 @@ class _Record:
     def of(
         cls,
         student: LocalModel,
-        rows: Sequence[Row],
+        rows: Sequence[TrainingRow],
         recipe: dict[str, Any],
         *,
         out: Path,
