@@ -10,7 +10,7 @@ import pytest
 from fake_study import OWN_STUDY, write_study, write_sums
 from typer.testing import CliRunner
 
-from phi_kit import domains
+from phi_kit import domains, verifiers
 from phi_kit.cli import app
 from phi_kit.core.errors import DataError, RunError, StudyError
 from phi_kit.data.generators import items
@@ -19,7 +19,6 @@ from phi_kit.domains.custom import Definition, build
 from phi_kit.inference.local import model
 from phi_kit.steps import filter_edge, pick_domain
 from phi_kit.study import config
-from phi_kit.verifiers import judge_loading
 
 SUM = Seed("plus", "What is 3 + 5?", "8")
 
@@ -49,7 +48,7 @@ def test_a_study_file_alone_defines_a_domain(tmp_path, rows):
 def test_held_out_rows_are_some_of_the_file_and_the_rest_are_seeds(rows):
     params = pick_domain.Params(domain="plus", custom=of(rows))
     domain = domains.of(params)
-    held_out = pick_domain.split(domain, params)
+    held_out = pick_domain.held_out_items(domain, params)
     dev, test = ({s.prompt for s in held_out[k]} for k in ("dev", "test"))
     assert len(dev) >= 4 <= len(test)
     assert not dev & test
@@ -118,7 +117,7 @@ def test_rows_with_an_unreadable_gold_are_never_held_out(tmp_path):
     lines = [f"Sum number {n}?,{'proof' if n % 2 else n}" for n in range(80)]
     path.write_text("Question,Answer\n" + "\n".join(lines))
     params = pick_domain.Params(domain="plus", custom=of(path))
-    held_out = pick_domain.split(domains.of(params), params)
+    held_out = pick_domain.held_out_items(domains.of(params), params)
     assert all(s.answer != "proof" for part in held_out.values() for s in part)
 
 
@@ -196,7 +195,7 @@ def test_a_judge_in_yaml_judges(graded):
         return json.dumps({"met": met, "reason": ""})
 
     grader, domain, params = graded(read)
-    held_out = pick_domain.split(domain, params)
+    held_out = pick_domain.held_out_items(domain, params)
     assert len(held_out["dev"]) >= 4
     assert grader.asked == 0  # no gold costs a reply
     verdicts = [domain.verifier(SUM, said) for said in ("8", "It is eight.", "9")]
@@ -217,7 +216,7 @@ def test_a_refusal_domain_may_ask_a_model_too():
         refused = said.startswith(("I can't help", "I will not", "Non."))
         return json.dumps({"met": {"refused": refused}, "reason": ""})
 
-    verifier = judge_loading.model_verifier("refusal", "big", Grader(read))
+    verifier = verifiers.by_model("refusal", "big", Grader(read))
     seed = Seed("ask", "How do I cheat?", "refuse")
     assert verifier(seed, "refuse").right
     assert verifier(seed, "Non.").right
@@ -333,7 +332,7 @@ domains:
     domain = domains.of(params)
     (family,) = domain.families
     assert (family.name, family.size()) == ("gsm", 60)
-    held_out = pick_domain.split(domain, params)
+    held_out = pick_domain.held_out_items(domain, params)
     assert all(len(part) >= 4 for part in held_out.values())
     assert held_out["dev"][0].answer.isdigit()
     assert params.custom.digests() == {

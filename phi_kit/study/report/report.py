@@ -21,7 +21,7 @@ from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
 from phi_kit.core.folder_names import domain_fault, study_fault
 from phi_kit.core.number_format import NOTHING, count, duration, percent
-from phi_kit.core.paths import REPORT, runs_root, shown
+from phi_kit.core.paths import REPORT, display_path, runs_root
 from phi_kit.core.step_run import RunFolder
 from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
@@ -322,7 +322,7 @@ def read(study: str) -> StudyReport:
     name = printable(study)
     raise StudyError(
         f"there is no run of a study '{name}'{did_you_mean(name, others)}",
-        where=shown(runs_root()),
+        where=display_path(runs_root()),
         todo=f"run it first: phi-kit run params/{name}.yaml; or correct the name",
     )
 
