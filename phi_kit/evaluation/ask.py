@@ -19,6 +19,8 @@ from phi_kit.models.chat_template import render
 from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.verifiers.base import Verdict
 
+from .metrics.scores import pass_rate
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -139,7 +141,7 @@ def per_item(
     answered = samples[~samples.finish.isin(UNANSWERED)]
     # Samples of an older card have one reading.
     said = answered.get(reading, answered.verdict)
-    right = (said == "right").groupby(answered.seed_id).mean()
+    right = (said == "right").groupby(answered.seed_id).agg(pass_rate)
     return [float(right.get(seed.id, math.nan)) for seed in order]
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Self
 
 from phi_kit.core.errors import ModelError
+from phi_kit.core.paths import resolve_from_root
 
 from . import catalog
 
@@ -127,9 +127,12 @@ def model_sizes(name: str) -> ModelSizes:
         folder = catalog.resolve(name)
     else:
         folder = catalog.local_folder(name) or catalog.published_name(name)[0]
+        if resolve_from_root(
+            name
+        ).is_dir():  # whatever it lacks is not on the hub either
+            folder = resolve_from_root(name)
     try:
-        here = Path(folder).is_dir()
-        return ModelSizes.of(AutoConfig.from_pretrained(folder, local_files_only=here))
+        return ModelSizes.of(AutoConfig.from_pretrained(folder))
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(
             f"the sizes of {name} are not to be had: {str(error).splitlines()[0]}",

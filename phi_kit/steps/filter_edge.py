@@ -15,10 +15,12 @@ import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import lengths, truncated, unanswered
@@ -61,8 +63,7 @@ class Params(StepParams):
         rubric_model: grades the teachable seeds' questions for their priority.
     """
 
-    STEP: ClassVar[str] = "03_filter_edge"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "02_collect_seeds")
+    STEP: ClassVar[Step] = step_table.FILTER_EDGE
 
     domain: str = "math"
     samples: int = Field(4, ge=2)
@@ -134,7 +135,7 @@ def run(params: Params) -> StepRun:
     """Sample every seed, rate it, sort it into a tier, draw the controls."""
     with open_run(params) as run:
         domain = domains.of(params)
-        seeds = from_frame(run.read("02_collect_seeds").table())
+        seeds = from_frame(run.read(step_table.COLLECT_SEEDS).table())
         key = reference_answers.answer_key(
             params.rules,
             domain,
@@ -142,9 +143,9 @@ def run(params: Params) -> StepRun:
             known=params.gold_slice,
             rng_seed=params.rng_seed,
         )
-        rows = rate(params, domain, key.seeds, run=run)
-        rows = looked_at_again(params, domain, rows, key=key, run=run)
-        rows = prioritised(params, rows)
+        rows = rate_seeds(params, domain, key.seeds, run=run)
+        rows = recheck_frontier(params, domain, rows, key=key, run=run)
+        rows = rank_teachable(params, rows)
         if not (rows.tier == "teachable").any():
             samples = pd.read_parquet(run.staging / "samples.parquet")
             raise tiers.nothing_teachable(rows, samples)
@@ -162,13 +163,13 @@ def run(params: Params) -> StepRun:
             "risk": rows.groupby("tier").risk.mean().dropna().round(4).to_dict(),
             "band": params.band,
             "never_solved": tiers.never_solved(rows),
-            "measured_afresh": afresh(rows, rng_seed=params.rng_seed),
+            "measured_afresh": fresh_pass_rates(rows, rng_seed=params.rng_seed),
             **controls.sizes(rows),
         }
     return run
 
 
-def rate(
+def rate_seeds(
     params: Params, domain: Domain, seeds: list[Seed], *, run: StepRun
 ) -> pd.DataFrame:
     """What the student makes of every seed: one row each, with tier and reason.
@@ -213,7 +214,7 @@ def rate(
     return rows.fillna(counts | texts).astype(dict.fromkeys(counts, int))
 
 
-def looked_at_again(
+def recheck_frontier(
     params: Params,
     domain: Domain,
     rows: pd.DataFrame,
@@ -247,7 +248,7 @@ def looked_at_again(
     )
 
 
-def prioritised(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
+def rank_teachable(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
     """The teachable rows with their priority; those above `wanted` become `spare`.
 
     Without a rubric, and among equals, the surest of the band come first.
@@ -270,7 +271,7 @@ def prioritised(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(tier=rows.tier.mask(rows.index.isin(spare), "spare"))
 
 
-def afresh(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
+def fresh_pass_rates(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
     """The teachable seeds' mean pass rate when chosen, and from fresh samples.
 
     The first is too far into the band, for it chose them. `expected` is the mean of

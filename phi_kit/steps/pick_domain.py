@@ -9,15 +9,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits, splits
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, to_frame
@@ -31,16 +33,16 @@ from phi_kit.models import catalog
 from phi_kit.plots import difficulty
 from phi_kit.stats.intervals import score
 
-DRAWS = 500  # per family: enough to see each wording of its template twice
+TEMPLATE_ITEMS = 500  # per family: enough to see each wording of its template twice
 
-FEWEST = 4  # held-out items below which no interval says anything
-ENOUGH = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
+MIN_HELD_OUT = 4  # held-out items below which no interval says anything
+ENOUGH_ROWS = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
 
 
 class Params(StepParams):
     """Which domain, how many held-out items, and how the base model is asked."""
 
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = step_table.PICK_DOMAIN
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
 
     domain: str = "math"
@@ -67,13 +69,17 @@ class Params(StepParams):
         """How many items each split should have."""
         return {"dev": self.dev_items, "test": self.test_items}
 
+    def domain_card(self, domain: str) -> dict[str, Any]:
+        """What this step was given: it is the one that writes the card."""
+        return {"custom": self.custom, "instruction": self.instruction}
+
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
         return {"model": catalog.model_fingerprint(self.model), **files}
 
 
-def split(domain: Domain, params: Params) -> splits.HeldOut:
+def held_out_items(domain: Domain, params: Params) -> splits.HeldOut:
     """The dev and test items: the families in equal parts, no prompt twice."""
     return splits.draw(
         domain.name,
@@ -83,7 +89,7 @@ def split(domain: Domain, params: Params) -> splits.HeldOut:
     )
 
 
-def draws(domain: Domain, params: Params) -> list[Seed]:
+def template_items(domain: Domain, params: Params) -> list[Seed]:
     """Items that are never held out: they show the seal what is template text.
 
     A study's own files are left out: their rows are few, and any may be held out.
@@ -98,17 +104,19 @@ def draws(domain: Domain, params: Params) -> list[Seed]:
                 rng_seed=params.rng_seed,
                 split="draws",
             )
-            found += itertools.islice(stream, DRAWS)
+            found += itertools.islice(stream, TEMPLATE_ITEMS)
     return found
 
 
-def _require(parts: splits.HeldOut, domain: Domain, families: Sequence[Family]) -> None:
+def _require_enough(
+    parts: splits.HeldOut, domain: Domain, families: Sequence[Family]
+) -> None:
     """Stop before anything is asked if too few items can be held out.
 
     Raises:
         DataError: dev or test has fewer than four items.
     """
-    few = {name: len(part) for name, part in parts.items() if len(part) < FEWEST}
+    few = {name: len(part) for name, part in parts.items() if len(part) < MIN_HELD_OUT}
     if not few:
         return
     rows = sum(family.size() for family in families if family.size)
@@ -116,15 +124,15 @@ def _require(parts: splits.HeldOut, domain: Domain, families: Sequence[Family]) 
         f"too few items to hold out for {domain.name}: "
         + ", ".join(f"{n} for {name}" for name, n in few.items())
         + (f", of {rows} rows" if rows else ""),
-        todo=f"give {ENOUGH} rows or more, about a fifth each is held out; and "
-        * (rows < ENOUGH)
+        todo=f"give {ENOUGH_ROWS} rows or more, about a fifth each is held out; and "
+        * (rows < ENOUGH_ROWS)
         + "look whether the answers are in the form that its verifier "
         f"({domain.checker or domain.answer_kind}) reads: a row whose answer it "
         "cannot read is never held out",
     )
 
 
-def standing(
+def accuracy_by_family(
     samples: pd.DataFrame, dev: list[Seed], guess: Sequence[float], *, rng_seed: int
 ) -> pd.DataFrame:
     """Accuracy per family with its 95 % interval, the easiest first.
@@ -163,11 +171,11 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         domain = domains.of(params)
         families = domain.chosen(params.families)
-        parts = split(domain, params)
-        _require(parts, domain, families)
+        parts = held_out_items(domain, params)
+        _require_enough(parts, domain, families)
         for name, part in parts.items():
             sealed_splits.close(run, name, part)
-        sealed_splits.close(run, sealed_splits.DRAWS, draws(domain, params))
+        sealed_splits.close(run, sealed_splits.DRAWS, template_items(domain, params))
         dev = parts["dev"]
         guesser = guessing_baseline.learn(
             domain,
@@ -184,7 +192,9 @@ def run(params: Params) -> StepRun:
             rng_seed=params.rng_seed,
             label="base on dev",
         )
-        scores = standing(samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed)
+        scores = accuracy_by_family(
+            samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed
+        )
         lenient = per_item(samples, dev, reading="lenient")
         overall = score(per_item(samples, dev), rng_seed=params.rng_seed)
         run.save_rows(samples, "samples")

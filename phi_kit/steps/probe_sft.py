@@ -13,8 +13,10 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, base_answers
@@ -41,8 +43,7 @@ class Params(TrainingConfig, StepParams):
     again, so often each: what moved over the band's edges, and what is stuck.
     """
 
-    STEP: ClassVar[str] = "04_probe_sft"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "03_filter_edge")
+    STEP: ClassVar[Step] = step_table.PROBE_SFT
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
     WEIGHTS: ClassVar[bool] = True
 
@@ -78,31 +79,31 @@ class Params(TrainingConfig, StepParams):
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
     with open_run(params) as run, learning_curves.Live() as view:
-        card, domain = run.read("01_pick_domain"), domains.of(params)
+        card, domain = run.read(step_table.PICK_DOMAIN), domains.of(params)
         dev = unseal(card, "dev", params=params)
         bench = Bench(
             run=run,
             guess=guessing_baseline.of(card, domain).per_item(dev),
             student=model.load(params.model),
             domain=domain,
-            pool=run.read("03_filter_edge").table(),
+            pool=run.read(step_table.FILTER_EDGE).table(),
             dev=dev,
             seal=Seal.of([card]),
             how=as_asked(card.manifest["params"]),
             seeds=params.train_seeds or [params.rng_seed],
             view=view,
         )
-        recipe, tried = searched(bench, params)
+        recipe, tried = search_config(bench, params)
         arms, skipped = bench.fillable(params.arms)
         budgets = dict.fromkeys(arms, bench.budget("teachable", recipe))
         budgets["teachable"] = None  # what the others are held to
         probes = {arm: bench.probe(arm, recipe, budget=budgets[arm]) for arm in arms}
         answers = base_answers(card, bench.student, bench.domain, bench.dev)
         base = bench.base(answers)
-        table = compare(base, probes, bench.guess, rng_seed=params.rng_seed)
-        _write_arms(bench, table, base, probes, recipe=recipe, tried=tried)
+        table = compare_arms(base, probes, bench.guess, rng_seed=params.rng_seed)
+        _save_comparison(bench, table, base, probes, recipe=recipe, tried=tried)
         run.result |= {"skipped": skipped, "search": tried}
-        run.result["dose"] = _dose(
+        run.result["dose"] = _dose_curve(
             bench, table, base, probes, recipe=recipe, budgets=budgets
         )
         if params.drift_samples and "teachable" in probes:
@@ -111,7 +112,7 @@ def run(params: Params) -> StepRun:
     return run
 
 
-def searched(bench: Bench, params: Params) -> tuple[TrainingConfig, dict]:
+def search_config(bench: Bench, params: Params) -> tuple[TrainingConfig, dict]:
     """The recipe of the arms: the study's own, or the best of a search on dev.
 
     Each is trained once: with several seeds the arms, not the trials, need them.
@@ -132,7 +133,7 @@ def searched(bench: Bench, params: Params) -> tuple[TrainingConfig, dict]:
     return chosen, {"arm": arm, "tried": found, "chosen": best}
 
 
-def compare(
+def compare_arms(
     base: Probe, probes: dict[str, Probe], guess: list[float], *, rng_seed: int
 ) -> pd.DataFrame:
     """One row per arm: accuracy, paired gain over base, cost, truncation.
@@ -171,7 +172,7 @@ def compare(
     return pd.DataFrame(rows)
 
 
-def _write_arms(
+def _save_comparison(
     bench: Bench,
     table: pd.DataFrame,
     base: Probe,
@@ -212,7 +213,7 @@ def _write_arms(
         run.result["teachable_vs_random"] = edge.as_dict()
 
 
-def _dose(
+def _dose_curve(
     bench: Bench,
     table: pd.DataFrame,
     base: Probe,

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from phi_kit.core.errors import RunError
 from phi_kit.core.files import write_atomic
 from phi_kit.core.params import Strict, read_value
+from phi_kit.core.step_table import PROBE_SFT
 
 RECIPE_FILE = "recipe.yaml"
 # What the adapter depends on. The other fields say how the work is carried out.
@@ -106,7 +107,7 @@ def read_config(path: Path) -> TrainingConfig:
         raise RunError(
             f"no recipe can be read: {error}",
             where=str(path),
-            todo="run notebooks/04_probe_sft.ipynb again: it writes that file",
+            todo=f"run notebooks/{PROBE_SFT}.ipynb again: it writes that file",
         ) from None
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
+import fake_study
 import pytest
-import toy_study
 
 from phi_kit.core.errors import StudyError
 from phi_kit.study import config
@@ -9,8 +9,8 @@ from phi_kit.study import config
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    toy_study.make_project(tmp_path)
-    toy_study.install(monkeypatch)
+    fake_study.make_project(tmp_path)
+    fake_study.install(monkeypatch)
     monkeypatch.chdir(tmp_path)
 
     def load(text, *sets, name="demo.yaml"):
@@ -134,6 +134,10 @@ def test_five_faults_are_five_lines(study):
         (
             "domains: [math]\nfilter_edge:\n  samples: 3\n  SAMPLES: 4\n",
             "line 4   filter_edge.SAMPLES: is given twice",
+        ),
+        (
+            "domains: [math]\nfilter_edge: {}\nFILTER_EDGE: {}\n",
+            "line 3   FILTER_EDGE: is given twice, in upper and in lower case",
         ),
         ("domains: [math]\nstudy: a/b\n", "line 2   study: 'a/b' cannot be a folder"),
         ("domains: [math]\nmodl: x\n", "line 2   modl: unknown key; did you mean"),

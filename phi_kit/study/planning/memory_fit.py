@@ -12,7 +12,7 @@ from typing import Any
 
 from phi_kit.models import catalog
 from phi_kit.models.architecture import model_sizes
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 from phi_kit.training import memory
 
 from .memory_estimate import MemoryTerms, MicroBatch, added, estimate, total

@@ -13,13 +13,18 @@ from typing import NamedTuple
 
 from phi_kit.core.errors import RunError
 from phi_kit.core.finished_run import RunFolder
-from phi_kit.core.number_format import NOTHING, count, percent
-from phi_kit.core.number_format import seconds as duration
+from phi_kit.core.number_format import (
+    NOTHING,
+    aligned_table,
+    count,
+    duration,
+    percent,
+)
 from phi_kit.core.step_state import run_folder_path, up_to_date
 from phi_kit.inference.local.model import device
 from phi_kit.models.architecture import model_sizes
 from phi_kit.stats.intervals import wilson
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 from phi_kit.study.runner import title
 
 from .memory_estimate import added, estimate
@@ -240,7 +245,7 @@ def table(
     rest = "all that is left" if len(left) < len(plans) else "all"
     total = {"step": rest, **_cells(left, prices)}
     lines = [[row.get(name, "") for name in total] for row in [*rows, total]]
-    yield from aligned([list(total), *lines])
+    yield from aligned_table([list(total), *lines])
     yield ""
     yield from _probe(speed)
 
@@ -309,7 +314,7 @@ def fit_lines(fit: MemoryFit, *, terms: bool) -> Iterator[str]:
         ]
         rows.append(["  a margin", _gb(fit.needed - fit.terms.tensors)])
         rows.append(["  in all", _gb(fit.needed)])
-        yield from aligned(rows)
+        yield from aligned_table(rows)
         yield f"  a formula, not a measurement: see {FORMULA}"
     if not fit.fits:
         yield f"does NOT fit into {_gb(fit.room)}, nor does any rung of the ladder"
@@ -328,11 +333,3 @@ TERMS = {
     "head": "logits of a block",
     "floats": "one layer as floats",
 }
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns of a width, the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *rest in rows:
-        cells = [f"{x:>{width}}" for x, width in zip(rest, widths[1:], strict=True)]
-        yield "  ".join([f"{first:<{widths[0]}}", *cells]).rstrip()

@@ -27,7 +27,7 @@ from phi_kit.inference.local import model
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 from phi_kit.training import memory
 from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.qlora import train

@@ -15,7 +15,7 @@ from phi_kit.core.errors import DataError
 from phi_kit.data.read_sources import read
 from phi_kit.data.source_types import HubData
 from phi_kit.steps import expand_domains
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
         name: states[name].frozen * (states[name].epochs if best else p.epochs)
         for name in p.domains
     }
-    adapters = expand_domains.plan(p.domains).values()
+    adapters = expand_domains.adapter_plan(p.domains).values()
     trainings = [
         TrainingLoad(name, rows[name], 1 / len(among))
         for among in adapters
