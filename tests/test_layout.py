@@ -29,9 +29,7 @@ FLOORS = (
 )
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # Nothing but tensors; imported inside the functions that decode.
-TORCH_ITSELF = {
-    f"inference.local.{name}" for name in ("engine", "kv_cache", "lockstep", "prefill")
-}
+TORCH_ITSELF = {f"inference.local.{name}" for name in ("engine", "kv_cache", "prefill")}
 HEAVY = {"torch", "transformers", "peft", "datasets", "bitsandbytes", "accelerate"}
 
 

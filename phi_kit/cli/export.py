@@ -16,10 +16,6 @@ def export(
         ),
     ],
     to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="a new folder")],
-    *,
-    gguf: Annotated[
-        bool, typer.Option("--gguf", help="write a GGUF file, too (Llama models)")
-    ] = False,
 ) -> None:
     """Merge an adapter into 16-bit weights, compared before and after.
 
@@ -27,9 +23,7 @@ def export(
     """
     from phi_kit.study import exporting
 
-    done = exporting.run(what, to.resolve(), gguf=gguf)
+    done = exporting.run(what, to.resolve())
     typer.echo(f"against the adapter beside the unquantised base: {done.merged}")
     typer.echo(f"against the adapter beside 4-bit weights: {done.trained}")
     typer.echo(f"merged: {done.folder}")
-    if gguf:
-        typer.echo(f"GGUF: {done.folder / to.name}.gguf")

@@ -21,6 +21,11 @@ WIDTH = 20  # letters of its bar
 HEADLESS = "PHI_KIT_HEADLESS"
 
 
+def print_status(line: str) -> None:
+    """One line for the person waiting, on stderr: stdout belongs to results."""
+    print(f"phi-kit: {line}", file=sys.stderr, flush=True)
+
+
 def by_hand() -> bool:
     """Whether a person watches: a notebook run by hand, or a terminal."""
     if os.environ.get(HEADLESS):

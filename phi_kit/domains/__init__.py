@@ -105,7 +105,7 @@ def of(params: StepParams, name: str = "") -> Domain:
     Raises:
         StudyError: nothing of that name is defined or known.
     """
-    from phi_kit.inference.local import model as loading
+    from phi_kit.inference import completion
 
     from . import custom
 
@@ -115,7 +115,7 @@ def of(params: StepParams, name: str = "") -> Domain:
         found = get(name)
     else:
         model = definition.judge_model
-        judge = loading.judge(model, params) if model else None
+        judge = completion.judge_function(model, params) if model else None
         found = custom.build(name, definition, complete=judge)
     if hasattr(params, "instruction"):  # step 1 itself
         said = params.instruction

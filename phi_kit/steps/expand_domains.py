@@ -26,8 +26,8 @@ from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, ask, base_answers, per_item, rows_of
-from phi_kit.inference.local import model
-from phi_kit.models import catalog
+from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.plots import interference_matrix, learning_curves
 from phi_kit.stats.comparison import beyond_guessing
 from phi_kit.stats.intervals import gain, score
@@ -66,7 +66,7 @@ class Params(Recipe, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.model_fingerprint(self.model)}
+        return {"model": completion.model_fingerprint(self.model)}
 
 
 def plan(names: list[str]) -> dict[str, list[str]]:
@@ -111,9 +111,7 @@ class Part:
     recipe: Recipe
 
 
-def training_parts(
-    run: StepRun, student: model.LocalModel, seal: Seal
-) -> dict[str, Part]:
+def training_parts(run: StepRun, student: LocalModel, seal: Seal) -> dict[str, Part]:
     """The clean rows of every domain's frozen data set, rendered.
 
     Raises:
@@ -150,7 +148,7 @@ def recipe_of(run: StepRun, domain: str) -> Recipe:
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.Live() as view:
-        student = model.load(params.model)
+        student = completion.load(params.model)
         cards = {n: run.read("01_pick_domain", domain=n) for n in params.domains}
         seal = every_seal(run)  # once: it indexes every item
         parts = training_parts(run, student, seal)
@@ -204,7 +202,7 @@ def run(params: Params) -> StepRun:
 
 def _train(
     run: StepRun,
-    student: model.LocalModel,
+    student: LocalModel,
     parts: list[Part],
     *,
     folder: Path,
@@ -216,7 +214,7 @@ def _train(
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
 
-    def heldout(tuned: model.LocalModel) -> float:
+    def heldout(tuned: LocalModel) -> float:
         found = _ask_all(tuned, "held out", cards, dev, params=params).values()
         return sum(sum(one) / len(one) for one in found) / len(cards)
 
@@ -240,7 +238,7 @@ def _history(done: dict[str, Trained]) -> pd.DataFrame:
 
 
 def _ask_all(
-    student: model.LocalModel,
+    student: LocalModel,
     adapter: str,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],

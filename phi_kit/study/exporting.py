@@ -9,7 +9,8 @@ from pathlib import Path
 from phi_kit.core.step_run import RunFolder
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import of as domain_of
-from phi_kit.models import catalog, gguf_file, merge
+from phi_kit.inference.merge_check import merge_and_compare
+from phi_kit.models.merge import MergedModel, base_model_name
 from phi_kit.steps import load
 
 from . import config
@@ -42,7 +43,7 @@ def choose(what: str) -> Chosen:
         folder = folder.expanduser()
         there = folder.is_dir()
     if there:
-        return Chosen(folder, merge.base_model_name(folder), [])
+        return Chosen(folder, base_model_name(folder), [])
     name = config.load(what).name if what.endswith((".yaml", ".yml")) else what
     last = RunFolder.of(name, LAST)
     adapter = last.folder(f"adapters/{last.result['final']}")
@@ -58,25 +59,12 @@ def choose(what: str) -> Chosen:
     return Chosen(adapter, params.model, asked)
 
 
-def run(what: str, out: Path, *, gguf: bool = False) -> merge.MergedModel:
-    """Merge what a word of the command line means; see `models.merge.export`.
+def run(what: str, out: Path) -> MergedModel:
+    """Merge the adapter that a word of the command line means.
 
     Args:
         what: as in `choose`.
         out: the new folder.
-        gguf: write a GGUF file into it, too.
     """
     chosen = choose(what)
-
-    def also(made: Path) -> None:
-        gguf_file.write(made, made / f"{out.name}.gguf", name=out.name)
-
-    if gguf:  # refused before the long part
-        gguf_file.check(catalog.resolve(chosen.base))
-    return merge.merge_adapter(
-        chosen.adapter,
-        out,
-        base=chosen.base,
-        asked=chosen.asked,
-        also=also if gguf else None,
-    )
+    return merge_and_compare(chosen.adapter, out, base=chosen.base, asked=chosen.asked)

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from phi_kit.core import thinking
-from phi_kit.models.turn_framing import TurnFraming, control_token_ids, turn_framing
+from phi_kit.models.chat_template import TurnFraming, control_token_ids, turn_framing
 
 from .encoding import IGNORE, Encoded, Row
 from .repetition import loops

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.training.encoding import Row
 from phi_kit.training.qlora import Recipe, train
 
@@ -28,7 +28,7 @@ ROWS = [Row(ASKED.format(a, b), str(a + b)) for a in range(20, 30) for b in rang
 
 
 def test_the_losses_are_those_of_the_reference(tmp_path):
-    student = model.load("smollm2-135m")
+    student = completion.load("smollm2-135m")
     recipe = Recipe(epochs=1, batch=8, learning_rate=5e-4)
     found = train(student, ROWS, recipe, out=tmp_path / "reference", rng_seed=1).losses
     if os.environ.get("PHI_KIT_STORE_REFERENCE"):
