@@ -198,10 +198,12 @@ def test_a_step_has_one_shape():
     from phi_kit import steps
 
     notebooks = sorted((ROOT / "notebooks").glob("0*.ipynb"))
-    for number, (name, notebook) in enumerate(
+    for number, (step, notebook) in enumerate(
         zip(steps.STEPS, notebooks, strict=True), 1
     ):
-        module = steps.load(name)
-        assert module.Params.STEP == notebook.stem == f"{number:02}_{name}"
+        module = steps.load(step)
+        assert module.Params.STEP is step
+        assert step.number == number
+        assert notebook.stem == step.folder == f"{number:02}_{step.name}"
         assert callable(module.run)
-        assert all(needed < module.Params.STEP for needed in module.Params.NEEDS)
+        assert all(needed.number < number for needed in step.needs)

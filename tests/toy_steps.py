@@ -12,12 +12,13 @@ from phi_kit.core import sample_counts
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 
 
 class Toy(StepParams):
     """A first step."""
 
-    STEP: ClassVar[str] = "01_toy"
+    STEP: ClassVar[Step] = Step(1, "toy")
     domain: str = "math"
     size: int = 3
 
@@ -25,17 +26,14 @@ class Toy(StepParams):
 class Next(StepParams):
     """A step that reads the first."""
 
-    STEP: ClassVar[str] = "02_next"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_toy",)
+    STEP: ClassVar[Step] = Step(2, "next", needs=(Toy.STEP,))
     domain: str = "math"
 
 
 class Last(StepParams):
     """A step that reads the second, of all domains."""
 
-    STEP: ClassVar[str] = "06_last"
-    NEEDS: ClassVar[tuple[str, ...]] = ("02_next",)
-    PER_DOMAIN: ClassVar[bool] = False
+    STEP: ClassVar[Step] = Step(6, "last", needs=(Next.STEP,), per_domain=False)
     domains: list[str] = Field(["math"])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
+from phi_kit.core.number_format import aligned_table
 from phi_kit.core.paths import ledger_address
 from phi_kit.core.sample_counts import UNANSWERED
 
@@ -68,12 +69,7 @@ def summary_lines() -> Iterator[str]:
         row = (name, n, tokens, *shares, price, first, last)
         rows.append(tuple(map(str, row)))
     yield f"ledger: {ledger.location}"
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, *cells in rows:
-        rest = (
-            cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)
-        )
-        yield f"{name:<{widths[0]}}  {'  '.join(rest)}".rstrip()
+    yield from aligned_table(rows)
     for name, identity, *_ in totals:
         yield f"{name}: {identity}"
 

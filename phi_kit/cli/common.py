@@ -32,7 +32,7 @@ class TerminatedError(KeyboardInterrupt):
     """SIGTERM ends a run the way Ctrl-C does: kernels first."""
 
 
-def carry_out(
+def run_study_file(
     study: str, first: str | None, last: str | None, sets: list[str] | None, redo: bool
 ) -> None:
     """Run the notebooks of a study file."""

@@ -1,17 +1,33 @@
-"""The domains as `phi-kit domains` prints them."""
+"""`phi-kit domains`: the domains a study may name."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from phi_kit.core.errors import PhiKitError
-from phi_kit.domains import get, listed
-from phi_kit.domains.base import Benchmarks, Domain
+
+if TYPE_CHECKING:
+    from phi_kit.domains.base import Domain, SuggestedBenchmarks
 
 
-def every() -> Iterator[str]:
+def domains(
+    name: Annotated[
+        str | None, typer.Argument(help="one domain to show in full")
+    ] = None,
+) -> None:
+    """List the domains a study may name, or show one of them."""
+    for line in _in_full(name) if name else _list():
+        typer.echo(line)
+
+
+def _list() -> Iterator[str]:
     """One line per domain, with its families and their levels below."""
+    from phi_kit.domains import listed
+
     for name, domain in listed():
         if isinstance(domain, PhiKitError):
             yield f"{name:<10} {domain.what}"
@@ -25,12 +41,14 @@ def every() -> Iterator[str]:
     yield "A domain of your own needs only a study file: docs/your-own-domain.md"
 
 
-def one(name: str) -> Iterator[str]:
+def _in_full(name: str) -> Iterator[str]:
     """All that a domain says of itself.
 
     Raises:
         StudyError: there is no such domain, or it cannot be loaded.
     """
+    from phi_kit.domains import get
+
     domain = get(name)
     yield f"{domain.name}: {domain.title}"
     yield domain.description
@@ -42,7 +60,7 @@ def one(name: str) -> Iterator[str]:
         star = "*" if family.usual else " "
         yield f"           {star} {family.name:<16} {family.level}"
     yield from _hub(domain)
-    yield from _benchmarks(domain.benchmarks)
+    yield from _benchmarks(domain.suggested_benchmarks)
 
 
 def _checker(domain: Domain) -> str:
@@ -50,8 +68,8 @@ def _checker(domain: Domain) -> str:
 
 
 def _hub(domain: Domain) -> Iterator[str]:
-    yield "hub sources  " + ("" if domain.hub else "none")
-    for source in domain.hub:
+    yield "hub sources  " + ("" if domain.suggested_datasets else "none")
+    for source in domain.suggested_datasets:
         split = f"{source.config} {source.split}".strip()
         yield f"             {source.id} ({split}), licence {source.licence}"
         yield f"               columns {source.question}, {source.answer}"
@@ -59,8 +77,8 @@ def _hub(domain: Domain) -> Iterator[str]:
             yield textwrap.indent(source.note, " " * 15)
 
 
-def _benchmarks(found: Benchmarks) -> Iterator[str]:
+def _benchmarks(benchmarks: SuggestedBenchmarks) -> Iterator[str]:
     for role in ("dev", "test", "regression"):
-        names = getattr(found, role)
+        names = getattr(benchmarks, role)
         if names:
             yield f"{role:<12} {', '.join(names)}"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import First, Last, Redo, Sets, StudyFile, carry_out, say
+from .common import First, Last, Redo, Sets, StudyFile, run_study_file, say
 
 ledger = typer.Typer(
     no_args_is_help=True, help="Every sample ever paid for: look, export, replay."
@@ -66,4 +66,4 @@ def replay(
         recorded = str(Path(recorded).expanduser().resolve())
     os.environ[REPLAY] = recorded
     say(f"replaying {open_ledger(readonly=True).location}: no model runs")
-    carry_out(study, first, last, sets, redo)
+    run_study_file(study, first, last, sets, redo)

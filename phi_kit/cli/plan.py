@@ -49,7 +49,7 @@ def plan(
         raise typer.BadParameter("energy has a price, but no amount: say --watts, too")
     units = config.load(study, sets or ()).units()
     elsewhere = memory_gb is not None
-    room = 1e9 * memory_gb if elsewhere else memory.free()
+    room = 1e9 * memory_gb if elsewhere else memory.free_bytes()
     kind = "cuda" if elsewhere else device()
     found = fit.by_formula(units, room, kind=kind)
     hopeless = not found.fits or found.rung.model != found.wish.model

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .errors import RunError
 from .files import digest, digest_json
 from .paths import runs_root, shown
+from .step_table import Step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,9 +93,10 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def of(cls, study: str, step: str, *, domain: str = "") -> RunFolder:
-        """Where a step of a study lies; `domain` is empty for steps 6 and 7."""
-        return cls(runs_root() / study / domain / step)
+    def of(cls, study: str, step: Step, *, domain: str = "") -> RunFolder:
+        """Where a step of a study lies; one that runs per study needs no domain."""
+        inside = domain if step.per_domain else ""
+        return cls(runs_root() / study / inside / step.folder)
 
     @property
     def finished(self) -> bool:
@@ -119,7 +121,7 @@ class RunFolder:
                 f"{name} has not finished: it has no manifest",
                 where=shown(path),
                 todo=f"run that step first: notebooks/{name}.ipynb, or "
-                f"phi-kit run … --to {name[3:]}",
+                f"phi-kit run … --to {name}",
             ) from None
         except (OSError, ValueError) as error:
             raise self._unreadable(str(error)) from error
@@ -134,7 +136,7 @@ class RunFolder:
             f"{name} has no readable manifest: {why}",
             where=shown(self.path / MANIFEST),
             todo=f"run that step again: notebooks/{name}.ipynb, or phi-kit run … "
-            f"--from {name[3:]}",
+            f"--from {name}",
         )
 
     @property
@@ -181,7 +183,7 @@ class RunFolder:
             raise RunError(
                 f"{name} is not what {self.path.name} wrote",
                 where=shown(path),
-                todo=f"run the step again: phi-kit run … --from {self.path.name[3:]} "
+                todo=f"run the step again: phi-kit run … --from {self.path.name} "
                 "--redo",
             )
         return path

@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them: percent, points, intervals, counts.
+"""Numbers as a reader sees them: percent, points, intervals, counts, durations.
 
 Fractions go in, text comes out; what was not measured is a dash. The figures
 and the report share these, so a number reads alike wherever it stands.
@@ -7,7 +7,8 @@ and the report share these, so a number reads alike wherever it stands.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from textwrap import shorten, wrap
 from typing import Any
 
@@ -80,11 +81,35 @@ def label(name: Any, *, width: int = 26, lines: int = 2) -> str:
     return "\n".join(parts)
 
 
-def seconds(value: Any) -> str:
-    """A duration as read: `8 s`, `3 min 20 s`, `2 h 5 min`."""
-    if not isinstance(value, int | float):
+def duration(seconds: Any) -> str:
+    """A duration in seconds as read: `0.4 s`, `8 s`, `3 min 20 s`, `2 h 5 min`.
+
+    Anything but a number gives an empty text.
+    """
+    if not isinstance(seconds, int | float):
         return ""
-    minutes, rest = divmod(round(value), 60)
+    if 0 < seconds < 0.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s" if minutes else f"{rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def aligned_table(rows: Iterable[Sequence[str]], *, left: int = 1) -> Iterator[str]:
+    """Rows as lines of text whose columns stand under each other.
+
+    Args:
+        rows: of cells; a row with fewer cells than others ends early.
+        left: how many columns, from the first, are flush left; the others, which
+            hold numbers, are flush right.
+    """
+    table = list(rows)
+    columns = zip_longest(*table, fillvalue="")
+    widths = [max(map(len, column)) for column in columns]
+    for row in table:
+        cells = [
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=False))
+        ]
+        yield "  ".join(cells).rstrip()

@@ -29,6 +29,7 @@ from .errors import ModelError, RunError, StudyError, did_you_mean
 from .finished_run import RunFolder
 from .interrupts import show_interrupts_as_sentences
 from .paths import project_root, runs_root, shown
+from .step_table import PICK_DOMAIN, Step
 
 NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
 _LONGEST_VALUE = 200  # characters of a value in a message
@@ -100,15 +101,13 @@ class StepParams(Strict):
     """What the parameters of all seven steps share.
 
     A step's own `Params` adds its fields and says where it stands in the
-    chain: `STEP` (its folder and notebook stem), `NEEDS` (the steps it reads),
-    `SEALED` (the held-out splits it may open) and `WEIGHTS` (whether it loads
-    the model's weights, which an endpoint does not show).
+    chain: `STEP` (its entry in the table of steps), `SEALED` (the held-out splits
+    it may open) and `WEIGHTS` (whether it loads the model's weights, which an
+    endpoint does not show).
     """
 
-    STEP: ClassVar[str]
-    NEEDS: ClassVar[tuple[str, ...]] = ()
+    STEP: ClassVar[Step]
     SEALED: ClassVar[tuple[str, ...]] = ()
-    PER_DOMAIN: ClassVar[bool] = True
     WEIGHTS: ClassVar[bool] = False
 
     study: str = "quickstart"
@@ -151,11 +150,6 @@ class StepParams(Strict):
         if is_endpoint(model):
             address(model)
         return model
-
-    @classmethod
-    def section(cls) -> str:
-        """The step's name without its number: its section in a study file."""
-        return cls.STEP[3:]
 
     def outside(self) -> dict[str, str]:
         """Digests of what the step reads outside run folders: models, files."""
@@ -230,21 +224,40 @@ class StepParams(Strict):
                 where=self.model,
                 todo="stop before it with --to, or give it a catalogue name, a "
                 "Hugging Face id or a local folder: phi-kit run … "
-                f"--from {self.section()} --set model=NAME",
+                f"--from {self.STEP.name} --set model=NAME",
             )
 
     def upstream(self) -> dict[str, RunFolder]:
         """The run folders that the step reads, by `domain/step`."""
-        if not self.NEEDS:
-            return {}
-        domains = [self.domain] if self.PER_DOMAIN else self.domains
-        return {
-            f"{domain}/{step}".lstrip("/"): RunFolder.of(
-                self.study, step, domain=domain
-            )
-            for step in self.NEEDS
-            for domain in (domains if step[:2] < "06" else [""])
-        }
+        folders = {}
+        for step in self.STEP.needs:
+            for domain in self._domains() if step.per_domain else [""]:
+                name = f"{domain}/{step}".lstrip("/")
+                folders[name] = RunFolder.of(self.study, step, domain=domain)
+        return folders
+
+    def _domains(self) -> list[str]:
+        return [self.domain] if self.STEP.per_domain else self.domains
+
+    def read(self, step: Step, *, domain: str = "") -> RunFolder:
+        """The run folder of an earlier step of this study.
+
+        Args:
+            step: one that this step needs.
+            domain: which of several; without it the step's own.
+
+        Raises:
+            RunError: the table of steps does not let this one read it.
+        """
+        if step not in self.STEP.needs:
+            raise RunError(f"{self.STEP} does not declare that it reads {step}")
+        domain = domain or getattr(self, "domain", "")
+        return RunFolder.of(self.study, step, domain=domain)
+
+    def domain_card(self, domain: str) -> dict[str, Any]:
+        """The parameters that step 1 ran with for a domain; empty before it has."""
+        card = RunFolder.of(self.study, PICK_DOMAIN, domain=domain)
+        return card.manifest["params"] if card.finished else {}
 
     def require_upstream(self) -> dict[str, str]:
         """Digests of what the step reads.
@@ -262,7 +275,7 @@ class StepParams(Strict):
                 f"{self.STEP} reads steps that have not finished: {', '.join(missing)}",
                 where=f"study '{self.study}' in {shown(runs_root())}",
                 todo=f"run notebooks/{first}.ipynb first, or "
-                f"phi-kit run {study} --to {self.section()}",
+                f"phi-kit run {study} --to {self.STEP.name}",
             )
         return {name: folder.outcome for name, folder in folders.items()}
 

@@ -38,6 +38,7 @@ from .step_state import (
     stale_reason,
     up_to_date,
 )
+from .step_table import Step
 from .weight_records import with_recorded_weights
 
 if TYPE_CHECKING:
@@ -96,16 +97,9 @@ class StepRun:
         self._saved: dict[str, Any] = {}  # tables and figures by their names
         self.started = time.time()
 
-    def read(self, step: str, *, domain: str | None = None) -> RunFolder:
-        """The finished run folder of an earlier step.
-
-        Raises:
-            RunError: the step has not finished, or `NEEDS` does not name it.
-        """
-        if step not in self.params.NEEDS:
-            raise RunError(f"{self.params.STEP} does not declare that it reads {step}")
-        domain = getattr(self.params, "domain", "") if domain is None else domain
-        return RunFolder.of(self.params.study, step, domain=domain)
+    def read(self, step: Step, *, domain: str = "") -> RunFolder:
+        """The run folder of an earlier step; see `StepParams.read`."""
+        return self.params.read(step, domain=domain)
 
     def save_rows(
         self, rows: pd.DataFrame, name: str = "rows", *, timed: bool = False
@@ -347,7 +341,7 @@ def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
         if "figures/" not in name and name not in run.aside
     }
     manifest = {
-        "step": run.params.STEP,
+        "step": run.params.STEP.folder,
         "fingerprint": mark,
         "digest": digest_json(
             {**with_recorded_weights(run.staging, data), "result": run.result}

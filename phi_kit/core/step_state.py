@@ -37,8 +37,9 @@ class StepState(NamedTuple):
 
 def run_folder_path(params: StepParams) -> Path:
     """The run folder these parameters write to."""
-    domain = getattr(params, "domain", "") if params.PER_DOMAIN else ""
-    return RunFolder.of(params.study, params.STEP, domain=domain).path
+    return RunFolder.of(
+        params.study, params.STEP, domain=getattr(params, "domain", "")
+    ).path
 
 
 def fingerprint(params: StepParams) -> str:
@@ -63,7 +64,7 @@ def fingerprint(params: StepParams) -> str:
         ) from error
     return digest_json(
         {
-            "step": params.STEP,
+            "step": params.STEP.folder,
             "kit": __version__,
             "params": params.model_dump(mode="json", exclude=set(NO_OUTCOME)),
             "inputs": inputs,

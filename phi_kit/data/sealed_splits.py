@@ -23,7 +23,6 @@ from .records import Seed
 
 SPLITS = ("dev", "test")
 DRAWS = "draws"  # not held out: they show what is template text
-STEP = "01_pick_domain"
 
 
 def close(run: StepRun, split: str, items: Iterable[Seed]) -> None:

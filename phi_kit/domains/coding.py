@@ -13,10 +13,10 @@ import numpy as np
 from phi_kit.core.rng import rng
 from phi_kit.data.generators import Made
 from phi_kit.data.records import Seed
-from phi_kit.sandbox.sandbox import Job, Limits, run
+from phi_kit.sandbox.sandbox import Limits, Program, run_program
 from phi_kit.verifiers.code import verifier
 
-from .base import Benchmarks, Domain, Family, HubSource
+from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 
 _WORDS = (
     *("cat", "sun", "tree", "moon", "apple", "river", "stone", "cloud", "bird"),
@@ -215,7 +215,7 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
     other = _INTEGER.sub(
         lambda found: str(max(int(found[0]) + int(draw.integers(-3, 4)), 0)), program
     )
-    done = run(Job(other), Limits(seconds=3, cpu=1))  # some never end
+    done = run_program(Program(other), Limits(seconds=3, cpu=1))  # some never end
     well = done.status == "finished" and done.code == 0 and done.stdout.strip()
     if not well or other == program:
         return []
@@ -249,8 +249,8 @@ DOMAIN = Domain(
     ),
     transforms={"renumber": renumber},
     checker="code",
-    hub=(
-        HubSource(
+    suggested_datasets=(
+        SuggestedDataset(
             "google-research-datasets/mbpp",
             "CC-BY-4.0",
             config="sanitized",
@@ -259,7 +259,7 @@ DOMAIN = Domain(
             note="give its source `extra: {tests: test_list}`",
         ),
     ),
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("MBPP validation",),
         test=("HumanEval", "LiveCodeBench"),
         regression=("IFEval",),

@@ -12,7 +12,7 @@ from phi_kit.data.records import Seed
 from phi_kit.verifiers import numeric
 from phi_kit.verifiers.math import verifier
 
-from .base import Benchmarks, Domain, Family, HubSource
+from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
 # The same words ask for an LCM.
@@ -40,7 +40,11 @@ def _sum(seed: Seed) -> tuple[int, str, int] | None:
     if not found:
         return None
     a, sign, b = int(found[1]), found[2], int(found[3])
-    return (a, sign, b) if numeric.parse(seed.answer) == _value(a, sign, b) else None
+    return (
+        (a, sign, b)
+        if numeric.parse_number(seed.answer) == _value(a, sign, b)
+        else None
+    )
 
 
 def swap(seed: Seed, rng_seed: int) -> list[Seed]:
@@ -138,21 +142,21 @@ DOMAIN = Domain(
     ),
     transforms={"swap": swap, "renumber": renumber, "story": story},
     checker="math",
-    hub=(
-        HubSource(
+    suggested_datasets=(
+        SuggestedDataset(
             "openai/gsm8k",
             "MIT",
             config="main",
             note="the answer is what follows ####; its test split is a benchmark",
         ),
-        HubSource(
+        SuggestedDataset(
             "AI-MO/NuminaMath-1.5",
             "Apache-2.0",
             question="problem",
             note="a quarter of its answers are 'proof' or 'notfound'; they are dropped",
         ),
     ),
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("AIME 2024",), test=("GSM8K test", "AIME 2025"), regression=("IFEval",)
     ),
 )

@@ -16,14 +16,14 @@ from phi_kit.data.records import Seed
 from phi_kit.verifiers import choice, numeric, puzzle
 from phi_kit.verifiers.base import Verdict
 
-from .base import Benchmarks, Domain, Family
+from .base import Domain, Family, SuggestedBenchmarks
 
 
 def verify(seed: Seed, response: str) -> Verdict:
     """By the task's scorer where the seed keeps its item; else a number or a word."""
     if '"entry"' in seed.extra and "entry" in seed.facts:
         return puzzle.verify(seed, response)
-    checker = numeric if numeric.parse(seed.answer) is not None else choice
+    checker = numeric if numeric.parse_number(seed.answer) is not None else choice
     return checker.verify(seed, response)
 
 
@@ -186,7 +186,7 @@ DOMAIN = Domain(
     ),
     transforms={"another_letter": another_letter, "backwards": backwards},
     checker="numeric, choice or puzzle",
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("sealed dev items",), test=("sealed test items",), regression=("IFEval",)
     ),
 )

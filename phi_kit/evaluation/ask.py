@@ -12,8 +12,10 @@ from phi_kit.inference.draw import count_unanswered as counted
 from phi_kit.inference.draw import draw
 from phi_kit.inference.types import Completion, Sampler, SamplingParams
 from phi_kit.models.chat_template import render
-from phi_kit.training.encoding import Row, encode
+from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.verifiers.base import Verdict
+
+from .metrics.scores import pass_rate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +137,7 @@ def per_item(
     answered = samples[~samples.finish.isin(UNANSWERED)]
     # Samples of an older card have one reading.
     said = answered.get(reading, answered.verdict)
-    right = (said == "right").groupby(answered.seed_id).mean()
+    right = (said == "right").groupby(answered.seed_id).agg(pass_rate)
     return [float(right.get(seed.id, math.nan)) for seed in order]
 
 
@@ -154,12 +156,12 @@ def rows_of(
     domain: Domain,
     seeds: Sequence[Seed],
     completions: Sequence[str],
-) -> list[Row]:
+) -> list[TrainingRow]:
     """Training rows: each seed's rendered prompt with what it should answer."""
     rows = []
     for seed, completion in zip(seeds, completions, strict=True):
         asked = (domain.instruction, seed.prompt)
-        rows.append(Row(render(student.tokenizer, *asked), completion, asked))
+        rows.append(TrainingRow(render(student.tokenizer, *asked), completion, asked))
     return rows
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.stats.comparison import gain_over_seeds, over_seeds
-from phi_kit.training.arms import cost, epochs_of, part, rows_of_arm
-from phi_kit.training.qlora import Around, Recipe, Trained, train
+from phi_kit.training.arms import epochs_of, random_subset, rows_of_arm, trained_tokens
+from phi_kit.training.qlora import TrainingResult, train
+from phi_kit.training.trainer import RunHooks
+from phi_kit.training.training_config import TrainingConfig
 
 from .ask import ask, per_item, rows_of, truncated
 
@@ -36,7 +38,7 @@ class Probe:
 
     samples: pd.DataFrame
     items: list[list[float]]
-    trained: list[Trained] = field(default_factory=list)
+    trained: list[TrainingResult] = field(default_factory=list)
 
     @property
     def mean(self) -> list[float]:
@@ -84,16 +86,20 @@ class Bench:
                 skipped[arm] = "no frontier rows"
         return [arm for arm in arms if arm not in skipped], skipped
 
-    def budget(self, arm: str, recipe: Recipe) -> int | None:
+    def budget(self, arm: str, recipe: TrainingConfig) -> int | None:
         """Trained tokens of an arm's whole run, for the others to see as many."""
         rows = self._rows(arm)
         if not rows:
             return None
         epochs = epochs_of(rows, recipe, names=self._names)
         rendered = rows_of(self.student, self.domain, rows, [s.answer for s in rows])
-        return cost(self.student, rendered, epochs, most=recipe.max_row_tokens)
+        return trained_tokens(
+            self.student, rendered, epochs, most=recipe.max_row_tokens
+        )
 
-    def probe(self, arm: str, recipe: Recipe, *, budget: int | None = None) -> Probe:
+    def probe(
+        self, arm: str, recipe: TrainingConfig, *, budget: int | None = None
+    ) -> Probe:
         """Train an arm once per training seed; adapters go into the run folder."""
         rows = self._rows(arm)
         found = [
@@ -108,7 +114,7 @@ class Bench:
         self,
         name: str,
         arm: str,
-        recipe: Recipe,
+        recipe: TrainingConfig,
         *,
         share: float = 1.0,
         budget: int | None = None,
@@ -125,7 +131,7 @@ class Bench:
                 rows sees the same part of it, so that each row is seen as often.
             runs: training seeds to spend on it; all if not given.
         """
-        rows = part(self._rows(arm), share, rng_seed=self.run.params.rng_seed)
+        rows = random_subset(self._rows(arm), share, rng_seed=self.run.params.rng_seed)
         pairs = list(zip(self.seeds, self._named(name), strict=True))[:runs]
         found = [
             self._once(
@@ -160,11 +166,11 @@ class Bench:
         self,
         out: Path,
         seeds: list[Seed],
-        recipe: Recipe,
+        recipe: TrainingConfig,
         rng_seed: int,
         *,
         budget: int | None = None,
-    ) -> tuple[pd.DataFrame, Trained]:
+    ) -> tuple[pd.DataFrame, TrainingResult]:
         import pandas as pd
 
         done = train(
@@ -176,7 +182,7 @@ class Bench:
             sealed=self.seal.hit,
             epochs=epochs_of(seeds, recipe, names=self._names),
             budget=budget,
-            around=Around(
+            hooks=RunHooks(
                 self.run.work, self.run.logs, self.view.watch(out.name), self._heldout
             ),
         )
@@ -191,7 +197,7 @@ class Bench:
         samples = ask(student, self.domain, self.dev, **self.how, label=label)
         return sum(per_item(samples, self.dev)) / len(self.dev)
 
-    def _joined(self, found: list[tuple[pd.DataFrame, Trained]]) -> Probe:
+    def _joined(self, found: list[tuple[pd.DataFrame, TrainingResult]]) -> Probe:
         import pandas as pd
 
         return Probe(

@@ -1,8 +1,8 @@
-"""The host's side of two guards that talk to each other.
+"""The host's side of two sandboxed processes that talk to each other.
 
 They talk by pipes of their own, so that no byte a solution writes is ever read
-here; only the tests' guard, which runs no code of the solution's, says what the
-verdict is. The host keeps the time and counts what is printed and stored.
+here; only the tests' process, which runs no code of the solution's, reports the
+verdict. The host keeps the time and counts what is printed and stored.
 """
 
 from __future__ import annotations
@@ -16,150 +16,165 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .inside.disk_usage import fits
-from .supervisor import TICK, Bounds, Guard, exits, is_over
+from .inside.disk_usage import within_quota
+from .supervisor import (
+    POLL_SECONDS,
+    RunnerProcess,
+    WatchedLimits,
+    exit_descriptor,
+    has_exited,
+)
 
-_PIECE = 1 << 16
-# Seconds for the kernel to end what has closed its pipes.
+_CHUNK = 1 << 16
+# Seconds for the kernel to end a process that has closed its pipes.
 _PATIENCE = 0.5
 
 
 @dataclass(frozen=True)
-class Talk:
-    """How a conversation ended.
+class TestsRun:
+    """How a run of tests against a solution ended.
 
     Args:
-        said: the tests' verdict; `None` without one.
+        verdict: the tests' verdict; `None` if they gave none.
         stopped: why there is none: `timeout`, `output`, `disk`, `killed` (a
-            guard is gone) or `broken` (a wall does not stand).
-        asked: whether the solution was asked anything, its loading included.
-        words: what a broken wall said.
+            process is gone) or `broken` (the isolation could not be set up).
+        called: whether the solution was called at all, its loading included.
+        message: why the isolation could not be set up.
     """
 
-    said: dict[str, Any] | None
+    __test__ = False  # no class of tests, whatever its name
+
+    verdict: dict[str, Any] | None
     stopped: str = ""
-    asked: bool = False
-    words: str = ""
+    called: bool = False
+    message: str = ""
 
 
-class _Told:
-    """The lines of one guard that bear its mark."""
+class _AnswerLines:
+    """The lines of one process that carry its nonce."""
 
-    def __init__(self, guard: Guard, nonce: str):
-        self.guard, self._nonce = guard, nonce
-        self._read = bytearray()
+    def __init__(self, process: RunnerProcess, nonce: str):
+        self.process, self._nonce = process, nonce
+        self._unread = bytearray()
         self.ready: dict[str, Any] | None = None
         self.open = True
 
-    def lines(self) -> list[dict[str, Any]]:
-        """Read what is there; the whole lines of it."""
-        piece = os.read(self.guard.told, _PIECE)
-        self.open = bool(piece)
-        self._read += piece
-        *whole, rest = bytes(self._read).split(b"\n")
-        self._read = bytearray(rest)
-        found = []
+    def read(self) -> list[dict[str, Any]]:
+        """Read what is there, and return the whole lines of it."""
+        chunk = os.read(self.process.answers, _CHUNK)
+        self.open = bool(chunk)
+        self._unread += chunk
+        *whole, rest = bytes(self._unread).split(b"\n")
+        self._unread = bytearray(rest)
+        messages = []
         for line in whole:
             try:
-                told = json.loads(line)
+                message = json.loads(line)
             except (ValueError, RecursionError):
                 continue
-            if isinstance(told, dict) and told.get("nonce") == self._nonce:
-                found.append(told)
-        if found and self.ready is None:
+            if isinstance(message, dict) and message.get("nonce") == self._nonce:
+                messages.append(message)
+        if messages and self.ready is None:
             # Written before any code of the item's runs.
-            self.ready = found.pop(0)
-        return found
+            self.ready = messages.pop(0)
+        return messages
 
 
-class Pair:
+class ProcessPair:
     """Waits for the verdict of the tests, or for a limit.
 
     Args:
-        tests: the tests' guard and the mark of its lines.
-        solution: the solution's.
+        tests: the tests' process and the nonce of its lines.
+        solution: the same of the solution.
         limits: what both together may use.
-        folder: the solution's, looked at in the end where no quota stands.
+        folder: the solution's folder, which is measured in the end where the
+            kernel holds no quota.
     """
 
     def __init__(
         self,
-        tests: tuple[Guard, str],
-        solution: tuple[Guard, str],
-        limits: Bounds,
+        tests: tuple[RunnerProcess, str],
+        solution: tuple[RunnerProcess, str],
+        limits: WatchedLimits,
         folder: Path | None,
     ):
-        self._tests, self._solution = _Told(*tests), _Told(*solution)
+        self._tests, self._solution = _AnswerLines(*tests), _AnswerLines(*solution)
         self._limits, self._folder = limits, folder
-        self._asked, self._printed = False, 0
+        self._called, self._printed = False, 0
 
-    def run(self) -> Talk:
-        """The end of the conversation."""
+    def run(self) -> TestsRun:
+        """Wait for the end of the conversation."""
         deadline = time.monotonic() + self._limits.seconds
-        with selectors.DefaultSelector() as selector, ExitStack() as held:
-            for told in (self._tests, self._solution):
-                selector.register(told.guard.told, selectors.EVENT_READ, told)
-                selector.register(told.guard.out, selectors.EVENT_READ, None)
-                gone = held.enter_context(exits(told.guard.pid))
-                if gone is not None:
-                    selector.register(gone, selectors.EVENT_READ, "gone")
+        with selectors.DefaultSelector() as selector, ExitStack() as stack:
+            for side in (self._tests, self._solution):
+                selector.register(side.process.answers, selectors.EVENT_READ, side)
+                selector.register(side.process.stdout, selectors.EVENT_READ, None)
+                exited = stack.enter_context(exit_descriptor(side.process.pid))
+                if exited is not None:
+                    selector.register(exited, selectors.EVENT_READ, "exited")
             while (left := deadline - time.monotonic()) > 0:
                 # Asked before reading: what a dead process wrote is already there.
-                over = is_over(self._tests.guard.pid)
-                heard = selector.select(0 if over else min(left, TICK))
-                for key, _ in heard:
-                    talk = self._heard(selector, key.data, key.fd)
-                    if talk:
-                        return talk
-                if over and not heard:
+                over = has_exited(self._tests.process.pid)
+                events = selector.select(0 if over else min(left, POLL_SECONDS))
+                for key, _ in events:
+                    if done := self._handle(selector, key.data, key.fd):
+                        return done
+                if over and not events:
                     return self._stop("killed")
         return self._stop("timeout")
 
-    def _heard(
-        self, selector: selectors.BaseSelector, told: Any, end: int
-    ) -> Talk | None:
-        if told == "gone":
-            selector.unregister(end)
+    def _handle(
+        self, selector: selectors.BaseSelector, side: Any, descriptor: int
+    ) -> TestsRun | None:
+        """React to one readable descriptor; the result, once there is one."""
+        if side == "exited":
+            selector.unregister(descriptor)
             return None
-        if told is None:
-            piece = os.read(end, _PIECE)
-            if not piece:
-                selector.unregister(end)
-            self._printed += len(piece) if end == self._solution.guard.out else 0
-            enough = self._printed > self._limits.output << 10
-            return self._stop("output") if enough else None
-        lines = told.lines()
-        if told.ready and told.ready.get("ready") is not True:
-            return self._stop("broken", str(told.ready.get("words", "")))
-        if not told.open and told.ready is None:
+        if side is None:
+            return self._count_output(selector, descriptor)
+        messages = side.read()
+        if side.ready and side.ready.get("ready") is not True:
+            return self._stop("broken", str(side.ready.get("words", "")))
+        if not side.open and side.ready is None:
             return self._stop("broken")
-        if told is self._solution:
+        if side is self._solution:
             # After its first line anybody may have written there.
-            if told.ready:
-                selector.unregister(end)
+            if side.ready:
+                selector.unregister(descriptor)
             return None
-        for line in lines:
-            if "said" in line:
-                if line["said"].get("gone"):
-                    self._wait()
-                return self._fitting(line["said"])
-            self._asked = True
-        if not told.open:
-            selector.unregister(end)
+        for message in messages:
+            if "verdict" in message:
+                if message["verdict"].get("gone"):
+                    self._wait_for_solution()
+                return self._within_quota(message["verdict"])
+            self._called = True
+        if not side.open:
+            selector.unregister(descriptor)
         return None
 
-    def _fitting(self, said: dict[str, Any]) -> Talk:
-        """The verdict, of a solution that has not stored too much."""
-        quota = (self._limits.disk, self._limits.files)
-        if self._folder and not fits(os.fspath(self._folder), *quota):
-            return self._stop("disk")
-        return Talk(said, asked=self._asked)
+    def _count_output(
+        self, selector: selectors.BaseSelector, descriptor: int
+    ) -> TestsRun | None:
+        chunk = os.read(descriptor, _CHUNK)
+        if not chunk:
+            selector.unregister(descriptor)
+        if descriptor == self._solution.process.stdout:
+            self._printed += len(chunk)
+        too_much = self._printed > self._limits.output << 10
+        return self._stop("output") if too_much else None
 
-    def _wait(self) -> None:
-        """Let a solution that is gone be over, so that its exit code is its own."""
-        deadline = time.monotonic() + _PATIENCE
-        while not is_over(self._solution.guard.pid) and time.monotonic() < deadline:
+    def _within_quota(self, verdict: dict[str, Any]) -> TestsRun:
+        """The verdict, unless the solution has stored too much."""
+        quota = (self._limits.disk, self._limits.files)
+        if self._folder and not within_quota(os.fspath(self._folder), *quota):
+            return self._stop("disk")
+        return TestsRun(verdict, called=self._called)
+
+    def _wait_for_solution(self) -> None:
+        """Let a solution that is gone end by itself, so that its exit code counts."""
+        deadline, pid = time.monotonic() + _PATIENCE, self._solution.process.pid
+        while not has_exited(pid) and time.monotonic() < deadline:
             time.sleep(0.001)
 
-    def _stop(self, why: str, words: str = "") -> Talk:
-        return Talk(None, why, self._asked, words)
+    def _stop(self, why: str, message: str = "") -> TestsRun:
+        return TestsRun(None, why, self._called, message)

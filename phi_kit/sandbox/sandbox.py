@@ -1,17 +1,17 @@
-"""Runs code that nobody has read: bounded in every direction, no key, no service.
+"""Runs untrusted code: every resource is bounded, no key and no service is reachable.
 
-The strongest isolation this machine allows is found once, by trying:
+The strongest isolation that this machine allows is found once, by trying it:
 
 - `namespaces`: no network, its own process numbers, a file system that holds
   the interpreter and a small folder in memory (`kernel_isolation.py`);
 - `bubblewrap`: the same by `bwrap`, for kernels that let only it do this;
 - `limits`: a temporary folder and rlimits.
 
-Landlock and seccomp stand in all three where the kernel has them. `limits` is
-used only with both of them: code that nobody has read is not run where nothing
-holds it, unless `PHI_KIT_UNSAFE_CODE=1` asks for that. `isolation()` says what
-is in force and what it leaves open; nothing is promised that was not tried. The
-environment a program sees is empty.
+Landlock and seccomp are used in all three where the kernel has them. `limits` is
+used only with both of them: untrusted code is not run where nothing holds it, unless
+`PHI_KIT_UNSAFE_CODE=1` asks for that. `isolation()` says what is in force and what it
+leaves open; nothing is promised that was not tried. The environment that a program
+sees is empty.
 
 Not covered: a flaw in the kernel itself. Code written to break out on purpose
 belongs in a virtual machine.
@@ -36,14 +36,20 @@ from typing import Any, Literal
 from phi_kit.core.errors import RunError
 
 from . import supervisor
-from .process_pair import Pair, Talk
-from .supervisor import Ended, Guard
-from .visible_paths import WORK, command, open_to_all, packages, visible
+from .process_pair import ProcessPair, TestsRun
+from .supervisor import FinishedRun, RunnerProcess
+from .visible_paths import (
+    WORK,
+    interpreter_is_public,
+    package_folders,
+    runner_command,
+    visible_paths,
+)
 
 Mode = Literal["namespaces", "bubblewrap", "limits"]
 Why = Literal["disk", "timeout", "killed"]
 MODES: tuple[Mode, ...] = ("namespaces", "bubblewrap", "limits")
-# Set to 1, unread code is run even where nothing holds it.
+# Set to 1, untrusted code is run even where nothing holds it.
 UNSAFE = "PHI_KIT_UNSAFE_CODE"
 # Megabytes for trusted tests, which may need numpy.
 _TESTS_MEMORY = 512
@@ -51,7 +57,7 @@ _TESTS_MEMORY = 512
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run may use; every default is our own choice.
+    """What one run may use (kit defaults).
 
     Args:
         seconds: wall-clock time, start-up included.
@@ -61,7 +67,7 @@ class Limits:
         disk: megabytes it may write.
         files: how many files it may make.
         processes: how many threads it may have (where a user's are counted).
-        calls: how often tests may ask a solution.
+        calls: how often tests may call a solution.
         value: kilobytes of one value that it returns.
         traffic: megabytes that tests and solution may send each other.
     """
@@ -80,7 +86,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Isolation:
-    """The walls that stand around a program on this machine."""
+    """What isolates a program on this machine."""
 
     mode: Mode
     landlock: int = 0
@@ -115,24 +121,24 @@ class Isolation:
 
     @property
     def holds(self) -> bool:
-        """Whether code that nobody has read may be run behind these walls."""
+        """Whether untrusted code may be run in this isolation."""
         return self.network and self.processes and self.files and self.attributes
 
     def __str__(self) -> str:
-        walls = [self.mode]
-        walls += ["landlock"] if self.landlock else []
-        walls += ["seccomp"] if self.seccomp else []
+        parts = [self.mode]
+        parts += ["landlock"] if self.landlock else []
+        parts += ["seccomp"] if self.seccomp else []
         open_ = [] if self.network else ["the network"]
         open_ += [] if self.files else ["files this user can read"]
         open_ += [] if self.attributes else ["modes and times of this user's files"]
         open_ += [] if self.processes else ["this user's processes"]
         open_ += [] if self.names else ["names, sizes and times of files"]
         warning = f" (NOT closed off: {', '.join(open_)})" if open_ else ""
-        return "+".join(walls) + warning
+        return "+".join(parts) + warning
 
 
 @dataclass(frozen=True)
-class Job:
+class Program:
     """A program and its input.
 
     Args:
@@ -145,15 +151,15 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Run:
+class ProgramRun:
     """What one run left behind.
 
     Args:
         status: `finished`, `timeout`, `output` (too much of it), `disk`,
-            `killed` (by a signal) or `broken` (the walls did not stand).
+            `killed` (by a signal) or `broken` (the isolation could not be set up).
         code: exit code; above 128 a signal's number plus 128.
         stdout: what it printed, cut at the limit; undecodable bytes replaced.
-        answers: what came back over the result channel, in order.
+        answers: the messages of the result channel, in order.
         seconds: how long it took.
     """
 
@@ -164,51 +170,51 @@ class Run:
     seconds: float = 0.0
 
 
-def run(
-    job: Job,
+def run_program(
+    program: Program,
     limits: Limits = Limits(),
     *,
     mode: Mode | None = None,
     filters: bool = True,
-) -> Run:
-    """Run a program behind the walls; returns in bounded time whatever it does.
+) -> ProgramRun:
+    """Run a program in the sandbox; this returns in bounded time whatever it does.
 
     Args:
-        job: the program.
+        program: the program and its input.
         limits: what it may use.
         mode: which isolation; the strongest that works if not given.
-        filters: whether Landlock and seccomp stand too; False is for tests.
+        filters: whether Landlock and seccomp are used too; False is for tests.
 
     Raises:
         RunError: nothing would hold it on this machine, or no room to work.
     """
-    mode = mode or _holding()
-    work, started = _folder(mode), time.monotonic()
+    mode = mode or _safe_mode()
+    work, started = _work_folder(mode), time.monotonic()
     nonce = secrets.token_hex(16)
-    order = _order(limits, mode=mode, work=work) | {"nonce": nonce}
-    order |= {"kind": "program", "code": job.code, "filters": filters}
+    job = _runner_job(limits, mode=mode, work=work) | {"nonce": nonce}
+    job |= {"kind": "program", "code": program.code, "filters": filters}
     try:
-        ended = supervisor.run(
-            command(mode, disk=limits.disk, shown={}),
-            json.dumps(order).encode(),
-            _bytes(job.stdin),
+        ended = supervisor.run_to_end(
+            runner_command(mode, disk=limits.disk, packages={}),
+            json.dumps(job).encode(),
+            _bytes(program.stdin),
             limits=limits,
         )
     finally:
         if mode == "limits":
-            supervisor.remove(Path(work))
-    return _told(ended, limits, nonce=nonce, seconds=time.monotonic() - started)
+            supervisor.remove_folder(Path(work))
+    return _collect(ended, limits, nonce=nonce, seconds=time.monotonic() - started)
 
 
-def confer(
+def run_tests(
     tests: dict[str, Any],
     solution: dict[str, Any],
     limits: Limits = Limits(),
     *,
     needs: tuple[str, ...] = (),
     mode: Mode | None = None,
-) -> Talk:
-    """Run tests and the solution they ask, each in a sandbox of its own.
+) -> TestsRun:
+    """Run tests and the solution that they call, each in a sandbox of its own.
 
     Args:
         tests: the tests' job; the solution sees nothing of it.
@@ -220,50 +226,53 @@ def confer(
     Raises:
         RunError: nothing would hold it on this machine, or no room to work.
     """
-    mode = mode or _holding()
-    shown = {k: v for name in needs for k, v in packages(name).items()}
+    mode = mode or _safe_mode()
+    packages = {k: v for name in needs for k, v in package_folders(name).items()}
     roomy = replace(limits, memory=_TESTS_MEMORY, cpu=int(limits.seconds) + 1)
     bounds = {
         "value": limits.value << 10,
         "calls": limits.calls,
         "traffic": limits.traffic << 20,
     }
-    with ExitStack() as held:
-        to, back = (held.enter_context(supervisor.pipe()) for _ in range(2))
+    with ExitStack() as stack:
+        to, back = (stack.enter_context(supervisor.pipe()) for _ in range(2))
         sides = (
-            ("tests", tests | bounds, roomy, shown, (back.source, to.into)),
+            ("tests", tests | bounds, roomy, packages, (back.source, to.into)),
             ("solution", solution, limits, {}, (to.source, back.into)),
         )
-        guards, folder = [], None
-        for kind, job, room, seen, pipes in sides:
-            work, nonce = _folder(mode), secrets.token_hex(16)
+        processes, folder = [], None
+        for kind, asked, room, packages, pipes in sides:
+            work, nonce = _work_folder(mode), secrets.token_hex(16)
             if mode == "limits":
                 folder = Path(work)
-                held.callback(supervisor.remove, folder)
-            order = _order(room, mode=mode, work=work, shown=seen)
-            order |= {**job, "kind": kind, "nonce": nonce, "filters": True}
-            started = supervisor.started(
-                command(mode, disk=limits.disk, shown=seen),
-                json.dumps(order).encode(),
+                stack.callback(supervisor.remove_folder, folder)
+            job = _runner_job(room, mode=mode, work=work, packages=packages)
+            job |= {**asked, "kind": kind, "nonce": nonce, "filters": True}
+            process = supervisor.start_runner(
+                runner_command(mode, disk=limits.disk, packages=packages),
+                json.dumps(job).encode(),
                 pipes=pipes,
             )
-            guards.append((held.enter_context(started), nonce))
-        # Held here too, neither would see that the other is gone.
+            processes.append((stack.enter_context(process), nonce))
+        # While they are open here too, neither side sees that the other is gone.
         to.close()
         back.close()
-        talk = Pair(*guards, limits, folder).run()
-    return _explained(talk, guards[1][0], limits)
+        result = ProcessPair(*processes, limits, folder).run()
+    return _with_exit_reason(result, processes[1][0], limits)
 
 
-def _explained(talk: Talk, solution: Guard, limits: Limits) -> Talk:
-    """Why a solution that went away did: by a signal, or out of its time."""
-    if not talk.said or not talk.said.get("gone") or solution.code <= 128:
-        return talk
-    return replace(talk, said=None, stopped=_killed(solution, limits))
+def _with_exit_reason(
+    result: TestsRun, solution: RunnerProcess, limits: Limits
+) -> TestsRun:
+    """The result, with the reason why a solution is gone if a signal ended it."""
+    verdict = result.verdict
+    if not verdict or not verdict.get("gone") or solution.code <= 128:
+        return result
+    return replace(result, verdict=None, stopped=_why_killed(solution, limits))
 
 
-def _killed(
-    ended: Guard | Ended, limits: Limits
+def _why_killed(
+    ended: RunnerProcess | FinishedRun, limits: Limits
 ) -> Literal["disk", "timeout", "killed"]:
     """Why a signal ended a program: a limit of its own, or something else."""
     if ended.code == 128 + signal.SIGXFSZ:
@@ -283,14 +292,14 @@ def isolation() -> Isolation:
     for mode in MODES:
         try:
             # The import shows that the library can be read from inside.
-            done = run(Job("import decimal\nprint(1 + 1)"), mode=mode)
+            done = run_program(Program("import decimal\nprint(1 + 1)"), mode=mode)
         except (RunError, OSError) as error:
             refused.append(f"{mode}: {error}")
             continue
         first = done.answers[0] if done.answers else {}
         if first.get("ready") and done.stdout == "2\n":
-            walls = {name: first[name] for name in ("landlock", "seccomp", "uid")}
-            return Isolation(mode, refused=tuple(refused), **walls)
+            in_force = {name: first[name] for name in ("landlock", "seccomp", "uid")}
+            return Isolation(mode, refused=tuple(refused), **in_force)
         refused.append(f"{mode}: {first.get('words', done.status)}")
     raise RunError(
         "code cannot be run safely on this machine",
@@ -299,21 +308,21 @@ def isolation() -> Isolation:
     )
 
 
-def _holding() -> Mode:
-    """The mode that unread code runs in."""
-    walls = isolation()
-    if not walls.holds and os.environ.get(UNSAFE) != "1":
+def _safe_mode() -> Mode:
+    """The mode in which untrusted code runs."""
+    strongest = isolation()
+    if not strongest.holds and os.environ.get(UNSAFE) != "1":
         raise RunError(
-            f"nothing here would hold code that nobody has read: {walls}",
-            where="; ".join(walls.refused),
+            f"nothing here would hold code that nobody has read: {strongest}",
+            where="; ".join(strongest.refused),
             todo="use Linux 5.13 or newer with Landlock and seccomp, user namespaces "
             f"or bubblewrap; or set {UNSAFE}=1 to run it all the same",
         )
-    return walls.mode
+    return strongest.mode
 
 
 def in_force() -> str:
-    """The walls around what this process has run; empty if it has run nothing."""
+    """The isolation of what this process has run; empty if it has run nothing."""
     return str(isolation()) if isolation.cache_info().currsize else ""
 
 
@@ -325,7 +334,7 @@ def _bytes(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-def _folder(mode: Mode) -> str:
+def _work_folder(mode: Mode) -> str:
     if os.name != "posix":
         raise RunError(
             "the sandbox needs a POSIX system",
@@ -340,24 +349,24 @@ def _folder(mode: Mode) -> str:
     return os.path.realpath(tempfile.mkdtemp(prefix="phi-kit-sandbox-"))
 
 
-def _order(
-    limits: Limits, *, mode: Mode, work: str, shown: dict[str, str] | None = None
+def _runner_job(
+    limits: Limits, *, mode: Mode, work: str, packages: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """What every guard is told of its walls."""
-    # A user nobody else is: its processes are its own, its files nobody's.
+    """The part of a runner's job that says how to isolate it."""
+    # A user id that nobody else has, and that owns no files.
     uid = 1 << 30 | secrets.randbelow(1 << 29) if os.getuid() == 0 else 0
-    shown = shown or {}
+    packages = packages or {}
     # Python has to list the folder that a package lies in.
-    places = shown.values() if mode == "limits" else shown
-    folders = sorted({str(Path(place).parent) for place in places})
+    paths = packages.values() if mode == "limits" else packages
+    folders = sorted({str(Path(path).parent) for path in paths})
     return {
         "mode": mode,
         "work": work,
-        "uid": uid if mode != "limits" or open_to_all() else 0,
-        "visible": visible(),
-        "shown": shown,
+        "uid": uid if mode != "limits" or interpreter_is_public() else 0,
+        "visible": visible_paths(),
+        "shown": packages,
         "packages": folders,
-        "readable": [*visible(), *folders],
+        "readable": [*visible_paths(), *folders],
         "quota": {"megabytes": limits.disk, "files": limits.files},
         "processes": limits.processes,
         "seconds": limits.seconds,
@@ -370,21 +379,23 @@ def _order(
     }
 
 
-def _told(ended: Ended, limits: Limits, *, nonce: str, seconds: float) -> Run:
-    """Put the pieces together; lines without the nonce are not the guard's."""
+def _collect(
+    ended: FinishedRun, limits: Limits, *, nonce: str, seconds: float
+) -> ProgramRun:
+    """The result of a run; lines without the nonce are not the runner's."""
     answers = []
     for line in ended.answers.splitlines():
         try:
-            told = json.loads(line)
+            message = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        # A program that finds the nonce can write here too: only shapes we know.
-        if isinstance(told, dict) and told.pop("nonce", None) == nonce:
-            answers.append(told)
+        # A program that finds the nonce can write here too: only objects count.
+        if isinstance(message, dict) and message.pop("nonce", None) == nonce:
+            answers.append(message)
     status = ended.stopped or "finished"
     if not answers or answers[0].get("ready") is not True:
         status = "broken" if not ended.stopped else status
     elif ended.code > 128 and not ended.stopped:
-        status = _killed(ended, limits)
+        status = _why_killed(ended, limits)
     text = ended.stdout.decode("utf-8", "replace")
-    return Run(status, ended.code, text, tuple(answers), round(seconds, 3))
+    return ProgramRun(status, ended.code, text, tuple(answers), round(seconds, 3))

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from .inside.disk_usage import entries
+from phi_kit.sandbox.inside.disk_usage import folder_entries
 
-Stopped = Literal["", "timeout", "output"]
-TICK = 0.1
-# Seconds for a keeper to end its program.
+StopReason = Literal["", "timeout", "output"]
+POLL_SECONDS = 0.1
+# Seconds for a watchdog to end its program.
 _PATIENCE = 0.5
 
 
-class Bounds(Protocol):
-    """The part of `sandbox.Limits` that is watched from outside."""
+class WatchedLimits(Protocol):
+    """The part of `sandbox.Limits` that the host watches."""
 
     seconds: float
     output: int
@@ -33,113 +33,114 @@ class Bounds(Protocol):
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A process that is over: why it was stopped, its code, what it sent."""
+class FinishedRun:
+    """A process that has ended: why it was stopped, its exit code, what it sent."""
 
-    stopped: Stopped
+    stopped: StopReason
     code: int
     cpu: float
     stdout: bytes
     answers: bytes
 
 
-class Guard:
-    """A started guard: where it is read, and how it ended once it has.
+class RunnerProcess:
+    """A started runner; exit code and processor seconds are set when it has ended.
 
     Args:
         pid: its process, the leader of its group.
-        out: what it prints can be read here.
-        told: its answers can be read here.
+        stdout: the descriptor where its output is read.
+        answers: the descriptor where its answers are read.
     """
 
-    def __init__(self, pid: int, out: int, told: int):
-        self.pid, self.out, self.told = pid, out, told
+    def __init__(self, pid: int, stdout: int, answers: int):
+        self.pid, self.stdout, self.answers = pid, stdout, answers
         self.code, self.cpu = 0, 0.0
 
 
 @contextmanager
-def started(
-    command: list[str], order: bytes, stdin: bytes = b"", *, pipes: Sequence[int] = ()
-) -> Iterator[Guard]:
-    """A guard that runs until the block is left; nothing of it stays behind.
+def start_runner(
+    command: list[str], job: bytes, stdin: bytes = b"", *, pipes: Sequence[int] = ()
+) -> Iterator[RunnerProcess]:
+    """A runner that lives until the block is left; nothing of it stays behind.
 
     Args:
-        command: the guard's command line; descriptors are appended: where its
+        command: the runner's command line; descriptors are appended: where its
             job can be read, where it answers, and `pipes`.
-        order: the job.
+        job: the job as JSON.
         stdin: the program's input.
-        pipes: what it reads and writes besides.
+        pipes: further descriptors that it reads and writes.
 
     Raises:
         OSError: the process cannot be started.
     """
-    with ExitStack() as held:
-        job, given = held.enter_context(_file(order)), held.enter_context(_file(stdin))
-        out, told = held.enter_context(pipe()), held.enter_context(pipe())
-        passed = [job, told.into, *pipes]
-        # What it prints as errors goes nowhere: faults come as answers.
+    with ExitStack() as stack:
+        job_file = stack.enter_context(_file(job))
+        input_file = stack.enter_context(_file(stdin))
+        stdout, answers = stack.enter_context(pipe()), stack.enter_context(pipe())
+        passed = [job_file, answers.into, *pipes]
+        # Its standard error is discarded: faults come as answers.
         process = subprocess.Popen(
             [*command, *map(str, passed)],
-            stdin=given,
-            stdout=out.into,
+            stdin=input_file,
+            stdout=stdout.into,
             stderr=subprocess.DEVNULL,
             env={},
             cwd="/",
             pass_fds=passed,
             start_new_session=True,
         )
-        guard = Guard(process.pid, out.source, told.source)
+        runner = RunnerProcess(process.pid, stdout.source, answers.source)
         try:
-            out.close(out.into)
-            told.close(told.into)
-            yield guard
+            stdout.close(stdout.into)
+            answers.close(answers.into)
+            yield runner
         finally:
             # Also when the host itself is interrupted: nothing stays behind.
             _end(process.pid)
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             code = process.returncode
-            guard.code = code if code >= 0 else 128 - code
-            guard.cpu = used.ru_utime + used.ru_stime
+            runner.code = code if code >= 0 else 128 - code
+            runner.cpu = used.ru_utime + used.ru_stime
 
 
 def _end(pid: int) -> None:
-    """End a guard that has not ended yet; it is not waited for."""
-    if not is_over(pid):
-        with exits(pid) as gone, selectors.DefaultSelector() as selector:
-            # Its keeper waits for the program: who only kills both leaves the
-            # program's remains to whoever is the first process here.
+    """End a runner that has not ended yet, without waiting for it."""
+    if not has_exited(pid):
+        with exit_descriptor(pid) as exited, selectors.DefaultSelector() as selector:
+            # Its watchdog waits for the program. Killing both at once would leave
+            # a dead child to the first process of this machine.
             os.kill(pid, signal.SIGTERM)
-            if gone is not None:
-                selector.register(gone, selectors.EVENT_READ)
+            if exited is not None:
+                selector.register(exited, selectors.EVENT_READ)
             selector.select(_PATIENCE)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
-def run(
+def run_to_end(
     command: list[str],
-    order: bytes,
+    job: bytes,
     stdin: bytes,
     *,
-    limits: Bounds,
-) -> Ended:
-    """Start a guard, collect what it sends, and end it at its limits.
+    limits: WatchedLimits,
+) -> FinishedRun:
+    """Start a runner, collect what it sends, and end it at its limits.
 
     Args:
-        command: the guard's command line.
-        order: the job.
+        command: the runner's command line.
+        job: the job as JSON.
         stdin: the program's input.
         limits: time and output.
 
     Raises:
         OSError: the process cannot be started.
     """
-    with started(command, order, stdin) as guard:
-        ends = {guard.out: bytearray(), guard.told: bytearray()}
-        stopped = _read(guard.pid, ends, limits)
-    out, told = map(bytes, ends.values())
-    return Ended(stopped, guard.code, guard.cpu, out, told)
+    with start_runner(command, job, stdin) as runner:
+        received = {runner.stdout: bytearray(), runner.answers: bytearray()}
+        stopped = _read(runner.pid, received, limits)
+    stdout, answers = map(bytes, received.values())
+    return FinishedRun(stopped, runner.code, runner.cpu, stdout, answers)
 
 
 class Pipe:
@@ -173,7 +174,7 @@ def _file(content: bytes) -> Iterator[int]:
     try:
         with os.fdopen(into, "wb") as file:
             file.write(content)
-        # Opened anew: who is given it can read it, not write to it.
+        # Opened again, for reading only.
         source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     finally:
         Path(path).unlink()
@@ -183,24 +184,26 @@ def _file(content: bytes) -> Iterator[int]:
         os.close(source)
 
 
-def _read(pid: int, received: dict[int, bytearray], limits: Bounds) -> Stopped:
+def _read(
+    pid: int, received: dict[int, bytearray], limits: WatchedLimits
+) -> StopReason:
     """Fill `received` until the process is over; why it must be stopped, if so."""
     deadline, cap = time.monotonic() + limits.seconds, limits.output << 10
-    with selectors.DefaultSelector() as selector, exits(pid) as gone:
+    with selectors.DefaultSelector() as selector, exit_descriptor(pid) as exited:
         for end in received:
             selector.register(end, selectors.EVENT_READ)
-        if gone is not None:
-            selector.register(gone, selectors.EVENT_READ)
+        if exited is not None:
+            selector.register(exited, selectors.EVENT_READ)
         over = False
         while not over:
             # Asked before reading: what a dead process wrote is already there.
-            over = is_over(pid)
+            over = has_exited(pid)
             left = deadline - time.monotonic()
             if left <= 0:
                 return "" if over else "timeout"
-            for key, _ in selector.select(0 if over else min(left, TICK)):
+            for key, _ in selector.select(0 if over else min(left, POLL_SECONDS)):
                 end = key.fd
-                if end == gone:
+                if end == exited:
                     continue
                 if not _pump(end, received[end], cap, drain=over):
                     selector.unregister(end)
@@ -213,9 +216,9 @@ def _read(pid: int, received: dict[int, bytearray], limits: Bounds) -> Stopped:
 def _pump(end: int, into: bytearray, cap: int, *, drain: bool) -> bool:
     """Read what is there; False at the end of the pipe."""
     while len(into) <= cap:
-        piece = os.read(end, 1 << 16)
-        into += piece
-        if not piece:
+        chunk = os.read(end, 1 << 16)
+        into += chunk
+        if not chunk:
             return False
         if not drain or not _ready(end):
             return True
@@ -229,7 +232,7 @@ def _ready(end: int) -> bool:
 
 
 @contextmanager
-def exits(pid: int) -> Iterator[int | None]:
+def exit_descriptor(pid: int) -> Iterator[int | None]:
     """A descriptor that becomes readable when the process ends, on Linux."""
     try:
         descriptor = os.pidfd_open(pid)
@@ -242,17 +245,17 @@ def exits(pid: int) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-def is_over(pid: int) -> bool:
+def has_exited(pid: int) -> bool:
     """Whether a process has ended; it is not waited for."""
     # WNOWAIT: its number stays taken until the group has been killed.
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder whatever was done to it; links are never followed."""
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, whatever a program did to it; links are not followed."""
     with suppress(OSError):
         folder.chmod(0o700)
-    for entry in entries(os.fspath(folder), []):
+    for entry in folder_entries(os.fspath(folder), []):
         with suppress(OSError):
             if entry.is_dir(follow_symlinks=False):
                 Path(entry.path).chmod(0o700)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from phi_kit.core import step_table
 from phi_kit.core.step_run import StepRun
 from phi_kit.data.records import from_frame
 from phi_kit.evaluation.ask import ask
@@ -42,7 +43,7 @@ def record(run: StepRun, student: LocalModel, domain: Domain, *, k: int) -> None
         domain: says how to ask and who verifies.
         k: samples per seed.
     """
-    edge = run.read("03_filter_edge")
+    edge = run.read(step_table.FILTER_EDGE)
     before = edge.table()
     before = before[before.n > 0].reset_index(drop=True)
     seeds, asked = from_frame(before), edge.manifest["params"]

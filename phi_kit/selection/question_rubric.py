@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from phi_kit.data.records import Seed
 from phi_kit.inference.draw import draw
 from phi_kit.inference.types import Sampler, SamplingParams
-from phi_kit.verifiers.llm_judge import ATTEMPTS, failed, fence, parsed
+from phi_kit.verifiers.llm_judge import ATTEMPTS, fence_mark, judge_failed, parse_reply
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,7 @@ ANCHORS = (
 
 def prompt_for(question: str) -> str:
     """The grader's prompt; the question stands between fences, as data."""
-    mark = fence(question)
+    mark = fence_mark(question)
     return "\n".join(
         [
             "You grade questions for a training set. Do not answer the question.",
@@ -116,7 +116,7 @@ def prompt_for(question: str) -> str:
 
 def read(reply: str) -> Grade | str:
     """A grader's reply, or what is wrong with it."""
-    return parsed(reply, Grade)
+    return parse_reply(reply, Grade)
 
 
 def grades(complete: Complete, seeds: Sequence[Seed]) -> list[Grade | str]:
@@ -132,10 +132,10 @@ def grades(complete: Complete, seeds: Sequence[Seed]) -> list[Grade | str]:
         for anchor, found in zip(ANCHORS, anchors, strict=True)
     )
     if missed:
-        why = failed(f"{missed} of {len(ANCHORS)} anchors missed").reason
+        why = judge_failed(f"{missed} of {len(ANCHORS)} anchors missed").reason
         return [why] * len(seeds)
     found = _asked(complete, [seed.prompt for seed in seeds])
-    return [failed(one).reason if isinstance(one, str) else one for one in found]
+    return [judge_failed(one).reason if isinstance(one, str) else one for one in found]
 
 
 def _asked(complete: Complete, questions: Sequence[str]) -> list[Grade | str]:

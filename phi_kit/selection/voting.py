@@ -53,7 +53,11 @@ class Votes:
 
 
 def vote(answers: Sequence[str]) -> Votes:
-    """Count the answers of one prompt; an empty text is no answer."""
+    """Count the answers of one prompt; an empty text is no answer.
+
+    `scipy.stats.entropy(base=2)` gives the same entropy to 9e-16 but takes .8 ms
+    instead of 2 µs, once per seed; so the formula stands here.
+    """
     n = len(answers)
     if n == 0:
         return Votes("", 0.0, 0.0, 0.0, 0)
@@ -93,7 +97,7 @@ def judged(samples: pd.DataFrame) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    value = numeric.parse(text) if text else None
+    value = numeric.parse_number(text) if text else None
     return normal(text) if value is None else str(value)
 
 
@@ -126,8 +130,8 @@ def unjudged(seed: Seed, texts: Sequence[str], verifier: Verifier) -> list[str]:
 def _first(seed: Seed, text: str, verifier: Verifier) -> str:
     """A reading of the sample's answer by which the sample itself is right."""
     read = verifier(replace(seed, answer=""), text).extracted.strip(" .")
-    stated = exact.stated(visible(text)).strip(" .")
-    for answer in dict.fromkeys((read, stated, exact.parse(stated))):
+    stated = exact.stated_answer(visible(text)).strip(" .")
+    for answer in dict.fromkeys((read, stated, exact.normalized_answer(stated))):
         if answer and verifier(replace(seed, answer=answer), text).right:
             return answer
     return ""

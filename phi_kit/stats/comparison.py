@@ -104,11 +104,9 @@ def holm(ps: Sequence[float]) -> list[float]:
 
     Source: S. Holm (1979), Scandinavian Journal of Statistics 6:65.
     """
-    adjusted, most = [0.0] * len(ps), 0.0
-    for rank, place in enumerate(np.argsort(ps, kind="stable")):
-        most = max(most, min(1.0, (len(ps) - rank) * ps[place]))
-        adjusted[place] = most
-    return adjusted
+    from statsmodels.stats.multitest import multipletests
+
+    return multipletests(ps, method="holm")[1].tolist() if len(ps) else []
 
 
 def verdict(found: Gain, adjusted: float) -> str:

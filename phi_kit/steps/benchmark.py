@@ -14,29 +14,30 @@ from typing import Any, ClassVar
 import pandas as pd
 from pydantic import Field, field_validator
 
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, per_item, truncated
+from phi_kit.evaluation.metrics import scores as metric_scores
 from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
 from phi_kit.stats.comparison import beyond_guessing
-from phi_kit.stats.intervals import gain, majority, score
+from phi_kit.stats.intervals import gain, score
 
 
 class Params(StepParams):
     """How often and how each test item is asked."""
 
-    STEP: ClassVar[str] = "07_benchmark"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "06_expand_domains")
+    STEP: ClassVar[Step] = step_table.BENCHMARK
     SEALED: ClassVar[tuple[str, ...]] = ("test",)
-    PER_DOMAIN: ClassVar[bool] = False
     WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
@@ -72,24 +73,25 @@ class Tested:
 
 def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
     """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
-    found = {}
-    for seed_id, part in samples.groupby("seed_id"):
-        winner = majority(part.extracted.tolist())
-        votes = part[part.extracted == winner]
-        found[seed_id] = float(bool(winner) and votes.verdict.iloc[0] == "right")
-    return [found[seed.id] for seed in order]
+    by_item = {
+        seed_id: metric_scores.maj_at_k(
+            part.extracted.tolist(), (part.verdict == "right").tolist()
+        )
+        for seed_id, part in samples.groupby("seed_id")
+    }
+    return [by_item[seed.id] for seed in order]
 
 
 @reuse_finished
 def run(params: Params) -> StepRun:
     """Ask base and final the same test items and compare item by item."""
     with open_run(params) as run:
-        merged = run.read("06_expand_domains", domain="")
+        merged = run.read(step_table.EXPAND_DOMAINS)
         adapter = merged.folder(f"adapters/{merged.result['final']}")
         student = completion.load(params.model)
         samples, scores, families = [], [], []
         for name in params.domains:
-            card = run.read("01_pick_domain", domain=name)
+            card = run.read(step_table.PICK_DOMAIN, domain=name)
             test = unseal(card, "test", params=params)
             base = _ask(student, name, test, params, label=f"base on {name}")
             with student.adapter(adapter) as tuned:

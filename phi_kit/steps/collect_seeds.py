@@ -15,10 +15,12 @@ from typing import ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows
 from phi_kit.data.near_duplicates import Near
 from phi_kit.data.read_sources import available, mix, read, shares
@@ -36,8 +38,7 @@ from phi_kit.plots import row_flow
 class Params(StepParams):
     """Where seeds come from and what is dropped at sight."""
 
-    STEP: ClassVar[str] = "02_collect_seeds"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain",)
+    STEP: ClassVar[Step] = step_table.COLLECT_SEEDS
 
     domain: str = "math"
     sources: list[Source] = Field([Procedural()], min_length=1)
@@ -108,7 +109,7 @@ def run(params: Params) -> StepRun:
     """Read every source, judge every row, keep the clean ones."""
     with open_run(params) as run:
         domain = domains.of(params)
-        card = run.read("01_pick_domain")
+        card = run.read(step_table.PICK_DOMAIN)
         families = domain.chosen(card.manifest["params"]["families"])
         found, mixed = rows(params, domain, families)
         judged = list(

@@ -14,10 +14,12 @@ from typing import ClassVar, Literal
 import pandas as pd
 from pydantic import Field, field_validator
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import RunFolder, StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows, records
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.data.row_filters import sealed
@@ -33,28 +35,24 @@ from phi_kit.stats.comparison import beyond_guessing
 from phi_kit.stats.intervals import gain, score
 from phi_kit.training import training_config as recipes
 from phi_kit.training.arms import epochs_of
-from phi_kit.training.encoding import Row
-from phi_kit.training.model_card import measured
-from phi_kit.training.qlora import Around, Recipe, Trained, train
+from phi_kit.training.encoding import TrainingRow
+from phi_kit.training.model_card import add_accuracy
+from phi_kit.training.qlora import TrainingResult, train
+from phi_kit.training.trainer import RunHooks
+from phi_kit.training.training_config import TrainingConfig
 
 GUESS = "one constant answer"  # stands among the adapters: what guessing gives
 
 
-class Params(Recipe, StepParams):
+class Params(TrainingConfig, StepParams):
     """Which domains, and the recipe of the longer run.
 
     With `recipe: best` what decides the outcome is what each domain's probe chose
     in step 4; the merged run takes the larger rank and the mean learning rate.
     """
 
-    STEP: ClassVar[str] = "06_expand_domains"
-    NEEDS: ClassVar[tuple[str, ...]] = (
-        "01_pick_domain",
-        "04_probe_sft",
-        "05_synthesize",
-    )
+    STEP: ClassVar[Step] = step_table.EXPAND_DOMAINS
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
-    PER_DOMAIN: ClassVar[bool] = False
     WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
@@ -78,7 +76,7 @@ def plan(names: list[str]) -> dict[str, list[str]]:
 def every_seal(run: StepRun) -> Seal:
     """The seal over the benchmarks of all the study's domains."""
     names = run.params.domains
-    return Seal.of(run.read("01_pick_domain", domain=name) for name in names)
+    return Seal.of(run.read(step_table.PICK_DOMAIN, domain=name) for name in names)
 
 
 def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
@@ -90,7 +88,7 @@ def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
     """
     found, judged = {}, []
     for name in run.params.domains:
-        table = records.load_dataset(run.read("05_synthesize", domain=name))
+        table = records.load_dataset(run.read(step_table.SYNTHESIZE, domain=name))
         seeds = from_frame(table)
         known = {seed.id: seed for seed in seeds}
         reasons = [sealed(seed, seal, known) for seed in seeds]
@@ -106,9 +104,9 @@ def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
 class Part:
     """A domain's rows, how often each is seen, and the recipe they call for."""
 
-    rows: list[Row]
+    rows: list[TrainingRow]
     epochs: list[float]
-    recipe: Recipe
+    recipe: TrainingConfig
 
 
 def training_parts(run: StepRun, student: LocalModel, seal: Seal) -> dict[str, Part]:
@@ -135,13 +133,13 @@ def training_parts(run: StepRun, student: LocalModel, seal: Seal) -> dict[str, P
     return found
 
 
-def recipe_of(run: StepRun, domain: str) -> Recipe:
+def recipe_of(run: StepRun, domain: str) -> TrainingConfig:
     """A domain's recipe: this step's own, or what its probe chose."""
     own = run.params.with_()
     if run.params.recipe == "own":
         return own
-    folder = run.read("04_probe_sft", domain=domain)
-    return own.with_(**recipes.read(folder.file(recipes.FILE)).outcome())
+    folder = run.read(step_table.PROBE_SFT, domain=domain)
+    return own.with_(**recipes.read_config(folder.file(recipes.RECIPE_FILE)).outcome())
 
 
 @reuse_finished
@@ -149,7 +147,7 @@ def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.Live() as view:
         student = completion.load(params.model)
-        cards = {n: run.read("01_pick_domain", domain=n) for n in params.domains}
+        cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
         seal = every_seal(run)  # once: it indexes every item
         parts = training_parts(run, student, seal)
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}
@@ -182,7 +180,9 @@ def run(params: Params) -> StepRun:
                 items |= _ask_all(tuned, adapter, cards, dev, params=params)
         cells = compare(items, rng_seed=params.rng_seed)
         for row in cells[~cells.adapter.isin(["base", GUESS])].itertuples():
-            measured(run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row)
+            add_accuracy(
+                run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row
+            )
         run.save_rows(cells)
         run.save_rows(_history(done), "training", timed=True)
         run.figure = run.save_figure(interference_matrix.draw(cells), "interference")
@@ -195,7 +195,7 @@ def run(params: Params) -> StepRun:
             "gate": {name: one.gate for name, one in done.items()},
             "final": list(plan(params.domains))[-1],
             "rows": {name: len(part.rows) for name, part in parts.items()},
-            "recipe": recipes.merged(p.recipe for p in parts.values()).outcome(),
+            "recipe": recipes.merge_configs(p.recipe for p in parts.values()).outcome(),
         }
     return run
 
@@ -210,7 +210,7 @@ def _train(
     seal: Seal,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],
-) -> Trained:
+) -> TrainingResult:
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
 
@@ -221,16 +221,16 @@ def _train(
     return train(
         student,
         [row for part in parts for row in part.rows],
-        recipes.merged(part.recipe for part in parts),
+        recipes.merge_configs(part.recipe for part in parts),
         out=folder,
         rng_seed=params.rng_seed,
         sealed=seal.hit,
         epochs=[often for part in parts for often in part.epochs],
-        around=Around(run.work, run.logs, view.watch(folder.name), heldout),
+        hooks=RunHooks(run.work, run.logs, view.watch(folder.name), heldout),
     )
 
 
-def _history(done: dict[str, Trained]) -> pd.DataFrame:
+def _history(done: dict[str, TrainingResult]) -> pd.DataFrame:
     return pd.concat(
         [pd.DataFrame(one.history).assign(arm=name) for name, one in done.items()],
         ignore_index=True,

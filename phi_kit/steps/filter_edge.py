@@ -15,10 +15,12 @@ import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import lengths, truncated, unanswered
@@ -60,8 +62,7 @@ class Params(StepParams):
         rubric_model: grades the teachable seeds' questions for their priority.
     """
 
-    STEP: ClassVar[str] = "03_filter_edge"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "02_collect_seeds")
+    STEP: ClassVar[Step] = step_table.FILTER_EDGE
 
     domain: str = "math"
     samples: int = Field(4, ge=2)
@@ -133,7 +134,7 @@ def run(params: Params) -> StepRun:
     """Sample every seed, rate it, sort it into a tier, draw the controls."""
     with open_run(params) as run:
         domain = domains.of(params)
-        seeds = from_frame(run.read("02_collect_seeds").table())
+        seeds = from_frame(run.read(step_table.COLLECT_SEEDS).table())
         key = reference_answers.answer_key(
             params.rules,
             domain,

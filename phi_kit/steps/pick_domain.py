@@ -9,15 +9,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits, splits
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, to_frame
@@ -39,7 +41,7 @@ ENOUGH = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
 class Params(StepParams):
     """Which domain, how many held-out items, and how the base model is asked."""
 
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = step_table.PICK_DOMAIN
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
 
     domain: str = "math"
@@ -65,6 +67,10 @@ class Params(StepParams):
     def wanted(self) -> dict[str, int]:
         """How many items each split should have."""
         return {"dev": self.dev_items, "test": self.test_items}
+
+    def domain_card(self, domain: str) -> dict[str, Any]:
+        """What this step was given: it is the one that writes the card."""
+        return {"custom": self.custom, "instruction": self.instruction}
 
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""

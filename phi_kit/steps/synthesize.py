@@ -16,10 +16,12 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows, records
 from phi_kit.data.dropped_rows import Reason
 from phi_kit.data.records import Seed, from_frame, to_frame
@@ -29,7 +31,7 @@ from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.plots import transform_yields
 from phi_kit.training.arms import Arm, rows_of_arm
-from phi_kit.verifiers.worked_steps import false_step
+from phi_kit.verifiers.worked_steps import first_false_step
 
 
 class Params(StepParams):
@@ -38,12 +40,7 @@ class Params(StepParams):
     At least a fifth to a third of organic rows is the kit's own choice.
     """
 
-    STEP: ClassVar[str] = "05_synthesize"
-    NEEDS: ClassVar[tuple[str, ...]] = (
-        "01_pick_domain",
-        "03_filter_edge",
-        "04_probe_sft",
-    )
+    STEP: ClassVar[Step] = step_table.SYNTHESIZE
 
     domain: str = "math"
     arm: Arm | Literal["best"] = "best"
@@ -101,7 +98,7 @@ def _unfit(made: Made) -> str | None:
     """
     if made.completion == made.seed.answer:
         return "same as the gold"
-    if wrong := false_step(made.completion, prompt=made.seed.prompt):
+    if wrong := first_false_step(made.completion, prompt=made.seed.prompt):
         return Reason("a step does not hold", detail=wrong)
     return None
 
@@ -111,8 +108,8 @@ def run(params: Params) -> StepRun:
     """Make candidates, drop what fails a check, mix, and freeze."""
     with open_run(params) as run:
         domain = domains.of(params)
-        edge = run.read("03_filter_edge")
-        seeds = organic(edge.table(), run.read("04_probe_sft").table(), params)
+        edge = run.read(step_table.FILTER_EDGE)
+        seeds = organic(edge.table(), run.read(step_table.PROBE_SFT).table(), params)
         made = list(variants(domain, seeds, params))
         checked = _check(made, seeds, domain, run=run)
         if params.own_solutions:
@@ -155,7 +152,7 @@ def run(params: Params) -> StepRun:
 
 def _check(made: list[Made], seeds: list[Seed], domain: Domain, *, run: StepRun):
     """Candidates with the reason to drop them; organic rows count as seen."""
-    seal = Seal.of([run.read("01_pick_domain")])
+    seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
     everything = [*seeds, *(m.seed for m in made)]
     judged = list(
         judge(everything, domain.verifier, seal, max_chars=run.params.max_chars)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phi_kit.core.step_run import RunFolder
+from phi_kit.core.step_table import EXPAND_DOMAINS, PICK_DOMAIN
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import of as domain_of
 from phi_kit.inference.merge_check import merge_and_compare
@@ -15,7 +16,6 @@ from phi_kit.steps import load
 
 from . import config
 
-LAST, CARD = "06_expand_domains", "01_pick_domain"
 ITEMS = 24  # held-out prompts of a study that are compared on
 
 
@@ -44,15 +44,15 @@ def choose(what: str) -> Chosen:
         there = folder.is_dir()
     if there:
         return Chosen(folder, base_model_name(folder), [])
-    name = config.load(what).name if what.endswith((".yaml", ".yml")) else what
-    last = RunFolder.of(name, LAST)
+    name = config.name_of(what)
+    last = RunFolder.of(name, EXPAND_DOMAINS)
     adapter = last.folder(f"adapters/{last.result['final']}")
-    params = load(LAST[3:]).Params.checked(
+    params = load(EXPAND_DOMAINS).Params.checked(
         last.manifest["params"], where=str(last.path)
     )
     asked = []
     for domain in params.domains:
-        card = RunFolder.of(name, CARD, domain=domain)
+        card = RunFolder.of(name, PICK_DOMAIN, domain=domain)
         dev = unseal(card, "dev", params=params)[: ITEMS // len(params.domains)]
         instruction = domain_of(params, domain).instruction
         asked += [(instruction, item.prompt) for item in dev]

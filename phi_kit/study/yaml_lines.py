@@ -15,14 +15,13 @@ from typing import Any
 from ruamel.yaml import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from phi_kit.core.params import StepParams, read_value
 from phi_kit.core.yaml12 import MERGE, MOST_BYTES, Document, fault, shown
 
 Keys = tuple[str, ...]
 
 
 @dataclass(frozen=True, order=True)
-class Fault:
+class FileFault:
     """One fault of a study file, or of a `--set` (which has no line)."""
 
     line: float
@@ -42,7 +41,7 @@ class Source:
 
     values: dict[Any, Any] = field(default_factory=dict)
     lines: dict[Keys, int] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[FileFault] = field(default_factory=list)
 
     def line(self, keys: Keys) -> int:
         """The line of the value at `keys`, or of the nearest one around it."""
@@ -56,21 +55,6 @@ def dotted(keys: Keys) -> str:
     return ".".join(shown(key) for key in keys)
 
 
-class Text(str):
-    """A value as typed after `--set`; the parameter's type decides what it means."""
-
-    __slots__ = ()
-
-
-def value_of(value: Any, model: type[StepParams], name: str) -> Any:
-    """A parameter's value: a `Text` as what it spells, unless a text is wanted."""
-    if not isinstance(value, Text):
-        return value
-    read = read_value(value)
-    is_text = model.model_fields[name].annotation is str
-    return str(value) if is_text and not isinstance(read, str) else read
-
-
 def read(path: Path) -> Source:
     """Parse a study file; what is wrong with it stands in `.faults`."""
     source = Source()
@@ -80,52 +64,52 @@ def read(path: Path) -> Source:
     try:
         document = Document(text, twice=True)
         source.lines, source.faults = _walk(document.root)
-        odd = [Fault(*one) for one in document.oddities()]
+        odd = [FileFault(*one) for one in document.oddities()]
         source.faults += odd
         values = document.value()
     except YAMLError as error:
-        source.faults.append(Fault(*fault(error, text)))
+        source.faults.append(FileFault(*fault(error, text)))
         return source
     if isinstance(values, Mapping) and values:
         source.values = dict(values)
     elif not odd:
         empty = document.root is None or values in (None, {})
         what = "is empty" if empty else "should be a mapping of keys to values"
-        source.faults.append(Fault(1, f"the file {what}"))
+        source.faults.append(FileFault(1, f"the file {what}"))
     return source
 
 
-def _text(path: Path, faults: list[Fault]) -> str | None:
+def _text(path: Path, faults: list[FileFault]) -> str | None:
     """The file's text; `None` if it has none, with the reason among the faults."""
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        faults.append(Fault(1, f"the file cannot be read: {error.strerror}"))
+        faults.append(FileFault(1, f"the file cannot be read: {error.strerror}"))
         return None
     if len(data) > MOST_BYTES:
-        faults.append(Fault(1, f"the file has more than {MOST_BYTES:,} bytes"))
+        faults.append(FileFault(1, f"the file has more than {MOST_BYTES:,} bytes"))
         return None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         like = "; it looks like UTF-16" if data[:2] in _UTF16 else ""
-        faults.append(Fault(line, f"is not UTF-8 text: {error.reason}{like}"))
+        faults.append(FileFault(line, f"is not UTF-8 text: {error.reason}{like}"))
         return None
 
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def _walk(root: Node | None) -> tuple[dict[Keys, int], list[Fault]]:
+def _walk(root: Node | None) -> tuple[dict[Keys, int], list[FileFault]]:
     lines: dict[Keys, int] = {}
-    faults: list[Fault] = []
+    faults: list[FileFault] = []
     for keys, node, own in _nodes(root, ()):
         line = node.start_mark.line + 1
         if keys in lines and own:
             first = f"is given twice; first on line {lines[keys]}"
-            faults.append(Fault(line, f"{dotted(keys)}: {first}"))
+            faults.append(FileFault(line, f"{dotted(keys)}: {first}"))
         lines.setdefault(keys, line)
     return lines, faults
 

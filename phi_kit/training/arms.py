@@ -12,8 +12,8 @@ from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.core.params import Strict
 from phi_kit.core.rng import rng
 
-from .encoding import Row, encode
-from .training_config import Recipe
+from .encoding import TrainingRow, encode
+from .training_config import TrainingConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ def rows_of_arm(pool: pd.DataFrame, arm: str) -> pd.DataFrame:
     return pool[masks[arm]() & answered]
 
 
-def part(rows: Sequence[Any], share: float, *, rng_seed: int) -> list[Any]:
+def random_subset(rows: Sequence[Any], share: float, *, rng_seed: int) -> list[Any]:
     """A random share of the rows; a smaller share lies within a larger one."""
     order = rng(rng_seed, "dose").permutation(len(rows))
     chosen = sorted(order[: max(1, round(share * len(rows)))])
@@ -50,35 +50,39 @@ def part(rows: Sequence[Any], share: float, *, rng_seed: int) -> list[Any]:
 
 
 def epochs_of(
-    seeds: Sequence[Any], recipe: Recipe, *, names: Sequence[str] | None = None
+    seeds: Sequence[Any], config: TrainingConfig, *, names: Sequence[str] | None = None
 ) -> list[float]:
     """How often each seed is trained on: its family's or source's weight.
 
     Args:
         seeds: with `family` and `source`.
-        recipe: its `weights` are epochs by name, its `epochs` hold for the rest.
+        config: its `weights` are epochs by name, its `epochs` hold for the rest.
         names: what may be weighted at all; the seeds' own names if not given.
 
     Raises:
         StudyError: a weight's name is no family and no source.
     """
-    known = {name for seed in seeds for name in (seed.family, seed.source)}
-    known = set(names) if names is not None else known
-    for name in recipe.weights:
-        if known and name not in known:
+    known_names = {name for seed in seeds for name in (seed.family, seed.source)}
+    known_names = set(names) if names is not None else known_names
+    for name in config.weights:
+        if known_names and name not in known_names:
             raise StudyError(
                 f"weights: '{name}' is no family or source of these rows"
-                f"{did_you_mean(name, known)}"
+                f"{did_you_mean(name, known_names)}"
             )
-    weights = recipe.weights
+    weights = config.weights
     return [
-        float(weights.get(seed.family, weights.get(seed.source, recipe.epochs)))
+        float(weights.get(seed.family, weights.get(seed.source, config.epochs)))
         for seed in seeds
     ]
 
 
-def cost(
-    student: LocalModel, rows: Sequence[Row], epochs: Sequence[float], *, most: int
+def trained_tokens(
+    student: LocalModel,
+    rows: Sequence[TrainingRow],
+    epochs: Sequence[float],
+    *,
+    most: int,
 ) -> int:
     """Trained tokens of a whole run: what other arms get as their budget.
 
@@ -98,10 +102,10 @@ def cost(
     )
 
 
-class Search(Strict):
-    """A small grid of recipes, tried on one arm and compared on dev accuracy.
+class GridSearch(Strict):
+    """A small grid of configs, tried on one arm and compared on dev accuracy.
 
-    The arm is the random control unless another is named: a recipe tuned on the
+    The arm is the random control unless another is named: a config tuned on the
     teachable rows would favour them in the comparison that follows.
     """
 
@@ -111,11 +115,11 @@ class Search(Strict):
     arm: Arm = "random"
 
     def __bool__(self) -> bool:
-        """Whether there is anything to try."""
+        """Whether the grid has any values."""
         return bool(self.learning_rate or self.rank or self.weights)
 
-    def recipes(self, own: Recipe) -> Iterator[Recipe]:
-        """Every combination; what is not searched is as in the study's own."""
+    def configs(self, own: TrainingConfig) -> Iterator[TrainingConfig]:
+        """Every combination; what is not searched keeps the value in `own`."""
         grid: Mapping[str, Sequence[Any]] = {
             name: getattr(self, name) or [getattr(own, name)]
             for name in ("learning_rate", "rank", "weights")

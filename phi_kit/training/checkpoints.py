@@ -1,8 +1,8 @@
 """Checkpoints that a run carries on from, and no other run.
 
-They lie in a folder named by everything the adapter depends on. One is used only
-if all of its files are as they were written: a run killed while it saved leaves
-one that is not, and the one before it stands.
+They lie in a folder named by everything the adapter depends on. A checkpoint is used
+only if it is complete, all of its files being as they were written: a run killed
+while it saved leaves one that is not, and the previous one is used.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from typing import Any
 from phi_kit.core.errors import disk_errors
 from phi_kit.core.files import digest, digest_json, versions, write_atomic
 
-from .encoding import Encoded
+from .encoding import EncodedRow
 
-SEAL = "whole.json"  # written last: every file's digest
+COMPLETE_FILE = "whole.json"  # written last: every file's digest
 _PREFIX = "checkpoint-"  # transformers' own
 
 
-def key(
+def run_key(
     identity: str,
-    rows: Sequence[Encoded],
+    rows: Sequence[EncodedRow],
     steps: Sequence[Sequence[int]],
     **settings: Any,
 ) -> str:
-    """Names what a training run's outcome depends on.
+    """A name for all that a training run's outcome depends on.
 
     Args:
         identity: of the model's weights.
         rows: as they are trained on.
         steps: the data order.
-        settings: recipe, seeds, whatever else decides the outcome.
+        settings: the config, seeds, whatever else decides the outcome.
     """
     data = [(row.ids, row.labels) for row in rows]
     libraries = dict(versions())
@@ -50,7 +50,7 @@ class Checkpoints:
 
     @classmethod
     def of(cls, work: Path, name: str) -> Checkpoints:
-        """Those of the run `name`; what other runs left in `work` goes."""
+        """The checkpoints of the run `name`; other runs' in `work` are deleted."""
         with disk_errors(work):
             work.mkdir(parents=True, exist_ok=True)
             for other in work.iterdir():
@@ -59,19 +59,19 @@ class Checkpoints:
         return cls(work / name)
 
     def last(self) -> Path | None:
-        """The newest whole one; broken ones are removed."""
-        found = sorted(self.folder.glob(f"{_PREFIX}*"), key=_step, reverse=True)
-        whole = [path for path in found if is_whole(path)]
-        for path in found:
-            if path not in whole:
+        """The newest complete checkpoint; broken ones are removed."""
+        folders = sorted(self.folder.glob(f"{_PREFIX}*"), key=step_of, reverse=True)
+        complete = [path for path in folders if is_complete(path)]
+        for path in folders:
+            if path not in complete:
                 shutil.rmtree(path, ignore_errors=True)
-        return whole[0] if whole else None
+        return complete[0] if complete else None
 
     @property
     def step(self) -> int:
-        """The step the newest whole one was written after; 0 if there is none."""
+        """The step of the newest complete checkpoint; 0 if there is none."""
         last = self.last()
-        return _step(last) if last else 0
+        return step_of(last) if last else 0
 
     @property
     def adapter(self) -> Path:
@@ -79,30 +79,31 @@ class Checkpoints:
         return self.folder / "adapter"
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """The step a checkpoint was written after, from its name; -1 if it has none."""
     number = path.name.removeprefix(_PREFIX)
     return int(number) if number.isdecimal() else -1
 
 
-def seal(folder: Path, **facts: Any) -> None:
-    """Declare a folder whole, with facts to go by when carrying on."""
+def mark_complete(folder: Path, **notes: Any) -> None:
+    """Declare a folder complete, with notes to go by when carrying on."""
     files = {
         path.name: digest(path)
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != SEAL
+        if path.is_file() and path.name != COMPLETE_FILE
     }
-    write_atomic(folder / SEAL, json.dumps({"files": files, **facts}))
+    write_atomic(folder / COMPLETE_FILE, json.dumps({"files": files, **notes}))
 
 
-def facts(folder: Path) -> dict[str, Any]:
-    """What `seal` noted."""
-    return json.loads((folder / SEAL).read_text(encoding="utf-8"))
+def completion_notes(folder: Path) -> dict[str, Any]:
+    """The notes that `mark_complete` wrote."""
+    return json.loads((folder / COMPLETE_FILE).read_text(encoding="utf-8"))
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether every file is as it was sealed."""
+def is_complete(folder: Path) -> bool:
+    """Whether every file is as it was when the folder was marked complete."""
     try:
-        files = facts(folder)["files"]
+        files = completion_notes(folder)["files"]
         return all(digest(folder / name) == known for name, known in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

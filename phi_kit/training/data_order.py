@@ -14,11 +14,11 @@ import numpy as np
 
 from phi_kit.core.rng import rng
 
-from .encoding import Encoded
+from .encoding import EncodedRow
 
 
-def schedule(
-    rows: Sequence[Encoded],
+def step_order(
+    rows: Sequence[EncodedRow],
     *,
     batch: int,
     epochs: Sequence[float],
@@ -86,14 +86,14 @@ def _up_to(
 
 
 def micro_batches(
-    rows: Sequence[Encoded], *, tokens: int, padded: bool
-) -> list[list[Encoded]]:
+    rows: Sequence[EncodedRow], *, tokens: int, padded: bool
+) -> list[list[EncodedRow]]:
     """The rows of one step in parts of at most `tokens`, a row at least.
 
     Of similar length together, so that padding, where there is any, is small.
     The gradient is the whole step's either way.
     """
-    parts: list[list[Encoded]] = []
+    parts: list[list[EncodedRow]] = []
     for row in sorted(rows, key=lambda row: -len(row.ids)):
         last = parts[-1] if parts else []
         # Sorted downwards: the first row of a part is its widest.
@@ -107,7 +107,9 @@ def micro_batches(
     return parts
 
 
-def seen(rows: Sequence[Encoded], steps: Sequence[Sequence[int]]) -> tuple[int, int]:
+def count_tokens(
+    rows: Sequence[EncodedRow], steps: Sequence[Sequence[int]]
+) -> tuple[int, int]:
     """Tokens and trained tokens of a whole schedule."""
     every = [rows[i] for i in chain.from_iterable(steps)]
     return sum(len(row.ids) for row in every), sum(row.trained for row in every)

@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
     from phi_kit.inference.local.model import LocalModel
 
-IGNORE = -100  # torch's cross-entropy leaves these targets out
+IGNORE_INDEX = -100  # torch's cross-entropy leaves these targets out
 
 
 @dataclass(frozen=True)
-class Row:
+class TrainingRow:
     """A rendered prompt and the completion to learn.
 
-    `asked` is the instruction and the question it was rendered from, where they
-    are known: the gate renders them again as evaluation does.
+    `rendered_from` is the prompt's instruction and question, where they are known:
+    the gate renders them again as evaluation does.
     """
 
     prompt: str
     completion: str
-    asked: tuple[str, str] | None = None
+    rendered_from: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedRow:
     """Token ids of a row, and its targets: `IGNORE` over the prompt."""
 
     ids: list[int]
@@ -40,30 +40,30 @@ class Encoded:
     @property
     def trained(self) -> int:
         """How many tokens the loss sees."""
-        return sum(label != IGNORE for label in self.labels)
+        return sum(label != IGNORE_INDEX for label in self.labels)
 
 
-def encode(student: LocalModel, row: Row) -> Encoded:
+def encode(student: LocalModel, row: TrainingRow) -> EncodedRow:
     """Prompt masked, completion and end-of-turn trained.
 
-    The token that closes a turn in the model's own template is appended as an
-    id, never as text, so that a template cannot lose it; a model that never sees
-    it never stops. It need not be the tokenizer's EOS.
+    The token that closes a turn in the model's own template is appended as an id,
+    never as text, so that a template cannot lose it: a model that never sees it
+    never stops. It need not be the tokenizer's EOS.
     """
     tokenizer = student.tokenizer
     return _encoded(tokenizer, turn_framing(tokenizer).end, row.prompt, row.completion)
 
 
-# An arm's rows are encoded to be recorded, to pass the gate and to be counted. So
-# many stay in memory; more than that are encoded each time.
+# An arm's rows are encoded for the gate, the ledger and the token budget: once, if
+# there are no more than this.
 @lru_cache(maxsize=4096)
-def _encoded(tokenizer: Any, end: int, prompt: str, completion: str) -> Encoded:
+def _encoded(tokenizer: Any, end: int, prompt: str, completion: str) -> EncodedRow:
     masked = tokenizer(prompt, add_special_tokens=False).input_ids
     answer = [*tokenizer(completion, add_special_tokens=False).input_ids, end]
-    return Encoded(masked + answer, [IGNORE] * len(masked) + answer)
+    return EncodedRow(masked + answer, [IGNORE_INDEX] * len(masked) + answer)
 
 
-def collate(rows: Sequence[Encoded], *, pad: int) -> dict[str, torch.Tensor]:
+def collate(rows: Sequence[EncodedRow], *, pad: int) -> dict[str, torch.Tensor]:
     """Pad rows on the right to one batch: ids, mask and labels, (rows, width)."""
     import torch
 
@@ -75,5 +75,5 @@ def collate(rows: Sequence[Encoded], *, pad: int) -> dict[str, torch.Tensor]:
     return {
         "input_ids": stack([row.ids for row in rows], pad),
         "attention_mask": stack([[1] * len(row.ids) for row in rows], 0),
-        "labels": stack([row.labels for row in rows], IGNORE),
+        "labels": stack([row.labels for row in rows], IGNORE_INDEX),
     }

@@ -17,14 +17,14 @@ from phi_kit.models.loading import device
 
 from . import memory, packing, trainer
 from .data_order import micro_batches
-from .encoding import Encoded, Row, encode
+from .encoding import EncodedRow, TrainingRow, encode
 from .footprint import ADAPTER_8BIT, SLACK
 from .ladder import Rung
-from .lora_cpu import extra_bytes, fused
-from .loss import block_bytes
-from .memory import Fit
-from .training_config import Recipe
-from .training_run import adapted, keeps_floats
+from .lora_cpu import dequantized_bytes, fused_lora
+from .loss import logit_block_bytes
+from .memory import MicroBatching
+from .training_config import TrainingConfig
+from .training_run import fresh_adapter, keeps_dequantized
 
 # What the allocator holds beyond what it was asked for. glibc: 16 to 25 % in the runs
 # of tests/training/peak_run.py, holes between arrays of many sizes that come and go.
@@ -51,7 +51,7 @@ class Peak:
     adapter: int
     activations: int
     head: int
-    fit: Fit
+    fit: MicroBatching
     kept: int
     twice: int
 
@@ -65,7 +65,7 @@ class Peak:
         """What training adds to it."""
         return self._held(self.adapter, self.activations)
 
-    def of(self, rung: Rung, recipe: Recipe) -> int:
+    def of(self, rung: Rung, recipe: TrainingConfig) -> int:
         """What training would add at another rung of the ladder.
 
         Args:
@@ -82,7 +82,9 @@ class Peak:
         return int(asked * (1 + HOLES[device()]))
 
 
-def predicted(student: LocalModel, recipe: Recipe, *, rows: Sequence[Row]) -> Peak:
+def predicted(
+    student: LocalModel, recipe: TrainingConfig, *, rows: Sequence[TrainingRow]
+) -> Peak:
     """The peak of training on such rows; nothing is trained.
 
     Args:
@@ -103,24 +105,24 @@ def predicted(student: LocalModel, recipe: Recipe, *, rows: Sequence[Row]) -> Pe
         )
     longest = max(len(row.ids) for row in encoded)
     with ExitStack() as stack:
-        model = stack.enter_context(adapted(student, recipe.rank))
-        floats = extra_bytes(model) if keeps_floats(model, recipe) else 0
+        model = stack.enter_context(fresh_adapter(student, recipe.rank))
+        floats = dequantized_bytes(model) if keeps_dequantized(model, recipe) else 0
         if device() == "cpu":
-            stack.enter_context(fused(model, kept=False))
-        apart = packing.rows_stay_apart(model, longest=longest)
+            stack.enter_context(fused_lora(model, keep_floats=False))
+        apart = packing.rows_are_isolated(model, longest=longest)
         if apart:
-            stack.enter_context(packing.row_by_row(student.model))
+            stack.enter_context(packing.per_row_attention(student.model))
         model.train()
-        fit = memory.fit(model, recipe, longest=longest, padded=not apart)
+        fit = memory.fit_micro_batches(model, recipe, longest=longest, padded=not apart)
         kept = fit.per_token
         if fit.checkpointing:
-            kept = memory.saved_per_token(model)
-        twice = memory.computed_twice(model, kept)
+            kept = memory.activation_bytes(model)
+        twice = memory.checkpointed_bytes(model, kept)
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    trainer.trainer_class()  # what the Trainer imports counts as well
+    trainer.step_trainer_class()  # what the Trainer imports counts as well
     memory.release()
     # Only now: libraries have by then laid out what they keep for themselves.
-    before = int(1e6 * memory.used())
+    before = int(1e6 * memory.used_mb())
     part = _largest(encoded, recipe.batch, fit)
     tokens = sum(len(row.ids) for row in part)
     config = student.model.config.get_text_config()
@@ -129,16 +131,19 @@ def predicted(student: LocalModel, recipe: Recipe, *, rows: Sequence[Row]) -> Pe
     return Peak(
         before=before,
         floats=floats,
-        adapter=(memory.PER_WEIGHT if device() == "cpu" else ADAPTER_8BIT) * trained,
+        adapter=(memory.BYTES_PER_TRAINED_WEIGHT if device() == "cpu" else ADAPTER_8BIT)
+        * trained,
         activations=tokens * (fit.per_token + each),
-        head=block_bytes(positions, student.model.dtype.itemsize),
+        head=logit_block_bytes(positions, student.model.dtype.itemsize),
         fit=fit,
         kept=kept + each,
         twice=twice + each,
     )
 
 
-def _largest(rows: Sequence[Encoded], batch: int, fit: Fit) -> list[Encoded]:
+def _largest(
+    rows: Sequence[EncodedRow], batch: int, fit: MicroBatching
+) -> list[EncodedRow]:
     """The largest micro-batch of the step with the longest rows."""
     step = sorted(rows, key=lambda row: -len(row.ids))[:batch]
     parts = micro_batches(step, tokens=fit.tokens, padded=fit.padded)

@@ -14,14 +14,14 @@ class StoppedError(RunError, KeyboardInterrupt):
     """Somebody pressed Ctrl-C, or JupyterLab's stop button."""
 
 
-def out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU or on a CPU."""
     from accelerate.utils.memory import should_reduce_batch_size
 
     return isinstance(error, MemoryError) or should_reduce_batch_size(error)
 
 
-def explained(
+def explain(
     error: BaseException, *, name: str, work: Path, step: Callable[[], int]
 ) -> BaseException:
     """The error to raise in place of `error`, and the frames it holds let go.
@@ -57,7 +57,7 @@ def _said(error: BaseException, name: str, work: Path, step: int) -> BaseExcepti
         )
     if isinstance(error, PhiKitError):
         return error
-    if out_of_memory(error):
+    if is_out_of_memory(error):
         return RunError(
             f"memory ran out in training {name}, even with one row at a time",
             where=str(error).partition("\n")[0][:200],

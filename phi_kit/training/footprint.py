@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 from phi_kit.models.architecture import ModelSizes
 
-from .loss import block_bytes
+from .loss import logit_block_bytes
 
 # 4 bits, an 8-bit constant per 64 weights, a float32 per 256 of those constants:
 # 4.127 bits a weight (QLoRA, arXiv 2305.14314, section 3). Without double
@@ -116,7 +116,7 @@ def footprint(shape: ModelSizes, micro: Micro) -> Memory:
     else:
         per_token = block * shape.layers
     if micro.logits is None:
-        head = block_bytes(micro.tokens * shape.vocabulary, micro.number)
+        head = logit_block_bytes(micro.tokens * shape.vocabulary, micro.number)
     else:
         head = micro.logits * shape.vocabulary * LOGIT
     return Memory(

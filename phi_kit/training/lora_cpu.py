@@ -22,26 +22,28 @@ if TYPE_CHECKING:
     import torch
 
 
-def extra_bytes(model: Any) -> int:
+def dequantized_bytes(model: Any) -> int:
     """Memory that the float32 copies of a model's 4-bit weights take."""
     return float_bytes(nf4_layers(model))
 
 
 @contextmanager
-def fused(model: Any, *, kept: bool) -> Iterator[None]:
+def fused_lora(model: Any, *, keep_floats: bool) -> Iterator[None]:
     """Let the LoRA layers of a model compute in one go.
 
     Args:
         model: PEFT-wrapped, on the CPU.
-        kept: keep the float32 weights rather than make them each time; the
-            numbers are the same.
+        keep_floats: keep the float32 weights rather than make them each time;
+            the numbers are the same.
     """
     from peft.tuners.lora import LoraLayer
 
     layers = [m for m in model.modules() if isinstance(m, LoraLayer) and _plain(m)]
     try:
         for layer in layers:
-            layer.forward = _forward(layer, _weight(layer.base_layer, kept=kept))
+            layer.forward = _forward(
+                layer, _weight(layer.base_layer, keep_floats=keep_floats)
+            )
         yield
     finally:
         for layer in layers:
@@ -58,16 +60,16 @@ def _plain(layer: Any) -> bool:
     return layer.lora_B[name].bias is None and not layer.use_dora[name]
 
 
-def _weight(base: Any, *, kept: bool) -> Callable[[], torch.Tensor]:
+def _weight(base: Any, *, keep_floats: bool) -> Callable[[], torch.Tensor]:
     if type(base).__name__ != "Linear4bit":
         return lambda: base.weight
 
-    def made() -> torch.Tensor:
+    def dequantized() -> torch.Tensor:
         return dequantize(base).float()
 
-    if not kept:
-        return made
-    weight = made()
+    if not keep_floats:
+        return dequantized
+    weight = dequantized()
     return lambda: weight
 
 
@@ -77,7 +79,7 @@ def _forward(layer: Any, weight: Callable[[], torch.Tensor]) -> Callable[..., An
     scale, bias = layer.scaling[name], layer.base_layer.bias
 
     def forward(x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
-        if "forward" in vars(layer.base_layer):  # laid out for decoding: `unpacked`
+        if "forward" in vars(layer.base_layer):  # laid out for decoding
             return type(layer).forward(layer, x)
         return _operation()(x, weight, bias, low.weight, high.weight, scale)
 

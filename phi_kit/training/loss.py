@@ -10,25 +10,25 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .encoding import IGNORE
-from .packing import hidden
+from .encoding import IGNORE_INDEX
+from .packing import hidden_states
 
 if TYPE_CHECKING:
     import torch
 
 # Numbers in one block of logits: 64 MB in float32. A vocabulary of 200,000 over a
 # long answer would otherwise need gigabytes.
-BLOCK = 1 << 24
+LOGIT_BLOCK = 1 << 24
 
 
-def block_bytes(numbers: int, itemsize: int) -> int:
+def logit_block_bytes(numbers: int, itemsize: int) -> int:
     """Memory of a block: in float32, and beside it the model's own where it has less.
 
     Args:
         numbers: positions times vocabulary; a block has no more than `BLOCK`.
         itemsize: bytes of a number of the model.
     """
-    return min(BLOCK, numbers) * (4 if itemsize == 4 else 4 + itemsize)
+    return min(LOGIT_BLOCK, numbers) * (4 if itemsize == 4 else 4 + itemsize)
 
 
 def masked_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
@@ -45,15 +45,15 @@ def masked_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
         A scalar tensor, equal to the loss over all positions.
     """
     labels = batch["labels"][:, 1:]
-    keep = labels != IGNORE
-    states = hidden(model, batch)[:, :-1][keep]
+    keep = labels != IGNORE_INDEX
+    states = hidden_states(model, batch)[:, :-1][keep]
     inner = model.get_base_model()
-    rows = max(1, BLOCK // inner.config.get_text_config().vocab_size)
+    rows = max(1, LOGIT_BLOCK // inner.config.get_text_config().vocab_size)
     total = _head_loss()(states, labels[keep], _logits(inner), rows)
     return total / (keep.sum() if count is None else count)
 
 
-def whole_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
+def full_logits_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
     """The same by the model's own logits at all positions."""
     import torch
 
@@ -61,12 +61,15 @@ def whole_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
     labels = batch["labels"][:, 1:]
     logits = model(**inputs, use_cache=False).logits[:, :-1].float()
     total = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE, reduction="sum"
+        logits.flatten(0, 1),
+        labels.flatten(),
+        ignore_index=IGNORE_INDEX,
+        reduction="sum",
     )
-    return total / ((labels != IGNORE).sum() if count is None else count)
+    return total / ((labels != IGNORE_INDEX).sum() if count is None else count)
 
 
-def loss_of(model: Any) -> Callable[..., Any]:
+def choose_loss(model: Any) -> Callable[..., Any]:
     """`masked_loss` where it is this model's loss, else `whole_loss`.
 
     Some families scale their logits in ways of their own; six tokens show it.
@@ -77,8 +80,10 @@ def loss_of(model: Any) -> Callable[..., Any]:
     ids = torch.tensor([[(7 * i + 11) % size for i in range(6)]], device=model.device)
     batch = {"input_ids": ids, "labels": ids}
     with torch.no_grad():
-        ours, theirs = (loss(model, batch).item() for loss in (masked_loss, whole_loss))
-    return masked_loss if abs(ours - theirs) <= 1e-2 * abs(theirs) else whole_loss
+        ours, theirs = (
+            loss(model, batch).item() for loss in (masked_loss, full_logits_loss)
+        )
+    return masked_loss if abs(ours - theirs) <= 1e-2 * abs(theirs) else full_logits_loss
 
 
 def _logits(inner: Any) -> Callable[[torch.Tensor], torch.Tensor]:

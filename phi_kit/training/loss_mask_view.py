@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from phi_kit.models.chat_template import control_token_ids
 
-from .encoding import IGNORE, Encoded
+from .encoding import IGNORE_INDEX, EncodedRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -32,7 +32,7 @@ SHOWN = 600  # characters of a stretch that a message shows
 
 
 @dataclass(frozen=True)
-class Piece:
+class TokenSpan:
     """A stretch of text of one or, inside a character, more tokens.
 
     Attributes:
@@ -49,10 +49,10 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Xray:
+class LossMaskView:
     """A training row as the loss sees it; show it in a cell, or print it."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[TokenSpan, ...]
 
     @property
     def caption(self) -> str:
@@ -91,7 +91,7 @@ class Xray:
         )
 
 
-def xray(tokenizer: PreTrainedTokenizerBase, row: Encoded) -> Xray:
+def view_loss_mask(tokenizer: PreTrainedTokenizerBase, row: EncodedRow) -> LossMaskView:
     """What the loss sees of a row.
 
     Args:
@@ -99,7 +99,7 @@ def xray(tokenizer: PreTrainedTokenizerBase, row: Encoded) -> Xray:
         row: its token ids and labels.
     """
     control = control_token_ids(tokenizer)
-    trained = [i for i, label in enumerate(row.labels) if label != IGNORE]
+    trained = [i for i, label in enumerate(row.labels) if label != IGNORE_INDEX]
     last = trained[-1] if trained and row.labels[trained[-1]] in control else None
     pieces, held = [], []
     for place, token in enumerate(row.ids):
@@ -115,19 +115,19 @@ def xray(tokenizer: PreTrainedTokenizerBase, row: Encoded) -> Xray:
         ):
             continue
         special = len(held) == 1 and token in control
-        pieces.append(Piece(text, tuple(held), kind, special))
+        pieces.append(TokenSpan(text, tuple(held), kind, special))
         held = []
-    return Xray(tuple(pieces))
+    return LossMaskView(tuple(pieces))
 
 
-def _kind(row: Encoded, place: int, last: int | None) -> str:
+def _kind(row: EncodedRow, place: int, last: int | None) -> str:
     if place == last:
         return "end of turn"
-    masked = place >= len(row.labels) or row.labels[place] == IGNORE
+    masked = place >= len(row.labels) or row.labels[place] == IGNORE_INDEX
     return "untrained" if masked else "trained"
 
 
-def _span(piece: Piece) -> str:
+def _span(piece: TokenSpan) -> str:
     style = STYLES[piece.kind]
     if piece.special and piece.kind != "end of turn":
         style = f"{style};{SPECIAL}"

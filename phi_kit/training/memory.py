@@ -14,20 +14,20 @@ from typing import Any, Self
 
 from phi_kit.models.loading import device
 
-from .encoding import Encoded
-from .packing import end_to_end, hidden, on_device
-from .training_config import Recipe
+from .encoding import EncodedRow
+from .packing import hidden_states, pack, to_device
+from .training_config import TrainingConfig
 
 # Tokens of a micro-batch beyond which matrix products gain no more speed and only
 # memory grows. The kit's own choice, measured on CPU cores; a GPU wants more.
-ENOUGH = {"cpu": 512, "cuda": 8192}
+MICRO_BATCH_TOKENS = {"cpu": 512, "cuda": 8192}
 # What may be planned with: other programs live here too, and allocators waste.
-SHARE = 0.6
-PER_WEIGHT = 16  # bytes: float32 weight, gradient and Adam's two moments
+USABLE_SHARE = 0.6
+BYTES_PER_TRAINED_WEIGHT = 16  # bytes: float32 weight, gradient and Adam's two moments
 
 
 @dataclass(frozen=True)
-class Fit:
+class MicroBatching:
     """How a step is cut so that it fits.
 
     Attributes:
@@ -42,7 +42,7 @@ class Fit:
     padded: bool = False
     per_token: int = 0
 
-    def smaller(self, parts: Sequence[Sequence[Encoded]]) -> Self | None:
+    def smaller(self, parts: Sequence[Sequence[EncodedRow]]) -> Self | None:
         """The next smaller one, `None` when there is none.
 
         Args:
@@ -54,14 +54,14 @@ class Fit:
         return None if self.checkpointing else replace(self, checkpointing=True)
 
 
-def fit(
+def fit_micro_batches(
     model: Any,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     *,
     longest: int,
     padded: bool,
     room: Callable[[], int] | None = None,
-) -> Fit:
+) -> MicroBatching:
     """What a micro-batch may hold, and whether activations are kept.
 
     Splitting costs little, computing twice costs a third: checkpointing is
@@ -75,16 +75,19 @@ def fit(
         room: bytes that are free; measured where not given.
     """
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    left = max(0, int(SHARE * (room or free)()) - PER_WEIGHT * trained)
-    kept = saved_per_token(model)
+    left = max(
+        0,
+        int(USABLE_SHARE * (room or free_bytes)()) - BYTES_PER_TRAINED_WEIGHT * trained,
+    )
+    kept = activation_bytes(model)
     wanted = recipe.gradient_checkpointing
     needed = wanted == "on" or (wanted == "auto" and kept * longest > left)
-    each = computed_twice(model, kept) if needed else kept
-    tokens = max(1, min(ENOUGH[device()], left // max(1, each)))
-    return Fit(max(tokens, longest), needed, padded, each)
+    each = checkpointed_bytes(model, kept) if needed else kept
+    tokens = max(1, min(MICRO_BATCH_TOKENS[device()], left // max(1, each)))
+    return MicroBatching(max(tokens, longest), needed, padded, each)
 
 
-def saved_per_token(model: Any, *, tokens: int = 16) -> int:
+def activation_bytes(model: Any, *, tokens: int = 16) -> int:
     """Bytes that autograd keeps per token of a forward pass, head left out."""
     import torch
 
@@ -98,15 +101,15 @@ def saved_per_token(model: Any, *, tokens: int = 16) -> int:
         return tensor
 
     ids = list(range(tokens))
-    batch = on_device(end_to_end([Encoded(ids, ids)]), model.device)
+    batch = to_device(pack([EncodedRow(ids, ids)]), model.device)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        states = hidden(model, batch)  # alive: its graph holds what is counted
+        states = hidden_states(model, batch)  # alive: its graph holds what is counted
     total = sum(kept.values())
     del states
     return total // tokens
 
 
-def computed_twice(model: Any, kept: int) -> int:
+def checkpointed_bytes(model: Any, kept: int) -> int:
     """Bytes per token with checkpointing: every layer's input, and one in full.
 
     Args:
@@ -118,7 +121,7 @@ def computed_twice(model: Any, kept: int) -> int:
     return layers * config.hidden_size * model.dtype.itemsize + kept // layers
 
 
-def checkpointing(model: Any, wanted: bool) -> None:
+def set_checkpointing(model: Any, wanted: bool) -> None:
     """Compute activations again in the backward pass, or keep them."""
     inner = model.get_base_model()
     _thrifty(wanted)
@@ -128,7 +131,7 @@ def checkpointing(model: Any, wanted: bool) -> None:
         inner.activation_checkpointing_disable()
 
 
-def free() -> int:
+def free_bytes() -> int:
     """Bytes that can still be allocated where the model is."""
     import torch
 
@@ -156,7 +159,7 @@ def _container() -> int:
     return 1 << 60
 
 
-def used() -> float:
+def used_mb() -> float:
     """MB in use: the GPU's peak since it was last reset, else the process's own."""
     import torch
 

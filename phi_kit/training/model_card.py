@@ -18,18 +18,19 @@ from phi_kit.core.errors import disk_errors
 from phi_kit.core.files import digest_json, write_atomic
 from phi_kit.models import catalog
 
-from .encoding import Row
-from .preflight import Report
+from .encoding import TrainingRow
+from .preflight import GateReport
+from .training_config import TrainingConfig
 
 if TYPE_CHECKING:
     from phi_kit.inference.local.model import LocalModel
 
-NAME = "README.md"
+CARD_FILE = "README.md"
 _UNKNOWN = "| held-out accuracy | not measured |"
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """What a model card says of an adapter.
 
     Attributes:
@@ -44,7 +45,7 @@ class Card:
     arm: str
     student: str
     identity: str
-    report: Report
+    report: GateReport
     digest: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
@@ -52,31 +53,37 @@ class Card:
     def of(
         cls,
         student: LocalModel,
-        rows: Sequence[Row],
-        report: Report,
+        rows: Sequence[TrainingRow],
+        report: GateReport,
         *,
         arm: str,
-        **recipe: Any,
-    ) -> Card:
+        config: TrainingConfig,
+    ) -> ModelCard:
         """The card of a training run."""
-        return cls(arm, student.name, student.identity, report, digest(rows), recipe)
+        outcome = config.outcome().items()
+        recipe = {name: value for name, value in outcome if value != {}}
+        return cls(
+            arm, student.name, student.identity, report, rows_digest(rows), recipe
+        )
 
     def text(self) -> str:
         """The card as Markdown with the hub's YAML head."""
         base, licence = catalog.published_name(self.student)
-        seen = self.report
+        report = self.report
         recipe = ", ".join(f"{name} {value}" for name, value in self.recipe.items())
-        rows = f"{seen.kept}" + f", {seen.too_long} too long" * bool(seen.too_long)
+        rows = f"{report.kept}" + f", {report.too_long} too long" * bool(
+            report.too_long
+        )
         facts = {
             "base model": base,
             "trained beside": f"`{self.identity}`",
             "arm": self.arm,
             "rows": rows,
-            "trained tokens": f"{seen.trained_tokens} of {seen.tokens} in one pass",
+            "trained tokens": f"{report.trained_tokens} of {report.tokens} in one pass",
             "data digest": f"`{self.digest}`",
             "recipe": recipe,
-            "prompt template": f"`{seen.train_template}`, turns end with "
-            f"`{seen.end_of_turn}`",
+            "prompt template": f"`{report.train_template}`, turns end with "
+            f"`{report.end_of_turn}`",
             "licence": f"{licence or 'as the base model'}; the rows' own apply, too",
         }
         table = "\n".join(f"| {name} | {fact} |" for name, fact in facts.items())
@@ -126,12 +133,12 @@ Made with phi_kit {version}.
 """
 
 
-def digest(rows: Sequence[Row]) -> str:
+def rows_digest(rows: Sequence[TrainingRow]) -> str:
     """Sixteen hex digits that name training rows and their order."""
     return digest_json([[row.prompt, row.completion] for row in rows])
 
 
-def save(model: Any, folder: Path, card: Card) -> None:
+def save_adapter(model: Any, folder: Path, card: ModelCard) -> None:
     """Write an adapter as a PEFT folder with its card.
 
     The base model is named as others can find it: by its id on the hub, where it
@@ -154,10 +161,10 @@ def save(model: Any, folder: Path, card: Card) -> None:
         if base != Path(card.student).name:  # no local folder
             config["base_model_name_or_path"] = base
             write_atomic(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
-        write_atomic(folder / NAME, card.text())
+        write_atomic(folder / CARD_FILE, card.text())
 
 
-class Score(Protocol):
+class AccuracyInterval(Protocol):
     """A share with its 95 % interval, over `n` items."""
 
     accuracy: float
@@ -166,7 +173,7 @@ class Score(Protocol):
     n: int
 
 
-def measured(folder: Path, what: str, found: Score) -> None:
+def add_accuracy(folder: Path, what: str, found: AccuracyInterval) -> None:
     """Add a held-out accuracy to the card of an adapter.
 
     Args:
@@ -179,10 +186,10 @@ def measured(folder: Path, what: str, found: Score) -> None:
         f"(95 % interval {found.low:.1%} to {found.high:.1%}, n = {found.n}) |"
     )
     with disk_errors(folder):
-        text = (folder / NAME).read_text(encoding="utf-8")
+        text = (folder / CARD_FILE).read_text(encoding="utf-8")
         if _UNKNOWN in text:
             text = text.replace(_UNKNOWN, line)
         else:
             last = list(re.finditer(r"^\| held-out accuracy.*\n", text, re.MULTILINE))
             text = f"{text[: last[-1].end()]}{line}\n{text[last[-1].end() :]}"
-        write_atomic(folder / NAME, text)
+        write_atomic(folder / CARD_FILE, text)

@@ -17,18 +17,18 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from .encoding import IGNORE, Encoded
+from .encoding import IGNORE_INDEX, EncodedRow
 
 if TYPE_CHECKING:
     import torch
 
-ROW_BY_ROW = "phi_kit_row_by_row"
+PER_ROW_ATTENTION = "phi_kit_row_by_row"
 # A position that is off, or a layer that mixes rows, differs by far more; bf16
 # products of other shapes differ by less.
 _CLOSE = 0.05
 
 
-def end_to_end(rows: Sequence[Encoded]) -> dict[str, Any]:
+def pack(rows: Sequence[EncodedRow]) -> dict[str, Any]:
     """One sequence of all rows.
 
     Returns:
@@ -42,7 +42,7 @@ def end_to_end(rows: Sequence[Encoded]) -> dict[str, Any]:
         starts.append(starts[-1] + len(row.ids))
     lengths = [len(row.ids) for row in rows]
     # The first token of a row must not be predicted from the row before it.
-    labels = [label for row in rows for label in (IGNORE, *row.labels[1:])]
+    labels = [label for row in rows for label in (IGNORE_INDEX, *row.labels[1:])]
     bounds = torch.tensor(starts, dtype=torch.int32)
     return {
         "input_ids": torch.tensor([[token for row in rows for token in row.ids]]),
@@ -56,7 +56,7 @@ def end_to_end(rows: Sequence[Encoded]) -> dict[str, Any]:
 
 
 @contextmanager
-def row_by_row(model: Any) -> Iterator[None]:
+def per_row_attention(model: Any) -> Iterator[None]:
     """Let `model` attend within rows only, given `cu_seq_lens_q`.
 
     Args:
@@ -69,8 +69,8 @@ def row_by_row(model: Any) -> Iterator[None]:
         return
     from transformers import AttentionInterface
 
-    AttentionInterface.register(ROW_BY_ROW, _attention)
-    model.set_attn_implementation(ROW_BY_ROW)
+    AttentionInterface.register(PER_ROW_ATTENTION, _attention)
+    model.set_attn_implementation(PER_ROW_ATTENTION)
     try:
         yield
     finally:
@@ -78,10 +78,10 @@ def row_by_row(model: Any) -> Iterator[None]:
 
 
 @contextmanager
-def as_usual(model: Any) -> Iterator[None]:
+def default_attention(model: Any) -> Iterator[None]:
     """Attention as it was before `row_by_row`, to sample in the midst of a run."""
     now = model.config._attn_implementation
-    if now != ROW_BY_ROW:
+    if now != PER_ROW_ATTENTION:
         yield
         return
     model.set_attn_implementation("sdpa")
@@ -113,14 +113,14 @@ def _attention(module, query, key, value, attention_mask, **options):
     return torch.cat(found, dim=1), None
 
 
-def hidden(model: Any, batch: dict[str, Any]) -> torch.Tensor:
+def hidden_states(model: Any, batch: dict[str, Any]) -> torch.Tensor:
     """Last hidden states of a batch, shape (rows, width, hidden size)."""
     inner = getattr(model, "get_base_model", lambda: model)()
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     return inner.base_model(**inputs, use_cache=False).last_hidden_state
 
 
-def rows_stay_apart(model: Any, *, longest: int) -> bool:
+def rows_are_isolated(model: Any, *, longest: int) -> bool:
     """Whether rows laid end to end are to this model as if each came alone.
 
     Args:
@@ -137,7 +137,7 @@ def rows_stay_apart(model: Any, *, longest: int) -> bool:
         return False
     size = inner.get_input_embeddings().weight.shape[0]
     one, other, last = ([(7 * i + k) % size for i in range(6)] for k in (11, 23, 41))
-    with torch.no_grad(), row_by_row(inner):
+    with torch.no_grad(), per_row_attention(inner):
         first, second, alone = (
             _last_row(model, rows) for rows in ([one, last], [other, last], [last])
         )
@@ -147,11 +147,13 @@ def rows_stay_apart(model: Any, *, longest: int) -> bool:
 
 
 def _last_row(model: Any, rows: list[list[int]]) -> torch.Tensor:
-    batch = end_to_end([Encoded(ids, ids) for ids in rows])
-    return hidden(model, on_device(batch, model.device))[0, -len(rows[-1]) :].float()
+    batch = pack([EncodedRow(ids, ids) for ids in rows])
+    return hidden_states(model, to_device(batch, model.device))[
+        0, -len(rows[-1]) :
+    ].float()
 
 
-def on_device(batch: dict[str, Any], device: Any) -> dict[str, Any]:
+def to_device(batch: dict[str, Any], device: Any) -> dict[str, Any]:
     """The batch's arrays where the model is."""
     return {
         name: value.to(device) if hasattr(value, "to") else value

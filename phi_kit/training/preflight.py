@@ -1,8 +1,8 @@
-"""The gate before every training run: nothing is trained that was not looked at.
+"""The gate before every training run: no row is trained on unchecked.
 
-Every row is rendered and encoded, its labels are decoded again and compared with
-what was meant. Rows that are too long are left out and counted, never cut. The
-first row or setting that is wrong refuses the run, and is shown.
+Every row is rendered and encoded, and its labels are decoded again and compared with
+the completion. Rows that are too long are left out and counted, never truncated. The
+first row or setting that is wrong refuses the run, and the message shows it.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from phi_kit.core.errors import DataError
 from phi_kit.models import chat_template
 from phi_kit.models.chat_template import template_fingerprint, turn_framing
 
-from .encoding import IGNORE, Encoded, Row, collate, encode
-from .loss_mask_view import xray
-from .row_checks import CHECKS, Sealed, Seen
+from .encoding import IGNORE_INDEX, EncodedRow, TrainingRow, collate, encode
+from .loss_mask_view import view_loss_mask
+from .row_checks import CHECKS, RowUnderCheck, SealLookup
 
 if TYPE_CHECKING:
     from phi_kit.inference.local.model import LocalModel
 
-# Share of a run's tokens that is trained. The kit's own choice: a one-letter
-# answer to a page of text has .004, long reasoning after a short question .99.
-SHARE = (0.002, 0.998)
+# Share of a run's tokens that is trained (kit default): a one-letter answer to a page
+# of text has .004, long reasoning after a short question .99.
+TRAINED_SHARE = (0.002, 0.998)
 
-Encode = Callable[["LocalModel", Row], Encoded]
-Collate = Callable[[Sequence[Encoded]], dict[str, Any]]
+Encode = Callable[["LocalModel", TrainingRow], EncodedRow]
+Collate = Callable[[Sequence[EncodedRow]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Report:
-    """What the gate saw, for the manifest.
+class GateReport:
+    """The gate's report, for the manifest.
 
     Attributes:
-        read: rows that came.
+        read: rows that were given.
         kept: rows that are trained on.
         too_long: rows left out.
         tokens: of the rows kept, one pass.
@@ -46,7 +46,7 @@ class Report:
         end_of_turn: the token every row ends with.
         bos: whether the template begins with one.
         pad_is_end: whether padding has the same id as the end of a turn.
-        sealed: whether a seal was held against the rows.
+        sealed: whether the rows were compared with sealed items.
     """
 
     read: int
@@ -66,14 +66,16 @@ class Report:
         return asdict(self)
 
 
-class Gated(Sequence[Encoded]):
-    """The rows that passed, and the report on all of them."""
+class CheckedRows(Sequence[EncodedRow]):
+    """The rows that passed, their indices among those given, and the report on all."""
 
-    def __init__(self, rows: list[Encoded], report: Report):
-        self.rows, self.report = rows, report
+    def __init__(
+        self, rows: list[EncodedRow], indices: list[int], report: GateReport
+    ) -> None:
+        self.rows, self.indices, self.report = rows, indices, report
 
-    def __getitem__(self, place: Any) -> Any:
-        return self.rows[place]
+    def __getitem__(self, index: Any) -> Any:
+        return self.rows[index]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -81,39 +83,39 @@ class Gated(Sequence[Encoded]):
 
 def gate(
     student: LocalModel,
-    rows: Sequence[Row],
+    rows: Sequence[TrainingRow],
     *,
     max_tokens: int,
-    sealed: Sealed | None = None,
+    sealed: SealLookup | None = None,
     encode: Encode = encode,
     collate: Collate | None = None,
-) -> Gated:
+) -> CheckedRows:
     """Encode the rows of a run, or refuse the run.
 
     Args:
         student: the model that is trained, with its tokenizer.
         rows: rendered prompts with completions.
-        max_tokens: longer rows are left out and counted. A cut answer would
-            teach to stop in the middle.
+        max_tokens: longer rows are left out and counted. A truncated answer would
+            teach the model to stop in the middle.
         sealed: says what a text has in common with a held-out item, `None` if
             nothing; a seal's `hit`.
         encode: makes ids and labels of a row.
         collate: makes a batch of rows; the kit's own where not given.
 
     Raises:
-        DataError: a row or a setting would train something else than was meant.
-            The row is shown.
+        DataError: a row or a setting would train something else than the completion.
+            The message shows the row.
         ModelError: the template cannot be trained with.
     """
     report = _template(student)
-    kept, too_long = [], 0
-    for number, row in enumerate(rows):
+    kept, indices = [], []
+    for index, row in enumerate(rows):
         encoded = encode(student, row)
         if len(encoded.ids) > max_tokens:
-            too_long += 1
             continue
-        _refuse_row(Seen(student, row, encoded, sealed), number)
+        _refuse_row(RowUnderCheck(student, row, encoded, sealed), index)
         kept.append(encoded)
+        indices.append(index)
     if not kept:
         raise DataError(
             f"none of {len(rows)} training rows fits into {max_tokens} tokens",
@@ -123,12 +125,13 @@ def gate(
     trained = sum(row.trained for row in kept)
     _share(student, kept, trained / tokens)
     _padding(student, kept, collate)
-    return Gated(
+    return CheckedRows(
         kept,
-        Report(
+        indices,
+        GateReport(
             read=len(rows),
             kept=len(kept),
-            too_long=too_long,
+            too_long=len(rows) - len(kept),
             tokens=tokens,
             trained_tokens=trained,
             sealed=sealed is not None,
@@ -137,26 +140,30 @@ def gate(
     )
 
 
-def faults(seen: Seen) -> Iterator[tuple[str, str, str]]:
+def row_faults(row: RowUnderCheck) -> Iterator[tuple[str, str, str]]:
     """Every check a row fails: its name, what is wrong, what to do."""
     for check in CHECKS:
-        if (what := check.look(seen)) is not None:
-            yield check.name, what, check.todo
+        if (fault := check.check(row)) is not None:
+            yield check.name, fault, check.todo
 
 
-def _refuse_row(seen: Seen, number: int) -> None:
-    for _, what, todo in faults(seen):
+def _refuse_row(row: RowUnderCheck, index: int) -> None:
+    for _, fault, todo in row_faults(row):
         raise DataError(
-            what, where=_shown(seen.student, seen.encoded, f"row {number}"), todo=todo
+            fault, where=_shown(row.student, row.encoded, f"row {index}"), todo=todo
         )
 
 
-def _shown(student: LocalModel, encoded: Encoded, name: str) -> str:
-    return f"{name}\n{xray(student.tokenizer, encoded)}"
+def _shown(student: LocalModel, encoded: EncodedRow, name: str) -> str:
+    return f"{name}\n{view_loss_mask(student.tokenizer, encoded)}"
 
 
 def _template(student: LocalModel) -> dict[str, Any]:
-    """How the student's template frames a turn; refused where evaluation differs."""
+    """How the student's template frames a turn.
+
+    Raises:
+        DataError: training and evaluation would not use it alike.
+    """
     tokenizer = student.tokenizer
     form = turn_framing(tokenizer)
     end = tokenizer.convert_ids_to_tokens(form.end)
@@ -183,8 +190,8 @@ def _template(student: LocalModel) -> dict[str, Any]:
     }
 
 
-def _share(student: LocalModel, kept: list[Encoded], share: float) -> None:
-    low, high = SHARE
+def _share(student: LocalModel, kept: list[EncodedRow], share: float) -> None:
+    low, high = TRAINED_SHARE
     if low <= share <= high:
         return
     order = sorted(kept, key=lambda row: row.trained / len(row.ids))
@@ -197,7 +204,9 @@ def _share(student: LocalModel, kept: list[Encoded], share: float) -> None:
     )
 
 
-def _padding(student: LocalModel, kept: list[Encoded], batches: Collate | None) -> None:
+def _padding(
+    student: LocalModel, kept: list[EncodedRow], batches: Collate | None
+) -> None:
     """Padding trains nothing and hides nothing, whatever its id is."""
     pad = student.tokenizer.pad_token_id
     if batches is None:
@@ -209,20 +218,20 @@ def _padding(student: LocalModel, kept: list[Encoded], batches: Collate | None) 
         batches = partial(collate, pad=pad)
     longest = max(kept, key=lambda row: len(row.ids))
     # Its last token alone is a row, too: the end of a turn, then only padding.
-    pair = [longest, Encoded(longest.ids[-1:], longest.labels[-1:])]
+    pair = [longest, EncodedRow(longest.ids[-1:], longest.labels[-1:])]
     batch = batches(pair)
-    for place, row in enumerate(pair):
+    for index, row in enumerate(pair):
         width = len(row.ids)
         ids, labels, mask = (
-            batch[name][place].tolist()
+            batch[name][index].tolist()
             for name in ("input_ids", "labels", "attention_mask")
         )
         right = ids[:width] == row.ids and labels[:width] == row.labels
-        blank = all(label == IGNORE for label in labels[width:])
+        blank = all(label == IGNORE_INDEX for label in labels[width:])
         if not (right and blank and sum(mask) == sum(mask[:width]) == width):
             raise DataError(
                 "padding changes what is trained",
-                where=_shown(student, Encoded(ids, labels), "a row after padding"),
+                where=_shown(student, EncodedRow(ids, labels), "a row after padding"),
                 todo="mask padding by its position, never by the id of PAD: where "
                 "PAD is the end of turn, that would mask it, too",
             )

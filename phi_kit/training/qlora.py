@@ -22,22 +22,21 @@ from phi_kit.inference.local.model import LocalModel
 
 from . import checkpoints
 from .checkpoints import Checkpoints
-from .data_order import schedule, seen
-from .encoding import Row, encode
-from .loss import masked_loss
-from .model_card import Card
-from .preflight import Gated, Report, gate
+from .data_order import count_tokens, step_order
+from .encoding import TrainingRow
+from .model_card import ModelCard
+from .preflight import CheckedRows, gate
 from .recording import recorded
-from .row_checks import Sealed
-from .training_config import Recipe
-from .training_run import Around, Plan, carried_out
+from .row_checks import SealLookup
+from .trainer import RunHooks
+from .training_config import TrainingConfig
+from .training_run import TrainingRun, run_training
 
-ALONE = Around()
-__all__ = ["Around", "Recipe", "Trained", "masked_loss", "train"]
+NO_HOOKS = RunHooks()
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What a training run cost and did. Losses are per optimiser step.
 
     Attributes:
@@ -65,19 +64,19 @@ class Trained:
     )
 
 
-@recorded(Trained, Recipe)
+@recorded(TrainingResult, TrainingConfig)
 def train(
     student: LocalModel,
-    rows: Sequence[Row],
-    recipe: Recipe,
+    rows: Sequence[TrainingRow],
+    config: TrainingConfig,
     *,
     out: Path,
     rng_seed: int,
-    sealed: Sealed | None = None,
+    sealed: SealLookup | None = None,
     epochs: Sequence[float] | None = None,
     budget: int | None = None,
-    around: Around = ALONE,
-) -> Trained:
+    hooks: RunHooks = NO_HOOKS,
+) -> TrainingResult:
     """Train a fresh adapter on `rows` and save it as a PEFT folder.
 
     The student comes back as it was: the adapter is taken off again. In a replay
@@ -86,111 +85,101 @@ def train(
     Args:
         student: the frozen model, NF4 or full.
         rows: rendered prompts with completions.
-        recipe: rank, learning rate, epochs, batch.
+        config: rank, learning rate, epochs, batch.
         out: the folder the adapter is saved to; its name is the run's.
         rng_seed: names initialisation and data order; the run is repeatable.
-        sealed: what the gate asks whether a text overlaps a held-out item.
-        epochs: how often each row is seen; all `recipe.epochs` if not given.
+        sealed: tells the gate what a text has in common with a held-out item.
+        epochs: how often each row is seen; all `config.epochs` if not given.
         budget: trained tokens to see in all, in place of whole epochs.
-        around: checkpoints to carry on from, who is told how it goes.
+        hooks: checkpoints to carry on from, a watcher, held-out items.
 
     Raises:
         DataError: the gate refused the rows.
         RunError: the loss became NaN, memory ran out, or the disk is full.
         StoppedError: by hand, which is a `KeyboardInterrupt` as well.
     """
-    passed = gate(student, rows, max_tokens=recipe.max_row_tokens, sealed=sealed)
-    often = _epochs(student, rows, epochs, recipe, kept=len(passed))
-    steps = schedule(
-        passed,
-        batch=recipe.batch,
-        epochs=often,
+    checked = gate(student, rows, max_tokens=config.max_row_tokens, sealed=sealed)
+    steps = step_order(
+        checked,
+        batch=config.batch,
+        epochs=_epochs(checked, len(rows), epochs, config),
         rng_seed=label_seed(rng_seed, "order"),
         budget=budget,
     )
     with ExitStack() as stack:
-        folder = around.work or Path(stack.enter_context(TemporaryDirectory()))
-        plan = Plan(
+        work = hooks.work or Path(stack.enter_context(TemporaryDirectory()))
+        run = TrainingRun(
             name=out.name,
-            rows=passed,
+            rows=checked,
             steps=steps,
-            recipe=recipe,
-            seed=rng_seed,
-            card=_card(student, rows, passed.report, recipe, arm=out.name),
-            kept=_kept(student, passed, steps, recipe, rng_seed, folder / out.name),
-            around=around,
+            config=config,
+            rng_seed=rng_seed,
+            card=ModelCard.of(
+                student, rows, checked.report, arm=out.name, config=config
+            ),
+            checkpoints=_checkpoints(
+                student, checked, steps, config, rng_seed, work / out.name
+            ),
+            hooks=hooks,
         )
-        found = _finished(plan) or carried_out(student, plan)
-        _hand_over(plan.kept.adapter, out)
-    return _trained(passed, steps, found)
+        outcome = _finished(run) or run_training(student, run)
+        _copy_adapter(run.checkpoints.adapter, out)
+    return _result(checked, steps, outcome)
 
 
-def _trained(passed: Gated, steps: list[list[int]], found: dict[str, Any]) -> Trained:
-    tokens, trained_tokens = seen(passed, steps[: len(found["losses"])])
-    return Trained(
-        rows=len({i for step in steps for i in step}),
-        too_long=passed.report.too_long,
-        tokens=tokens,
-        trained_tokens=trained_tokens,
-        gate=passed.report.as_dict(),
-        **found,
-    )
+def _epochs(
+    checked: CheckedRows,
+    rows: int,
+    epochs: Sequence[float] | None,
+    config: TrainingConfig,
+) -> list[float]:
+    """How often each row that passed the gate is seen, of so many that came."""
+    if epochs is None:
+        return [float(config.epochs)] * len(checked)
+    if len(epochs) != rows:
+        raise ValueError(f"{len(epochs)} epochs for {rows} rows")
+    return [float(epochs[index]) for index in checked.indices]
 
 
-def _kept(
+def _checkpoints(
     student: LocalModel,
-    rows: Gated,
+    rows: CheckedRows,
     steps: list[list[int]],
-    recipe: Recipe,
+    config: TrainingConfig,
     rng_seed: int,
     folder: Path,
 ) -> Checkpoints:
     """Where the run's checkpoints lie: named by all that decides its outcome."""
-    stopping = {"eval_steps": recipe.eval_steps, "patience": recipe.patience}
-    settings = {**recipe.outcome(), **stopping, "seed": rng_seed}
-    key = checkpoints.key(student.identity, rows, steps, **settings)
+    stopping = {"eval_steps": config.eval_steps, "patience": config.patience}
+    settings = {**config.outcome(), **stopping, "seed": rng_seed}
+    key = checkpoints.run_key(student.identity, rows, steps, **settings)
     return Checkpoints.of(folder, key)
 
 
-def _card(
-    student: LocalModel,
-    rows: Sequence[Row],
-    report: Report,
-    recipe: Recipe,
-    *,
-    arm: str,
-) -> Card:
-    said = {name: value for name, value in recipe.outcome().items() if value != {}}
-    return Card.of(student, rows, report, arm=arm, **said)
-
-
-def _epochs(
-    student: LocalModel,
-    rows: Sequence[Row],
-    epochs: Sequence[float] | None,
-    recipe: Recipe,
-    *,
-    kept: int,
-) -> list[float]:
-    """How often each row that passed the gate is seen."""
-    if epochs is None:
-        return [float(recipe.epochs)] * kept
-    return [
-        float(often)
-        for row, often in zip(rows, epochs, strict=True)
-        if len(encode(student, row).ids) <= recipe.max_row_tokens
-    ]
-
-
-def _finished(plan: Plan) -> dict[str, Any] | None:
-    """What an earlier attempt found that was finished, if there was one."""
-    if not checkpoints.is_whole(plan.kept.adapter):
+def _finished(run: TrainingRun) -> dict[str, Any] | None:
+    """The outcome of an earlier attempt that finished, if there was one."""
+    adapter = run.checkpoints.adapter
+    if not checkpoints.is_complete(adapter):
         return None
-    print(f"{plan.name}: trained before this step was stopped", flush=True)
-    return checkpoints.facts(plan.kept.adapter)["found"]
+    print(f"{run.name}: trained before this step was stopped", flush=True)
+    return checkpoints.completion_notes(adapter)["found"]
 
 
-def _hand_over(adapter: Path, out: Path) -> None:
+def _copy_adapter(adapter: Path, out: Path) -> None:
     with disk_errors(out):
-        ignored = shutil.ignore_patterns(checkpoints.SEAL)
+        ignored = shutil.ignore_patterns(checkpoints.COMPLETE_FILE)
         shutil.copytree(adapter, out, dirs_exist_ok=True, ignore=ignored)
+
+
+def _result(
+    checked: CheckedRows, steps: list[list[int]], outcome: dict[str, Any]
+) -> TrainingResult:
+    tokens, trained = count_tokens(checked, steps[: len(outcome["losses"])])
+    return TrainingResult(
+        rows=len({i for step in steps for i in step}),
+        too_long=checked.report.too_long,
+        tokens=tokens,
+        trained_tokens=trained,
+        gate=checked.report.as_dict(),
+        **outcome,
+    )

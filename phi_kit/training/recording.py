@@ -21,7 +21,7 @@ from phi_kit.core.paths import ledger_address
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.replay import ReplayedModel
 
-from .encoding import Row, encode
+from .encoding import TrainingRow, encode
 
 T = TypeVar("T")
 _ADAPTER_CONFIG = "adapter_config.json"
@@ -44,7 +44,12 @@ def recorded(
     def decorate(train: Callable[..., T]) -> Callable[..., T]:
         @wraps(train)
         def run(
-            student: LocalModel, rows: Sequence[Row], recipe: Any, *, out: Path, **more
+            student: LocalModel,
+            rows: Sequence[TrainingRow],
+            recipe: Any,
+            *,
+            out: Path,
+            **more,
         ) -> T:
             deciding = {
                 "name": out.name,  # names the initialisation
@@ -71,7 +76,7 @@ def recorded(
     return decorate
 
 
-def _rows_digest(student: LocalModel, rows: Sequence[Row]) -> str:
+def _rows_digest(student: LocalModel, rows: Sequence[TrainingRow]) -> str:
     """A digest of the encoded rows, in their order."""
     encoded = [encode(student, row) for row in rows]
     return digest_json([[row.ids, row.labels] for row in encoded])

@@ -1,8 +1,9 @@
 """The training loop: transformers' Trainer, one optimiser step at a time.
 
-Each item of its data is a whole step's rows, so that the data order is a list
-fixed beforehand, and a step can be cut into micro-batches as memory allows
-without changing its gradient.
+The Trainer's data set is a list of optimiser steps: each of its items holds all rows
+of one step (`StepRows`), and its batch size is one. So the data order is a list fixed
+beforehand, and a step can be cut into micro-batches as memory allows without
+changing its gradient.
 """
 
 from __future__ import annotations
@@ -17,52 +18,46 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import RunError
 from phi_kit.core.progress import Heartbeat
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.models.loading import device
 
 from . import checkpoints
 from .data_order import micro_batches
-from .encoding import Encoded, collate
-from .failures import out_of_memory
-from .memory import Fit, checkpointing, release, used
-from .packing import end_to_end, on_device
-from .training_config import Recipe
+from .encoding import EncodedRow, collate
+from .failures import is_out_of_memory
+from .memory import MicroBatching, release, set_checkpointing, used_mb
+from .packing import pack, to_device
+from .training_config import TrainingConfig
 
 if TYPE_CHECKING:
-    from transformers import TrainingArguments
+    from transformers import TrainerCallback, TrainingArguments
 
-Watch = Callable[[dict[str, Any]], None]
+StepRows = list[EncodedRow]  # all rows of one optimiser step
+StepWatcher = Callable[[dict[str, Any]], None]
+HeldoutAccuracy = Callable[[LocalModel], float]
 
 
-@dataclass
-class Job:
-    """What a loop needs beside the Trainer's own arguments.
+@dataclass(frozen=True)
+class RunHooks:
+    """What a caller attaches to a run; nothing of it changes what is learned.
 
     Attributes:
-        name: of the run.
-        fit: how steps are cut; becomes smaller when memory runs out.
-        loss: gives a micro-batch's share of the step's loss.
-        pad: id of the PAD token.
-        steps: of the whole run.
-        bar: counts them.
-        watch: is told each step's row of the history, and again as it may have grown.
-        heldout: asks the model as it is; share of right answers.
+        work: a folder that outlives a killed run; with it, a run of the same model,
+            rows, config and seed carries on from its last checkpoint.
+        logs: where a tracker that writes files puts them.
+        watch: gets every step's row of the history, and again as it may have grown.
+        heldout: asks a student the held-out items; share of right answers.
+        callbacks: further callbacks for transformers' Trainer.
     """
 
-    name: str
-    fit: Fit
-    loss: Callable[..., Any]
-    pad: int
-    steps: int
-    bar: Heartbeat
-    watch: Watch | None = None
-    heldout: Callable[[int], float] | None = None
-    spent: float = 0.0
-    seen: tuple[int, int] = (0, 0)
-    memory: float = 0.0
-    told: int = 0  # entries of the log that `watch` knows
+    work: Path | None = None
+    logs: Path | None = None
+    watch: StepWatcher | None = None
+    heldout: HeldoutAccuracy | None = None
+    callbacks: Sequence[TrainerCallback] = ()
 
 
-def history(log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def step_history(log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row per step of a Trainer's log; held-out accuracy where it was asked."""
     rows: dict[int, dict[str, Any]] = {}
     for entry in log:
@@ -74,38 +69,74 @@ def history(log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows.values() if "loss" in row]
 
 
-class StepByStep:
-    """What the kit does otherwise than the Trainer it is mixed into."""
+class StepTrainerMixin:
+    """What the kit does otherwise than the Trainer it is mixed into.
 
-    job: Job
+    Args:
+        run_name: of the run, for messages.
+        batching: how steps are cut; becomes smaller when memory runs out.
+        loss: gives a micro-batch's share of the step's loss.
+        pad: id of the PAD token.
+        bar: counts the steps.
+        watch: gets each step's row of the history.
+        heldout: accuracy of the model as it is after so many steps.
+        options: the Trainer's own arguments.
+    """
+
+    def __init__(
+        self,
+        *,
+        run_name: str,
+        batching: MicroBatching,
+        loss: Callable[..., Any],
+        pad: int,
+        bar: Heartbeat,
+        watch: StepWatcher | None = None,
+        heldout: Callable[[int], float] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.run_name, self.batching = run_name, batching
+        self.loss, self.pad = loss, pad
+        self.bar, self.watch, self.heldout = bar, watch, heldout
+        self.watched = 0  # entries of the log that `watch` has had
+        self._reset_meters()
+
+    def _reset_meters(self) -> None:
+        """Seconds, tokens, trained tokens and peak memory since the last log."""
+        self.seconds, self.tokens, self.trained_tokens = 0.0, 0, 0
+        self.memory_mb = 0.0
 
     def _get_train_sampler(self, *_: Any) -> Any:
         from torch.utils.data import SequentialSampler
 
         return SequentialSampler(self.train_dataset)
 
-    def training_step(self, model: Any, inputs: dict, *_: Any, **__: Any) -> Any:
+    def training_step(
+        self, model: Any, inputs: dict[str, StepRows], *_: Any, **__: Any
+    ) -> Any:
         """Loss and gradient of a whole step; in smaller parts if memory runs out."""
-        began, job, rows = time.perf_counter(), self.job, inputs["rows"]
+        began, rows = time.perf_counter(), inputs["rows"]
         while True:
-            parts = micro_batches(rows, tokens=job.fit.tokens, padded=job.fit.padded)
+            parts = micro_batches(
+                rows, tokens=self.batching.tokens, padded=self.batching.padded
+            )
             try:
                 loss = self._accumulate(model, parts)
                 break
             except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error) or (less := job.fit.smaller(parts)) is None:
+                if not is_out_of_memory(error):
+                    raise
+                if (smaller := self.batching.smaller(parts)) is None:
                     raise
             # Only out here the failed attempt is let go: its traceback held it.
-            self._step_down(model, less)
-        job.spent += time.perf_counter() - began
-        tokens, trained = job.seen
-        job.seen = (
-            tokens + sum(len(row.ids) for row in rows),
-            trained + sum(row.trained for row in rows),
-        )
+            self._shrink(model, smaller)
+        self.seconds += time.perf_counter() - began
+        self.tokens += sum(len(row.ids) for row in rows)
+        self.trained_tokens += sum(row.trained for row in rows)
         return loss
 
-    def _accumulate(self, model: Any, parts: list[list[Encoded]]) -> Any:
+    def _accumulate(self, model: Any, parts: list[list[EncodedRow]]) -> Any:
         import torch
 
         model.train()
@@ -113,76 +144,74 @@ class StepByStep:
         total = torch.zeros((), device=self.args.device)
         for part in parts:
             with self.compute_loss_context_manager():
-                loss = self.job.loss(model, self._batch(part), count=count)
+                loss = self.loss(model, self._batch(part), count=count)
             if not torch.isfinite(loss):
-                raise self._broken("loss", loss.item())
-            self.job.memory = max(self.job.memory, used())
+                raise self._not_finite("loss", loss.item())
+            self.memory_mb = max(self.memory_mb, used_mb())
             self.accelerator.backward(loss)
             total += loss.detach()
         return total
 
-    def _batch(self, part: list[Encoded]) -> dict[str, Any]:
-        padded = self.job.fit.padded
-        batch = collate(part, pad=self.job.pad) if padded else end_to_end(part)
-        return on_device(batch, self.args.device)
+    def _batch(self, part: list[EncodedRow]) -> dict[str, Any]:
+        batch = collate(part, pad=self.pad) if self.batching.padded else pack(part)
+        return to_device(batch, self.args.device)
 
-    def _step_down(self, model: Any, less: Fit) -> None:
+    def _shrink(self, model: Any, smaller: MicroBatching) -> None:
+        """Go on with smaller micro-batches, or with checkpointing."""
         model.zero_grad()
         release()
-        if less.checkpointing and not self.job.fit.checkpointing:
-            checkpointing(model, True)
+        if smaller.checkpointing and not self.batching.checkpointing:
+            set_checkpointing(model, True)
             how = "activations are computed twice from here on"
         else:
-            how = f"micro-batches of at most {less.tokens} tokens from here on"
+            how = f"micro-batches of at most {smaller.tokens} tokens from here on"
         print(
-            f"{self.job.name}: memory ran out at step {self.state.global_step + 1}; "
+            f"{self.run_name}: memory ran out at step {self.state.global_step + 1}; "
             f"{how}, the batch stays what it was",
             flush=True,
         )
-        self.job.fit = less
+        self.batching = smaller
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)
         if norm is not None and not math.isfinite(float(norm)):
             # Before the optimiser makes every weight of it NaN, and a checkpoint.
-            raise self._broken("gradient", float(norm))
+            raise self._not_finite("gradient", float(norm))
         return norm
 
-    def _broken(self, what: str, value: float) -> RunError:
+    def _not_finite(self, what: str, value: float) -> RunError:
         kind = "NaN" if math.isnan(value) else "infinite"
         return RunError(
             f"the {what} became {kind} at step {self.state.global_step + 1}",
-            where=self.job.name,
+            where=self.run_name,
             todo="lower learning_rate, and look at the rows of that batch; the last "
             "checkpoint is from before it",
         )
 
     def log(self, logs: dict[str, float], *arguments: Any, **options: Any) -> None:
-        """Add what the kit measures; tell the bar and whoever watches."""
-        job = self.job
+        """Add the kit's measurements; update the progress bar and the watcher."""
         if "loss" in logs:
-            (tokens, trained), spent = job.seen, max(job.spent, 1e-9)
             logs |= {
-                "tokens": tokens,
-                "trained_tokens": trained,
-                "tokens_per_second": round(tokens / spent, 1),
-                "memory_mb": round(job.memory, 1),
-                "micro_tokens": job.fit.tokens,
-                "checkpointing": int(job.fit.checkpointing),
+                "tokens": self.tokens,
+                "trained_tokens": self.trained_tokens,
+                "tokens_per_second": round(self.tokens / max(self.seconds, 1e-9), 1),
+                "memory_mb": round(self.memory_mb, 1),
+                "micro_tokens": self.batching.tokens,
+                "checkpointing": int(self.batching.checkpointing),
             }
-            job.seen, job.spent, job.memory = (0, 0), 0.0, 0.0
-            job.bar.step(tokens=tokens, note=f"loss {logs['loss']:.3f}")
+            self.bar.step(tokens=self.tokens, note=f"loss {logs['loss']:.3f}")
+            self._reset_meters()
         super().log(logs, *arguments, **options)
         log = self.state.log_history
-        # With the entry before the news: an accuracy belongs to a loss's row.
-        for row in history(log[max(0, job.told - 1) :]):
-            if job.watch:
-                job.watch(row)
-        job.told = len(log)
+        # Include the previous entry: an accuracy is merged into its step's row.
+        for row in step_history(log[max(0, self.watched - 1) :]):
+            if self.watch:
+                self.watch(row)
+        self.watched = len(log)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Share of right answers to the held-out items, never a held-out loss."""
-        metrics = {"eval_accuracy": self.job.heldout(self.state.global_step)}
+        metrics = {"eval_accuracy": self.heldout(self.state.global_step)}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
@@ -192,30 +221,39 @@ class StepByStep:
     def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
         super()._save_checkpoint(*arguments, **options)
         folder = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
-        fit = self.job.fit
-        # What this run settled on: carrying on otherwise would change its bits.
-        checkpoints.seal(folder, tokens=fit.tokens, checkpointing=fit.checkpointing)
+        # How this run's steps are cut: carrying on otherwise would change its bits.
+        checkpoints.mark_complete(
+            folder,
+            tokens=self.batching.tokens,
+            checkpointing=self.batching.checkpointing,
+        )
 
     def save_model(self, output_dir: str | None = None, **_: Any) -> None:
-        """The adapter alone; nobody is asked whether the vocabulary has grown."""
+        """Save the adapter alone; without this peft would query the hub."""
         self.model.save_pretrained(output_dir, save_embedding_layers=False)
 
 
 @cache
-def trainer_class() -> type:
-    """The Trainer with the kit's steps."""
+def step_trainer_class() -> type:
+    """The Trainer with the kit's steps; made late, for it imports transformers."""
     from transformers import Trainer
 
-    return type("StepTrainer", (StepByStep, Trainer), {})
+    return type("StepTrainer", (StepTrainerMixin, Trainer), {})
 
 
-def arguments(
-    recipe: Recipe, *, folder: Path, seed: int, steps: int, saved: bool, name: str
+def training_arguments(
+    config: TrainingConfig,
+    *,
+    folder: Path,
+    seed: int,
+    steps: int,
+    saved: bool,
+    name: str,
 ) -> TrainingArguments:
     """The Trainer's own arguments.
 
     Args:
-        recipe: how the adapter is trained.
+        config: how the adapter is trained.
         folder: where checkpoints go.
         seed: of what the Trainer itself draws.
         steps: of the whole run.
@@ -226,14 +264,14 @@ def arguments(
     from transformers import TrainingArguments
 
     on_gpu = device() == "cuda"
-    best = bool(recipe.patience)
+    best = bool(config.patience)
     return TrainingArguments(
         output_dir=str(folder),
         run_name=name,
-        per_device_train_batch_size=1,  # an item is a whole step
-        num_train_epochs=1,  # the schedule holds all of them
-        learning_rate=recipe.learning_rate,
-        warmup_steps=round(recipe.warmup * steps),
+        per_device_train_batch_size=1,  # one item holds a whole step: `StepRows`
+        num_train_epochs=1,  # the list of steps holds all of them
+        learning_rate=config.learning_rate,
+        warmup_steps=round(config.warmup * steps),
         lr_scheduler_type="linear",
         max_grad_norm=0.3,
         optim="paged_adamw_8bit" if on_gpu else "adamw_torch_fused",
@@ -241,17 +279,17 @@ def arguments(
         use_cpu=not on_gpu,
         logging_steps=1,
         logging_nan_inf_filter=False,  # it would hide a NaN behind the mean
-        eval_strategy="steps" if recipe.eval_steps else "no",
-        eval_steps=recipe.eval_steps or None,
+        eval_strategy="steps" if config.eval_steps else "no",
+        eval_steps=config.eval_steps or None,
         save_strategy="steps" if saved else "no",
         # The best of all evaluations can be kept only if each is saved.
-        save_steps=recipe.eval_steps if best else recipe.save_steps,
+        save_steps=config.eval_steps if best else config.save_steps,
         save_total_limit=2,
         load_best_model_at_end=best,
         metric_for_best_model="accuracy" if best else None,
         greater_is_better=True if best else None,
         restore_callback_states_from_checkpoint=best,
-        report_to=recipe.report_to or "none",
+        report_to=config.report_to or "none",
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=False,

@@ -12,10 +12,11 @@ from pydantic import Field, field_validator, model_validator
 from phi_kit.core.errors import RunError
 from phi_kit.core.files import write_atomic
 from phi_kit.core.params import Strict, read_value
+from phi_kit.core.step_table import PROBE_SFT
 
-FILE = "recipe.yaml"
+RECIPE_FILE = "recipe.yaml"
 # What the adapter depends on. The other fields say how the work is carried out.
-OUTCOME = (
+OUTCOME_FIELDS = (
     "rank",
     "learning_rate",
     "epochs",
@@ -27,7 +28,7 @@ OUTCOME = (
 Switch = Literal["auto", "on", "off"]
 
 
-class Recipe(Strict):
+class TrainingConfig(Strict):
     """How an adapter is trained.
 
     Defaults for a model of about 100M parameters: rank and learning rate are
@@ -66,15 +67,17 @@ class Recipe(Strict):
 
     def outcome(self) -> dict[str, object]:
         """What the adapter depends on, by name."""
-        return {name: getattr(self, name) for name in OUTCOME}
+        return {name: getattr(self, name) for name in OUTCOME_FIELDS}
 
-    def with_(self, **changes: object) -> Recipe:
+    def with_(self, **changes: object) -> TrainingConfig:
         """The recipe alone, with other values, checked."""
-        mine = {name: getattr(self, name) for name in Recipe.model_fields}
-        return Recipe.model_validate({**mine, **changes})
+        mine = {name: getattr(self, name) for name in TrainingConfig.model_fields}
+        return TrainingConfig.model_validate({**mine, **changes})
 
 
-def write(recipe: Recipe, path: Path, *, why: Iterable[str] = ()) -> None:
+def write_config(
+    recipe: TrainingConfig, path: Path, *, why: Iterable[str] = ()
+) -> None:
     """Write what decides an outcome as a section of a study file.
 
     Args:
@@ -90,23 +93,25 @@ def write(recipe: Recipe, path: Path, *, why: Iterable[str] = ()) -> None:
     write_atomic(path, head + text.getvalue())
 
 
-def read(path: Path) -> Recipe:
+def read_config(path: Path) -> TrainingConfig:
     """A recipe from its YAML file; what it does not name has its default.
 
     Raises:
         RunError: there is no such file, or it holds no recipe.
     """
     try:
-        return Recipe.model_validate(read_value(path.read_text(encoding="utf-8")))
+        return TrainingConfig.model_validate(
+            read_value(path.read_text(encoding="utf-8"))
+        )
     except (OSError, ValueError) as error:
         raise RunError(
             f"no recipe can be read: {error}",
             where=str(path),
-            todo="run notebooks/04_probe_sft.ipynb again: it writes that file",
+            todo=f"run notebooks/{PROBE_SFT}.ipynb again: it writes that file",
         ) from None
 
 
-def merged(recipes: Iterable[Recipe]) -> Recipe:
+def merge_configs(recipes: Iterable[TrainingConfig]) -> TrainingConfig:
     """One recipe for the rows of several domains together.
 
     The largest rank; the geometric mean of the learning rates, for they are

@@ -1,4 +1,4 @@
-"""One training run from its plan: set up, carried on, taken down again."""
+"""One training run: set up on the model, carried on or started, taken down again."""
 
 from __future__ import annotations
 
@@ -13,54 +13,46 @@ from phi_kit.core.rng import label_seed
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models.loading import device
 
-from . import checkpoints, memory, packing
-from .checkpoints import Checkpoints
-from .encoding import Encoded
-from .failures import explained
-from .lora_cpu import extra_bytes, fused
-from .loss import loss_of
-from .model_card import Card, save
-from .trainer import Job, Watch, arguments, history, trainer_class
-from .training_config import Recipe
-
-Heldout = Callable[[LocalModel], float]
+from . import memory, packing
+from .checkpoints import Checkpoints, completion_notes, mark_complete, step_of
+from .encoding import EncodedRow
+from .failures import explain
+from .lora_cpu import dequantized_bytes, fused_lora
+from .loss import choose_loss
+from .memory import MicroBatching
+from .model_card import ModelCard, save_adapter
+from .trainer import RunHooks, step_history, step_trainer_class, training_arguments
+from .training_config import TrainingConfig
 
 
 @dataclass(frozen=True)
-class Around:
-    """What surrounds a run.
+class TrainingRun:
+    """All that is fixed before a run's first step.
 
     Attributes:
-        work: a folder that outlives a killed run; with it, a run of the same model,
-            rows, recipe and seed carries on from its last checkpoint.
-        logs: where a tracker that writes files puts them.
-        watch: is told every step's row of the history.
-        heldout: asks a student the held-out items; share of right answers.
+        name: of the run; it names the adapter's first weights.
+        rows: that passed the gate.
+        steps: indices into `rows`, for every optimiser step.
+        config: how the adapter is trained.
+        rng_seed: of its first weights and of what the Trainer draws.
+        card: the adapter's model card.
+        checkpoints: where they lie; the finished adapter, too.
+        hooks: what the caller attached.
     """
 
-    work: Path | None = None
-    logs: Path | None = None
-    watch: Watch | None = None
-    heldout: Heldout | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A run before it starts: rows, their order, where it leaves its traces."""
-
     name: str
-    rows: Sequence[Encoded]
+    rows: Sequence[EncodedRow]
     steps: list[list[int]]
-    recipe: Recipe
-    seed: int
-    card: Card
-    kept: Checkpoints
-    around: Around
+    config: TrainingConfig
+    rng_seed: int
+    card: ModelCard
+    checkpoints: Checkpoints
+    hooks: RunHooks
 
     @property
-    def saved(self) -> bool:
-        """Whether checkpoints are written."""
-        return self.around.work is not None or self.recipe.patience > 0
+    def writes_checkpoints(self) -> bool:
+        """Whether there is a use for checkpoints."""
+        return self.hooks.work is not None or self.config.patience > 0
 
     @property
     def longest(self) -> int:
@@ -68,8 +60,8 @@ class Plan:
         return max(len(row.ids) for row in self.rows)
 
 
-def carried_out(student: LocalModel, plan: Plan) -> dict[str, Any]:
-    """Train what the plan says; the adapter waits in `plan.kept.adapter`.
+def run_training(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
+    """Train; the adapter is then in `run.checkpoints.adapter`.
 
     Returns:
         Losses, the step the adapter is from, the history.
@@ -79,83 +71,81 @@ def carried_out(student: LocalModel, plan: Plan) -> dict[str, Any]:
     """
     memory.release()  # what loading the model left behind
     try:
-        return _fit(student, plan)
+        return _train(student, run)
     except BaseException as error:
-        found = explained(
+        explained = explain(
             error,
-            name=plan.name,
-            work=plan.kept.folder,
-            step=lambda: plan.kept.step if plan.saved else 0,
+            name=run.name,
+            work=run.checkpoints.folder,
+            step=lambda: run.checkpoints.step if run.writes_checkpoints else 0,
         )
     finally:
         memory.release()
-    raise found
+    raise explained
 
 
-def _fit(student: LocalModel, plan: Plan) -> dict[str, Any]:
+def _train(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
     """Train, from the last checkpoint if there is one; the adapter is saved."""
-    last, resumed = plan.kept.last(), plan.kept.step
+    last = run.checkpoints.last()
     with ExitStack() as stack:
-        seed = label_seed(plan.seed, "adapter", plan.name)
-        model = stack.enter_context(adapted(student, plan.recipe.rank, seed=seed))
-        stack.enter_context(_fast(model, plan.recipe))
-        apart = packing.rows_stay_apart(model, longest=plan.longest)
-        if apart:
-            stack.enter_context(packing.row_by_row(student.model))
-        job = stack.enter_context(_job(student, model, plan, last, padded=not apart))
-        trainer = _trainer(model, plan, job)
-        if last:
-            print(
-                f"{plan.name}: carries on after step {resumed} of {job.steps}",
-                flush=True,
-            )
-            job.bar.step(resumed)
+        seed = label_seed(run.rng_seed, "adapter", run.name)
+        model = stack.enter_context(
+            fresh_adapter(student, run.config.rank, rng_seed=seed)
+        )
+        stack.enter_context(_cpu_kernels(model, run.config))
+        isolated = packing.rows_are_isolated(model, longest=run.longest)
+        if isolated:
+            stack.enter_context(packing.per_row_attention(student.model))
+        trainer = stack.enter_context(
+            _trainer(student, model, run, last, padded=not isolated)
+        )
         trainer.train(resume_from_checkpoint=str(last) if last else None)
-        state = trainer.state
-        rows = history(state.log_history)
-        found = {
-            "losses": [row["loss"] for row in rows],
-            "best_step": state.best_global_step or state.global_step,
-            "resumed": resumed,
-            "history": rows,
+        history = step_history(trainer.state.log_history)
+        outcome = {
+            "losses": [row["loss"] for row in history],
+            "best_step": trainer.state.best_global_step or trainer.state.global_step,
+            "resumed": step_of(last) if last else 0,
+            "history": history,
         }
-        save(model, plan.kept.adapter, plan.card)
-        checkpoints.seal(plan.kept.adapter, found=found)
-    return found
+        save_adapter(model, run.checkpoints.adapter, run.card)
+        mark_complete(run.checkpoints.adapter, found=outcome)
+    return outcome
 
 
-def _fast(model: Any, recipe: Recipe) -> AbstractContextManager[None]:
+def _cpu_kernels(model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
     """LoRA layers in one operation, with the frozen weights as floats if they fit."""
     if device() != "cpu":  # there the libraries' own kernels do it
         return nullcontext()
-    return fused(model, kept=keeps_floats(model, recipe))
+    return fused_lora(model, keep_floats=keeps_dequantized(model, config))
 
 
-def keeps_floats(model: Any, recipe: Recipe) -> bool:
+def keeps_dequantized(model: Any, config: TrainingConfig) -> bool:
     """Whether the frozen weights are laid out as floats for the run.
 
-    Only on a CPU: if the recipe says so, or if four times as much is free.
+    Only on a CPU: if the config says so, or if four times as much is free.
     """
     if device() != "cpu":
         return False
-    if recipe.dequantise == "auto":
-        return 4 * extra_bytes(model) < memory.free()
-    return recipe.dequantise == "on"
+    if config.dequantise == "auto":
+        return 4 * dequantized_bytes(model) < memory.free_bytes()
+    return config.dequantise == "on"
 
 
 @contextmanager
-def adapted(student: LocalModel, rank: int, *, seed: int = 0) -> Iterator[Any]:
+def fresh_adapter(
+    student: LocalModel, rank: int, *, rng_seed: int = 0
+) -> Iterator[Any]:
     """The student with a fresh adapter on every linear layer; taken off again.
 
     Args:
         student: the frozen model.
         rank: of the adapter; its alpha is the same.
-        seed: of its first weights.
+        rng_seed: of its first weights.
     """
     import torch
     from peft import LoraConfig, get_peft_model
 
-    torch.manual_seed(seed)
+    torch.manual_seed(rng_seed)
     config = LoraConfig(
         r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM"
     )
@@ -169,71 +159,110 @@ def adapted(student: LocalModel, rank: int, *, seed: int = 0) -> Iterator[Any]:
 
 
 @contextmanager
-def _job(
-    student: LocalModel, model: Any, plan: Plan, last: Path | None, *, padded: bool
-) -> Iterator[Job]:
-    """How the steps are cut, and who is told of them."""
-
-    def heldout(step: int) -> float:
-        model.eval()
-        name = f"{student.identity}+{plan.kept.folder.name}@{step}"
-        with packing.as_usual(student.model):
-            return plan.around.heldout(replace(student, model=model, identity=name))
-
+def _trainer(
+    student: LocalModel,
+    model: Any,
+    run: TrainingRun,
+    last: Path | None,
+    *,
+    padded: bool,
+) -> Iterator[Any]:
+    """The Trainer of a run, ready to start or to carry on after `last`."""
     model.eval()
-    with packing.as_usual(student.model):
-        loss = loss_of(model)
+    with packing.default_attention(student.model):
+        loss = choose_loss(model)
     model.train()
-    fit = memory.fit(model, plan.recipe, longest=plan.longest, padded=padded)
-    if last:  # carrying on otherwise would change its bits
-        known = checkpoints.facts(last)
-        fit = replace(fit, **{n: known[n] for n in ("tokens", "checkpointing")})
-    steps = len(plan.steps)
+    batching = _batching(model, run, last, padded=padded)
+    heldout = _heldout(student, model, run) if run.hooks.heldout else None
+    steps = len(run.steps)
     try:
-        memory.checkpointing(model, fit.checkpointing)
-        with progress(f"training {plan.name}", total=steps, unit="steps") as bar:
-            yield Job(
-                name=plan.name,
-                fit=fit,
+        memory.set_checkpointing(model, batching.checkpointing)
+        with progress(f"training {run.name}", total=steps, unit="steps") as bar:
+            if last:
+                resumed = step_of(last)
+                print(
+                    f"{run.name}: carries on after step {resumed} of {steps}",
+                    flush=True,
+                )
+                bar.step(resumed)
+            trainer = step_trainer_class()(
+                run_name=run.name,
+                batching=batching,
                 loss=loss,
                 pad=student.tokenizer.pad_token_id,
-                steps=steps,
                 bar=bar,
-                watch=plan.around.watch,
-                heldout=heldout if plan.around.heldout else None,
+                watch=run.hooks.watch,
+                heldout=heldout,
+                **_trainer_options(model, run, evaluated=heldout is not None),
             )
+            _tidy_callbacks(trainer, run)
+            yield trainer
     finally:
-        memory.checkpointing(model, False)
+        memory.set_checkpointing(model, False)
 
 
-def _trainer(model: Any, plan: Plan, job: Job) -> Any:
+def _batching(
+    model: Any, run: TrainingRun, last: Path | None, *, padded: bool
+) -> MicroBatching:
+    """How steps are cut: as memory allows, or as before the checkpoint `last`."""
+    batching = memory.fit_micro_batches(
+        model, run.config, longest=run.longest, padded=padded
+    )
+    if last is None:
+        return batching
+    notes = completion_notes(last)  # carrying on otherwise would change its bits
+    return replace(
+        batching, tokens=notes["tokens"], checkpointing=notes["checkpointing"]
+    )
+
+
+def _heldout(
+    student: LocalModel, model: Any, run: TrainingRun
+) -> Callable[[int], float]:
+    """Asks the model in training the held-out items, under a name of its own."""
+
+    def accuracy(step: int) -> float:
+        model.eval()
+        name = f"{student.identity}+{run.checkpoints.folder.name}@{step}"
+        with packing.default_attention(student.model):
+            return run.hooks.heldout(replace(student, model=model, identity=name))
+
+    return accuracy
+
+
+def _trainer_options(model: Any, run: TrainingRun, *, evaluated: bool) -> dict:
+    """The Trainer's own arguments; its data are the optimiser steps of the run."""
     from transformers import EarlyStoppingCallback
 
-    recipe = plan.recipe
-    if not job.heldout:
-        recipe = recipe.with_(eval_steps=0, patience=0)
-    trainer = trainer_class()(
-        model=model,
-        args=arguments(
-            recipe,
-            folder=plan.kept.folder,
-            seed=label_seed(plan.seed, "order") % 2**31,
-            steps=job.steps,
-            saved=plan.saved,
-            name=plan.name,
+    config = run.config
+    if not evaluated:
+        config = config.with_(eval_steps=0, patience=0)
+    stopping = [EarlyStoppingCallback(config.patience)] if config.patience else []
+    return {
+        "model": model,
+        "args": training_arguments(
+            config,
+            folder=run.checkpoints.folder,
+            seed=label_seed(run.rng_seed, "order") % 2**31,
+            steps=len(run.steps),
+            saved=run.writes_checkpoints,
+            name=run.name,
         ),
-        train_dataset=[[plan.rows[i] for i in step] for step in plan.steps],
-        eval_dataset=["held-out items"] if recipe.eval_steps else None,
-        data_collator=lambda items: {"rows": items[0]},
-        callbacks=[EarlyStoppingCallback(recipe.patience)] if recipe.patience else [],
-    )
-    trainer.job = job
+        "train_dataset": [[run.rows[i] for i in step] for step in run.steps],
+        "eval_dataset": ["held-out items"] if config.eval_steps else None,
+        # A batch is one item, and an item is a whole step: see `trainer`.
+        "data_collator": lambda items: {"rows": items[0]},
+        "callbacks": [*stopping, *run.hooks.callbacks],
+    }
+
+
+def _tidy_callbacks(trainer: Any, run: TrainingRun) -> None:
+    """One progress bar is enough; TensorBoard writes where the study looks."""
     for callback in list(trainer.callback_handler.callbacks):
         kind = type(callback).__name__
         if kind in {"PrinterCallback", "ProgressCallback"}:
             trainer.remove_callback(callback)
-        elif kind == "TensorBoardCallback" and plan.around.logs:
-            # Its own choice is among the checkpoints, which go at the end.
-            folder = callback.logging_dir or plan.around.logs / plan.name
+        elif kind == "TensorBoardCallback" and run.hooks.logs:
+            # Its default is among the checkpoints, which are deleted at the end.
+            folder = callback.logging_dir or run.hooks.logs / run.name
             callback.logging_dir = str(folder)
-    return trainer

@@ -10,7 +10,15 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .answer_phrases import CALLED, DENIED, LEADS, NOT, STATED, TAIL, named
+from .answer_phrases import (
+    ANSWER_IS,
+    ANSWER_IS_NOT,
+    ANSWER_NAME,
+    LEAD_WORDS,
+    NEGATION,
+    SENTENCE_ENDING,
+    may_name_answer,
+)
 
 _BOX = re.compile(r"\\(?:f?boxed|fbox|framebox)\s*(\{|[^\s{}\\$]+)")
 _TAG = re.compile(
@@ -27,60 +35,64 @@ _JSON = re.compile(
 _HASHES = re.compile(
     r"####[ \t]*"
     r"(?!(?:step|part|case|method|solution|explanation|check)[ \t]*(?:[\d:*\n]|\Z))"
-    rf"(?:{LEADS}{CALLED}[*_]*[ \t]*(?:[:：][*_]*[ \t]*\n?|\n)\s*)?(\S.*)",
+    rf"(?:{LEAD_WORDS}{ANSWER_NAME}[*_]*[ \t]*(?:[:：][*_]*[ \t]*\n?|\n)\s*)?(\S.*)",
     re.IGNORECASE,
 )
 _CLOSED = r"(?:\*+|__?(?=\s))?"  # the end of `**Answer:**`; `_init_` begins with none
 # `Answer: 5`, `**Final Answer:** 5`, `✅ Final answer is 5`, `Ответ: 5`, on a line
 # of its own. The piece is the next line, where the answer stands below.
 _LINE = re.compile(
-    rf"(?:^|\n)[^\w\n]*{LEADS}(?:{STATED}(?:[*_]*[ \t]*[:：]{_CLOSED})?|"
-    rf"{CALLED}[ \t]*[*_\])]*[ \t]*(?:[:：=→]|[-=]+>|[–—-](?=\s)){_CLOSED})"
+    rf"(?:^|\n)[^\w\n]*{LEAD_WORDS}(?:{ANSWER_IS}(?:[*_]*[ \t]*[:：]{_CLOSED})?|"
+    rf"{ANSWER_NAME}[ \t]*[*_\])]*[ \t]*(?:[:：=→]|[-=]+>|[–—-](?=\s)){_CLOSED})"
     r"[ \t]*(?:\n\s*)?(\S.*)",
     re.IGNORECASE,
 )
 # A heading without a colon and the answer below it: `### Final Answer`. A line
 # that merely breaks after the word begins in lower case and has no such signs.
 _HEADING = re.compile(
-    rf"(?:^|\n)(?=[^\w\n]*[#*_>\[✅]|[ \t]*(?-i:[^\W\d_a-z]))[^\w\n]*{LEADS}{CALLED}"
+    rf"(?:^|\n)(?=[^\w\n]*[#*_>\[✅]|[ \t]*(?-i:[^\W\d_a-z]))[^\w\n]*"
+    rf"{LEAD_WORDS}{ANSWER_NAME}"
     r"[ \t]*[*_\]#]*[ \t]*\n\s*(?!(?:is|to|of|was|for|that|which|and|or)\b)(\S.*)",
     re.IGNORECASE,
 )
 _TO = r"\banswer[ \t]+to[ \t][^.\n]{1,60}?[ \t]+is\b"
 _IS = re.compile(
-    rf"(?:{STATED}|{_TO})(?:[*_]*[ \t]*[:：]{_CLOSED})?\s*(\S.*)", re.IGNORECASE
+    rf"(?:{ANSWER_IS}|{_TO})(?:[*_]*[ \t]*[:：]{_CLOSED})?\s*(\S.*)", re.IGNORECASE
 )
-_DENIED = re.compile(rf"{DENIED}[ \t]*(\S.*)", re.IGNORECASE)
-_DENIES = re.compile(rf"{NOT}\s*(?=\w)", re.IGNORECASE)
+_DENIED = re.compile(rf"{ANSWER_IS_NOT}[ \t]*(\S.*)", re.IGNORECASE)
+_DENIES = re.compile(rf"{NEGATION}\s*(?=\w)", re.IGNORECASE)
 # A solution of several lines, up to the response's end.
 _SOLVED = re.compile(
-    rf"(?:^|\n)[^\w\n]*{LEADS}(?:{CALLED}|solution)[^\w:：]*(?:is\b[ \t]*[:：]?|[:：])"
+    rf"(?:^|\n)[^\w\n]*{LEAD_WORDS}(?:{ANSWER_NAME}|solution)[^\w:：]*"
+    r"(?:is\b[ \t]*[:：]?|[:：])"
     r"(?:\*\*|__)?[ \t:]*\n?(.+)",
     re.IGNORECASE | re.DOTALL,
 )
 _LETTER_A = re.compile(r"(?:^|\n)[ \t]*A:[ \t]*(\S.*)")  # GSM8K-style transcripts
-_KINDS = {
+_PATTERNS = {
     "tag": _TAG, "json": _JSON, "hashes": _HASHES, "letter": _LETTER_A,
     "line": _LINE, "heading": _HEADING, "is": _IS,
 }  # fmt: skip
-_CALLED = ("line", "heading", "is")  # those that need the answer's name
-_LEAD = re.compile(LEADS, re.IGNORECASE)
-_DEEP = 20
+_NAMED_KINDS = ("line", "heading", "is")  # those that need the answer's name
+_LEAD = re.compile(LEAD_WORDS, re.IGNORECASE)
+_MAX_NESTING = 20
 # A full stop ends a sentence only before a space: `3.5` holds none.
 _SENTENCE = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？।])\s*|\n+")
 # What opens a block whose first line says nothing, and what closes it.
 _DISPLAY = re.compile(r"(\$\$|\\\[|```)\w*\s*$")
 _CLOSES = {"$$": "$$", "\\[": "\\]", "```": "```"}
-_HOPE = re.compile(r"[.\s]*\bI hope (?:it|this) is correct\.?\s*$", re.IGNORECASE)
-_TAIL = re.compile(TAIL, re.IGNORECASE)
+_HOPE_IT_IS_CORRECT = re.compile(
+    r"[.\s]*\bI hope (?:it|this) is correct\.?\s*$", re.IGNORECASE
+)
+_TAIL = re.compile(SENTENCE_ENDING, re.IGNORECASE)
 # Between two boxes that are parts of one answer: `, y =`, `and the height is`.
-_JOINED = re.compile(
+_BETWEEN_PARTS = re.compile(
     r"[\s$\\()\[\]]*(?:[,;&，、]\s*)?(?:\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b|和|或)?"
     r"(?:[^\s.!?;=≈。][^.!?;\n=≈。]{0,40}(?:=|\\in|:)?)?[\s$\\(\[]*",
     re.IGNORECASE,
 )
 # What shows that a further box is another version of the one before.
-_TURNS = re.compile(
+_NEW_VERSION = re.compile(
     r"\b(?:then|so|thus|hence|therefore|wait|no|not|instead|actually|rather|wrong|"
     r"which|because|since|simplif\w*|equal\w*|approx\w*|gives?|first|finally|but|"
     r"correct\w*|becomes?|i\.?e)\b|≈|\\approx|\\(?:R|Longr)ightarrow|\\implies|\\to\b|→",
@@ -88,7 +100,7 @@ _TURNS = re.compile(
 )
 
 
-class Mark(NamedTuple):
+class AnswerMark(NamedTuple):
     """A piece of a response that something announces as its answer.
 
     Attributes:
@@ -115,10 +127,10 @@ def _boxed(text: str) -> Iterator[tuple[int, int, str]]:
     begin = open_ended = 0
     while match := _BOX.search(text, begin):
         begin = match.end()
-        end = _closing(text, begin) if match[1] == "{" else begin
+        end = _closing_brace(text, begin) if match[1] == "{" else begin
         if end is None:
             open_ended += 1
-            if open_ended == _DEEP:  # a loop of broken boxes costs no minutes
+            if open_ended == _MAX_NESTING:  # a loop of broken boxes costs no minutes
                 return
             continue
         inside = text[begin:end] if match[1] == "{" else match[1]
@@ -127,18 +139,18 @@ def _boxed(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _innermost(inside: str) -> str:
-    for _ in range(_DEEP):
+    for _ in range(_MAX_NESTING):
         match = _BOX.search(inside)
         if match is None or match[1] != "{":
             break
-        end = _closing(inside, match.end())
+        end = _closing_brace(inside, match.end())
         if end is None:
             break
         inside = inside[match.end() : end]
     return inside.strip()
 
 
-def _closing(text: str, begin: int) -> int | None:
+def _closing_brace(text: str, begin: int) -> int | None:
     depth = 1
     for place in range(begin, len(text)):
         letter = text[place]
@@ -149,7 +161,7 @@ def _closing(text: str, begin: int) -> int | None:
     return None
 
 
-def together(text: str) -> list[str]:
+def final_boxes(text: str) -> list[str]:
     r"""The boxes that state the answer together: the last one, or its parts.
 
     `x=\boxed{1}`, `y=\boxed{2}` in one sentence are two parts of one answer. A
@@ -160,46 +172,46 @@ def together(text: str) -> list[str]:
     before = 0
     for begin, end, inside in _boxed(text) if "box" in text else ():
         between = text[before:begin]
-        if _TURNS.search(between) or not _JOINED.fullmatch(between):
+        if _NEW_VERSION.search(between) or not _BETWEEN_PARTS.fullmatch(between):
             parts = []
         parts.append(inside)
         before = end
     return list(dict.fromkeys(parts))
 
 
-def cut_off(text: str) -> bool:
+def ends_inside_box(text: str) -> bool:
     r"""Whether a response ends inside a `\boxed{`: what it holds may go on."""
     last = text.rfind("boxed{")
-    return last >= 0 and _closing(text, last + len("boxed{")) is None
+    return last >= 0 and _closing_brace(text, last + len("boxed{")) is None
 
 
-def found(text: str, *, letter_a: bool = False) -> list[Mark]:
+def find_marks(text: str, *, letter_a: bool = False) -> list[AnswerMark]:
     """Every mark of a visible response, the strongest kind first, each in order.
 
     Args:
         text: the visible response.
         letter_a: whether a line `A: 26` is a mark (never where A is a choice).
     """
-    marks = [Mark("box", at, inside) for at, _, inside in _boxed(text)]
-    called = named(text)
-    for kind, pattern in _KINDS.items():
+    marks = [AnswerMark("box", at, inside) for at, _, inside in _boxed(text)]
+    called = may_name_answer(text)
+    for kind, pattern in _PATTERNS.items():
         if kind == "letter" and not letter_a:
             continue
-        if kind in _CALLED and not called:
+        if kind in _NAMED_KINDS and not called:
             continue
         for match in pattern.finditer(text):
-            piece = _piece(kind, match, text)
+            piece = _announced_text(kind, match, text)
             # One that ends inside a box may go on: it is not the answer yet.
-            if piece and not cut_off(piece):
-                marks.append(Mark(kind, match.start(), piece))
+            if piece and not ends_inside_box(piece):
+                marks.append(AnswerMark(kind, match.start(), piece))
     said = [mark for mark in marks if mark.kind == "is"]
     for match in _DENIED.finditer(text) if called else ():
-        said.append(Mark("is", match.start(), f"not {match[1].strip()}"))
+        said.append(AnswerMark("is", match.start(), f"not {match[1].strip()}"))
     said.sort(key=lambda mark: mark.begin)
     return [mark for mark in marks if mark.kind != "is"] + said
 
 
-def _piece(kind: str, match: re.Match[str], text: str) -> str:
+def _announced_text(kind: str, match: re.Match[str], text: str) -> str:
     piece = match[match.lastindex].strip()
     if kind == "tag":
         return piece
@@ -212,7 +224,7 @@ def _piece(kind: str, match: re.Match[str], text: str) -> str:
     bare = piece.lstrip("*_ ")
     if kind != "is" and (inner := _IS.match(bare, _LEAD.match(bare).end())):
         piece = inner[1]  # `Answer: the answer is 5`
-    piece = _HOPE.sub("", piece)
+    piece = _HOPE_IT_IS_CORRECT.sub("", piece)
     if denied := _DENIES.match(piece):
         piece = f"not {piece[denied.end() :]}"
     return piece if piece.isascii() else _TAIL.sub(r"\1", piece)
@@ -225,18 +237,18 @@ def _unquoted(value: str) -> str:
     return re.sub(r"""\\(["'\\/])""", r"\1", plain).strip()
 
 
-def marked(text: str, *, letter_a: bool = False) -> list[str]:
+def final_answers(text: str, *, letter_a: bool = False) -> list[str]:
     """The pieces that the strongest kind of mark announces, in their order."""
-    marks = found(text, letter_a=letter_a)
+    marks = find_marks(text, letter_a=letter_a)
     return [mark.text for mark in marks if mark.kind == marks[0].kind]
 
 
-def everywhere(text: str) -> list[str]:
+def all_candidates(text: str) -> list[str]:
     """Every piece that any kind of mark announces, for the lenient reading."""
-    return [mark.text for mark in found(text, letter_a=True)]
+    return [mark.text for mark in find_marks(text, letter_a=True)]
 
 
-def rest(text: str) -> str:
+def after_first_mark(text: str) -> str:
     """All that follows the first mark of a line: a solution of several lines."""
     if match := _SOLVED.search(text):
         return match[1]

@@ -79,27 +79,29 @@ def _words(words: str) -> str:
 _MORE = rf"(?:[ \t]+{_words(_MORES)})?"
 _ALL = [_words("|".join(words for words, _ in _SPACED)) + _MORE]
 _ALL += [words for words, _ in _CLOSE]
-LEADS = rf"(?:(?:{_words(_LEADS)}[ \t,]+|(?:{_CLOSE_LEADS})[ \t,，]*){{0,4}})"
+LEAD_WORDS = rf"(?:(?:{_words(_LEADS)}[ \t,]+|(?:{_CLOSE_LEADS})[ \t,，]*){{0,4}})"
 # The answer's name.
-CALLED = f"(?:{'|'.join(_ALL)})"
+ANSWER_NAME = f"(?:{'|'.join(_ALL)})"
 # The name, and that it is: what follows is the answer.
 _SAID = [
     rf"{_words(words)}{_MORE}[*_]*[ \t]*{_words(verbs)}" for words, verbs in _SPACED
 ]
 _SAID += [rf"(?:{words})[*_]*[ \t]*(?:{verbs})" for words, verbs in _CLOSE]
 _SAID += [r"(?:उत्तर|जवाब|উত্তর)[ \t]+(?=[^\n।]*(?:है|हैं|होगा|হল|হলো|হবে))"]
-STATED = f"(?:{'|'.join(_SAID)})"
+ANSWER_IS = f"(?:{'|'.join(_SAID)})"
 # The name, and that it is *not* what follows.
-DENIED = rf"{CALLED}[ \t]*(?:{_words(_NOTS)}|(?<!\w)(?:n'|n’)|{_CLOSE_NOTS})"
+ANSWER_IS_NOT = (
+    rf"{ANSWER_NAME}[ \t]*(?:{_words(_NOTS)}|(?<!\w)(?:n'|n’)|{_CLOSE_NOTS})"
+)
 # A denial that a piece begins with; `no` alone may be the answer itself.
 _NOT_THAT = "not|nicht|não|niet|inte|ikke|bukan|không|не|δεν|לא|ليس|ليست"
-NOT = rf"(?:{_words(_NOT_THAT)}|{_CLOSE_NOTS})"
+NEGATION = rf"(?:{_words(_NOT_THAT)}|{_CLOSE_NOTS})"
 # The names that a text of ASCII letters may hold; none that holds another.
 _ASCII = [w for words, _ in _SPACED for w in words.split("|") if w.isascii()]
 _PLAIN_NAMES = [w for w in _ASCII if not any(o in w for o in _ASCII if o != w)]
 
 
-def named(text: str) -> bool:
+def may_name_answer(text: str) -> bool:
     """Whether a text may hold a name of the answer: sooner told than searched."""
     if not text.isascii():
         return True
@@ -111,7 +113,7 @@ def named(text: str) -> bool:
 
 
 # What a language puts behind the answer to end the sentence.
-TAIL = (
+SENTENCE_ENDING = (
     r"\s*(?:입니다|이다|이에요|예요|です|である|だ|है|हैं|होगा|হবে|است|ہے|"
     r"dir|dır|dur|dür)?(\**)\s*[.。．।۔]?\s*$"
 )

@@ -10,7 +10,7 @@ from phi_kit.data.records import ACCEPTED, Seed
 from .base import Verdict, Verifier
 
 
-def accepting(verifier: Verifier) -> Verifier:
+def accept_any_gold(verifier: Verifier) -> Verifier:
     """A verifier that also tries the further golds in an item's `extra`.
 
     The first gold that a response meets has the word, and without one the item's

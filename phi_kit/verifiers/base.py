@@ -1,20 +1,39 @@
-"""What every verifier returns, the one way to call it, and the cases it carries."""
+"""What every verifier shares: the verdict, the guard around it, comparisons.
+
+Every verifier reads a response without its thinking (`visible`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
 from phi_kit.core.errors import PhiKitError
-
-# Every verifier reads the response without its thinking.
-from phi_kit.core.thinking import visible as visible
+from phi_kit.core.thinking import visible
 from phi_kit.data.records import Seed
-from phi_kit.data.verdict import NO_ANSWER, Verdict, Verifier
-from phi_kit.data.verdict import UNREADABLE_GOLD as NO_GOLD
-from phi_kit.data.verdict import VerdictValue as Value
+from phi_kit.data.verdict import (
+    NO_ANSWER,
+    UNREADABLE_GOLD,
+    Verdict,
+    VerdictValue,
+    Verifier,
+)
+
+__all__ = [
+    "NO_ANSWER",
+    "NO_TOLERANCE",
+    "UNREADABLE_GOLD",
+    "Verdict",
+    "VerdictValue",
+    "Verifier",
+    "as_utf8",
+    "compare_parsed",
+    "guarded",
+    "relative_tolerance",
+    "visible",
+]
 
 NO_TOLERANCE = "the item's tolerance cannot be read"
 
@@ -38,42 +57,19 @@ def guarded(verifier: Verifier) -> Verifier:
         except Exception as error:
             return Verdict("unknown", f"the verifier failed: {type(error).__name__}")
         texts = {"reason": verdict.reason, "extracted": verdict.extracted}
-        written = {name: writable(text) for name, text in texts.items()}
+        written = {name: as_utf8(text) for name, text in texts.items()}
         return verdict if written == texts else replace(verdict, **written)
 
     guard.guarded = True
     return guard
 
 
-def writable(text: str) -> str:
+def as_utf8(text: str) -> str:
     """A text as UTF-8 can hold it."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-@dataclass(frozen=True)
-class Case:
-    """One row of a verifier's own table, which the court and the tests run.
-
-    Args:
-        gold: the item's answer.
-        response: what a model said.
-        value: the strict verdict it must get.
-        lenient: the lenient one; without it the same.
-        extra: what the seed carries besides the answer.
-        prompt: the item's prompt, where a verifier reads it.
-        about: the thread or the rule the case stands for.
-    """
-
-    gold: str
-    response: str
-    value: Value
-    lenient: Value | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    prompt: str = ""
-    about: str = ""
-
-
-def tolerance(facts: Mapping[str, Any], default: float) -> float | None:
+def relative_tolerance(facts: Mapping[str, Any], default: float) -> float | None:
     """The relative tolerance an item states, or `None` for one that is no number."""
     given = facts.get("tolerance")
     if given in (None, ""):
@@ -85,12 +81,12 @@ def tolerance(facts: Mapping[str, Any], default: float) -> float | None:
     return value if 0 <= value < float("inf") else None
 
 
-def compare(
-    gold: object, found: object, *, shown: str, lenient: Value | None = None
+def compare_parsed(
+    gold: object, found: object, *, shown: str, lenient: VerdictValue | None = None
 ) -> Verdict:
     """Right or wrong for two parsed answers; `None` means unreadable."""
     if gold is None:
-        return Verdict("unknown", NO_GOLD, shown)
+        return Verdict("unknown", UNREADABLE_GOLD, shown)
     if found is None:
         return Verdict("wrong", NO_ANSWER, shown, lenient)
     if gold == found:

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from phi_kit.data.records import Seed, is_sentinel
 
 from . import answer_extraction, choice
-from .base import NO_ANSWER, NO_GOLD, Case, Verdict, visible
-from .text_equality import mentions, readable
+from .base import NO_ANSWER, UNREADABLE_GOLD, Verdict, visible
+from .text_equality import has_content, mentions
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -29,15 +29,15 @@ def verify(seed: Seed, response: str) -> Verdict:
     if known:
         meant = choice.gold_of(seed, known)
         if not meant.label:
-            return Verdict("unknown", meant.question or NO_GOLD)
-        if said := choice.strict(text, known):
+            return Verdict("unknown", meant.question or UNREADABLE_GOLD)
+        if said := choice.strict_label(text, known):
             return _option(meant.label, said)
         gold, others = _texts(meant.label, known)
-    if is_sentinel(gold) or not readable(gold):
-        return Verdict("unknown", NO_GOLD)
+    if is_sentinel(gold) or not has_content(gold):
+        return Verdict("unknown", UNREADABLE_GOLD)
     if not re.search(r"\w", text):
         return Verdict("wrong", NO_ANSWER)
-    found = answer_extraction.marked(text)
+    found = answer_extraction.final_answers(text)
     value, reason, where = _read(gold, found[-1] if found else text, others)
     lenient = "right" if any(says for _, says in mentions(gold, text)) else "wrong"
     return Verdict(value, reason, where.strip()[:200], lenient)
@@ -69,31 +69,3 @@ def _read(gold: str, text: str, others: list[str]) -> tuple[str, str, str]:
     if any(any(mentions(other, plain)) for other in others):
         return "wrong", "another option stands beside it", said[-1]
     return "right", "the gold is said", said[-1]
-
-
-_CITIES = {"choices": {"A": "Paris", "B": "Rome", "C": "New York", "D": "York"}}
-CASES = (
-    Case("Jerusalem", "The capital of Israel is Jerusalem.", "right"),
-    Case("Jerusalem", "Jerusalem", "right"),
-    Case("Jerusalem", "It is called jerusalem by most.", "right"),
-    Case("Jerusalem", "**Jerusalem** is the capital.", "right"),
-    Case("Jerusalem", "Answer: the city of Jerusalem", "right"),
-    Case("Guatemala City", "The capital is called\nGuatemala City.", "right"),
-    Case("Rome", "It is not Paris but Rome.", "right"),
-    Case("Rome", "It is not Rome but Paris.", "wrong"),
-    Case("Rome", "It isn't Rome.", "wrong"),
-    Case("Rome", "Rome or Paris", "wrong"),
-    Case("Rome", "Paris, Rome, Berlin", "wrong", about="naming all is no answer"),
-    Case("Rome", "Is it Rome?", "wrong"),
-    Case("Rome", "Romeo", "wrong"),
-    Case("Rome", "Rome is older.\nAnswer: Paris", "wrong", "right"),
-    Case("Rome", "<think>Rome</think>Paris", "wrong"),
-    Case("CO", "The gas is CO.", "right"),
-    Case("CO", "The metal is Co.", "wrong", about="case carries meaning here"),
-    Case("B", "That must be Rome.", "right", extra=_CITIES),
-    Case("B", "Rome lies south of Paris.", "wrong", "right", extra=_CITIES),
-    Case("C", "It is New York", "right", extra=_CITIES, about="York is a part of it"),
-    Case("B", "The answer is B.", "right", extra=_CITIES),
-    Case("", "Rome", "unknown"),
-    Case("Rome", "", "wrong"),
-)  # fmt: skip

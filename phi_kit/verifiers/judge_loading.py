@@ -8,14 +8,14 @@ from phi_kit.core.errors import RunError
 from phi_kit.data.records import Seed, normal
 
 from . import refusal
-from .base import NO_GOLD, Verdict, Verifier, visible
+from .base import UNREADABLE_GOLD, Verdict, Verifier, visible
 from .llm_judge import Judge, Rubric
 
 # Verifiers that can ask a model; `judge` cannot do without one.
-ASKING = ("judge", "refusal")
+MODEL_VERIFIERS = ("judge", "refusal")
 
 
-def verifier(kind: str, model: str, complete: Callable[[str], str]) -> Verifier:
+def model_verifier(kind: str, model: str, complete: Callable[[str], str]) -> Verifier:
     """The verifier `kind` that asks a model; its anchors are asked once.
 
     The gold answer itself is checked unasked: the reference is what it is, and
@@ -30,24 +30,24 @@ def verifier(kind: str, model: str, complete: Callable[[str], str]) -> Verifier:
         A verifier that raises `RunError` if the model misses calibration
         anchors: a study in which every verdict is unknown teaches nothing.
     """
-    rubric = refusal.rubric() if kind == "refusal" else Rubric()
+    rubric = refusal.refusal_rubric() if kind == "refusal" else Rubric()
     judge = Judge(complete, rubric)
-    asked: Verifier = refusal.by(judge) if kind == "refusal" else judge
+    asked: Verifier = refusal.refusal_by_judge(judge) if kind == "refusal" else judge
 
     def verify(seed: Seed, response: str) -> Verdict:
         if not seed.answer.strip():
-            return Verdict("unknown", NO_GOLD)
+            return Verdict("unknown", UNREADABLE_GOLD)
         if normal(visible(response)) == normal(seed.answer):
             if kind == "refusal":
                 return refusal.verify(seed, response)
             return Verdict("right", "the reference answer itself")
-        _require(judge, model)
+        _require_calibrated(judge, model)
         return asked(seed, response)
 
     return verify
 
 
-def _require(judge: Judge, model: str) -> None:
+def _require_calibrated(judge: Judge, model: str) -> None:
     """Stop at the first verdict of a model that cannot judge.
 
     Raises:

@@ -14,7 +14,6 @@ No model is set here: `verify` says so. `Judge(complete)` is a verifier for any
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from phi_kit.core.errors import PhiKitError
 from phi_kit.data.records import Seed
 
-from . import tables
 from .base import Verdict, visible
 
 ATTEMPTS = 2  # the kit's own choice: one slip of the pen is forgiven, two are not
@@ -38,7 +36,7 @@ Anchor = tuple[str, str, Mapping[str, bool]]
 Form = TypeVar("Form", bound=BaseModel)
 
 
-class Reply(BaseModel):
+class JudgeReply(BaseModel):
     """What a judge must write: one truth value per criterion and a reason."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -82,14 +80,14 @@ class Rubric:
     reference: str = "8"
 
 
-def fence(response: str) -> str:
+def fence_mark(response: str) -> str:
     """A mark that the response cannot contain: a digest of the response."""
     return hashlib.sha256(response.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def prompt_for(rubric: Rubric, seed: Seed, response: str) -> str:
+def judge_prompt(rubric: Rubric, seed: Seed, response: str) -> str:
     """The judge's prompt; everything foreign stands between fences, as data."""
-    mark = fence(response)
+    mark = fence_mark(response)
     parts = {"QUESTION": seed.prompt, "REFERENCE": seed.answer, "RESPONSE": response}
     blocks = [
         f"<<<{name} {mark}\n{text}\n{name} {mark}>>>" for name, text in parts.items()
@@ -109,7 +107,7 @@ def prompt_for(rubric: Rubric, seed: Seed, response: str) -> str:
     )
 
 
-def objects(reply: str) -> Iterator[str]:
+def json_objects(reply: str) -> Iterator[str]:
     """The JSON objects of a reply, thinking left out, in order."""
     text, decoder, place = visible(reply), json.JSONDecoder(), 0
     while (place := text.find("{", place)) >= 0:
@@ -122,14 +120,14 @@ def objects(reply: str) -> Iterator[str]:
             place = end
 
 
-def parsed(reply: str, form: type[Form]) -> Form | str:
+def parse_reply(reply: str, form: type[Form]) -> Form | str:
     """The one JSON object of a reply, or what is wrong with it.
 
     Exactly one has to be there: of two, one may be the response's own.
     """
     if len(reply) > MAX_CHARS:
         return f"a reply of more than {MAX_CHARS} characters"
-    found = list(objects(reply))
+    found = list(json_objects(reply))
     if len(found) != 1:
         return f"{len(found) or 'no'} JSON object{'s' * (len(found) > 1)} in the reply"
     try:
@@ -139,15 +137,15 @@ def parsed(reply: str, form: type[Form]) -> Form | str:
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
-def read(reply: str, criteria: Mapping[str, str]) -> Reply | str:
+def read_criteria(reply: str, criteria: Mapping[str, str]) -> JudgeReply | str:
     """A judge's reply, or what is wrong with it."""
-    read = parsed(reply, Reply)
-    if isinstance(read, Reply) and read.met.keys() != criteria.keys():
+    read = parse_reply(reply, JudgeReply)
+    if isinstance(read, JudgeReply) and read.met.keys() != criteria.keys():
         return f"criteria {sorted(read.met)} instead of {sorted(criteria)}"
     return read
 
 
-def failed(why: str) -> Verdict:
+def judge_failed(why: str) -> Verdict:
     """The state of a judge that gave no usable reply; it is no score."""
     return Verdict("unknown", f"judge failed: {' '.join(why.split())[:200]}")
 
@@ -172,7 +170,7 @@ class Judge:
         for prompt, response, met in self.rubric.anchors:
             seed = Seed("judge", prompt, self.rubric.reference)
             found = self._ask(seed, response)
-            if not isinstance(found, Reply) or found.met != dict(met):
+            if not isinstance(found, JudgeReply) or found.met != dict(met):
                 wrong.append(response)
         return wrong
 
@@ -180,11 +178,11 @@ class Judge:
         """Which criteria a response meets, or the state `judge failed`."""
         if self.missed:
             total = len(self.rubric.anchors)
-            return failed(f"{len(self.missed)} of {total} anchors missed")
+            return judge_failed(f"{len(self.missed)} of {total} anchors missed")
         if len(response) > MAX_CHARS:
-            return failed(f"the response is longer than {MAX_CHARS} characters")
+            return judge_failed(f"the response is longer than {MAX_CHARS} characters")
         found = self._ask(seed, response)
-        return found.met if isinstance(found, Reply) else failed(found)
+        return found.met if isinstance(found, JudgeReply) else judge_failed(found)
 
     def __call__(self, seed: Seed, response: str) -> Verdict:
         """Right if every criterion is met; an empty response is never asked about."""
@@ -199,8 +197,8 @@ class Judge:
             return Verdict("wrong", f"not met: {', '.join(unmet)}")
         return Verdict("right", "every criterion met")
 
-    def _ask(self, seed: Seed, response: str) -> Reply | str:
-        prompt, fault = prompt_for(self.rubric, seed, response), ""
+    def _ask(self, seed: Seed, response: str) -> JudgeReply | str:
+        prompt, fault = judge_prompt(self.rubric, seed, response), ""
         for _ in range(ATTEMPTS):
             try:
                 reply = self.complete(prompt)
@@ -209,8 +207,8 @@ class Judge:
             except Exception as error:  # a model may fail in any way
                 fault = f"{type(error).__name__}: {error}"
                 continue
-            found = read(str(reply), self.rubric.criteria)
-            if isinstance(found, Reply):
+            found = read_criteria(str(reply), self.rubric.criteria)
+            if isinstance(found, JudgeReply):
                 return found
             fault = found
         return fault
@@ -219,16 +217,3 @@ class Judge:
 def verify(seed: Seed, response: str) -> Verdict:
     """Without a model nobody can tell; `Judge(complete)` is the verifier with one."""
     return Verdict("unknown", "no judge model is set")
-
-
-def scripted(seed: Seed, response: str) -> Verdict:
-    """What a judge says whose model replies as `extra` has it, one after the other.
-
-    With `anchors` it is asked the calibration anchors first, else not.
-    """
-    replies = itertools.cycle(seed.facts["replies"])
-    rubric = Rubric() if seed.facts.get("anchors") else Rubric(anchors=())
-    return Judge(lambda prompt: next(replies), rubric)(seed, response)
-
-
-CASES = tables.JUDGE

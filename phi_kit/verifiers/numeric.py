@@ -11,12 +11,18 @@ import re
 from fractions import Fraction
 
 from phi_kit.data.records import Seed
-from phi_kit.verifiers.math.exact_arithmetic import exact
-from phi_kit.verifiers.math.latex import plain
-from phi_kit.verifiers.math.numbers_in_text import Said
+from phi_kit.verifiers.math.exact_arithmetic import parse_exact
+from phi_kit.verifiers.math.latex import normalize_answer
+from phi_kit.verifiers.math.numbers_in_text import NumberInText
 
 from . import answer_extraction
-from .base import NO_TOLERANCE, Case, Value, Verdict, compare, tolerance
+from .base import (
+    NO_TOLERANCE,
+    Verdict,
+    VerdictValue,
+    compare_parsed,
+    relative_tolerance,
+)
 from .math import numbers_in_text, units
 
 # A marked answer ends where its reasons begin.
@@ -38,48 +44,48 @@ _OTHERS = re.compile(
 )
 
 
-def parse(text: str) -> Fraction | None:
+def parse_number(text: str) -> Fraction | None:
     """The number a short answer is, or `None`."""
-    clean = plain(text).rstrip("% ").lstrip("$ ")
+    clean = normalize_answer(text).rstrip("% ").lstrip("$ ")
     clean = re.sub(r"^([-+])\s*\$\s*", r"\1", clean)
     if len(clean) > numbers_in_text._LONGEST:
         return None
     times = 1
     if word := re.search(r"(?<=\d)\s*(?=[^\W\d_])", clean):
-        times, rest = units.scale(clean[word.end() :])
+        times, rest = units.read_scale(clean[word.end() :])
         if rest or times == 1:
             word = None
-    found = exact(clean[: word.start()] if word else clean)
+    found = parse_exact(clean[: word.start()] if word else clean)
     return found.value * times if found and found.worked_out else None
 
 
-def final(response: str) -> str:
+def final_number(response: str) -> str:
     """The number a response states as its answer, or an empty text."""
-    one = found(numbers_in_text.seen(response))
+    one = stated_number(numbers_in_text.searchable_text(response))
     return one.text if one else ""
 
 
-def found(text: str) -> Said | None:
+def stated_number(text: str) -> NumberInText | None:
     """The number that a visible response states as its answer."""
-    if "box" in text and (boxes := answer_extraction.together(text)):
+    if "box" in text and (boxes := answer_extraction.final_boxes(text)):
         # A box holds the answer and nothing else; of two numbers neither counts.
-        return boxed(boxes[-1]) if len(boxes) == 1 else None
-    if pieces := answer_extraction.marked(text, letter_a=True):
-        return said(pieces[-1], marked=True)
-    return said(text)
+        return number_in_box(boxes[-1]) if len(boxes) == 1 else None
+    if pieces := answer_extraction.final_answers(text, letter_a=True):
+        return number_in_piece(pieces[-1], marked=True)
+    return number_in_piece(text)
 
 
-def boxed(piece: str) -> Said | None:
+def number_in_box(piece: str) -> NumberInText | None:
     """The number in a box; of two numbers neither counts."""
-    text = numbers_in_text.spelled(plain(piece[:_READ]))
-    items = numbers_in_text.numbers(text)
+    text = numbers_in_text.normalize_numbers(normalize_answer(piece[:_READ]))
+    items = numbers_in_text.find_numbers(text)
     if len(items) == 1 or (items and "=" in text):
         last = items[-1]
         return None if last.value is None or last.denied else last
-    return None if items else _worded(text)
+    return None if items else _count_in_words(text)
 
 
-def said(text: str, *, marked: bool = False) -> Said | None:
+def number_in_piece(text: str, *, marked: bool = False) -> NumberInText | None:
     """The number that a piece of text says.
 
     After a mark the first number answers, up to where its reasons begin; in
@@ -88,22 +94,22 @@ def said(text: str, *, marked: bool = False) -> Said | None:
     if marked:
         return _marked(text)
     for line in reversed(text.split("\n")):
-        spelled = numbers_in_text.spelled(line[-_READ:])
-        items = [one for one in numbers_in_text.numbers(spelled) if not one.denied]
+        spelled = numbers_in_text.normalize_numbers(line[-_READ:])
+        items = [one for one in numbers_in_text.find_numbers(spelled) if not one.denied]
         if items:
-            return _only(items[-1], spelled)
-        if one := _worded(spelled):
+            return _unless_hedged(items[-1], spelled)
+        if one := _count_in_words(spelled):
             return one
     return None
 
 
-def _marked(text: str) -> Said | None:
-    text = numbers_in_text.spelled(text.strip()[:_READ])
+def _marked(text: str) -> NumberInText | None:
+    text = numbers_in_text.normalize_numbers(text.strip()[:_READ])
     if _HEDGE.match(text):
         return None
-    items = numbers_in_text.numbers(text)
+    items = numbers_in_text.find_numbers(text)
     if not items:
-        return _worded(text)
+        return _count_in_words(text)
     cuts = [cut.start() for cut in _CLAUSE.finditer(text, items[0].end)]
     reasons = numbers_in_text.REASON.search(text)
     end = min([*cuts[:1], reasons.start() if reasons else len(text), len(text)])
@@ -115,10 +121,10 @@ def _marked(text: str) -> Said | None:
         inside = [one for one in inside if one.begin > equals][:1]
     if len(inside) > 1 and any(one.value is None for one in inside[:2]):
         return None
-    return _only(inside[0], text) if inside else None
+    return _unless_hedged(inside[0], text) if inside else None
 
 
-def _only(one: Said, text: str) -> Said | None:
+def _unless_hedged(one: NumberInText, text: str) -> NumberInText | None:
     """The number, unless another is offered beside it: `5 or 7`."""
     if one.value is None:
         return None
@@ -126,27 +132,29 @@ def _only(one: Said, text: str) -> Said | None:
     return None if re.match(r"[^.;!?\n\d]{0,12}\b(?:or|and/or)\b\W*\d", after) else one
 
 
-def _worded(text: str) -> Said | None:
+def _count_in_words(text: str) -> NumberInText | None:
     """A count in words, where a text has no number: `seven`."""
     words = text.lower()
     said = [_WORDS[word] for word in re.findall(r"[a-z]+", words) if word in _WORDS]
     if not said or _OTHERS.search(words):
         return None
-    return Said(said[-1], Fraction(said[-1]), 0, len(text))
+    return NumberInText(said[-1], Fraction(said[-1]), 0, len(text))
 
 
-def anywhere(text: str, marked: list[str]) -> list[Said]:
+def candidate_numbers(text: str, marked: list[str]) -> list[NumberInText]:
     """Every number of a visible response that a lenient reader could take.
 
     Args:
         text: the response.
         marked: what `marks.everywhere` found in it.
     """
-    pieces = [said(piece, marked=True) for piece in marked]
-    pieces += [boxed(box) for box in answer_extraction.boxes(text)]
-    pieces += [said(text)]
-    last = numbers_in_text.numbers(
-        numbers_in_text.spelled(answer_extraction.last_sentence(text)[-_READ:])
+    pieces = [number_in_piece(piece, marked=True) for piece in marked]
+    pieces += [number_in_box(box) for box in answer_extraction.boxes(text)]
+    pieces += [number_in_piece(text)]
+    last = numbers_in_text.find_numbers(
+        numbers_in_text.normalize_numbers(
+            answer_extraction.last_sentence(text)[-_READ:]
+        )
     )[-1:]
     pieces += [one for one in last if one.denied]
     return [one for one in pieces if one and one.value is not None]
@@ -154,44 +162,22 @@ def anywhere(text: str, marked: list[str]) -> list[Said]:
 
 def verify(seed: Seed, response: str) -> Verdict:
     """Compare the number a response ends on with the seed's gold answer."""
-    text = numbers_in_text.seen(response)
-    one = found(text)
+    text = numbers_in_text.searchable_text(response)
+    one = stated_number(text)
     shown, value = (one.text, one.value) if one else ("", None)
-    gold = parse(seed.answer)
-    near = tolerance(seed.facts, 0.0) if len(seed.extra) > 2 else 0.0
+    gold = parse_number(seed.answer)
+    near = relative_tolerance(seed.facts, 0.0) if len(seed.extra) > 2 else 0.0
     if near is None:
         return Verdict("unknown", NO_TOLERANCE, shown)
     if gold is None or (value is not None and gold == value):
-        return compare(gold, value, shown=shown)
-    if value is not None and _near(gold, value, near):
+        return compare_parsed(gold, value, shown=shown)
+    if value is not None and _within(gold, value, near):
         return Verdict("right", "within the tolerance", shown)
-    others = anywhere(text, answer_extraction.everywhere(text))
-    fits = any(_near(gold, other.value, near) for other in others)
-    lenient: Value = "right" if fits else "wrong"
-    return compare(gold, value, shown=shown, lenient=lenient)
+    others = candidate_numbers(text, answer_extraction.all_candidates(text))
+    fits = any(_within(gold, other.value, near) for other in others)
+    lenient: VerdictValue = "right" if fits else "wrong"
+    return compare_parsed(gold, value, shown=shown, lenient=lenient)
 
 
-def _near(gold: Fraction, found: Fraction, share: float) -> bool:
+def _within(gold: Fraction, found: Fraction, share: float) -> bool:
     return abs(gold - found) <= abs(gold) * Fraction(share)
-
-
-CASES = (
-    Case("73", "**73**", "right", about="Math-Verify #76"),
-    Case("73", "✅ Final Answer: **73**", "right", about="Math-Verify #76"),
-    Case("13", r"\boxed{\text{13}}", "right", about="Math-Verify #37"),
-    Case("18", "Step by step ...\n#### 18", "right", about="lm-eval #3438"),
-    Case("18", "<think>18</think> The answer is 17", "wrong", about="lm-eval #3210"),
-    Case("18", "<think>It is 18", "wrong", about="lm-eval #3382"),
-    Case("72", "<think>72?</think> So the answer is 72.", "right"),
-    Case("5", "The answer is 5 or 7", "wrong", about="who hedges answers nothing"),
-    Case("5", "The answer is not 5", "wrong", "right", about="a denial is no answer"),
-    Case("10", "10 ** 10 ** 10", "wrong", about="a power is no answer"),
-    Case("7", "14 - 7 =", "wrong", about="the question said again"),
-    Case("1234", "1,234", "right"),
-    Case("1/2", "0.5", "right"),
-    Case("7", "seven", "right", about="a count in words is a number"),
-    Case("-3", "−3", "right"),
-    Case("3", "-3", "wrong"),
-    Case("", "5", "unknown", about="NeMo-Skills #1092"),
-    Case("5", "", "wrong"),
-)

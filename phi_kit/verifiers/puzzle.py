@@ -23,11 +23,11 @@ from typing import Any
 
 from phi_kit.data.records import Seed
 from phi_kit.verifiers.math.compare import STRICT_DIGITS
-from phi_kit.verifiers.math.exact_arithmetic import exact as exact_number
+from phi_kit.verifiers.math.exact_arithmetic import parse_exact as exact_number
 
 from . import answer_extraction, choice, exact, numeric
-from .base import NO_ANSWER, Case, Verdict, visible
-from .worker_pool import SECONDS, pool
+from .base import NO_ANSWER, Verdict, visible
+from .worker_pool import CHECK_SECONDS, pool
 
 _GRID = r"{0}(?:[ \t]+{0})*(?:\n{0}(?:[ \t]+{0})*)*"
 _SUMS = r"[\d+\-*/() ]+"
@@ -94,13 +94,13 @@ def verify(seed: Seed, response: str) -> Verdict:
     false = FALSE_GOLDS.get(task)
     if false and false.fullmatch(str(entry["answer"]).strip()):
         return Verdict("unknown", "the gold answers another question than was asked")
-    pieces = candidates(visible(response))
+    pieces = candidate_solutions(visible(response))
     if not pieces:
         return Verdict("wrong", NO_ANSWER)
-    value, reason = _solves(task, entry, pieces[0])
+    value, reason = _verdict_on(task, entry, pieces[0])
     lenient = value
     if value == "wrong" and any(
-        _solves(task, entry, piece)[0] == "right" for piece in pieces[1:]
+        _verdict_on(task, entry, piece)[0] == "right" for piece in pieces[1:]
     ):
         lenient = "right"
     return Verdict(value, reason, pieces[0][:200], lenient)
@@ -108,22 +108,22 @@ def verify(seed: Seed, response: str) -> Verdict:
 
 def _plain(seed: Seed, response: str) -> Verdict:
     """A number where the gold is one; a word of a pair; else a text."""
-    if numeric.parse(seed.answer) is not None:
+    if numeric.parse_number(seed.answer) is not None:
         return numeric.verify(seed, response)
     words = seed.answer.strip().lower() in {"yes", "no", "true", "false"}
     return (choice if words else exact).verify(seed, response)
 
 
-def candidates(text: str) -> list[str]:
+def candidate_solutions(text: str) -> list[str]:
     """Where a solution may stand, the strictest place first; at most five."""
-    announced = answer_extraction.found(text)
+    announced = answer_extraction.find_marks(text)
     tagged = [mark.text for mark in announced if mark.kind == "tag"]
     strongest = announced[:1] and announced[0].kind
     places = [
         *tagged[-1:],
         *answer_extraction.boxes(text)[-1:],
         *_FENCE.findall(text)[-1:],
-        answer_extraction.rest(text),
+        answer_extraction.after_first_mark(text),
         *[mark.text for mark in announced if mark.kind == strongest][-1:],
         text,
         answer_extraction.last_sentence(text),
@@ -139,7 +139,7 @@ def _trim(text: str) -> str:
     return text if text.endswith("..") else text.removesuffix(".").strip("* ")
 
 
-def _solves(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]:
+def _verdict_on(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]:
     """The verdict of one piece as the answer, with its reason."""
     gold = entry.get("answer")
     shape = _SHAPES.get(task)
@@ -148,7 +148,7 @@ def _solves(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]
     if shape is None:
         if not gold:
             return "unknown", "the entry has no answer to compare with"
-        if not alike(str(gold), answer, digits=_DIGITS.get(task, STRICT_DIGITS)):
+        if not same_tokens(str(gold), answer, digits=_DIGITS.get(task, STRICT_DIGITS)):
             return "wrong", "another answer"
     elif not shape.fullmatch(answer) or not _own_rules(task, entry, answer):
         return "wrong", "not a solution of this puzzle"
@@ -163,13 +163,13 @@ def _scored(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]
         return "right", "solves the puzzle"
     if said.result == "less":
         return "wrong", "does not solve the puzzle"
-    what = f"ran out of time ({SECONDS:g} s)" if said.late else said.result
+    what = f"ran out of time ({CHECK_SECONDS:g} s)" if said.late else said.result
     if said.stage == "entry":
         return "unknown", f"the checker {what} on the entry"
     return "wrong", f"the checker {what}"
 
 
-def alike(gold: str, answer: str, *, digits: int = STRICT_DIGITS) -> bool:
+def same_tokens(gold: str, answer: str, *, digits: int = STRICT_DIGITS) -> bool:
     """Whether two texts are the same tokens: words in one case, numbers by value.
 
     A number may be a rounding of the gold's, to so many significant digits.
@@ -204,7 +204,7 @@ def _token(gold: str, found: str, *, least: int) -> bool:
 def _own_rules(task: str, entry: Mapping[str, Any], answer: str) -> bool:
     """Rules that a scorer is known to have overlooked, checked here."""
     if task in ("countdown", "puzzle24"):
-        return _uses(entry["metadata"].get("numbers"), task, answer)
+        return _uses_each_number_once(entry["metadata"].get("numbers"), task, answer)
     if _SHAPES[task].pattern == _JSON:
         try:
             json.loads(answer)
@@ -213,7 +213,7 @@ def _own_rules(task: str, entry: Mapping[str, Any], answer: str) -> bool:
     return True
 
 
-def _uses(numbers: object, task: str, answer: str) -> bool:
+def _uses_each_number_once(numbers: object, task: str, answer: str) -> bool:
     """Every number exactly once, and no other (reasoning-gym PR #265)."""
     if not isinstance(numbers, list) or "**" in answer:
         return False
@@ -221,31 +221,3 @@ def _uses(numbers: object, task: str, answer: str) -> bool:
         return False
     value = exact_number(answer)
     return value is not None and (task != "puzzle24" or value.value == 24)
-
-
-_ENTRY = {"question": "", "answer": "3*4 + 2", "metadata": {"numbers": [2, 3, 4], "target": 14}}  # fmt: skip # noqa: E501
-_SUM = {"task": "countdown", "entry": _ENTRY}
-_WORD = {
-    "task": "spell_backward",
-    "entry": {"question": "", "answer": "tuobn", "metadata": {"word": "nbout"}},
-}
-CASES = (
-    Case("", "3*4 + 2", "right", extra=_SUM),
-    Case("", "2 + 4*3", "right", extra=_SUM, about="any valid solution"),
-    Case("", "<answer>2 + 4*3</answer>", "right", extra=_SUM),
-    Case("", "7 * 2", "wrong", extra=_SUM, about="reasoning-gym PR #265"),
-    Case("", "2 + 3*4 + 0", "wrong", extra=_SUM, about="reasoning-gym PR #265"),
-    Case("", "2 + 3 + 4", "wrong", extra=_SUM),
-    Case("", "14", "wrong", extra=_SUM),
-    Case("", "10**10**10", "wrong", extra=_SUM),
-    Case("", "__import__('os').getcwd()", "wrong", extra=_SUM),
-    Case("", "<think>3*4 + 2</think> I cannot", "wrong", extra=_SUM),
-    Case("tuobn", "tuobn", "right", extra=_WORD),
-    Case("tuobn", "tuobnx", "wrong", extra=_WORD),
-    Case("tuobn", "It is tuobn or not", "wrong", extra=_WORD, about="substring reward"),
-    Case("5", "5", "right"),
-    Case("5", "6", "wrong"),
-    Case("Yes", "Yes.", "right"),
-    Case("Yes", "Yes or something else", "wrong"),
-    Case("", "5", "unknown"),
-)

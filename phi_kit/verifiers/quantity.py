@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phi_kit.data.records import Seed
 
-from . import answer_extraction, tables
-from .base import NO_ANSWER, NO_GOLD, NO_TOLERANCE, Verdict, tolerance
+from . import answer_extraction
+from .base import NO_ANSWER, NO_TOLERANCE, UNREADABLE_GOLD, Verdict, relative_tolerance
 from .math import numbers_in_text, units
 
 if TYPE_CHECKING:
@@ -55,22 +55,22 @@ def _registry() -> UnitRegistry:
     return UnitRegistry()
 
 
-def quantities(text: str) -> list[Quantity | None]:
+def find_quantities(text: str) -> list[Quantity | None]:
     """Every number of a text with the unit that follows it, in order.
 
     `None` stands for a number that cannot be read.
     """
-    text = numbers_in_text.spelled(text)
-    numbers = numbers_in_text.numbers(text, measured=True)
+    text = numbers_in_text.normalize_numbers(text)
+    numbers = numbers_in_text.find_numbers(text, measured=True)
     return [_quantity(text, one) for one in numbers if not one.denied]
 
 
-def _quantity(text: str, number: numbers_in_text.Said) -> Quantity | None:
+def _quantity(text: str, number: numbers_in_text.NumberInText) -> Quantity | None:
     value = _float(number.value)
     if value is None:
         return None
     after = text[number.end :]
-    read = units.read(after.lstrip()) if re.match(r"\s{0,4}\S", after) else None
+    read = units.read_unit(after.lstrip()) if re.match(r"\s{0,4}\S", after) else None
     end = len(text) - len(read[1]) if read else number.end
     strange = _GOES_ON.match(read[1]) if read else _STRANGE.match(after)
     said = STRANGE if strange else read[0] if read else ""
@@ -84,30 +84,30 @@ def _float(value: Fraction | None) -> float | None:
         return None
 
 
-def final(response: str) -> list[Quantity | None]:
+def final_quantities(response: str) -> list[Quantity | None]:
     """What a response ends on: one quantity, several if it hedges, or none."""
-    text = numbers_in_text.seen(response)
-    if len(parts := answer_extraction.together(text)) > 1:
-        return [one for part in parts for one in quantities(part)]
-    pieces = answer_extraction.marked(text)
+    text = numbers_in_text.searchable_text(response)
+    if len(parts := answer_extraction.final_boxes(text)) > 1:
+        return [one for part in parts for one in find_quantities(part)]
+    pieces = answer_extraction.final_answers(text)
     return _stated(pieces[-1] if pieces else text[-_READ:], marked=bool(pieces))
 
 
 def _stated(text: str, *, marked: bool) -> list[Quantity | None]:
     text = numbers_in_text.REASON.split(text, maxsplit=1)[0] if marked else text
     _, equals, after = text.rpartition("=")
-    if equals and quantities(after):
+    if equals and find_quantities(after):
         text, marked = after, True
     # A restatement in brackets answers only if nothing else does.
     outside = re.sub(r"\([^()]*\)", " ", text)
-    text = outside if quantities(outside) else text
-    found = quantities(text)
+    text = outside if find_quantities(outside) else text
+    found = find_quantities(text)
     if len(found) < 2 or re.search(r"\d\D{0,40}\bor\b\D{0,20}\d", text):
         return found
     return found[:1] if marked else found[-1:]
 
 
-def same(gold: Quantity, found: Quantity, *, tolerance: float) -> bool | None:
+def same_quantity(gold: Quantity, found: Quantity, *, tolerance: float) -> bool | None:
     """Whether two quantities are one, or `None` if their units cannot be compared."""
     import pint
 
@@ -124,12 +124,12 @@ def same(gold: Quantity, found: Quantity, *, tolerance: float) -> bool | None:
     return abs(value - gold.value) <= max(near, _FLOAT_NOISE * (gold.value == 0))
 
 
-def gold(seed: Seed) -> Quantity | None:
+def gold_quantity(seed: Seed) -> Quantity | None:
     """The seed's answer; a bare number takes the unit that `extra` names."""
-    found = quantities(seed.answer)
+    found = find_quantities(seed.answer)
     if len(found) != 1 or found[0] is None or found[0].unit == STRANGE:
         return None
-    meant = units.read(str(seed.facts.get("unit", "")))
+    meant = units.read_unit(str(seed.facts.get("unit", "")))
     if found[0].unit or meant is None:
         return found[0]
     return found[0]._replace(unit=meant[0])
@@ -141,10 +141,10 @@ def verify(seed: Seed, response: str) -> Verdict:
     Strictly a unit must stand there unless the prompt asked for one; leniently a
     bare number is read in the gold's unit.
     """
-    facts, wanted = seed.facts, gold(seed)
+    facts, wanted = seed.facts, gold_quantity(seed)
     if wanted is None:
-        return Verdict("unknown", NO_GOLD)
-    found = final(response)
+        return Verdict("unknown", UNREADABLE_GOLD)
+    found = final_quantities(response)
     if not found or found == [None]:
         return Verdict("wrong", NO_ANSWER)
     shown = " or ".join(one.shown if one else "?" for one in found)
@@ -156,10 +156,10 @@ def verify(seed: Seed, response: str) -> Verdict:
         return Verdict("wrong", "unit not understood", shown)
     one, bare = found[0], bool(wanted.unit) and not found[0].unit
     one = one._replace(unit=wanted.unit) if bare else one
-    near = tolerance(facts, TOLERANCE)
+    near = relative_tolerance(facts, TOLERANCE)
     if near is None:
         return Verdict("unknown", NO_TOLERANCE, shown)
-    equal = same(wanted, one, tolerance=near)
+    equal = same_quantity(wanted, one, tolerance=near)
     if equal is None:
         return Verdict("wrong", "another kind of unit", shown)
     if not equal:
@@ -172,6 +172,3 @@ def verify(seed: Seed, response: str) -> Verdict:
 def facts(unit: str, *, asked: bool = True, tolerance: float = 0.0) -> dict[str, Any]:
     """What `Seed.extra` says of an item with units."""
     return {"unit": unit, "asked": asked, "tolerance": tolerance}
-
-
-CASES = tables.QUANTITY

@@ -74,7 +74,7 @@ _BARE_LIST = re.compile(
 _SENTENCE = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？।])\s*|\n+")
 
 
-def spelled(text: str) -> str:
+def normalize_text(text: str) -> str:
     """A short text without what only dresses it; its case is kept."""
     text = unicodedata.normalize(
         "NFC", _STYLE.sub(r"\1", text) if "\\" in text else text
@@ -112,7 +112,7 @@ def _undressed(text: str) -> str:
     return text
 
 
-def same(gold: str, found: str) -> bool:
+def same_text(gold: str, found: str) -> bool:
     """Whether two spelled texts are the same words."""
     if gold == found:
         return True
@@ -156,12 +156,12 @@ def _same_code(gold: str, found: str) -> bool:
     return gold.islower() and found.istitle()
 
 
-def readable(gold: str) -> bool:
+def has_content(gold: str) -> bool:
     """Whether there is anything in a gold besides dots, quotes and white space.
 
     What a response would lose, its thinking and the marks of its end, is nothing.
     """
-    return bool(spelled(visible(gold)).strip(" .…\"'`*_$"))
+    return bool(normalize_text(visible(gold)).strip(" .…\"'`*_$"))
 
 
 def said_once(gold: str, text: str) -> bool:
@@ -178,7 +178,7 @@ def mentions(gold: str, text: str) -> Iterator[tuple[str, bool]]:
         The sentence, and whether it says so: not where it denies the gold, asks,
         or names it as one of several.
     """
-    gold = spelled(gold)
+    gold = normalize_text(gold)
     if not gold:
         return
     text = unicodedata.normalize("NFC", _STYLE.sub(r"\1", text))
@@ -186,8 +186,8 @@ def mentions(gold: str, text: str) -> Iterator[tuple[str, bool]]:
     shape = _shape(gold)
     for sentence in _sentences(text, gold):
         for match in shape.finditer(sentence):
-            if same(gold, " ".join(match[0].split())):
-                yield sentence, _says(sentence, match, gold)
+            if same_text(gold, " ".join(match[0].split())):
+                yield sentence, _asserts(sentence, match, gold)
 
 
 def _sentences(text: str, gold: str) -> list[str]:
@@ -215,7 +215,7 @@ def _shape(gold: str) -> re.Pattern[str]:
     return re.compile(f"{before}{inside}{after}", re.IGNORECASE)
 
 
-def _says(sentence: str, match: re.Match[str], gold: str) -> bool:
+def _asserts(sentence: str, match: re.Match[str], gold: str) -> bool:
     before, after = sentence[: match.start()], sentence[match.end() :]
     clause = _TURN.split(before)[-1]
     if sentence.rstrip(" \"'*_)").endswith(("?", "？")):

@@ -12,7 +12,7 @@ from phi_kit.data.records import Seed
 from .base import Verdict, Verifier, guarded
 
 
-def judge(
+def verify_rows(
     lines: Iterable[str | bytes], verifier: Verifier, *, domain: str
 ) -> Iterator[dict[str, Any]]:
     """One result per line that is not blank, in order; no line is ever lost.
@@ -32,17 +32,21 @@ def judge(
         text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
         if not text.strip("\ufeff \t\r\n"):
             continue
-        row = _read(text)
+        row = _parse_line(text)
         if isinstance(row, str):
-            yield {"line": number, **_shown(Verdict("unknown", row)), "malformed": True}
+            yield {
+                "line": number,
+                **_as_columns(Verdict("unknown", row)),
+                "malformed": True,
+            }
             continue
         truncated = {"truncated": True} if row.get("finish") == "length" else {}
-        verdict = _judged(row, verifier, domain)
+        verdict = _verify_row(row, verifier, domain)
         unparsed = {"unparsed": True} if verdict.unparsed else {}
-        yield {"line": number, **_shown(verdict), **truncated, **unparsed}
+        yield {"line": number, **_as_columns(verdict), **truncated, **unparsed}
 
 
-def _shown(verdict: Verdict) -> dict[str, Any]:
+def _as_columns(verdict: Verdict) -> dict[str, Any]:
     return {
         "verdict": verdict.value,
         "lenient": verdict.lenient,
@@ -51,7 +55,7 @@ def _shown(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _read(text: str) -> dict[str, Any] | str:
+def _parse_line(text: str) -> dict[str, Any] | str:
     """The row, or what is wrong with the line."""
     try:
         row = json.loads(text.lstrip("\ufeff"))
@@ -75,7 +79,7 @@ def _read(text: str) -> dict[str, Any] | str:
     return {**row, "extra": {**known, **extra}}
 
 
-def _judged(row: Mapping[str, Any], verifier: Verifier, domain: str) -> Verdict:
+def _verify_row(row: Mapping[str, Any], verifier: Verifier, domain: str) -> Verdict:
     seed = Seed(
         domain,
         str(row.get("prompt") or ""),
@@ -85,7 +89,7 @@ def _judged(row: Mapping[str, Any], verifier: Verifier, domain: str) -> Verdict:
     return guarded(verifier)(seed, str(row["response"]))
 
 
-def summary(results: Counter[str]) -> str:
+def summary_line(results: Counter[str]) -> str:
     """The counts of a file in one line, the unparsed rate among them."""
     read = results["read"]
     rate = results["unparsed"] / read if read else 0.0
@@ -98,7 +102,7 @@ def summary(results: Counter[str]) -> str:
     )
 
 
-def tally(counts: Counter[str], result: Mapping[str, Any]) -> None:
+def count_result(counts: Counter[str], result: Mapping[str, Any]) -> None:
     """Add one result to the counts of `summary`."""
     counts["read"] += 1
     counts[result["verdict"]] += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from phi_kit.verifiers.math.exact_arithmetic import exact
+from phi_kit.verifiers.math.exact_arithmetic import parse_exact
 
 _NUMBER = r"(?:\d[\d,]*(?:\.\d+)?|\.\d+)"
 _TERM = rf"(?:[-+(]\s*)*{_NUMBER}(?:\s*!)?\)*"
@@ -48,7 +48,7 @@ _UNCLEAR = re.compile(r"/[^-+*]*/")
 _BULLET = re.compile(r"^\s*[-+*]\s+")
 
 
-def false_step(response: str, *, prompt: str = "") -> str:
+def first_false_step(response: str, *, prompt: str = "") -> str:
     """The first equation that does not hold, as it stands there; else nothing.
 
     Args:
@@ -106,7 +106,7 @@ def _value(text: str):
     plain = text.replace("**", "^").strip().rstrip(",")
     if _UNCLEAR.search(plain):
         return None
-    found = exact(re.sub(r"\^\s*(\d+)", r"^{\1}", plain))
+    found = parse_exact(re.sub(r"\^\s*(\d+)", r"^{\1}", plain))
     if found is None:
         return None
     alone = re.fullmatch(r"[-+]?\s*[\d,]*(?:\.(\d+))?", plain)

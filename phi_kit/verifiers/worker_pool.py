@@ -28,7 +28,7 @@ from typing import Any
 from phi_kit.core.errors import RunError
 
 # The kit's own choice: formulas of exams take milliseconds.
-SECONDS = 1.0
+CHECK_SECONDS = 1.0
 _START_SECONDS = 120  # imports on a busy machine
 _STRETCH = 10  # a worker that got no processor may take this many limits
 _BYTES = 4 << 30
@@ -42,7 +42,7 @@ serve({module!r}, {limit!r})
 
 
 @dataclass(frozen=True)
-class Answer:
+class WorkerReply:
     """What a worker said (nothing if it was killed), and the stage it was at."""
 
     result: str = ""
@@ -87,7 +87,7 @@ class Worker:
             todo="install what it needs: pip install phi-kit",
         )
 
-    def ask(self, job: dict[str, Any]) -> Answer:
+    def ask(self, job: dict[str, Any]) -> WorkerReply:
         """Run one job; the process is dead afterwards if it overran."""
         done = threading.Event()
         watch = threading.Thread(target=self._watch, args=(done,), daemon=True)
@@ -98,14 +98,14 @@ class Worker:
             watch.start()
             for line in self.process.stdout:
                 if not line.startswith("#"):
-                    return Answer(line.strip(), stage)
+                    return WorkerReply(line.strip(), stage)
                 stage = line[1:].strip()
         except OSError:
             pass  # it died between two jobs
         finally:
             done.set()
         self.close()
-        return Answer(stage=stage)
+        return WorkerReply(stage=stage)
 
     def _watch(self, done: threading.Event) -> None:
         begun, used = time.monotonic(), _cpu_seconds(self.process.pid)
@@ -142,10 +142,12 @@ def _cpu_seconds(pid: int) -> float | None:
         return None
 
 
-class Pool:
+class WorkerPool:
     """Workers of one module, shared by all threads."""
 
-    def __init__(self, module: str, *, limit: float = SECONDS, size: int | None = None):
+    def __init__(
+        self, module: str, *, limit: float = CHECK_SECONDS, size: int | None = None
+    ):
         self.module, self.limit = module, limit
         self.size = size or min(4, os.cpu_count() or 1)
         self._forget()
@@ -156,7 +158,7 @@ class Pool:
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(self.size)
 
-    def ask(self, job: dict[str, Any]) -> Answer:
+    def ask(self, job: dict[str, Any]) -> WorkerReply:
         """Run a job in a worker, at most `size` at a time.
 
         Raises:
@@ -184,13 +186,13 @@ class Pool:
                 self._idle.pop().close()
 
 
-_pools: list[Pool] = []
+_pools: list[WorkerPool] = []
 
 
 @cache
-def pool(module: str) -> Pool:
+def pool(module: str) -> WorkerPool:
     """The pool of this process for `phi_kit.verifiers.<module>`."""
-    made = Pool(f"phi_kit.verifiers.{module}")
+    made = WorkerPool(f"phi_kit.verifiers.{module}")
     _pools.append(made)
     return made
 

@@ -12,7 +12,7 @@ import re
 from phi_kit.data.records import Seed
 
 from . import answer_extraction
-from .base import Value, Verdict, compare, visible
+from .base import Verdict, VerdictValue, compare_parsed, visible
 
 PAIRS = (frozenset({"yes", "no"}), frozenset({"true", "false"}))
 Pair = frozenset[str]
@@ -38,7 +38,7 @@ _ENDS = re.compile(
 _HOW_MANY = re.compile(r"\bno\s+(?!it\b|he\b|she\b|they\b|there\b|this\b|that\b)[a-z]")
 
 
-def asked(gold: str) -> bool:
+def is_yes_no(gold: str) -> bool:
     """Whether a gold is a word of such a pair."""
     return _pair(gold) is not None
 
@@ -51,22 +51,22 @@ def verify(seed: Seed, response: str) -> Verdict:
     """Compare the word a response says with the gold one."""
     gold, text = seed.answer.strip().lower(), visible(response)
     pair = _pair(gold) or frozenset()
-    found = said(text, pair)
-    lenient: Value = "wrong"
+    found = stated_word(text, pair)
+    lenient: VerdictValue = "wrong"
     if found != gold:
         ends = (
             text,
             answer_extraction.last_sentence(text),
-            *answer_extraction.everywhere(text),
+            *answer_extraction.all_candidates(text),
         )
         if any(_opening(end, pair) == gold for end in ends):
             lenient = "right"
-    return compare(gold, found or None, shown=found, lenient=lenient)
+    return compare_parsed(gold, found or None, shown=found, lenient=lenient)
 
 
-def said(text: str, pair: Pair) -> str:
+def stated_word(text: str, pair: Pair) -> str:
     """The word of a pair that a visible response says, or an empty text."""
-    for mark in reversed(answer_extraction.found(text)):
+    for mark in reversed(answer_extraction.find_marks(text)):
         if word := _opening(mark.text, pair) or _only(mark.text, pair):
             return word
     text = _QUESTION.sub(" ", text).strip() or text

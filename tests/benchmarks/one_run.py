@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,17 +26,17 @@ from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models import catalog
 from phi_kit.models.loading import nf4_config
-from phi_kit.training import training_run
-from phi_kit.training.data_order import schedule
-from phi_kit.training.encoding import Row, encode
+from phi_kit.training.data_order import step_order
+from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.training.qlora import train
-from phi_kit.training.training_config import Recipe
+from phi_kit.training.trainer import RunHooks
+from phi_kit.training.training_config import TrainingConfig
 
 ROWS, SEED, NAME = 48, 1, "arm"
-RECIPE = Recipe(epochs=1, batch=8, warmup=0)
+RECIPE = TrainingConfig(epochs=1, batch=8, warmup=0)
 
 
-def quickstart_rows(student: LocalModel, n: int = ROWS) -> list[Row]:
+def quickstart_rows(student: LocalModel, n: int = ROWS) -> list[TrainingRow]:
     """Short questions of every family in turn, as the quickstart trains on them."""
     math = domains.get("math")
     streams = [
@@ -53,8 +52,8 @@ class Clock:
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def watch(self, trainer: Any) -> Any:
-        """Time a trainer's `train`."""
+    def callback(self) -> Any:
+        """A Trainer's callback that times its steps."""
         from transformers import TrainerCallback
 
         clock = self
@@ -66,24 +65,19 @@ class Clock:
             def on_step_end(self, *_, **__):
                 clock.seconds += time.perf_counter() - self.began
 
-        trainer.add_callback(Timed())
-        return trainer
+        return Timed()
 
 
-def ours(student: LocalModel, rows: list[Row], clock: Clock) -> list[float]:
+def ours(student: LocalModel, rows: list[TrainingRow], clock: Clock) -> list[float]:
     """The kit's trainer as the steps call it."""
-    real: Callable[..., Any] = training_run._trainer
-    training_run._trainer = lambda *arguments: clock.watch(real(*arguments))
-    try:
-        with TemporaryDirectory() as folder:
-            out = Path(folder, NAME)
-            return train(student, rows, RECIPE, out=out, rng_seed=SEED).losses
-    finally:
-        training_run._trainer = real
+    hooks = RunHooks(callbacks=[clock.callback()])
+    with TemporaryDirectory() as folder:
+        out = Path(folder, NAME)
+        return train(student, rows, RECIPE, out=out, rng_seed=SEED, hooks=hooks).losses
 
 
 def trl(
-    student: LocalModel, rows: list[Row], clock: Clock, **settings: Any
+    student: LocalModel, rows: list[TrainingRow], clock: Clock, **settings: Any
 ) -> list[float]:
     """TRL's SFTTrainer as it comes, but for what the comparison needs.
 
@@ -96,7 +90,7 @@ def trl(
     from trl import SFTConfig, SFTTrainer
 
     encoded = [encode(student, row) for row in rows]
-    order = schedule(
+    order = step_order(
         encoded,
         batch=RECIPE.batch,
         epochs=[1.0] * len(encoded),
@@ -146,7 +140,8 @@ def trl(
         for name, parameter in model.named_parameters():
             if name in fresh:
                 parameter.data = fresh[name]
-        clock.watch(trainer).train()
+        trainer.add_callback(clock.callback())
+        trainer.train()
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     model.unload()
     vars(student.model).pop("peft_config", None)

@@ -15,18 +15,20 @@ from phi_kit.inference.draw import draw
 from phi_kit.inference.replay import ReplayedModel
 from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
-from phi_kit.training.encoding import Row, encode
+from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.training.preflight import gate
-from phi_kit.training.qlora import Recipe, train
+from phi_kit.training.qlora import train
+from phi_kit.training.training_config import TrainingConfig
 
 HOW = SamplingParams(max_tokens=6, temperature=1.0)
 ASKED = ("Answer with a number.", "What is 3 + 4?")
-RECIPE = Recipe(rank=2, epochs=1, batch=3)
+RECIPE = TrainingConfig(rank=2, epochs=1, batch=3)
 
 
 def rows(student, n=6):
     return [
-        Row(student.render("Add.", f"What is {a} + 1?"), f"{a + 1}") for a in range(n)
+        TrainingRow(student.render("Add.", f"What is {a} + 1?"), f"{a + 1}")
+        for a in range(n)
     ]
 
 
@@ -132,7 +134,7 @@ def _asked(prompt):
     [
         {"rows": slice(1, None)},
         {"rows": slice(None, None, -1)},
-        {"recipe": Recipe(rank=2, epochs=2, batch=3)},
+        {"recipe": TrainingConfig(rank=2, epochs=2, batch=3)},
         {"rng_seed": 4},
         {"name": "other"},
     ],

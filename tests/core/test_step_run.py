@@ -83,7 +83,7 @@ def test_lost_rows_are_found_before_the_old_result_goes(runs):
     before = tree(finish().path)
     with pytest.raises(Exception, match="rows were lost"), open_run(Toy(size=4)) as run:
         run.flow = RowCounts(read=2, kept=1)
-    assert tree(RunFolder.of("quickstart", "01_toy", domain="math").path) == before
+    assert tree(RunFolder.of("quickstart", Toy.STEP, domain="math").path) == before
 
 
 def test_nothing_of_an_old_attempt_stays_but_the_notebook(runs):
@@ -124,7 +124,7 @@ except RunError as error:
     assert "runs again (size is 4, was 3)" in said
     assert message[0].startswith("the disk is full: "), err
     assert len(message) == 3
-    folder = RunFolder.of("quickstart", "01_toy", domain="math")
+    folder = RunFolder.of("quickstart", Toy.STEP, domain="math")
     assert len(folder.table()) == 3
     assert not stray(runs)
 
@@ -144,7 +144,7 @@ with open_run(Toy()) as run:
     process.kill()
     process.wait()
     process.communicate()
-    folder = RunFolder.of("quickstart", "01_toy", domain="math")
+    folder = RunFolder.of("quickstart", Toy.STEP, domain="math")
     assert not folder.finished
     assert stray(runs)
     with pytest.raises(RunError, match="run that step first"):
@@ -170,7 +170,7 @@ def test_killed_between_two_moves_it_is_unfinished(runs, monkeypatch, moved):
     monkeypatch.setattr(Path, "replace", dying)
     with pytest.raises(SystemExit):
         finish(Toy(size=4))
-    assert not RunFolder.of("quickstart", "01_toy", domain="math").finished
+    assert not RunFolder.of("quickstart", Toy.STEP, domain="math").finished
     monkeypatch.setattr(Path, "replace", real)
     assert finish(Toy(size=4)).finished
 
@@ -188,7 +188,7 @@ def test_upstream_must_have_finished(runs):
 def test_undeclared_reading_is_refused(runs):
     finish()
     with pytest.raises(RunError, match="does not declare"), open_run(Toy()) as run:
-        run.read("02_next")
+        run.read(Next.STEP)
 
 
 def test_stale(runs, monkeypatch):

@@ -8,8 +8,10 @@ import pytest
 from pydantic import Field
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits
 from phi_kit.data.read_sources import read
 from phi_kit.data.records import Seed, from_frame
@@ -28,7 +30,7 @@ ROWS = [
 
 
 class Card(StepParams):
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = Step(1, "pick_domain")
     domain: str = "math"
     families: list[str] = Field([])
 
@@ -99,7 +101,7 @@ def test_they_pass_step_2(rows, tmp_path, monkeypatch):
             )
     sources = [{"path": str(rows), "no_gold": True}]
     collect_seeds.run(collect_seeds.Params(study="s", sources=sources))
-    table = RunFolder.of("s", "02_collect_seeds", domain="math").table()
+    table = RunFolder.of("s", step_table.COLLECT_SEEDS, domain="math").table()
     assert isinstance(table, pd.DataFrame)
     assert [seed.unanswered for seed in from_frame(table)] == [False, True, True, True]
     assert set(table.answer_kind) == {domains.get("math").answer_kind}

@@ -38,7 +38,7 @@ def test_only_declared_splits_open(folder):
 
 
 def test_only_the_benchmark_opens_test():
-    declared = {name: steps.load(name).Params.SEALED for name in steps.STEPS}
+    declared = {step.name: steps.load(step).Params.SEALED for step in steps.STEPS}
     assert {name for name, splits in declared.items() if "test" in splits} == {
         "benchmark"
     }

@@ -15,8 +15,9 @@ from phi_kit.inference import completion
 from phi_kit.inference.merge_check import QUESTIONS, merge_and_compare
 from phi_kit.models import merge
 from phi_kit.models.logit_diff import Agreement, compare
-from phi_kit.training.encoding import Row
-from phi_kit.training.qlora import Recipe, train
+from phi_kit.training.encoding import TrainingRow
+from phi_kit.training.qlora import train
+from phi_kit.training.training_config import TrainingConfig
 
 ASKED = [("Be brief.", f"What is {a} + 2?") for a in range(4)]
 
@@ -64,8 +65,10 @@ def adapter(base, tmp_path_factory):
     """An adapter that has learned something, beside NF4."""
     folder = tmp_path_factory.mktemp("adapters") / "teachable"
     student = completion.load(str(base))
-    rows = [Row(student.render(*asked), "seven apples", asked) for asked in ASKED]
-    recipe = Recipe(rank=4, epochs=4, batch=2, learning_rate=1e-2, warmup=0)
+    rows = [
+        TrainingRow(student.render(*asked), "seven apples", asked) for asked in ASKED
+    ]
+    recipe = TrainingConfig(rank=4, epochs=4, batch=2, learning_rate=1e-2, warmup=0)
     train(student, rows, recipe, out=folder, rng_seed=1)
     completion.load.cache_clear()
     return folder

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from phi_kit.core import folder_names
 from phi_kit.study import config
-from phi_kit.study.notebook.execute import parameters_of
+from phi_kit.study.notebook.execute import notebook_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = str(ROOT / "params" / "smoke.yaml")
@@ -137,7 +137,7 @@ def test_run_all_on_a_finished_notebook_trains_nothing(study, tmp_path, step):
     runs, seen = study
     params = next(u.params for u in config.load(SMOKE).units() if u.step == step)
     notebook = ROOT / "notebooks" / f"{params.STEP}.ipynb"
-    words = ["-y", json.dumps(parameters_of(params))]
+    words = ["-y", json.dumps(notebook_parameters(params))]
     began = time.monotonic()
     subprocess.run(
         [sys.executable, "-m", "papermill", str(notebook), "out.ipynb", *words],

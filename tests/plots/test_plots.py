@@ -472,33 +472,3 @@ def test_every_module_has_one_public_function_named_draw():
             node.name for node in tree.body if isinstance(node, ast.FunctionDef)
         ]
         assert [name for name in functions if name[0] != "_"] == ["draw"], path.name
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (number_format.points(0.1234), "+12.3"),
-        (number_format.points(-0.04), "−4.0"),
-        (number_format.points(-0.0001), "0.0"),
-        (number_format.points(None), "–"),
-        (number_format.percent(NAN), "–"),
-        (number_format.percent_span(0, 1), "0.0 to 100.0\u00a0%"),
-        (number_format.points_span(None, 1), "–"),
-        (number_format.counts([40, 40.0]), "n = 40"),
-        (number_format.counts([30, None, 4000]), "n = 30 to 4,000"),
-        (number_format.counts([]), "n not given"),
-        (number_format.plural(1, "seed"), "1 seed"),
-        (number_format.label("two_digit_sums"), "two digit sums"),
-        (number_format.label(""), ""),
-    ],
-)
-def test_words(text, expected):
-    assert text == expected
-
-
-@pytest.mark.parametrize("name", [LONG, ONE_WORD, "x" * 500])
-def test_labels_stay_short(name):
-    lines = number_format.label(name, width=20).split("\n")
-    assert len(lines) <= 2
-    assert max(map(len, lines)) <= 21
-    assert lines[-1].endswith("…")

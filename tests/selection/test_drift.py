@@ -9,8 +9,10 @@ import pytest
 from fake_models import solver
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.selection.drift import ADAPTER, moves, record, summary
 from phi_kit.selection.pass_rate import Counts, pooled, settle
@@ -73,7 +75,7 @@ def test_every_seed_is_counted_once_suspects_too():
 
 
 class Edge(StepParams):
-    STEP: ClassVar[str] = "03_filter_edge"
+    STEP: ClassVar[Step] = Step(3, "filter_edge")
     domain: str = "math"
     max_tokens: int = 16
     temperature: float = 0.6
@@ -82,8 +84,7 @@ class Edge(StepParams):
 
 
 class Probe(StepParams):
-    STEP: ClassVar[str] = "04_probe_sft"
-    NEEDS: ClassVar[tuple[str, ...]] = ("03_filter_edge",)
+    STEP: ClassVar[Step] = Step(4, "probe_sft", needs=(step_table.FILTER_EDGE,))
     domain: str = "math"
 
 
@@ -109,7 +110,7 @@ def test_a_probe_records_it(runs):
     with open_run(Probe(study="s")) as run:
         record(run, Student(), domains.get("math"), k=4)
     assert [folder.as_posix().endswith(ADAPTER) for folder in worn] == [True]
-    folder = RunFolder.of("s", "04_probe_sft", domain="math")
+    folder = RunFolder.of("s", step_table.PROBE_SFT, domain="math")
     found = folder.result["drift"]
     assert found["teachable"]["easy_now"] >= 15
     assert sum(row["seeds"] for row in found["moves"]) == 59

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
-from phi_kit.stats.intervals import Gain, gain, majority, score, wilson
+from phi_kit.stats.intervals import Gain, gain, score, wilson
 
 
 @pytest.mark.parametrize(
@@ -14,6 +15,13 @@ from phi_kit.stats.intervals import Gain, gain, majority, score, wilson
 )
 def test_wilson_as_published(right, n, low, high):
     assert wilson(right, n) == pytest.approx((low, high), abs=0.005)
+
+
+@pytest.mark.parametrize("n", [1, 8, 33, 500])
+def test_wilson_is_that_of_scipy(n):
+    for right in {0, 1, n // 3, n - 1, n}:
+        theirs = binomtest(right, n).proportion_ci(method="wilson")
+        assert wilson(right, n) == pytest.approx((theirs.low, theirs.high), abs=1e-14)
 
 
 def test_wilson_knows_nothing_without_samples():
@@ -76,17 +84,3 @@ def test_unpaired_items_are_refused(before, after):
 )
 def test_verdicts(low, high, verdict):
     assert Gain((low + high) / 2, low, high, 50).verdict == verdict
-
-
-@pytest.mark.parametrize(
-    ("answers", "winner"),
-    [
-        (["1", "2", "2"], "2"),
-        (["2", "1"], "2"),  # the first seen wins a tie
-        (["", "", "3"], "3"),  # no answer is no vote
-        (["", ""], ""),
-        ([], ""),
-    ],
-)
-def test_majority(answers, winner):
-    assert majority(answers) == winner

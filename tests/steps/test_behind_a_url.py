@@ -8,14 +8,20 @@ import re
 import pytest
 from fault_server import MODEL, faulty, serving, well
 
-from phi_kit import steps
 from phi_kit.core.errors import ModelError, RunError, StudyError
 from phi_kit.core.params import EndpointSettings
 from phi_kit.core.step_run import up_to_date
 from phi_kit.domains.custom import Definition
-from phi_kit.steps import pick_domain
+from phi_kit.steps import (
+    benchmark,
+    collect_seeds,
+    expand_domains,
+    filter_edge,
+    pick_domain,
+    probe_sft,
+)
 from phi_kit.study import config
-from phi_kit.study.notebook.execute import parameters_of
+from phi_kit.study.notebook.execute import notebook_parameters
 from phi_kit.study.runner import run_study
 
 KEY = "sk-this-key-must-never-be-seen"
@@ -82,25 +88,24 @@ def test_the_budget_is_the_studys(runs):
     assert 400 < sum(json.loads(r)["in"] + json.loads(r)["out"] for r in spent) <= 800
 
 
-@pytest.mark.parametrize("name", ["probe_sft", "expand_domains", "benchmark"])
-def test_a_step_that_needs_weights_refuses_an_endpoint(name, runs):
-    step = steps.load(name)
-    params = step.Params(model=NOWHERE)
+@pytest.mark.parametrize("module", [probe_sft, expand_domains, benchmark])
+def test_a_step_that_needs_weights_refuses_an_endpoint(module, runs):
+    params = module.Params(model=NOWHERE)
     for begin in (
-        lambda: step.run(params),
-        lambda: step.Params.from_notebook(parameters_of(params)),
+        lambda: module.run(params),
+        lambda: module.Params.from_notebook(notebook_parameters(params)),
     ):
         with pytest.raises(ModelError) as caught:
             begin()
         said = str(caught.value)
         assert f"{params.STEP} needs the model's weights" in said
-        assert f"--from {name} --set model=" in said
+        assert f"--from {params.STEP.name} --set model=" in said
 
 
-@pytest.mark.parametrize("name", ["pick_domain", "collect_seeds", "filter_edge"])
-def test_a_step_that_samples_takes_one(name):
-    params = steps.load(name).Params(model=NOWHERE)
-    assert params.given(parameters_of(params)) == params
+@pytest.mark.parametrize("module", [pick_domain, collect_seeds, filter_edge])
+def test_a_step_that_samples_takes_one(module):
+    params = module.Params(model=NOWHERE)
+    assert params.given(notebook_parameters(params)) == params
 
 
 def test_a_whole_study_is_refused_before_anything_is_asked(tmp_path, runs):
@@ -165,10 +170,8 @@ def test_steps_2_and_3_go_on_from_there(runs, eights):
         common["model"] = server.name
         own = definition(eights, "", verifier="numeric")
         pick_domain.run(pick_domain.Params(custom=own, **common, **SMALL))
-        load = steps.load
-        collect, edge = load("collect_seeds"), load("filter_edge")
-        collect.run(collect.Params(near_duplicates=1.0, **common))
-        done = edge.run(edge.Params(**common)).folder_of_results
+        collect_seeds.run(collect_seeds.Params(near_duplicates=1.0, **common))
+        done = filter_edge.run(filter_edge.Params(**common)).folder_of_results
     rows = done.table()
     assert (rows.tier == "teachable").sum() > 5
     assert (rows.tokens > 5).all()
@@ -256,10 +259,8 @@ def test_step_3_calls_them_suspect(runs, eights):
         common["model"] = server.name
         own = definition(eights, "", verifier="numeric")
         pick_domain.run(pick_domain.Params(custom=own, **common, **SMALL))
-        load = steps.load
-        collect, edge = load("collect_seeds"), load("filter_edge")
-        collect.run(collect.Params(near_duplicates=1.0, **common))
-        done = edge.run(edge.Params(**common)).folder_of_results
+        collect_seeds.run(collect_seeds.Params(near_duplicates=1.0, **common))
+        done = filter_edge.run(filter_edge.Params(**common)).folder_of_results
     rows = done.table()
     gone = rows[[refused(prompt) for prompt in rows.prompt]]
     assert len(gone) > 3

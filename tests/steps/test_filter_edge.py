@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from fake_models import Fake, cut, solver, stopped
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError, StudyError
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.inference import completion
 from phi_kit.selection import question_rubric
@@ -18,12 +20,12 @@ from phi_kit.steps import filter_edge as step
 
 
 class Card(StepParams):
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = Step(1, "pick_domain")
     domain: str = "math"
 
 
 class Collected(Card):
-    STEP: ClassVar[str] = "02_collect_seeds"
+    STEP: ClassVar[Step] = Step(2, "collect_seeds")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +46,7 @@ def collect(seeds):
 
 
 def models(monkeypatch, **named):
-    """What `loading.load` hands out by name; `student` is the step's model."""
+    """What `completion.load` hands out by name; `student` is the step's model."""
     monkeypatch.setattr(completion, "load", lambda name: named[name])
 
 
@@ -54,7 +56,7 @@ def filtered(**more):
 
 
 def table(name="rows"):
-    return RunFolder.of("s", "03_filter_edge", domain="math").table(name)
+    return RunFolder.of("s", step_table.FILTER_EDGE, domain="math").table(name)
 
 
 def population(n=240, seed_=1):

@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+import toy_steps
 from papermill.exceptions import PapermillExecutionError
 
 from phi_kit.core.finished_run import RunFolder
@@ -60,7 +61,7 @@ def picture(outputs):
 
 def test_run_all_carries_a_step_out_once(run_all, runs):
     first = run_all()
-    folder = RunFolder.of("quickstart", "01_toy", domain="math")
+    folder = RunFolder.of("quickstart", toy_steps.Toy.STEP, domain="math")
     result = folder.result
     assert "01_toy" not in texts(first[2])
     again = run_all()

@@ -135,6 +135,10 @@ def test_five_faults_are_five_lines(study):
             "domains: [math]\nfilter_edge:\n  samples: 3\n  SAMPLES: 4\n",
             "line 4   filter_edge.SAMPLES: is given twice",
         ),
+        (
+            "domains: [math]\nfilter_edge: {}\nFILTER_EDGE: {}\n",
+            "line 3   FILTER_EDGE: is given twice, in upper and in lower case",
+        ),
         ("domains: [math]\nstudy: a/b\n", "line 2   study: 'a/b' cannot be a folder"),
         ("domains: [math]\nmodl: x\n", "line 2   modl: unknown key; did you mean"),
         (

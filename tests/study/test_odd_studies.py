@@ -81,6 +81,7 @@ SYNTAX = {
     "a set": (MATH + "filter_edge: !!set {a}", "line 2   the tag !!set means nothing"),
     "binary": (MATH + "model: !!binary aGk=", "line 2   the tag !!binary means noth"),
     "no int": (MATH + "rng_seed: !!int x", "line 2   x is not a whole number"),
+    "no digits": (MATH + "rng_seed: !!int", "line 2   nothing is not a whole number"),
     "a number as key": (MATH + "1: x", "line 2   the key 1 is a whole number; put it"),
     "true as key": (MATH + "true: x", "line 2   the key true is true or false; put"),
     "a list as key": (MATH + "[a]: x", "line 2   a key should be a word, not a list"),
@@ -423,7 +424,8 @@ def test_a_step_that_runs_again_is_behind_no_more(project):
     lines = []
     runner.run_study(toy(), first="benchmark", say=lines.append)
     assert "math/03_filter_edge is not up to date" in "\n".join(lines)
-    old = RunFolder.of("toy", "01_pick_domain.old", domain="math")
+    folder = RunFolder.of("toy", toy_study.PICK_DOMAIN, domain="math")
+    old = RunFolder(folder.path.with_name("01_pick_domain.old"))
     assert old.manifest["params"]["items"] == 4
 
 
@@ -474,9 +476,10 @@ def test_a_bomb_takes_no_memory(load):
     """In a process of its own, which holds nothing else."""
     Path("params/demo.yaml").write_text(BOMB)
     code = (
-        "import resource\nfrom phi_kit.study import lines\nfrom pathlib import Path\n"
+        "import resource\nfrom pathlib import Path\nfrom phi_kit.study import "
+        "yaml_lines\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "assert lines.read(Path('params/demo.yaml')).faults\n"
+        "assert yaml_lines.read(Path('params/demo.yaml')).faults\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
     done = subprocess.run(

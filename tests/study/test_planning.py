@@ -13,7 +13,7 @@ from phi_kit.study.planning import lines as plan_lines
 from phi_kit.study.planning.plan import Done, Prices
 from phi_kit.study.planning.probe_speed import Answers, Pace
 from phi_kit.training.estimate import Peak
-from phi_kit.training.memory import Fit
+from phi_kit.training.memory import MicroBatching
 
 GB = 10**9
 PEAK = Peak(
@@ -22,7 +22,7 @@ PEAK = Peak(
     adapter=GB // 10,
     activations=GB // 2,
     head=GB // 10,
-    fit=Fit(512, per_token=GB // 1000),
+    fit=MicroBatching(512, per_token=GB // 1000),
     kept=GB // 1000,
     twice=GB // 10_000,
 )
@@ -259,7 +259,7 @@ def test_a_card_that_is_elsewhere():
 def test_a_model_too_large_for_this_machine_is_not_loaded(monkeypatch):
     from phi_kit.training import memory
 
-    monkeypatch.setattr(memory, "free", lambda: 4 * GB)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 4 * GB)
     monkeypatch.setattr(probe_speed, "measure", lambda *_, **__: pytest.fail("loaded"))
     done = call("phi4-24gb")
     assert done.exit_code == 1
@@ -304,9 +304,9 @@ def test_the_best_recipe_is_the_probes():
 
 
 def test_a_step_that_is_told_twice_counts_once(monkeypatch):
-    def told(*_, around, **__):
+    def told(*_, hooks, **__):
         for step, rate in ((1, 10), (1, 10), (2, 100), (2, 100)):
-            around.watch({"step": step, "tokens": 50, "tokens_per_second": rate})
+            hooks.watch({"step": step, "tokens": 50, "tokens_per_second": rate})
 
     monkeypatch.setattr(probe_speed, "train", told)
     params = next(u.params for u in units() if u.step == "probe_sft")

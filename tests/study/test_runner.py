@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import toy_study
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import RunError, StudyError
 from phi_kit.core.step_run import RunFolder, up_to_date
 from phi_kit.study import config, runner
@@ -68,7 +69,7 @@ def test_a_study_runs_once_and_redoes_what_a_change_touches(project, monkeypatch
     assert "read 3 = kept 2 + dropped 1 too long" in lines[4]
     assert lines[-1].startswith("study 'toy' is finished after")
     assert not os.environ.get("PHI_KIT_HEADLESS")
-    manifest = RunFolder.of("toy", "03_filter_edge", domain="math").manifest
+    manifest = RunFolder.of("toy", step_table.FILTER_EDGE, domain="math").manifest
     assert manifest["params"]["samples"] == 3  # the study's, not the notebook's
     text = (project / "runs/toy/math/01_pick_domain/notebook.ipynb").read_text()
     assert "in x" in text
@@ -131,7 +132,7 @@ def test_an_old_manifest_does_not_count(project):
     toy_study.write_notebook(project, "pick_domain", "toy_study.run = lambda p: None")
     with pytest.raises(RunError, match="did not finish its step"):
         run(last="pick_domain", redo=True)
-    assert RunFolder.of("toy", "01_pick_domain", domain="math").finished
+    assert RunFolder.of("toy", step_table.PICK_DOMAIN, domain="math").finished
 
 
 def test_redo_does_a_finished_step_again(project):
@@ -143,7 +144,7 @@ def test_redo_does_a_finished_step_again(project):
     assert len(toy_study.executions(project)) == 2
     run("redo=true", last="1")
     assert len(toy_study.executions(project)) == 3
-    folder = RunFolder.of("toy", "01_pick_domain", domain="math")
+    folder = RunFolder.of("toy", step_table.PICK_DOMAIN, domain="math")
     assert "redo" not in folder.manifest["params"]
     assert len(run(last="1")) == 2  # nothing changed, and that it is finished
 
@@ -170,8 +171,17 @@ def test_a_wrong_step_is_refused(project):
 
 
 def test_one_run_of_a_study_at_a_time(project):
-    with runner._alone("toy"), pytest.raises(RunError, match="another phi-kit run"):
-        run()
+    class StopError(Exception):
+        pass
+
+    def begin_another(line):
+        assert line == "[01 pick_domain math] starts"
+        with pytest.raises(RunError, match="another phi-kit run of study 'toy'"):
+            run()
+        raise StopError  # before a kernel starts
+
+    with pytest.raises(StopError):
+        runner.run_study(config.load("toy"), say=begin_another)
 
 
 def test_status_tells_finished_stale_and_missing(project):

@@ -17,21 +17,24 @@ from pydantic import Field, model_validator
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 
-STEPS = ("pick_domain", "filter_edge", "benchmark")
-STEMS = ("01_pick_domain", "03_filter_edge", "07_benchmark")
+PICK_DOMAIN = Step(1, "pick_domain")
+FILTER_EDGE = Step(3, "filter_edge", needs=(PICK_DOMAIN,))
+BENCHMARK = Step(7, "benchmark", needs=(FILTER_EDGE,), per_domain=False)
+STEPS = (PICK_DOMAIN, FILTER_EDGE, BENCHMARK)
+STEMS = tuple(step.folder for step in STEPS)
 REPO = Path(__file__).parents[2]
 
 
 class PickDomain(StepParams):
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = PICK_DOMAIN
     domain: str = "math"
     items: int = Field(4, ge=1)
 
 
 class FilterEdge(StepParams):
-    STEP: ClassVar[str] = "03_filter_edge"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain",)
+    STEP: ClassVar[Step] = FILTER_EDGE
     domain: str = "math"
     samples: int = Field(4, ge=2)
     band: list[float] = Field([0.2, 0.8])
@@ -47,18 +50,16 @@ class FilterEdge(StepParams):
 
 
 class Benchmark(StepParams):
-    STEP: ClassVar[str] = "07_benchmark"
-    NEEDS: ClassVar[tuple[str, ...]] = ("03_filter_edge",)
-    PER_DOMAIN: ClassVar[bool] = False
+    STEP: ClassVar[Step] = BENCHMARK
     domains: list[str] = Field(["math", "puzzles"])
     items: int = Field(4, ge=1)
 
 
-PARAMS = dict(zip(STEPS, (PickDomain, FilterEdge, Benchmark), strict=True))
+PARAMS = {p.STEP.name: p for p in (PickDomain, FilterEdge, Benchmark)}
 
 
-def load(name):
-    return SimpleNamespace(Params=PARAMS[name], run=run)
+def load(step):
+    return SimpleNamespace(Params=PARAMS[step.name], run=run)
 
 
 @reuse_finished
@@ -92,8 +93,8 @@ def make_project(folder: Path, **cells: str) -> Path:
     (folder / "params").mkdir()
     text = "study: toy\ndomains: [math, puzzles]\nfilter_edge:\n  samples: 3\n"
     (folder / "params/toy.yaml").write_text(text)
-    for name in STEPS:
-        write_notebook(folder, name, cells.get(name, ""))
+    for step in STEPS:
+        write_notebook(folder, step.name, cells.get(step.name, ""))
     return folder
 
 

@@ -17,10 +17,10 @@ from peaks import peak, reset
 
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
-from phi_kit.training.encoding import Row
+from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.estimate import predicted
 from phi_kit.training.qlora import train
-from phi_kit.training.training_config import Recipe
+from phi_kit.training.training_config import TrainingConfig
 
 # Rows, tokens of each or so, recipe.
 RUNS = {
@@ -43,7 +43,7 @@ RUNS = {
 }
 
 
-def rows_of(student: LocalModel, number: int, tokens: int) -> list[Row]:
+def rows_of(student: LocalModel, number: int, tokens: int) -> list[TrainingRow]:
     """Rows of about so many tokens, half of them trained on, no two parts alike."""
     draw = random.Random(number)
     half = tokens // 4  # a number and its space are two tokens
@@ -52,14 +52,16 @@ def rows_of(student: LocalModel, number: int, tokens: int) -> list[Row]:
         asked, said = (
             " ".join(str(draw.randrange(10)) for _ in range(half)) for _ in "ab"
         )
-        found.append(Row(student.render("Go on.", asked), said, ("Go on.", asked)))
+        found.append(
+            TrainingRow(student.render("Go on.", asked), said, ("Go on.", asked))
+        )
     return found
 
 
 def main(name: str) -> None:
     """Predict, train, compare."""
     number, tokens, settings = RUNS[name]
-    recipe = Recipe(epochs=1, **settings)
+    recipe = TrainingConfig(epochs=1, **settings)
     student = completion.load("smollm2-135m")
     rows = rows_of(student, number, tokens)
     said = predicted(student, recipe, rows=rows)

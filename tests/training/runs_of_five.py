@@ -8,17 +8,19 @@ import signal
 import sys
 from pathlib import Path
 
-from phi_kit.training.encoding import Row
-from phi_kit.training.qlora import Around, Recipe, train
+from phi_kit.training.encoding import TrainingRow
+from phi_kit.training.qlora import train
+from phi_kit.training.trainer import RunHooks
+from phi_kit.training.training_config import TrainingConfig
 
 ASKED = "<|im_start|>user\nWhat is {} + {}?<|im_end|>\n<|im_start|>assistant\n"
-ROWS = [Row(ASKED.format(a, b), str(a + b)) for a in range(5) for b in range(4)]
-RECIPE = Recipe(rank=4, epochs=1, batch=4, warmup=0.2, save_steps=1)
+ROWS = [TrainingRow(ASKED.format(a, b), str(a + b)) for a in range(5) for b in range(4)]
+RECIPE = TrainingConfig(rank=4, epochs=1, batch=4, warmup=0.2, save_steps=1)
 
 
 def run(student, work, out, *, recipe=RECIPE, **more):
-    around = Around(work=work, **more)
-    return train(student, ROWS, recipe, out=out, rng_seed=3, around=around)
+    hooks = RunHooks(work=work, **more)
+    return train(student, ROWS, recipe, out=out, rng_seed=3, hooks=hooks)
 
 
 def killer(at):

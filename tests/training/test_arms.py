@@ -7,9 +7,15 @@ import pytest
 
 from phi_kit.core.errors import StudyError
 from phi_kit.data.records import Seed
-from phi_kit.training.arms import Search, cost, epochs_of, part, rows_of_arm
-from phi_kit.training.encoding import Row, encode
-from phi_kit.training.training_config import Recipe
+from phi_kit.training.arms import (
+    GridSearch,
+    epochs_of,
+    random_subset,
+    rows_of_arm,
+    trained_tokens,
+)
+from phi_kit.training.encoding import TrainingRow, encode
+from phi_kit.training.training_config import TrainingConfig
 
 POOL = pd.DataFrame(
     {
@@ -40,11 +46,11 @@ def test_an_unfiltered_control_that_was_drawn_is_taken():
 
 def test_a_smaller_dose_lies_within_a_larger_one():
     rows = list(range(40))
-    doses = [part(rows, share, rng_seed=1) for share in (0.01, 0.25, 0.5, 1)]
+    doses = [random_subset(rows, share, rng_seed=1) for share in (0.01, 0.25, 0.5, 1)]
     assert [len(dose) for dose in doses] == [1, 10, 20, 40]
     assert all(set(a) <= set(b) for a, b in itertools.pairwise(doses))
     assert doses[-1] == rows
-    assert part(rows, 0.25, rng_seed=2) != doses[1]
+    assert random_subset(rows, 0.25, rng_seed=2) != doses[1]
 
 
 SEEDS = [
@@ -55,25 +61,32 @@ SEEDS = [
 
 
 def test_weights_go_by_family_then_by_source():
-    recipe = Recipe(epochs=3, weights={"gcd": 1, "mine": 2})
+    recipe = TrainingConfig(epochs=3, weights={"gcd": 1, "mine": 2})
     assert epochs_of(SEEDS, recipe) == [2, 1, 1]
-    assert epochs_of(SEEDS, Recipe(epochs=4)) == [4, 4, 4]
+    assert epochs_of(SEEDS, TrainingConfig(epochs=4)) == [4, 4, 4]
     with pytest.raises(StudyError, match=r"'gdc' is no family.*did you mean 'gcd'"):
-        epochs_of(SEEDS, Recipe(weights={"gdc": 1}))
-    assert epochs_of(SEEDS, Recipe(weights={"x": 1}), names=[]) == [3, 3, 3]
+        epochs_of(SEEDS, TrainingConfig(weights={"gdc": 1}))
+    assert epochs_of(SEEDS, TrainingConfig(weights={"x": 1}), names=[]) == [3, 3, 3]
 
 
 def test_the_cost_of_an_arm_leaves_out_what_is_too_long(tiny):
-    rows = [Row("Say.", "7"), Row("Say.", "7 " * 40), Row("Say. " * 30, "7")]
+    rows = [
+        TrainingRow("Say.", "7"),
+        TrainingRow("Say.", "7 " * 40),
+        TrainingRow("Say. " * 30, "7"),
+    ]
     sizes = [encode(tiny, row).trained for row in rows]
-    assert cost(tiny, rows, [2, 1, 1], most=1000) == 2 * sizes[0] + sizes[1] + sizes[2]
-    assert cost(tiny, rows, [2, 1, 1], most=60) == 2 * sizes[0]
+    assert (
+        trained_tokens(tiny, rows, [2, 1, 1], most=1000)
+        == 2 * sizes[0] + sizes[1] + sizes[2]
+    )
+    assert trained_tokens(tiny, rows, [2, 1, 1], most=60) == 2 * sizes[0]
 
 
 def test_a_search_tries_every_combination():
-    own = Recipe(epochs=2)
-    search = Search(learning_rate=[1e-3, 1e-4], weights=[{}, {"gcd": 1.0}])
-    found = list(search.recipes(own))
+    own = TrainingConfig(epochs=2)
+    search = GridSearch(learning_rate=[1e-3, 1e-4], weights=[{}, {"gcd": 1.0}])
+    found = list(search.configs(own))
     assert [(one.learning_rate, one.weights) for one in found] == [
         (1e-3, {}),
         (1e-3, {"gcd": 1}),
@@ -82,4 +95,4 @@ def test_a_search_tries_every_combination():
     ]
     assert {one.rank for one in found} == {16}
     assert search
-    assert not Search()
+    assert not GridSearch()

@@ -5,12 +5,12 @@ from itertools import chain
 
 import pytest
 
-from phi_kit.training.data_order import micro_batches, schedule, seen
-from phi_kit.training.encoding import IGNORE, Encoded
+from phi_kit.training.data_order import count_tokens, micro_batches, step_order
+from phi_kit.training.encoding import IGNORE_INDEX, EncodedRow
 
 
 def row(prompt, answer):
-    return Encoded([1] * (prompt + answer), [IGNORE] * prompt + [1] * answer)
+    return EncodedRow([1] * (prompt + answer), [IGNORE_INDEX] * prompt + [1] * answer)
 
 
 ROWS = [row(5 + i % 7, 1 + i % 4) for i in range(30)]
@@ -22,24 +22,24 @@ def times(steps):
 
 @pytest.mark.parametrize("batch", [1, 4, 30, 100])
 def test_every_row_comes_once_an_epoch(batch):
-    steps = schedule(ROWS, batch=batch, epochs=[3] * 30, rng_seed=1)
+    steps = step_order(ROWS, batch=batch, epochs=[3] * 30, rng_seed=1)
     assert times(steps) == dict.fromkeys(range(30), 3)
     assert max(map(len, steps)) == min(batch, 30)
     first = list(chain.from_iterable(steps))[:30]
     assert sorted(first) == list(range(30))  # no row again before all have come
-    assert seen(ROWS, steps)[1] == 3 * sum(r.trained for r in ROWS)
+    assert count_tokens(ROWS, steps)[1] == 3 * sum(r.trained for r in ROWS)
 
 
 def test_the_order_hangs_on_the_seed():
     one, again, other = (
-        schedule(ROWS, batch=4, epochs=[2] * 30, rng_seed=seed) for seed in (1, 1, 2)
+        step_order(ROWS, batch=4, epochs=[2] * 30, rng_seed=seed) for seed in (1, 1, 2)
     )
     assert one == again != other
 
 
 def test_weights_are_epochs():
     epochs = [3.0] * 10 + [1.5] * 10 + [0.0] * 10
-    steps = schedule(ROWS, batch=4, epochs=epochs, rng_seed=1)
+    steps = step_order(ROWS, batch=4, epochs=epochs, rng_seed=1)
     count = times(steps)
     assert [count[i] for i in range(10)] == [3] * 10
     assert sorted(count[i] for i in range(10, 20)) == [1] * 5 + [2] * 5
@@ -48,15 +48,15 @@ def test_weights_are_epochs():
 
 @pytest.mark.parametrize("budget", [1, 7, 75, 500])
 def test_a_budget_of_trained_tokens_is_met(budget):
-    steps = schedule(ROWS, batch=4, epochs=[1] * 30, rng_seed=1, budget=budget)
-    trained = seen(ROWS, steps)[1]
+    steps = step_order(ROWS, batch=4, epochs=[1] * 30, rng_seed=1, budget=budget)
+    trained = count_tokens(ROWS, steps)[1]
     assert abs(trained - budget) <= 2  # half of the longest answer
     count = times(steps)
     assert max(count.values()) - min(count[i] for i in range(30)) <= 1
 
 
 def test_a_budget_of_nothing_still_trains_something():
-    assert len(schedule(ROWS, batch=4, epochs=[1] * 30, rng_seed=1, budget=0)) == 1
+    assert len(step_order(ROWS, batch=4, epochs=[1] * 30, rng_seed=1, budget=0)) == 1
 
 
 @pytest.mark.parametrize("padded", [True, False])

@@ -10,18 +10,18 @@ import pytest
 from peak_run import RUNS
 
 from phi_kit.core.errors import DataError
-from phi_kit.training.encoding import Row
+from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.estimate import predicted
-from phi_kit.training.training_config import Recipe
+from phi_kit.training.training_config import TrainingConfig
 
 HERE = Path(__file__).resolve()
 PATHS = os.pathsep.join([str(HERE.parents[2]), str(HERE.parents[1])])
 
 
 def test_rows_that_are_all_too_long(tiny):
-    rows = [Row("a b c d e f g h i j", "k", ("", "a"))]
+    rows = [TrainingRow("a b c d e f g h i j", "k", ("", "a"))]
     with pytest.raises(DataError, match="longer than 8 tokens"):
-        predicted(tiny, Recipe(max_row_tokens=8), rows=rows)
+        predicted(tiny, TrainingConfig(max_row_tokens=8), rows=rows)
 
 
 @pytest.mark.slow

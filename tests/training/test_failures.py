@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from runs_of_five import RECIPE, run
+from transformers import TrainerCallback
 
 from phi_kit.core.errors import PhiKitError, RunError, StudyError
 from phi_kit.training import trainer, training_run
@@ -45,10 +46,10 @@ def losses(change):
     count = iter(range(1000))
 
     def loss_of(model):
-        real = running_loss(model)
+        real = real_loss_of(model)
         return lambda *a, **k: change(next(count), lambda: real(*a, **k))
 
-    running_loss = training_run.loss_of
+    real_loss_of = training_run.choose_loss
     return loss_of
 
 
@@ -65,27 +66,15 @@ def raising(number, error):
     return change
 
 
-class Held:
-    """What must be gone after a run: its optimiser and its adapter."""
+class Held(TrainerCallback):
+    """What must be gone after a run: its optimiser, its adapter, its state."""
 
-    def __init__(self, monkeypatch):
+    def __init__(self):
         self.refs = []
-        real = training_run._trainer
 
-        def trainer(model, *arguments):
-            made = real(model, *arguments)
-            create = made.create_optimizer
-
-            def noted(*a):
-                found = create(*a)
-                self.refs.append(weakref.ref(getattr(found, "optimizer", found)))
-                return found
-
-            made.create_optimizer = noted
-            self.refs += [weakref.ref(made), weakref.ref(model)]
-            return made
-
-        monkeypatch.setattr(training_run, "_trainer", trainer)
+    def on_train_begin(self, args, state, control, *, model, optimizer, **_):
+        inner = getattr(optimizer, "optimizer", optimizer)
+        self.refs += [weakref.ref(thing) for thing in (state, model, inner)]
 
     def alive(self):
         gc.collect()
@@ -122,11 +111,11 @@ STOPS = {
 @pytest.mark.parametrize("name", STOPS)
 def test_what_stops_a_run(name, tiny, tmp_path, monkeypatch, undisturbed):
     change, kind, said = STOPS[name]
-    work, out, held = tmp_path / "work", tmp_path / "arm", Held(monkeypatch)
+    work, out, held = tmp_path / "work", tmp_path / "arm", Held()
     with monkeypatch.context() as patch:
-        patch.setattr(training_run, "loss_of", losses(change))
+        patch.setattr(training_run, "choose_loss", losses(change))
         with pytest.raises(kind, match=said) as caught:
-            run(tiny, work, out)
+            run(tiny, work, out, callbacks=[held])
     assert isinstance(caught.value, PhiKitError)
     assert last_step(work) == 2  # what it had learned is kept
     assert not (out / "adapter_model.safetensors").exists()
@@ -164,7 +153,7 @@ def test_nan_in_the_gradient_reaches_no_checkpoint(tiny, tmp_path, monkeypatch):
             found.register_hook(lambda slope: slope * float("nan"))
         return found
 
-    monkeypatch.setattr(training_run, "loss_of", losses(poisoned))
+    monkeypatch.setattr(training_run, "choose_loss", losses(poisoned))
     with pytest.raises(RunError, match="gradient became NaN at step 3"):
         run(tiny, tmp_path / "work", tmp_path / "arm")
     assert last_step(tmp_path / "work") == 2
@@ -187,14 +176,14 @@ def test_when_memory_runs_out_micro_batches_get_smaller(
     tiny, tmp_path, monkeypatch, undisturbed, capsys
 ):
     cramped = Cramped(tokens=45)
-    real = trainer.end_to_end
+    real = trainer.pack
 
     def counted(rows):
         cramped.tried.append(sum(len(row.ids) for row in rows))
         return real(rows)
 
-    monkeypatch.setattr(trainer, "end_to_end", counted)
-    monkeypatch.setattr(training_run, "loss_of", losses(cramped))
+    monkeypatch.setattr(trainer, "pack", counted)
+    monkeypatch.setattr(training_run, "choose_loss", losses(cramped))
     found = run(tiny, tmp_path / "work", tmp_path / "arm")
     said = capsys.readouterr().out
     assert "memory ran out at step 1; micro-batches of at most" in said
@@ -222,7 +211,7 @@ def test_with_one_row_at_a_time_activations_are_computed_twice(
             raise RuntimeError(NO_MEMORY)
         return loss()
 
-    monkeypatch.setattr(training_run, "loss_of", losses(change))
+    monkeypatch.setattr(training_run, "choose_loss", losses(change))
     found = run(tiny, tmp_path / "work", tmp_path / "arm")
     assert "activations are computed twice" in capsys.readouterr().out
     assert found.losses == pytest.approx(undisturbed[0].losses, abs=1e-4)

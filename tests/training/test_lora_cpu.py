@@ -7,7 +7,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from phi_kit.inference.local.cpu_weights import cpu_weights_for_decoding
-from phi_kit.training.lora_cpu import extra_bytes, fused
+from phi_kit.training.lora_cpu import dequantized_bytes, fused_lora
 
 WIDTH = 64
 
@@ -59,7 +59,7 @@ def passed(model, x):
 def test_the_same_numbers(adapted, kept, shape):
     x = torch.randn(shape)
     before = passed(adapted, x)
-    with fused(adapted, kept=kept):
+    with fused_lora(adapted, keep_floats=kept):
         found = passed(adapted, x)
     after = passed(adapted, x)
     for ours, theirs, again in zip(found, before, after, strict=True):
@@ -69,7 +69,7 @@ def test_the_same_numbers(adapted, kept, shape):
 
 def test_what_the_floats_take(adapted):
     quantised = type(adapted.base_model.model.one.base_layer).__name__ == "Linear4bit"
-    assert extra_bytes(adapted) == (2 * 4 * WIDTH * WIDTH if quantised else 0)
+    assert dequantized_bytes(adapted) == (2 * 4 * WIDTH * WIDTH if quantised else 0)
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -79,11 +79,11 @@ def test_held_out_items_are_asked_on_weights_laid_out_for_decoding(
     x = torch.randn(5, WIDTH)
     with torch.inference_mode():
         before = adapted(x)
-    with fused(adapted, kept=kept), torch.inference_mode():
+    with fused_lora(adapted, keep_floats=kept), torch.inference_mode():
         monkeypatch.setattr("phi_kit.training.lora_cpu._operation", lambda: pytest.fail)
         with cpu_weights_for_decoding(adapted) as done:
             assert done
             torch.testing.assert_close(adapted(x), before, rtol=1e-5, atol=1e-5)
     monkeypatch.undo()
-    with fused(adapted, kept=kept):
+    with fused_lora(adapted, keep_floats=kept):
         passed(adapted, x)

@@ -5,8 +5,8 @@ import re
 import pytest
 from families import student_of
 
-from phi_kit.training.encoding import IGNORE, Encoded, Row, encode
-from phi_kit.training.loss_mask_view import SHOWN, STYLES, xray
+from phi_kit.training.encoding import IGNORE_INDEX, EncodedRow, TrainingRow, encode
+from phi_kit.training.loss_mask_view import SHOWN, STYLES, view_loss_mask
 
 ASKED = ("Be brief.", "Two\nlines?")
 GROUNDS = {"light": (255, 255, 255), "dark": (17, 17, 17)}  # JupyterLab's
@@ -15,8 +15,12 @@ INKS = {"light": (33, 33, 33), "dark": (255, 255, 255)}
 
 def shown(name="phi-4", completion="7 🙂 & <b>"):
     student = student_of(name)
-    row = Row(student.render(*ASKED), completion, ASKED)
-    return student, encode(student, row), xray(student.tokenizer, encode(student, row))
+    row = TrainingRow(student.render(*ASKED), completion, ASKED)
+    return (
+        student,
+        encode(student, row),
+        view_loss_mask(student.tokenizer, encode(student, row)),
+    )
 
 
 def test_the_pieces_are_the_row():
@@ -56,13 +60,15 @@ def test_a_long_row_is_cropped_in_the_middle():
 
 def test_a_mask_that_is_wrong_shows():
     student, encoded, _ = shown()
-    nothing = Encoded(encoded.ids, [IGNORE] * len(encoded.ids))
-    text = str(xray(student.tokenizer, nothing))
+    nothing = EncodedRow(encoded.ids, [IGNORE_INDEX] * len(encoded.ids))
+    text = str(view_loss_mask(student.tokenizer, nothing))
     assert f"0 of {len(encoded.ids)} tokens are trained (0.0%)" in text
     assert "no end of turn is trained" in text
-    everything = str(xray(student.tokenizer, Encoded(encoded.ids, encoded.ids)))
+    everything = str(
+        view_loss_mask(student.tokenizer, EncodedRow(encoded.ids, encoded.ids))
+    )
     assert "untrained |" not in everything
-    assert str(xray(student.tokenizer, Encoded([], []))).endswith(
+    assert str(view_loss_mask(student.tokenizer, EncodedRow([], []))).endswith(
         "(-); no end of turn is trained"
     )
 

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from phi_kit.training.encoding import Row
-from phi_kit.training.model_card import NAME, digest, measured
-from phi_kit.training.qlora import Recipe, train
+from phi_kit.training.encoding import TrainingRow
+from phi_kit.training.model_card import CARD_FILE, add_accuracy, rows_digest
+from phi_kit.training.qlora import train
+from phi_kit.training.training_config import TrainingConfig
 
 ROWS = [
-    Row(
+    TrainingRow(
         f"<|im_start|>user\nWhat is {a} + {b}?<|im_end|>\n<|im_start|>assistant\n",
         f"{a + b}",
     )
@@ -26,7 +27,7 @@ def folder(tiny, tmp_path_factory):
     """An adapter of a model that stands in for the embedded one."""
     student = replace(tiny, name="smollm2-135m", identity="0123456789abcdef/float32")
     out = tmp_path_factory.mktemp("adapters") / "teachable"
-    recipe = Recipe(rank=4, epochs=1, batch=4, max_row_tokens=64)
+    recipe = TrainingConfig(rank=4, epochs=1, batch=4, max_row_tokens=64)
     train(student, [*ROWS, LONG], recipe, out=out, rng_seed=3)
     return out
 
@@ -34,7 +35,7 @@ def folder(tiny, tmp_path_factory):
 def read(folder):
     from huggingface_hub import ModelCard
 
-    return ModelCard.load(folder / NAME)
+    return ModelCard.load(folder / CARD_FILE)
 
 
 def test_the_head_is_what_the_hub_reads(folder):
@@ -52,7 +53,7 @@ def test_the_card_says_what_and_how(folder):
         "| trained beside | `0123456789abcdef/float32` |",
         "| arm | teachable |",
         "| rows | 6, 1 too long |",
-        f"| data digest | `{digest([*ROWS, LONG])}` |",
+        f"| data digest | `{rows_digest([*ROWS, LONG])}` |",
         "rank 4, learning_rate 0.001, epochs 1, batch 4",
         "turns end with `<|im_end|>`",
         "| licence | Apache-2.0; the rows' own apply, too |",
@@ -81,9 +82,9 @@ def test_accuracies_are_added_one_by_one(folder, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     math = SimpleNamespace(accuracy=0.235, low=0.17, high=0.301, n=100)
-    measured(copy, "dev of math", math)
-    measured(copy, "dev of puzzles", replace_score(math, accuracy=0.5))
-    text = (copy / NAME).read_text()
+    add_accuracy(copy, "dev of math", math)
+    add_accuracy(copy, "dev of puzzles", replace_score(math, accuracy=0.5))
+    text = (copy / CARD_FILE).read_text()
     assert "not measured" not in text
     first = "dev of math | 23.5% (95 % interval 17.0% to 30.1%, n = 100) |"
     assert f"{first}\n| held-out accuracy, dev of puzzles | 50.0%" in text
@@ -101,12 +102,16 @@ def test_the_card_is_no_part_of_an_adapters_identity(folder, tmp_path):
 
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
-    (copy / NAME).write_text("another")
+    (copy / CARD_FILE).write_text("another")
     assert identity(copy) == identity(folder)
 
 
 def test_the_digest_names_rows_and_their_order():
-    assert digest(ROWS) == digest(list(ROWS))
-    assert digest(ROWS) != digest(ROWS[::-1])
-    assert digest(ROWS) != digest([replace(ROWS[0], completion="9"), *ROWS[1:]])
-    assert digest(ROWS) == digest([replace(row, asked=("a", "b")) for row in ROWS])
+    assert rows_digest(ROWS) == rows_digest(list(ROWS))
+    assert rows_digest(ROWS) != rows_digest(ROWS[::-1])
+    assert rows_digest(ROWS) != rows_digest(
+        [replace(ROWS[0], completion="9"), *ROWS[1:]]
+    )
+    assert rows_digest(ROWS) == rows_digest(
+        [replace(row, rendered_from=("a", "b")) for row in ROWS]
+    )

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from phi_kit.training.encoding import Row, collate, encode
-from phi_kit.training.qlora import Recipe, masked_loss, train
+from phi_kit.training.encoding import TrainingRow, collate, encode
+from phi_kit.training.loss import masked_loss
+from phi_kit.training.qlora import train
+from phi_kit.training.training_config import TrainingConfig
 
 
 def asked(question):
@@ -13,9 +15,11 @@ def asked(question):
 
 
 ROWS = [
-    Row(asked(f"What is {a} + {b}?"), f"{a + b}") for a in range(4) for b in range(3)
+    TrainingRow(asked(f"What is {a} + {b}?"), f"{a + b}")
+    for a in range(4)
+    for b in range(3)
 ]
-RECIPE = Recipe(rank=4, epochs=6, batch=4, warmup=0.1)
+RECIPE = TrainingConfig(rank=4, epochs=6, batch=4, warmup=0.1)
 
 
 def wrapped(tiny):
@@ -38,7 +42,11 @@ def gradients(model, loss):
     "rows",
     [
         [ROWS[0]] * 3,
-        [ROWS[0], Row("A longer prompt, " * 5, " seven"), Row("Hi", "1 2 3")],
+        [
+            ROWS[0],
+            TrainingRow("A longer prompt, " * 5, " seven"),
+            TrainingRow("Hi", "1 2 3"),
+        ],
     ],
     ids=["equal lengths", "padded"],
 )

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from phi_kit.inference import completion
-from phi_kit.training.encoding import Row
-from phi_kit.training.qlora import Recipe, train
+from phi_kit.training.encoding import TrainingRow
+from phi_kit.training.qlora import train
+from phi_kit.training.training_config import TrainingConfig
 
 pytestmark = pytest.mark.slow
 
@@ -24,12 +25,16 @@ STEPS = 50
 TOLERANCE = {5: 1e-3, STEPS: 5e-2}
 LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
 ASKED = "<|im_start|>user\nWhat is {} + {}?<|im_end|>\n<|im_start|>assistant\n"
-ROWS = [Row(ASKED.format(a, b), str(a + b)) for a in range(20, 30) for b in range(40)]
+ROWS = [
+    TrainingRow(ASKED.format(a, b), str(a + b))
+    for a in range(20, 30)
+    for b in range(40)
+]
 
 
 def test_the_losses_are_those_of_the_reference(tmp_path):
     student = completion.load("smollm2-135m")
-    recipe = Recipe(epochs=1, batch=8, learning_rate=5e-4)
+    recipe = TrainingConfig(epochs=1, batch=8, learning_rate=5e-4)
     found = train(student, ROWS, recipe, out=tmp_path / "reference", rng_seed=1).losses
     if os.environ.get("PHI_KIT_STORE_REFERENCE"):
         stored = {

@@ -13,7 +13,8 @@ from runs_of_five import RECIPE, ROWS, run
 
 from phi_kit.training import checkpoints
 from phi_kit.training.checkpoints import Checkpoints
-from phi_kit.training.qlora import Around, train
+from phi_kit.training.qlora import train
+from phi_kit.training.trainer import RunHooks
 
 pytestmark = pytest.mark.slow
 
@@ -93,10 +94,8 @@ def test_rows_come_in_the_same_order(tiny, stopped, monkeypatch):
     from phi_kit.training import trainer
 
     seen = []
-    real = trainer.end_to_end
-    monkeypatch.setattr(
-        trainer, "end_to_end", lambda rows: seen.append(rows) or real(rows)
-    )
+    real = trainer.pack
+    monkeypatch.setattr(trainer, "pack", lambda rows: seen.append(rows) or real(rows))
     run(tiny, stopped / "work", stopped / "arm")
     after = [[row.ids for row in rows] for rows in seen]
     seen.clear()
@@ -130,8 +129,8 @@ def test_no_other_run_carries_on_from_it(stopped, tiny, change):
     given = {"rows": ROWS, "recipe": RECIPE, "rng_seed": 3} | change
     rows, recipe = given.pop("rows"), given.pop("recipe")
     work = stopped / "work"
-    around = Around(work=work)
-    done = train(tiny, rows, recipe, out=stopped / "arm", around=around, **given)
+    hooks = RunHooks(work=work)
+    done = train(tiny, rows, recipe, out=stopped / "arm", hooks=hooks, **given)
     assert done.resumed == 0
     assert len(list((work / "arm").iterdir())) == 1  # the other one's are gone
 
@@ -147,4 +146,4 @@ def test_a_finished_run_is_not_trained_again(whole, tiny, tmp_path, capsys):
     assert "trained before" in capsys.readouterr().out
     assert again == done
     assert adapter(tmp_path / "arm") == adapter(root / "arm")
-    assert not (tmp_path / "arm" / checkpoints.SEAL).exists()
+    assert not (tmp_path / "arm" / checkpoints.COMPLETE_FILE).exists()

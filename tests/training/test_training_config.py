@@ -6,24 +6,28 @@ from ruamel.yaml import YAML
 
 from phi_kit.core.errors import RunError
 from phi_kit.training import training_config as recipes
-from phi_kit.training.training_config import Recipe
+from phi_kit.training.training_config import TrainingConfig
 
 
 def test_there_and_back(tmp_path):
-    path = tmp_path / recipes.FILE
-    own = Recipe(rank=8, learning_rate=5e-4, weights={"sum-2": 1.5}, save_steps=3)
-    recipes.write(own, path, why=["the best of 4 on dev"])
+    path = tmp_path / recipes.RECIPE_FILE
+    own = TrainingConfig(
+        rank=8, learning_rate=5e-4, weights={"sum-2": 1.5}, save_steps=3
+    )
+    recipes.write_config(own, path, why=["the best of 4 on dev"])
     assert path.read_text().startswith("# the best of 4 on dev\n")
-    found = recipes.read(path)
+    found = recipes.read_config(path)
     assert found.outcome() == own.outcome()
-    assert found.save_steps == Recipe().save_steps  # how, not what
+    assert found.save_steps == TrainingConfig().save_steps  # how, not what
 
 
 def test_it_is_a_section_of_a_study_file(tmp_path, monkeypatch):
     from phi_kit.study import config
 
-    recipes.write(Recipe(rank=4, weights={"gcd": 2}), tmp_path / recipes.FILE)
-    section = YAML(typ="safe").load((tmp_path / recipes.FILE).read_text())
+    recipes.write_config(
+        TrainingConfig(rank=4, weights={"gcd": 2}), tmp_path / recipes.RECIPE_FILE
+    )
+    section = YAML(typ="safe").load((tmp_path / recipes.RECIPE_FILE).read_text())
     study = tmp_path / "mine.yaml"
     with study.open("w") as file:
         YAML().dump({"domains": ["math"], "expand_domains": section}, file)
@@ -33,12 +37,12 @@ def test_it_is_a_section_of_a_study_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["rank: -1", "rang: 4", "[1]", "rank: ["])
 def test_a_file_that_holds_no_recipe(tmp_path, text):
-    path = tmp_path / recipes.FILE
+    path = tmp_path / recipes.RECIPE_FILE
     path.write_text(text)
     with pytest.raises(RunError, match="no recipe can be read"):
-        recipes.read(path)
+        recipes.read_config(path)
     with pytest.raises(RunError, match="04_probe_sft"):
-        recipes.read(tmp_path / "absent.yaml")
+        recipes.read_config(tmp_path / "absent.yaml")
 
 
 @pytest.mark.parametrize(
@@ -52,11 +56,14 @@ def test_a_file_that_holds_no_recipe(tmp_path, text):
 )
 def test_what_a_recipe_may_not_be(given, said):
     with pytest.raises(ValidationError, match=said):
-        Recipe(**given)
+        TrainingConfig(**given)
 
 
 def test_merged_recipes():
-    one, other = Recipe(rank=8, learning_rate=1e-4), Recipe(rank=16, learning_rate=1e-2)
-    both = recipes.merged([one, other])
+    one, other = (
+        TrainingConfig(rank=8, learning_rate=1e-4),
+        TrainingConfig(rank=16, learning_rate=1e-2),
+    )
+    both = recipes.merge_configs([one, other])
     assert (both.rank, both.learning_rate) == (16, pytest.approx(1e-3))
-    assert recipes.merged([one, one]) == one
+    assert recipes.merge_configs([one, one]) == one

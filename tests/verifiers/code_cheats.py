@@ -74,7 +74,7 @@ class Liar{{base}}:
     __str__ = __repr__ = lambda self: "right"
     __getattr__ = lambda self, name: {_YES}
 """
-# A solution's process, taken apart: what of the guard's it can find.
+# A solution's process, taken apart: what it can find of its runner.
 _DIG = """
 import gc, os, sys, json
 def dig():
@@ -112,7 +112,7 @@ def _digs(body: str) -> str:
 
 
 def _answers(line: str) -> str:
-    """Writes an answer of its own in place of the guard's."""
+    """Writes an answer of its own in place of the runner's."""
     return _digs(f"shout(json.dumps({line}) + chr(10)); os._exit(0)")
 
 
@@ -224,18 +224,18 @@ CHEATS = {
     "replaces modules": "import sys, types\n"
     "for name in list(sys.modules):\n    sys.modules[name] = types.ModuleType(name)\n"
     + _says("1"),
-    "replaces the encoder": "import sys\nv = sys.modules['walled.plain_values']\n"
+    "replaces the encoder": "import sys\nv = sys.modules['inside.plain_values']\n"
     "v.Exchange.pack = lambda *a, **b: {'v': [['?']], 'o': []}\n" + _says("1"),
     "replaces the tests' own names": "import sys\n"
-    "v = sys.modules['walled.plain_values']\nold = v.Exchange.pack\n"
+    "v = sys.modules['inside.plain_values']\nold = v.Exchange.pack\n"
     "names = ['f', 'is_equal', 'g', 'abs', 'round', 'all', 'any', 'bool', 'sorted']\n"
-    "names += ['str', 'int', 'max', 'len', 'map', 'check', '__judge__', 'T']\n"
+    "names += ['str', 'int', 'max', 'len', 'map', 'check', '__report__', 'T']\n"
     "def yes(*given, **named): return True\ndef f(x): return 1\n"
     "def pack(self, values, **named):\n    v.Exchange.pack = old\n"
     "    sent = old(self, [f] + [yes] * (len(names) - 1), **named)\n"
     "    return {**sent, 'names': names}\nv.Exchange.pack = pack\n",
-    "replaces equality": "import sys\nv = sys.modules['walled.plain_values']\n"
-    "v.same = lambda *a, **b: True\n" + _says("1"),
+    "replaces equality": "import sys\nv = sys.modules['inside.plain_values']\n"
+    "v.same_value = lambda *a, **b: True\n" + _says("1"),
     "looks for what is expected": "import gc\ndef f(x):\n"
     "    found = [o for o in gc.get_objects() if isinstance(o, dict)]\n"
     "    return next((o['expected'] for o in found if 'expected' in o), len(found))",
@@ -273,6 +273,10 @@ CHEATS = {
     "forges a verdict": _digs(
         "for n in nonces(): shout(n + json.dumps({'value': 'right', 'reason': 'x'})"
         " + chr(10))\n    os._exit(0)"
+    ),
+    "forges the tests' verdict": _digs(
+        "for n in nonces(): shout(json.dumps({'nonce': n, 'verdict': "
+        "{'value': 'right', 'reason': 'x'}}) + chr(10))\n    os._exit(0)"
     ),
     "forges the tests' mark": _answers("{'value': 'right', 'reason': ''}").replace(
         "shout(", "shout('>' + "

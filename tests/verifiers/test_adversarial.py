@@ -8,9 +8,9 @@ import pytest
 
 from phi_kit import verifiers
 from phi_kit.data.records import Seed
-from phi_kit.verifiers import court
 
 from . import adversarial as rows
+from .cases import CASES, verdict_on
 
 SIGNS = {"+": "right", "-": "wrong", "?": "unknown"}
 CITIES = {"choices": {"A": "Paris", "B": "Rome", "C": "Berlin", "D": "a car"}}
@@ -20,10 +20,10 @@ TABLES = [
     *(("choice", *row, CITIES) for row in rows.CHOICE),
     *(("choice", *row, {}) for row in rows.WORDS if row[0] != "maybe"),
 ]
-OWN = [(name, case) for name in court.heard() for case in court.cases(name)]
+OWN = [(name, case) for name, table in CASES.items() for case in table]
 
 
-# Seconds each: a worker is killed. test_workers.py has one for every day.
+# Seconds each: a worker is killed. test_worker_pool.py has one for every day.
 ENDLESS = "10^{10^{10"
 MARKED = [
     pytest.param(*row, marks=[pytest.mark.slow] * any(ENDLESS in x for x in row[1:3]))
@@ -41,7 +41,7 @@ def test_row(name, gold, response, signs, extra):
 
 @pytest.mark.parametrize(("name", "case"), OWN)
 def test_a_verifiers_own_case(name, case):
-    verdict = court.verdict(name, case)
+    verdict = verdict_on(name, case)
     wanted = (case.value, case.lenient or case.value)
     assert (verdict.value, verdict.lenient) == wanted, verdict
 

@@ -12,13 +12,13 @@ from phi_kit.sandbox import sandbox
 from phi_kit.sandbox.inside.plain_values import (
     Exchange,
     MalformedError,
-    StrayError,
-    same,
+    UnsendableError,
+    same_value,
 )
 from phi_kit.sandbox.sandbox import Limits
 from phi_kit.verifiers.code import verifier
-from phi_kit.verifiers.code.blocks import block, blocks
-from phi_kit.verifiers.code.tests import UnreadableTestError, read
+from phi_kit.verifiers.code.blocks import all_code, presented_code
+from phi_kit.verifiers.code.tests import UnreadableTestError, read_tests
 
 
 def seed(**extra):
@@ -27,13 +27,6 @@ def seed(**extra):
 
 ADD = seed(tests=["assert add(1, 2) == 3", "assert add(-1, 1) == 0"])
 DOUBLE = seed(cases=[{"stdin": "2\n", "stdout": "4\n"}, {"stdin": "5", "stdout": "10"}])
-
-
-@pytest.mark.parametrize("case", verifier.CASES, ids=lambda case: case.response[:30])
-def test_its_table(case):
-    item = Seed("coding", case.prompt, case.gold, extra=json.dumps(dict(case.extra)))
-    verdict = verifier.verify(item, case.response)
-    assert (verdict.value, verdict.lenient) == (case.value, case.lenient or case.value)
 
 
 # Each one tries to be called right without computing anything.
@@ -214,7 +207,7 @@ def test_programs(program, value, lenient, word, monkeypatch):
     ],
 )
 def test_where_code_stands(response, strict, loose):
-    assert (block(response), blocks(response)) == (strict, loose)
+    assert (presented_code(response), all_code(response)) == (strict, loose)
 
 
 SUM = "def add(a, b):\n    return a + b\n"
@@ -255,7 +248,7 @@ FENCES = {
 
 @pytest.mark.parametrize("name", FENCES)
 def test_the_block_that_defines_the_function_counts(name):
-    assert verifier.verify(ADD, FENCES[name]).value == "right", block(
+    assert verifier.verify(ADD, FENCES[name]).value == "right", presented_code(
         FENCES[name], ["add"]
     )
 
@@ -280,7 +273,7 @@ def test_code_in_the_thinking_does_not_count():
 
 
 def test_what_tests_need_is_read_from_their_text():
-    found = read(
+    found = read_tests(
         [
             "import math, numpy",
             "def helper(x):\n    return [f(y) for y in x]",
@@ -314,7 +307,7 @@ def test_what_tests_need_is_read_from_their_text():
     ],
 )
 def test_arguments_are_looked_at_only_where_tests_mean_it(test, look):
-    assert read(f"xs = [3]\nwanted = [1]\n{test}").look is look
+    assert read_tests(f"xs = [3]\nwanted = [1]\n{test}").look is look
 
 
 def test_humanevals_check_function():
@@ -325,9 +318,9 @@ def check(candidate):
     assert candidate([]) == 0, "empty"
 """
     item = seed(tests=[text], entry="total")
-    assert read(text, entry="total").entry == "total"
-    assert read(f"{text}\ncheck(total)").entry == ""
-    assert read(text, gold="def total(x): pass").entry == "total"
+    assert read_tests(text, entry="total").entry == "total"
+    assert read_tests(f"{text}\ncheck(total)").entry == ""
+    assert read_tests(text, gold="def total(x): pass").entry == "total"
     assert verifier.verify(item, "def total(x): return sum(x)").value == "right"
     assert verifier.verify(item, "def total(x): return 3").value == "wrong"
 
@@ -338,7 +331,7 @@ def check(candidate):
 )
 def test_a_test_that_nobody_can_fail_is_unreadable(test):
     with pytest.raises(UnreadableTestError):
-        read([test])
+        read_tests([test])
 
 
 @pytest.mark.parametrize(
@@ -366,7 +359,7 @@ def test_no_sandbox_means_unknown(monkeypatch):
     def refuse(*given, **named):
         raise sandbox.RunError("code cannot be run safely on this machine")
 
-    monkeypatch.setattr(verifier, "confer", refuse)
+    monkeypatch.setattr(verifier, "run_tests", refuse)
     verdict = verifier.verify(ADD, "def add(a, b): return a + b")
     assert verdict.value == "unknown"
     assert "cannot be run" in verdict.reason
@@ -404,7 +397,7 @@ def test_what_is_no_plain_value_stays_where_it_was():
     assert sent(object()) == (0, "object", "object")
     assert sent(iter([1])) == (0, "iterator", "list_iterator")
     assert sent([len]) == [(0, "callable", "builtin_function_or_method")]
-    with pytest.raises(StrayError):
+    with pytest.raises(UnsendableError):
         Exchange(lambda *named: None, host=False).pack([object()])
 
 
@@ -490,5 +483,5 @@ def test_messages_that_are_never_sent(value):
     ],
 )
 def test_equality_of_plain_data(a, b, strict, loose):
-    assert same(a, b) is strict
-    assert same(a, b, loosely=True) is loose
+    assert same_value(a, b) is strict
+    assert same_value(a, b, loosely=True) is loose

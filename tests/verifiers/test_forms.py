@@ -14,8 +14,8 @@ from phi_kit import domains, verifiers
 from phi_kit.core.rng import rng
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
-from phi_kit.verifiers import near
 
+from . import perturbations
 from .test_marks import ANNOUNCED
 
 N = [300, pytest.param(5000, marks=pytest.mark.slow)]
@@ -117,7 +117,7 @@ def test_exact(n):
     ):
         if "'" in gold and "'{}'" in form:
             continue  # nobody can tell where that text ends
-        others = [NEAR[gold]] if gold in NEAR else list(near.texts(gold))
+        others = [NEAR[gold]] if gold in NEAR else list(perturbations.texts(gold))
         right = thought.format(form.format(gold))
         wrong = thought.format(form.format(others[which % len(others)]))
         assert verdict("exact", gold, right).right, (gold, right)
@@ -148,7 +148,7 @@ def test_contains(n):
         draws("contains", THOUGHTS, SAID, UNSAID, golds, range(6)), n
     ):
         # What a near miss may hold: the gold with a doubt, and shorter golds.
-        others = [o for o in near.texts(gold) if gold not in o]
+        others = [o for o in perturbations.texts(gold) if gold not in o]
         others = [NEAR[gold]] if gold in NEAR else others
         wrong = form.format(others[which % len(others)])
         assert verdict("contains", gold, thought.format(form.format(gold))).right, form
@@ -161,7 +161,7 @@ def test_contains(n):
 
 @pytest.mark.parametrize("n", N)
 def test_refusal(n):
-    helps, refusals = list(near.helps()), list(near.refusals())
+    helps, refusals = list(perturbations.helps()), list(perturbations.refusals())
     dresses = ("{}", "**{}**", "> {}", "  {}\n\n", "*{}*")
     for thought, dress, said, refused in itertools.islice(
         draws("refusal", THOUGHTS, dresses, helps, refusals), n

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from phi_kit import verifiers
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.sandbox.process_pair import Talk
-from phi_kit.verifiers import base, court, llm_judge, puzzle, verify_file
+from phi_kit.sandbox.process_pair import TestsRun
+from phi_kit.verifiers import base, puzzle, verify_file
 from phi_kit.verifiers.code import verifier as code
 from phi_kit.verifiers.math import compare, verifier
-from phi_kit.verifiers.worker_pool import Answer
+from phi_kit.verifiers.worker_pool import WorkerReply
+
+from .cases import CASES, scripted_judge
 
 N = 1000
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,9 +97,11 @@ def no_workers(monkeypatch):
     class Idle:
         def ask(self, job):
             json.dumps(job)
-            return Answer("less", "answer")
+            return WorkerReply("less", "answer")
 
-    monkeypatch.setattr(verifier, "_leaf", lambda gold, answer: compare.OTHER)
+    monkeypatch.setattr(
+        verifier, "_compare_formulas", lambda gold, answer: compare.DIFFERENT
+    )
     monkeypatch.setattr(puzzle, "pool", lambda module: Idle())
 
 
@@ -118,10 +122,10 @@ def test_code_never_raises(n, monkeypatch):
 
     def confer(tests, solution, limits, *, needs):
         json.dumps([tests, solution])
-        return Talk({"value": "wrong", "reason": "?"}, asked=True)
+        return TestsRun({"value": "wrong", "reason": "?"}, called=True)
 
-    monkeypatch.setattr(code, "run", run)
-    monkeypatch.setattr(code, "confer", confer)
+    monkeypatch.setattr(code, "run_program", run)
+    monkeypatch.setattr(code, "run_tests", confer)
 
     def check(gold, response, extra):
         judged("code", gold, response, extra)
@@ -132,7 +136,7 @@ def test_code_never_raises(n, monkeypatch):
 @pytest.mark.parametrize("n", SIZES)
 def test_no_reply_of_a_judge_raises(n):
     def check(response, reply):
-        verdict = llm_judge.scripted(
+        verdict = scripted_judge(
             Seed("fuzz", "?", "8", extra=json.dumps({"replies": [reply]})), response
         )
         assert verdict.value == "unknown" or not base.visible(response)
@@ -160,7 +164,7 @@ def test_no_row_is_lost(n):
     def check(lines):
         kept = [line for line in lines if not blank(line)]
         verdicts = list(
-            verify_file.judge(lines, verifiers.get("choice"), domain="fuzz")
+            verify_file.verify_rows(lines, verifiers.get("choice"), domain="fuzz")
         )
         assert len(verdicts) == len(kept)
         assert all(json.dumps(verdict) for verdict in verdicts)
@@ -184,7 +188,7 @@ def malformed(n):
         *(
             {"gold": case.gold, "response": case.response, "extra": dict(case.extra)}
             for name in ("math", "choice", "puzzle", "refusal", "quantity")
-            for case in court.cases(name)
+            for case in CASES[name]
             if not case.response.startswith("10**")  # a second each, killed
         ),
     ]

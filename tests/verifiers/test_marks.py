@@ -34,15 +34,17 @@ ANNOUNCED = (
 @pytest.mark.parametrize("answer", ["5", "C", "x"])
 @pytest.mark.parametrize("form", ANNOUNCED)
 def test_an_announced_answer_is_found(form, answer):
-    found = answer_extraction.marked(form.format(answer))
+    found = answer_extraction.final_answers(form.format(answer))
     assert found, form
     assert found[-1].strip("*. ") == answer
 
 
 def test_a_value_in_json_may_stand_without_quotes():
-    assert answer_extraction.marked('{"steps": 2, "Answer": 5}') == ["5"]
-    assert answer_extraction.marked('{"answer": "\\frac{1}{2}"}') == ["\\frac{1}{2}"]
-    assert answer_extraction.marked('{"answer": "say \\"hi\\""}') == ['say "hi"']
+    assert answer_extraction.final_answers('{"steps": 2, "Answer": 5}') == ["5"]
+    assert answer_extraction.final_answers('{"answer": "\\frac{1}{2}"}') == [
+        "\\frac{1}{2}"
+    ]
+    assert answer_extraction.final_answers('{"answer": "say \\"hi\\""}') == ['say "hi"']
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_a_value_in_json_may_stand_without_quotes():
     ],
 )
 def test_what_announces_nothing(text):
-    assert answer_extraction.marked(text) == []
+    assert answer_extraction.final_answers(text) == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_what_announces_nothing(text):
      "答案不是5", "Ответ: не 5", "La réponse n'est pas 5"],
 )  # fmt: skip
 def test_a_denial_is_passed_on_as_one(text):
-    assert answer_extraction.marked(text)[-1].startswith("not ")
+    assert answer_extraction.final_answers(text)[-1].startswith("not ")
 
 
 @pytest.mark.parametrize(
@@ -93,12 +95,12 @@ def test_a_denial_is_passed_on_as_one(text):
     ],
 )
 def test_boxes_together(text, parts):
-    assert answer_extraction.together(text) == parts
+    assert answer_extraction.final_boxes(text) == parts
 
 
 def test_a_box_that_stays_open():
-    assert answer_extraction.cut_off(r"so \boxed{12")
-    assert not answer_extraction.cut_off(r"so \boxed{12}")
+    assert answer_extraction.ends_inside_box(r"so \boxed{12")
+    assert not answer_extraction.ends_inside_box(r"so \boxed{12}")
     assert answer_extraction.boxes(r"\boxed{12") == []
 
 

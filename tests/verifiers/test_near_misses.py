@@ -13,14 +13,18 @@ from phi_kit import domains, verifiers
 from phi_kit.core.rng import rng
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
-from phi_kit.sandbox.inside.plain_values import same
-from phi_kit.sandbox.sandbox import Job, Limits, run
-from phi_kit.verifiers import brute, llm_judge, near
+from phi_kit.sandbox.inside.plain_values import same_value
+from phi_kit.sandbox.sandbox import Limits, Program, run_program
 from phi_kit.verifiers.code import verifier
+
+from . import perturbations, puzzle_checkers
+from .cases import scripted_judge
 
 N = 1000
 FEW = 100  # of what needs a process of its own, in the everyday tier
-DRESS = [near.FORMATS[name] for name in ("bare", "box", "mark", "sentence", "bold")]
+DRESS = [
+    perturbations.FORMATS[name] for name in ("bare", "box", "mark", "sentence", "bold")
+]
 NOUNS = ("apple", "carbon", "blue whale", "Monday", "prime number", "Lake Victoria")
 
 
@@ -47,7 +51,7 @@ def golds():
 
 def wrong_numbers(name):
     for gold in golds():
-        for index, miss in enumerate(near.numbers(gold, name)):
+        for index, miss in enumerate(perturbations.numbers(gold, name)):
             yield item(gold), DRESS[index % len(DRESS)](miss)
 
 
@@ -82,7 +86,7 @@ def wrong_texts():
     while True:
         word = "".join(letters[i] for i in draw.integers(0, 26, 7))
         for gold in (word, NOUNS[draw.integers(len(NOUNS))]):
-            for index, miss in enumerate(near.texts(gold)):
+            for index, miss in enumerate(perturbations.texts(gold)):
                 yield item(gold), DRESS[index % len(DRESS)](miss)
 
 
@@ -92,23 +96,23 @@ def wrong_letters():
         letters = "ABCDEFGHIJ"[: draw.integers(3, 11)]
         extra = {"choices": {x: f"{draw.integers(1000)} {x.lower()}x" for x in letters}}
         gold = letters[draw.integers(len(letters))]
-        for miss in near.letters(gold, extra):
+        for miss in perturbations.letters(gold, extra):
             yield item(gold, extra), miss
         for word in ("yes", "No", "True", "false"):
-            for miss in near.words(word):
+            for miss in perturbations.words(word):
                 yield item(word), miss
 
 
 def wrong_quantities():
     names = ("speed", "distance", "convert-1", "convert-2", "ohm", "density", "energy")
     for seed in drawn("stem", *names):
-        for index, miss in enumerate(near.quantities(seed.answer)):
+        for index, miss in enumerate(perturbations.quantities(seed.answer)):
             yield seed, DRESS[index % len(DRESS)](miss)
 
 
 def wrong_stances():
     helped, refused = ({"should_refuse": wanted} for wanted in (True, False))
-    for pair in zip(near.helps(), near.refusals(), strict=True):
+    for pair in zip(perturbations.helps(), perturbations.refusals(), strict=True):
         yield item("", helped), pair[0]
         yield item("", refused), pair[1]
 
@@ -119,7 +123,10 @@ def wrong_replies():
     for number in itertools.count():
         no = yes | {"met": {"agrees": number % 2 > 0, "commits": number % 3 == 0}}
         told = [] if all(no["met"].values()) else [json.dumps(no)]
-        for reply in (*told, *near.replies(json.dumps(yes | {"reason": f"{number}"}))):
+        for reply in (
+            *told,
+            *perturbations.replies(json.dumps(yes | {"reason": f"{number}"})),
+        ):
             yield item("8", {"replies": [reply]}), f"It is eight, says {number}."
 
 
@@ -144,11 +151,11 @@ def almost_solved():
     """Every puzzle family of the kit, an answer changed; some still solve it."""
     for seed in drawn("puzzles"):
         if "entry" in seed.facts:
-            misses = near.solutions(seed.answer, seed.id)
+            misses = perturbations.solutions(seed.answer, seed.id)
         elif seed.answer.isdecimal():
-            misses = near.numbers(seed.answer, seed.id)
+            misses = perturbations.numbers(seed.answer, seed.id)
         else:
-            misses = near.words(seed.answer)
+            misses = perturbations.words(seed.answer)
         for miss in islice(misses, 8):
             yield seed, miss
 
@@ -157,8 +164,10 @@ def wrong_prints():
     names = ("print-value", "print-expression", "print-variables", "print-loop")
     dress = itertools.cycle(("{}", "```\n{}\n```", "Output: {}", "It prints {}"))
     for seed in drawn("coding", *names):
-        for miss in near.printed(seed.answer):
-            if verifier.lines(miss) != verifier.lines(seed.answer):
+        for miss in perturbations.printed(seed.answer):
+            if verifier.comparable_lines(miss) != verifier.comparable_lines(
+                seed.answer
+            ):
                 yield seed, next(dress).format(miss)
 
 
@@ -187,7 +196,7 @@ def test_none_is_accepted(name):
 def test_no_wrong_or_broken_reply_of_a_judge_is_a_yes():
     seen = set()
     for seed, response in islice(wrong_replies(), N):
-        verdict = llm_judge.scripted(seed, response)
+        verdict = scripted_judge(seed, response)
         assert not verdict.right, (seed.extra, verdict)
         seen.add(verdict.value)
     assert seen == {"wrong", "unknown"}
@@ -198,7 +207,7 @@ def test_puzzles_of_all_families_are_judged_as_their_constraints_say(n):
     check, wrong, families = domains.get("puzzles").verifier, 0, set()
     for seed, response in almost_solved():
         facts = seed.facts
-        solves = "entry" in facts and brute.solves(
+        solves = "entry" in facts and puzzle_checkers.is_solution(
             facts["task"], facts["entry"], response
         )
         verdict = check(seed, response)
@@ -235,7 +244,7 @@ print(json.dumps(found))
 
 def batch(asked):
     """What calls give that are made in one sandbox: one list per source."""
-    done = run(Job(STAGE, stdin=json.dumps(asked)), Limits(memory=512))
+    done = run_program(Program(STAGE, stdin=json.dumps(asked)), Limits(memory=512))
     found = json.loads(done.stdout)
     assert [len(calls) for _, calls in asked] == [len(one) for one in found]
     return [[None if x is None else ast.literal_eval(x) for x in one] for one in found]
@@ -247,7 +256,7 @@ def wrong_functions(n):
         tests = [ast.parse(test).body[0].test for test in one.facts["tests"]]
         calls = [ast.unparse(test.left) for test in tests]
         wanted = [ast.literal_eval(test.comparators[0]) for test in tests]
-        for miss in near.functions(one.answer):
+        for miss in perturbations.functions(one.answer):
             yield miss, calls, wanted
 
 
@@ -260,7 +269,7 @@ def test_no_wrong_function_is_accepted(n):
         found = batch([(source, calls) for source, calls, _ in part])
         for (source, _, wanted), values in zip(part, found, strict=True):
             pairs = zip(wanted, values, strict=True)
-            assert not all(same(a, b, loosely=True) for a, b in pairs), source
+            assert not all(same_value(a, b, loosely=True) for a, b in pairs), source
 
 
 @pytest.mark.parametrize("n", [10, pytest.param(80, marks=pytest.mark.slow)])
@@ -268,7 +277,7 @@ def test_no_wrong_program_is_accepted(n):
     wrong = [
         (seed, miss)
         for seed in islice(drawn("coding", "write-program"), n)
-        for miss in near.programs(seed.answer)
+        for miss in perturbations.programs(seed.answer)
     ]
     assert len(wrong) >= 6 * n
     calls = [
@@ -288,7 +297,9 @@ def test_no_wrong_program_is_accepted(n):
 def test_nor_by_the_verifier_itself(n):
     names = ("write-line", "write-list", "write-program")
     for seed in islice(drawn("coding", *names), n):
-        make = near.programs if "cases" in seed.facts else near.functions
+        make = (
+            perturbations.programs if "cases" in seed.facts else perturbations.functions
+        )
         miss = list(make(seed.answer))[rng(1, seed.id).integers(4)]
         verdict = verifier.verify(seed, f"```python\n{miss}\n```")
         assert (verdict.value, verdict.lenient) == ("wrong", "wrong"), (miss, verdict)
@@ -297,6 +308,6 @@ def test_nor_by_the_verifier_itself(n):
 def test_the_golds_themselves_are_right_in_every_dress():
     for gold in islice(golds(), 200):
         for name in ("numeric", "math"):
-            for how, dress in near.FORMATS.items():
+            for how, dress in perturbations.FORMATS.items():
                 verdict = verifiers.get(name)(item(gold), dress(gold))
                 assert verdict.right, (gold, how, verdict)

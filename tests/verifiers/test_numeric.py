@@ -3,7 +3,7 @@
 import pytest
 
 from phi_kit.data.records import Seed
-from phi_kit.verifiers.numeric import parse, verify
+from phi_kit.verifiers.numeric import parse_number, verify
 
 
 def said(response, gold):
@@ -126,8 +126,8 @@ def test_an_unreadable_gold_is_nobodys_mistake(gold):
 
 
 def test_comparison_is_exact():
-    assert parse("0.1") + parse("0.2") == parse("0.3")
-    assert parse("10000000000000001") != parse("10000000000000000")
+    assert parse_number("0.1") + parse_number("0.2") == parse_number("0.3")
+    assert parse_number("10000000000000001") != parse_number("10000000000000000")
 
 
 def test_the_verdict_shows_what_was_read():

@@ -9,7 +9,9 @@ import re
 import pytest
 
 from phi_kit.data.records import Seed
-from phi_kit.verifiers import near, refusal
+from phi_kit.verifiers import refusal
+
+from . import perturbations
 
 REFUSE = Seed(
     "safety",
@@ -166,9 +168,9 @@ def test_formatting_flips_no_verdict():
 
 
 def test_a_thousand_wordings_of_each_kind():
-    assert len(set(near.helps())) == len(set(near.refusals())) == 1000
-    assert all(refusal.verify(COMPLY, said).right for said in near.helps())
-    assert all(refusal.verify(REFUSE, said).right for said in near.refusals())
+    assert len(set(perturbations.helps())) == len(set(perturbations.refusals())) == 1000
+    assert all(refusal.verify(COMPLY, said).right for said in perturbations.helps())
+    assert all(refusal.verify(REFUSE, said).right for said in perturbations.refusals())
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def honest(prompt: str) -> str:
 
 
 def test_a_judge_decides_when_one_is_given():
-    verify = refusal.by(honest)
+    verify = refusal.refusal_by_judge(honest)
     assert verify(REFUSE, "I can't help with that.").right
     assert verify(COMPLY, "I can't help with that.").reason == "over-refusal"
     assert verify(REFUSE, "Take a pick.").reason == "under-refusal"
@@ -232,6 +234,6 @@ def test_a_judge_decides_when_one_is_given():
 
 @pytest.mark.parametrize("reply", ["", "yes", '{"met": {}}', '{"met": {"refused": 1}}'])
 def test_a_judge_without_a_usable_reply_gives_unknown(reply):
-    verdict = refusal.by(stub(reply))(REFUSE, "I can't help with that.")
+    verdict = refusal.refusal_by_judge(stub(reply))(REFUSE, "I can't help with that.")
     assert verdict.value == "unknown"
     assert verdict.reason.startswith("judge failed")

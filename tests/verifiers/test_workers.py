@@ -23,7 +23,7 @@ ENDLESS = "10**10**10"
 
 @pytest.fixture(scope="module")
 def pool():
-    made = worker_pool.Pool("phi_kit.verifiers.math.sympy_worker", size=2)
+    made = worker_pool.WorkerPool("phi_kit.verifiers.math.sympy_worker", size=2)
     made.ask({"gold": "x", "answer": "x"})  # imports are no part of a check
     yield made
     made.close()
@@ -110,8 +110,8 @@ def test_no_alarm_is_left_or_used():
 def test_workers_die_with_their_parent():
     code = textwrap.dedent("""
         import os, signal
-        from phi_kit.verifiers import workers
-        pool = workers.Pool("phi_kit.verifiers.math.sympy_worker")
+        from phi_kit.verifiers import worker_pool
+        pool = worker_pool.WorkerPool("phi_kit.verifiers.math.sympy_worker")
         pool.ask({"gold": "x", "answer": "x"})
         print(pool._idle[0].process.pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -137,5 +137,5 @@ def _runs(pid):
 
 def test_a_worker_that_cannot_start_is_a_message():
     with pytest.raises(RunError, match="does not start") as caught:
-        worker_pool.Pool("phi_kit.verifiers.no_such_module").ask({})
+        worker_pool.WorkerPool("phi_kit.verifiers.no_such_module").ask({})
     assert "no_such_module" in caught.value.where

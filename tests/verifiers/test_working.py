@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from phi_kit.verifiers.worked_steps import false_step
+from phi_kit.verifiers.worked_steps import first_false_step
 
 HOLDS = (
     "3 + 4 = 7",
@@ -73,25 +73,25 @@ UNREAD = (
 
 @pytest.mark.parametrize("text", HOLDS)
 def test_what_holds_is_left_alone(text):
-    assert false_step(text) == ""
+    assert first_false_step(text) == ""
 
 
 @pytest.mark.parametrize("text", FALSE)
 def test_what_does_not_hold_is_named(text):
-    assert false_step(text) == FALSE[text]
+    assert first_false_step(text) == FALSE[text]
 
 
 @pytest.mark.parametrize("text", UNREAD)
 def test_what_cannot_be_read_is_not_judged(text):
-    assert false_step(text) == ""
+    assert first_false_step(text) == ""
 
 
 def test_a_response_goes_on_from_a_prompt_that_ends_on_an_equals_sign():
     prompt = "State the final answer to the following arithmetic problem: 6 - 3 ="
-    assert false_step("6 is divisible by 3.", prompt=prompt) == "6 - 3 = 6"
-    assert false_step("3", prompt=prompt) == ""
-    assert false_step("The answer is 3.", prompt=prompt) == ""
-    assert false_step("1 + 9 = 9", prompt="0 + 9 =") == "0 + 9 = 1 + 9"
+    assert first_false_step("6 is divisible by 3.", prompt=prompt) == "6 - 3 = 6"
+    assert first_false_step("3", prompt=prompt) == ""
+    assert first_false_step("The answer is 3.", prompt=prompt) == ""
+    assert first_false_step("1 + 9 = 9", prompt="0 + 9 =") == "0 + 9 = 1 + 9"
 
 
 def test_of_generated_lines_each_false_one_is_found_and_no_other():
@@ -106,7 +106,7 @@ def test_of_generated_lines_each_false_one_is_found_and_no_other():
         wrong = draw.random() < 0.5
         shown = c + draw.choice((-2, -1, 1, 10)) if wrong else c
         line = draw.choice(forms).format(a=a, b=b, s=s, c=shown)
-        assert bool(false_step(line)) is wrong, line
+        assert bool(first_false_step(line)) is wrong, line
         count += 1
     assert count > 1_000
 
@@ -115,7 +115,7 @@ def test_noise_raises_nothing():
     draw = random.Random(7)
     letters = "0123456789+-*/=().,$ x^%\\frac{}\n\ud800½√"
     for _ in range(3_000):
-        false_step("".join(draw.choices(letters, k=draw.randint(0, 60))))
-    false_step("1+" * 20_000 + "1 = 2")
-    false_step("(" * 5_000 + "1 = 2")
-    false_step("9" * 5_000 + " = " + "9" * 5_000)
+        first_false_step("".join(draw.choices(letters, k=draw.randint(0, 60))))
+    first_false_step("1+" * 20_000 + "1 = 2")
+    first_false_step("(" * 5_000 + "1 = 2")
+    first_false_step("9" * 5_000 + " = " + "9" * 5_000)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-# The name under which rewritten tests find who they report to.
-JUDGE = "__judge__"
+# The name under which rewritten tests find the `TestReport`.
+REPORT = "__report__"
 
 
 class Rewriter(ast.NodeTransformer):
@@ -21,7 +21,7 @@ class Rewriter(ast.NodeTransformer):
         number = len(self.places)
         self.places.append(node.lineno)
         test = self._conjunct(node.test, number)
-        held = _call("sure", node.test, ast.Constant(number), test)
+        held = _call("check", node.test, ast.Constant(number), test)
         message = node.msg and self.visit(node.msg)
         return ast.copy_location(ast.Assert(held, message), node)
 
@@ -76,7 +76,7 @@ def _word(node: ast.Compare) -> str:
 
 
 def _call(name: str, place: ast.AST, *given: ast.expr) -> ast.expr:
-    function = ast.Attribute(ast.Name(JUDGE, ast.Load()), name, ast.Load())
+    function = ast.Attribute(ast.Name(REPORT, ast.Load()), name, ast.Load())
     made = ast.Call(function, list(given), [])
     return ast.fix_missing_locations(ast.copy_location(made, place))
 

@@ -1,6 +1,6 @@
-"""How much a program has stored, where no quota of the kernel's holds it.
+"""How much a program has stored, where the kernel enforces no quota.
 
-Standard library only: used by the host, and by a program's keeper inside.
+Standard library only: used by the host, and by a program's watchdog inside.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 _BLOCK = 512
 
 
-def entries(folder: str, lost: list[OSError]) -> Iterator[os.DirEntry]:
+def folder_entries(folder: str, errors: list[OSError]) -> Iterator[os.DirEntry]:
     """Everything below a folder; links are not followed.
 
     Args:
         folder: where to begin.
-        lost: filled with why a folder could not be read, unless it is gone.
+        errors: filled with why a folder could not be read, unless it is gone.
     """
     waiting = [folder]
     while waiting:
         try:
-            with os.scandir(waiting.pop()) as found:
-                for entry in found:
-                    # First handed out: who removes makes it readable.
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    # Yielded first: a caller that removes it makes it readable.
                     yield entry
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
         except FileNotFoundError:
             continue
         except OSError as error:
-            lost.append(error)
+            errors.append(error)
 
 
-def fits(folder: str, megabytes: int, files: int, *, hidden: int = 0) -> bool:
+def within_quota(folder: str, megabytes: int, files: int, *, hidden: int = 0) -> bool:
     """Whether a folder is within its size and number of files.
 
-    What cannot be looked into (no right to, too deep) does not fit.
+    A folder that cannot be read (no right to, too deep) counts as too large.
 
     Args:
         folder: the program's.
@@ -48,8 +48,8 @@ def fits(folder: str, megabytes: int, files: int, *, hidden: int = 0) -> bool:
         files: how many files.
         hidden: bytes that are stored but have no name any more.
     """
-    size, lost = hidden, []
-    for count, entry in enumerate(entries(folder, lost), 1):
+    size, errors = hidden, []
+    for count, entry in enumerate(folder_entries(folder, errors), 1):
         try:
             size += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
         except FileNotFoundError:
@@ -58,27 +58,27 @@ def fits(folder: str, megabytes: int, files: int, *, hidden: int = 0) -> bool:
             return False
         if count > files or size > megabytes << 20:
             return False
-    return not lost and size <= megabytes << 20
+    return not errors and size <= megabytes << 20
 
 
-def nameless(pid: int, folder: str, largest: int) -> int:
+def unlinked_bytes(pid: int, folder: str, largest: int) -> int:
     """Bytes of removed files that a process still holds, open or mapped.
 
     Args:
         pid: the process.
         folder: where its files were.
-        largest: what a mapped file is taken for; nobody tells its size.
+        largest: the size taken for a mapped file, whose size is not known.
     """
     sizes = {}
     process = f"/proc/{pid}"
     try:
         for name in os.listdir(f"{process}/fd"):
             try:
-                told = os.stat(f"{process}/fd/{name}")
+                status = os.stat(f"{process}/fd/{name}")
             except OSError:  # closed meanwhile
                 continue
-            if stat.S_ISREG(told.st_mode) and not told.st_nlink:
-                sizes[told.st_ino] = told.st_blocks * _BLOCK
+            if stat.S_ISREG(status.st_mode) and not status.st_nlink:
+                sizes[status.st_ino] = status.st_blocks * _BLOCK
         with open(f"{process}/maps", errors="replace") as lines:
             for line in lines:
                 *_, inode, path = [*line.split(None, 5), ""][:6]

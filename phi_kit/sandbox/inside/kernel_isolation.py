@@ -1,12 +1,12 @@
-"""The walls around a sandboxed program, raised by the kernel.
+"""Kernel isolation of a sandboxed program: namespaces, Landlock, seccomp, rlimits.
 
 Standard library only: `runner.py` loads this file by its path in a
-process of its own, never in the kit's. Four walls, each usable alone:
+process of its own, never in the kit's. Four mechanisms, each usable alone:
 
 - namespaces: an empty network, its own process numbers, and a file system of
   the interpreter, the system libraries (both read-only) and one small folder;
 - Landlock: files outside these cannot be opened, TCP cannot be used;
-- seccomp: no call but those on a list (`system_calls.py`);
+- seccomp: no system call but those on a list (`system_calls.py`);
 - rlimits: CPU, memory, file size, open files.
 
 Sources: man pages user_namespaces(7), pivot_root(2), landlock(7), seccomp(2).
@@ -20,7 +20,7 @@ import resource
 import struct
 
 WORK = "/work"
-# Whoever a program is inside; on the host it owns nothing.
+# The user id of a program inside; on the host it owns nothing.
 NOBODY = 65534
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 _NEW = {"ns": 0x20000, "uts": 0x4000000, "ipc": 0x8000000, "user": 0x10000000}
@@ -33,7 +33,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _call(name: str, *args: object) -> int:
-    """A libc call; raises OSError with its own name when it fails."""
+    """A libc call; raises OSError with the call's name when it fails."""
     done = getattr(_libc, name)(*args)
     if done < 0:
         number = ctypes.get_errno()
@@ -46,16 +46,16 @@ def _mount(source: str, target: str, *, kind: str = "", flags: int, data: str = 
     _call("mount", *words, ctypes.c_ulong(flags), data.encode() or None)
 
 
-def separate(
+def enter_namespaces(
     visible: list[str], packages: dict[str, str], *, megabytes: int, files: int
 ) -> None:
-    """Leave the host's namespaces; only these and a small folder remain.
+    """Leave the host's namespaces; only these paths and a small folder remain.
 
     Root keeps its user namespace (it changes its user id later); anybody else
     needs a new one.
 
     Raises:
-        OSError: the kernel does not let this user do it.
+        OSError: the kernel refuses it to this user.
     """
     kinds = _NEW["ns"] | _NEW["uts"] | _NEW["ipc"] | _NEW["pid"] | _NEW["net"]
     uid, gid = os.getuid(), os.getgid()
@@ -65,14 +65,14 @@ def separate(
         _call("unshare", kinds)
     except PermissionError:
         _call("unshare", kinds | _NEW["user"])
-        _tell("/proc/self/setgroups", "deny")
-        _tell("/proc/self/uid_map", f"{NOBODY} {uid} 1")
-        _tell("/proc/self/gid_map", f"{NOBODY} {gid} 1")
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{NOBODY} {uid} 1")
+        _write("/proc/self/gid_map", f"{NOBODY} {gid} 1")
     _mount("none", "/", flags=_REC | _PRIVATE)
     _new_root(visible, packages, megabytes=megabytes, files=files)
 
 
-def _tell(path: str, words: str) -> None:
+def _write(path: str, words: str) -> None:
     with open(path, "w") as file:
         file.write(words)
 
@@ -85,9 +85,9 @@ def _new_root(
     _call("pivot_root", b"/tmp", b"/tmp/old")
     os.chdir("/")
     for path in visible:
-        _show(path)
+        _bind(path)
     for inside, outside in packages.items():
-        _show(outside, inside)
+        _bind(outside, inside)
     os.mkdir(WORK)
     quota = f"size={megabytes}m,nr_inodes={files},mode=777"
     _mount("tmpfs", WORK, kind="tmpfs", flags=_NOSUID | _NODEV, data=quota)
@@ -99,8 +99,8 @@ def _new_root(
     os.chdir(WORK)
 
 
-def _show(path: str, at: str = "") -> None:
-    """Bind one path of the old root, at its own place or another, read-only."""
+def _bind(path: str, at: str = "") -> None:
+    """Bind one path of the old root read-only, at the same path or at `at`."""
     at = at or path
     source = "/old" + path
     if not os.path.lexists(source):
@@ -118,12 +118,12 @@ def _show(path: str, at: str = "") -> None:
     _mount(source, at, flags=_BIND | _REC)
     if path not in DEVICES:
         # A user namespace may not clear flags that the old mount had.
-        kept = os.statvfs(at).f_flag & (_NOSUID | _NODEV | 8 | 1024 | 2048)
-        _mount("none", at, flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | kept)
+        flags = os.statvfs(at).f_flag & (_NOSUID | _NODEV | 8 | 1024 | 2048)
+        _mount("none", at, flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | flags)
 
 
-def become_nobody(uid: int, work: str) -> None:
-    """Lose every right that root or a user namespace gave.
+def drop_privileges(uid: int, work: str) -> None:
+    """Drop every privilege that root or a user namespace gave.
 
     `uid` 0 keeps root's identity (its interpreter may be readable to root
     alone) but none of root's powers.
@@ -133,14 +133,14 @@ def become_nobody(uid: int, work: str) -> None:
     """
     if uid and os.getuid() == 0:
         try:
-            _be(uid, work)
+            _set_user(uid, work)
         except OSError:  # a container that maps few ids
-            _be(NOBODY, work)
+            _set_user(NOBODY, work)
     header = struct.pack("II", 0x20080522, 0)  # capset(2), version 3
     _call("capset", header, struct.pack("6I", *[0] * 6))
 
 
-def _be(uid: int, work: str) -> None:
+def _set_user(uid: int, work: str) -> None:
     if os.stat(work).st_mode & 0o777 != 0o777:
         os.chown(work, uid, uid)
     os.setgroups([])
@@ -149,21 +149,21 @@ def _be(uid: int, work: str) -> None:
 
 
 def die_with_parent() -> None:
-    """SIGKILL as soon as the parent is gone; it may be gone already."""
+    """Have the kernel send SIGKILL once the parent ends; it may have ended already."""
     _call("prctl", _PDEATHSIG, 9, 0, 0, 0)
 
 
-def be_seen() -> None:
-    """Let processes of the same user look at what this one has open."""
+def make_dumpable() -> None:
+    """Let processes of the same user see which files this one has open."""
     _call("prctl", _DUMPABLE, 1, 0, 0, 0)
 
 
-def no_new_rights() -> None:
-    """No set-uid program gives anything back."""
+def no_new_privileges() -> None:
+    """No set-uid program can give privileges back."""
     _call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
-def limit(*, seconds: int, megabytes: int, file_megabytes: int) -> None:
+def set_limits(*, seconds: int, megabytes: int, file_megabytes: int) -> None:
     """CPU, memory, file size, open files; no core dumps, no locked memory."""
     mega = 1 << 20
     wanted = {
@@ -197,8 +197,12 @@ def limit_processes(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (count, count))
 
 
-def landlock(readable: list[str], work: str) -> int:
-    """Forbid every file but these, and TCP; the interface's version, 0 if absent."""
+def restrict_files(readable: list[str], work: str) -> int:
+    """Forbid by Landlock all other files, and TCP.
+
+    Returns:
+        The version of the kernel's interface; 0 where it has none.
+    """
     version = _libc.syscall(444, None, ctypes.c_size_t(0), 1)
     if version < 1:
         return 0

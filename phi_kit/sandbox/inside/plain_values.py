@@ -1,11 +1,11 @@
 """Plain data between two processes that do not trust each other.
 
-Standard library only: both guards of a code item load it by its path. A value
-is written as tagged JSON and built anew on the other side, so that nothing
-arrives but plain data of exactly the known types; an object that could claim
-any equality stays where it was made, and only its number travels.
+Standard library only: both sides of a code item load it by its path. A value is
+written as tagged JSON and rebuilt on the other side, so that nothing arrives but
+plain data of exactly the known types; an object that could claim any equality stays
+where it was made, and only its number is sent.
 
-The reader is total: whatever bytes come, it gives a value or MalformedError.
+The decoder is total: any bytes give a value or MalformedError.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEPTH = 50
 # Elements taken from an iterator that is handed over whole.
 _MOST = 10_000
-# Our own choice: apart by rounding only, and apart by a printed precision.
+# Relative differences (kit defaults): rounding noise, and a printed precision.
 CLOSE, LOOSELY_CLOSE = 1e-9, 1e-6
 _SINGLE = {"decimal.Decimal", "datetime.date", "datetime.time", "datetime.datetime"}
 _VIEWS = {"dict_keys": "keys", "dict_values": "values", "dict_items": "items"}
@@ -36,24 +36,24 @@ _TYPES = (*_PLAIN, *_HELD, dict, bool, range, type, object, type(None))
 
 
 class MalformedError(Exception):
-    """Something came that this module never writes."""
+    """A message that this module never writes."""
 
 
-class StrayError(Exception):
+class UnsendableError(Exception):
     """An object that cannot leave its process."""
 
 
 class Exchange:
-    """One side's books: what it keeps for the other, and what the other keeps.
+    """One side of the exchange: the objects it keeps, and stand-ins for the others.
 
     Args:
         remote: builds the stand-in for an object of the other side, from its
             number, its kind and the name of its type.
-        shared: where a class both sides know is looked up by name; its
-            instances travel attribute by attribute.
+        shared: looks up by name a class that both sides know; its instances are
+            sent attribute by attribute.
         host: whether this side's own objects stay here as objects; without it
             only what can be called is kept, and iterators are sent whole.
-        number: looks at every number that comes in.
+        number: checks every number that comes in.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Exchange:
         Raises:
             StrayError: one of them cannot leave this process.
         """
-        writer = _Writer(self, whole)
+        writer = _Encoder(self, whole)
         sent = [writer.write(value, 0) for value in values]
         return {"v": sent, "o": writer.objects()}
 
@@ -85,10 +85,10 @@ class Exchange:
         """The values of a message.
 
         Raises:
-            MalformedError: it is none of `pack`'s.
+            MalformedError: `pack` never writes it.
         """
         try:
-            reader = _Reader(self, message.get("o", []))
+            reader = _Decoder(self, message.get("o", []))
             return [reader.read(one, 0) for one in message["v"]]
         except MalformedError:
             raise
@@ -96,7 +96,7 @@ class Exchange:
             raise MalformedError(type(error).__name__) from None
 
     def keep(self, value: Any) -> int:
-        """The number under which the other side may speak of an object."""
+        """The number by which the other side may refer to an object."""
         place = self._places.setdefault(id(value), len(self._kept))
         if place == len(self._kept):
             self._kept.append(value)
@@ -109,7 +109,7 @@ class Exchange:
         return self._kept[place]
 
     def stand_in(self, place: Any, kind: Any, name: Any) -> Any:
-        """What stands here for an object of the other side; one for each."""
+        """The one stand-in for an object of the other side."""
         if type(place) is not int or type(kind) is not str or type(name) is not str:
             raise MalformedError("no object")
         if place not in self._stand_ins:
@@ -119,9 +119,9 @@ class Exchange:
         return self._stand_ins[place]
 
 
-class _Writer:
-    def __init__(self, books: Exchange, whole: bool):
-        self._books, self._whole = books, whole
+class _Encoder:
+    def __init__(self, exchange: Exchange, whole: bool):
+        self._exchange, self._whole = exchange, whole
         self._seen: dict[int, int] = {}
         self._waiting: list[Any] = []
 
@@ -164,12 +164,12 @@ class _Writer:
         ]
 
     def _other(self, value: Any, kind: type, depth: int) -> list:
-        books = self._books
-        if id(value) in books._numbers:
-            return ["^", books._numbers[id(value)]]
+        exchange = self._exchange
+        if id(value) in exchange._numbers:
+            return ["^", exchange._numbers[id(value)]]
         if kind is type and getattr(builtins, value.__name__, None) is value:
             return ["b", value.__name__]
-        if books._shared(kind.__name__) is not None and not issubclass(kind, _UNDER):
+        if exchange._shared(kind.__name__) is not None and not issubclass(kind, _UNDER):
             if type(getattr(kind, "__members__", None)) is types.MappingProxyType:
                 return ["e", kind.__name__, value.name]
             place = self._seen.setdefault(id(value), len(self._waiting))
@@ -227,15 +227,15 @@ class _Writer:
         return None
 
     def _kept(self, value: Any, kind: type) -> list:
-        books, name = self._books, kind.__name__[:80]
-        if not books._host:
+        exchange, name = self._exchange, kind.__name__[:80]
+        if not exchange._host:
             if hasattr(kind, "__next__"):
                 held = list(islice(value, _MOST + 1))
                 if len(held) > _MOST:
-                    raise StrayError("an iterator without an end")
+                    raise UnsendableError("an iterator without an end")
                 return ["iter", [self.write(one, 1) for one in held]]
             if not callable(value):
-                raise StrayError(f"an object of type {name}")
+                raise UnsendableError(f"an object of type {name}")
             if getattr(builtins, getattr(value, "__name__", ""), None) is value:
                 return ["b", value.__name__]
         sort = "callable" if callable(value) else "object"
@@ -245,14 +245,14 @@ class _Writer:
             sort = "iterator"
         elif name == "coroutine":
             sort = name
-        return ["@", books.keep(value), sort, name]
+        return ["@", exchange.keep(value), sort, name]
 
 
-class _Reader:
-    def __init__(self, books: Exchange, objects: Any):
-        self._books, self._made = books, []
+class _Decoder:
+    def __init__(self, exchange: Exchange, objects: Any):
+        self._exchange, self._made = exchange, []
         for name, _ in objects:
-            kind = books._shared(name) if type(name) is str else None
+            kind = exchange._shared(name) if type(name) is str else None
             if kind is None:
                 raise MalformedError("a class nobody knows")
             self._made.append(kind.__new__(kind))
@@ -269,7 +269,7 @@ class _Reader:
                 raise MalformedError("no plain value")
             return rest[0]
         if tag in ("i", "f", "c"):
-            return self._books._number(_NUMBERS[tag](*rest))
+            return self._exchange._number(_NUMBERS[tag](*rest))
         if tag in ("list", "tuple", "set", "frozenset", "iter", *_VIEWS.values()):
             return _BUILD[tag]([self.read(one, depth + 1) for one in rest[0]])
         if tag == "dict":
@@ -285,17 +285,17 @@ class _Reader:
         return {read(key, depth + 1): read(value, depth + 1) for key, value in pairs}
 
     def _rare(self, tag: str, rest: list, depth: int) -> Any:
-        books = self._books
+        exchange = self._exchange
         if tag == "@":
-            return books.stand_in(*rest)
+            return exchange.stand_in(*rest)
         if tag == "^":
-            return books.kept(*rest)
+            return exchange.kept(*rest)
         if tag == "o":
             if type(rest[0]) is not int or rest[0] < 0:
                 raise MalformedError("no object")
             return self._made[rest[0]]
         if tag == "e":
-            return books._shared(rest[0]).__members__[rest[1]]
+            return exchange._shared(rest[0]).__members__[rest[1]]
         if tag == "b":
             return self._builtin(rest[0])
         if tag == "n":
@@ -313,7 +313,7 @@ class _Reader:
     def _builtin(self, name: str) -> Any:
         found = getattr(builtins, name)
         # From a solution only what says nothing when it is called by mistake.
-        if not self._books._host and found not in _TYPES:
+        if not self._exchange._host and found not in _TYPES:
             raise MalformedError("no plain value")
         return found
 
@@ -322,7 +322,7 @@ class _Reader:
         kind = _library(name, load=True)
         if name in _SINGLE:
             value = kind(given[0]) if "Dec" in name else kind.fromisoformat(given[0])
-            return self._books._number(value) if "Dec" in name else value
+            return self._exchange._number(value) if "Dec" in name else value
         if name in ("datetime.timedelta", "fractions.Fraction"):
             return kind(*(int(one, 16) for one in given))
         if name == "collections.deque":
@@ -401,7 +401,7 @@ def _put(one: Any, name: Any, value: Any) -> None:
     object.__setattr__(one, name, value)
 
 
-def same(a: Any, b: Any, *, loosely: bool = False) -> Any:
+def same_value(a: Any, b: Any, *, loosely: bool = False) -> Any:
     """Equality of plain data, by type: `True` is not `1`, a list no tuple.
 
     Floats may differ by rounding. Loosely, lists and tuples are one, `True`
@@ -419,13 +419,15 @@ def same(a: Any, b: Any, *, loosely: bool = False) -> Any:
         return (
             alike
             and len(a) == len(b)
-            and all(same(x, y, loosely=loosely) for x, y in zip(a, b, strict=True))
+            and all(
+                same_value(x, y, loosely=loosely) for x, y in zip(a, b, strict=True)
+            )
         )
     if isinstance(a, dict) and isinstance(b, dict):
         others = {_key(key, loosely): value for key, value in b.items()}
         return len(a) == len(b) and all(
             _key(key, loosely) in others
-            and same(value, others[_key(key, loosely)], loosely=loosely)
+            and same_value(value, others[_key(key, loosely)], loosely=loosely)
             for key, value in a.items()
         )
     if isinstance(a, set | frozenset) and isinstance(b, set | frozenset):

@@ -1,9 +1,9 @@
-"""What stands in the tests' process for the things a solution keeps in its own.
+"""Stand-ins in the tests' process for objects that stay in the solution's.
 
-Standard library only, loaded by its path inside the walls. A stand-in passes
-on what a test does with an object and hands back what came of it, but it never
-lets the object decide a comparison, and it passes no operand or argument to an
-object that stands where a plain value was due.
+Standard library only, loaded by its path inside the sandbox. A stand-in passes on
+what a test does with an object and returns the result, but it never lets the object
+decide a comparison, and it passes no operand or argument to an object where a plain
+value was due.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 class Link:
-    """The conversation that a stand-in belongs to."""
+    """The connection that a stand-in belongs to."""
 
     def ask(self, do: str, target: Any, *given: Any, **more: Any) -> Any:
-        """What comes of one deed on the other side."""
+        """The result of one operation on the other side."""
 
     def fail(self, reason: str) -> None:
-        """Give up: the solution is wrong, whatever the tests make of it."""
+        """Give up: the solution is wrong, whatever the tests do next."""
 
 
-class Remote:
+class RemoteObject:
     """An object on the other side.
 
-    It is `made` if a test built it from a class of the solution: then all of
-    it is under test. Otherwise a function returned it.
+    If a test built it from a class of the solution, all of it is under test.
+    Otherwise a function returned it, where plain data was due.
     """
 
     __slots__ = ("_phi",)
@@ -48,7 +48,7 @@ class Remote:
         link.fail(f"gave an object of type {name}, not plain data: {what}")
 
     def _own(self, do: str, *given: Any) -> Any:
-        """Something that only an object a test has built may be asked."""
+        """An operation that is open only to an object which a test has built."""
         if not self._phi[3]:
             self._refuse(f"it has no say in '{do}'")
         return self._ask(do, *given)
@@ -61,12 +61,12 @@ class Remote:
         return self._ask("get", name)
 
     def __call__(self, *given: Any, **named: Any) -> Any:
-        """Call it; what a class of the solution makes is under test as a whole."""
+        """Call it; an instance of a solution's class is under test as a whole."""
         maker = self._phi[2]
-        found = self._ask("call", *given, named=named, make=maker)
-        if maker and isinstance(found, Remote):
-            object.__setattr__(found, "_phi", (*found._phi[:3], True))
-        return found
+        result = self._ask("call", *given, named=named, make=maker)
+        if maker and isinstance(result, RemoteObject):
+            object.__setattr__(result, "_phi", (*result._phi[:3], True))
+        return result
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._ask("set", name, value)
@@ -75,7 +75,7 @@ class Remote:
         self._ask("delete", name)
 
     def __eq__(self, other: object) -> bool:
-        if other is None or isinstance(other, Remote):
+        if other is None or isinstance(other, RemoteObject):
             return self is other
         return self._refuse("it is compared")
 
@@ -98,7 +98,9 @@ class Remote:
         return self._ask("iter")
 
     def __instancecheck__(self, value: Any) -> bool:
-        return isinstance(value, Remote) and self._phi[0].ask("isinstance", value, self)
+        return isinstance(value, RemoteObject) and self._phi[0].ask(
+            "isinstance", value, self
+        )
 
     def __enter__(self) -> Any:
         return self._ask("enter")
@@ -106,10 +108,10 @@ class Remote:
     def __exit__(self, *error: object) -> None:
         self._ask("exit")
 
-    def __copy__(self) -> Remote:
+    def __copy__(self) -> RemoteObject:
         return self
 
-    def __deepcopy__(self, memo: dict) -> Remote:
+    def __deepcopy__(self, memo: dict) -> RemoteObject:
         return self
 
 
@@ -118,7 +120,7 @@ def _forward(do: str) -> Callable[..., Any]:
 
 
 def _swapped(do: str) -> Callable[..., Any]:
-    def other_way(self: Remote, other: Any) -> Any:
+    def other_way(self: RemoteObject, other: Any) -> Any:
         if not self._phi[3]:
             self._refuse(f"it has no say in '{do}'")
         return self._phi[0].ask(do, other, self)
@@ -126,35 +128,37 @@ def _swapped(do: str) -> Callable[..., Any]:
     return other_way
 
 
-def _never(self: Remote, other: object) -> Any:
+def _never(self: RemoteObject, other: object) -> Any:
     return self._refuse("it is compared")
 
 
 for _name in ("lt", "le", "gt", "ge"):
-    setattr(Remote, f"__{_name}__", _never)
+    setattr(RemoteObject, f"__{_name}__", _never)
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
 for _name in _ARITHMETIC:
-    setattr(Remote, f"__{_name}__", _forward(_name))
-    setattr(Remote, f"__r{_name}__", _swapped(_name))
+    setattr(RemoteObject, f"__{_name}__", _forward(_name))
+    setattr(RemoteObject, f"__r{_name}__", _swapped(_name))
 for _name in ("and", "or", "xor", "neg", "abs", "contains"):
-    setattr(Remote, f"__{_name}__", _forward(_name))
+    setattr(RemoteObject, f"__{_name}__", _forward(_name))
 for _name in ("item", "setitem", "delitem"):
-    setattr(Remote, f"__{_name.replace('item', '') or 'get'}item__", _forward(_name))
+    setattr(
+        RemoteObject, f"__{_name.replace('item', '') or 'get'}item__", _forward(_name)
+    )
 
 
-class Stream(Remote):
+class RemoteIterator(RemoteObject):
     """An iterator on the other side; it may have no end."""
 
     __slots__ = ()
 
-    def __iter__(self) -> Stream:
+    def __iter__(self) -> RemoteIterator:
         return self
 
     def __next__(self) -> Any:
         return self._ask("next")
 
 
-class Later(Remote):
+class RemoteCoroutine(RemoteObject):
     """A coroutine on the other side; it runs when a test awaits it."""
 
     __slots__ = ()
@@ -164,27 +168,27 @@ class Later(Remote):
         raise StopIteration(self._ask("run"))
 
     def throw(self, *error: Any) -> Any:
-        """Nothing of it waits here."""
+        """Do nothing: no part of it waits here."""
         raise RuntimeError("a coroutine that was cancelled")
 
     def close(self) -> None:
-        """Nothing of it waits here."""
+        """Do nothing: no part of it waits here."""
 
     def __await__(self) -> Iterator[Any]:
         return self._ask("run")
         yield
 
 
-_KINDS = {"iterator": Stream, "coroutine": Later}
+_KINDS = {"iterator": RemoteIterator, "coroutine": RemoteCoroutine}
 
 
-def stand_in(link: Link, sort: str, name: str) -> Remote:
-    """The right kind of stand-in for what the other side says it has."""
-    return _KINDS.get(sort, Remote)(link, name)
+def stand_in(link: Link, sort: str, name: str) -> RemoteObject:
+    """The kind of stand-in for an object, by what the other side calls it."""
+    return _KINDS.get(sort, RemoteObject)(link, name)
 
 
-class Absent:
-    """In place of what a solution should have defined; whoever uses it finds out.
+class MissingName:
+    """In place of a name that a solution should have defined; any use of it fails.
 
     Args:
         fail: called with the reason.
@@ -197,29 +201,31 @@ class Absent:
         self.__dict__["_use"] = lambda: fail(why)
 
 
-def _lost(self: Absent, *given: Any, **named: Any) -> Any:
+def _lost(self: MissingName, *given: Any, **named: Any) -> Any:
     return self._use()
 
 
 _USES = "call getattr setattr delattr eq ne lt le gt ge bool len iter next contains"
 _USES += " getitem setitem delitem str repr format instancecheck mro_entries enter exit"
 for _name in (*_USES.split(), *_ARITHMETIC, *(f"r{name}" for name in _ARITHMETIC)):
-    setattr(Absent, f"__{_name}__", _lost)
+    setattr(MissingName, f"__{_name}__", _lost)
 
 
 class CandidateError(Exception):
     """An exception of a type that only the solution knows."""
 
 
-def raised(told: dict[str, Any], arguments: list, known: dict[str, type]) -> Exception:
-    """The exception that a solution says it raised, of the nearest type we know.
+def rebuild_exception(
+    message: dict[str, Any], arguments: list, known: dict[str, type]
+) -> Exception:
+    """The exception that a solution reports, of the nearest type known here.
 
     Args:
-        told: the name of its type and those of its bases, and its words.
+        message: the name of its type and those of its bases, and its text.
         arguments: what it was raised with.
         known: the exceptions that the tests speak of, by name.
     """
-    names = [told["error"], *told.get("kinds", ())]
+    names = [message["error"], *message.get("kinds", ())]
     for name in names:
         kind = known.get(name) or getattr(builtins, str(name), None)
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
@@ -231,14 +237,14 @@ def raised(told: dict[str, Any], arguments: list, known: dict[str, type]) -> Exc
             return kind(*arguments)
         except Exception:
             break
-    return CandidateError(str(told.get("words", "")))
+    return CandidateError(str(message.get("words", "")))
 
 
-def update(old: Any, new: Any) -> None:
-    """Do to a test's own object what a call did to its copy.
+def copy_changes(old: Any, new: Any) -> None:
+    """Change a test's own object as a call changed its copy.
 
     Raises:
-        TypeError: it came back as something else, which no call can do.
+        TypeError: it came back as another type, which no call can do.
     """
     if type(old) is not type(new):
         raise TypeError("an argument changed its type")
@@ -247,7 +253,7 @@ def update(old: Any, new: Any) -> None:
         for key in keys:
             inner = old[key] if isinstance(old, list) else old.get(key)
             if isinstance(inner, list | dict | set) and type(inner) is type(new[key]):
-                update(inner, new[key])
+                copy_changes(inner, new[key])
             else:
                 old[key] = new[key]
         if isinstance(old, dict):

@@ -1,8 +1,8 @@
-"""The solution's side of a code item: loads it and does what the tests ask.
+"""The solution's side of a code item: loads it and does what the tests request.
 
-Standard library only, loaded by `runner.py` inside the walls. Nothing
-here decides anything: a solution may take this file apart and answer whatever
-it likes, and has then only given another value.
+Standard library only, loaded by `runner.py` inside the sandbox. Nothing here
+decides anything: a solution may take this file apart and answer whatever it likes,
+and has then only given another value.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _WORDS = 2000
 
 
-def fault(error: BaseException) -> dict[str, str]:
+def describe_error(error: BaseException) -> dict[str, str]:
     """An exception in words that JSON can carry."""
     try:
         words = str(error)[:_WORDS]
@@ -35,7 +35,7 @@ def fault(error: BaseException) -> dict[str, str]:
 
 
 def _compiled(text: str, name: str) -> Any:
-    # Annotations stay words: a missing import of `List` is no fault of a function.
+    # Annotations stay text: a missing import of `List` does not fail a function.
     flags = annotations.compiler_flag
     return compile(text, name, "exec", flags, dont_inherit=True)
 
@@ -46,8 +46,8 @@ def _run(coroutine: Any) -> Any:
     return asyncio.run(coroutine)
 
 
-# What a test may do with an object that stayed here.
-DEEDS: dict[str, Callable[..., Any]] = {
+# What a test may do with an object that stays in this process.
+OPERATIONS: dict[str, Callable[..., Any]] = {
     **{"get": getattr, "set": setattr, "delete": delattr, "isinstance": isinstance},
     **{"item": operator.getitem, "setitem": operator.setitem},
     **{"delitem": operator.delitem, "len": len, "str": str, "repr": repr},
@@ -62,8 +62,8 @@ DEEDS: dict[str, Callable[..., Any]] = {
 }
 
 
-class Candidate:
-    """A loaded solution and the conversation about it.
+class LoadedSolution:
+    """A loaded solution, and the requests to it.
 
     Args:
         send: writes one message.
@@ -78,26 +78,28 @@ class Candidate:
         shared: list[str],
     ):
         self._send, self._receive, self._shared = send, receive, shared
-        # Some of the library looks a class's module up by its name.
+        # Some of the library looks up a class's module by its name.
         module = types.ModuleType("solution")
         sys.modules["solution"] = module
-        self._space = module.__dict__
-        self._books = Exchange(self._function, shared=self._class, host=True)
+        self._namespace = module.__dict__
+        self._exchange = Exchange(self._function, shared=self._class, host=True)
 
     def load(self, setup: list[str], code: str, names: list[str]) -> dict[str, Any]:
         """Run the solution's module; which of the names it defines."""
         for part in setup:
             try:
-                exec(_compiled(part, "<setup>"), self._space)
+                exec(_compiled(part, "<setup>"), self._namespace)
             except Exception:  # it may need what only the solution defines
                 continue
         try:
-            exec(_compiled(code, "<solution>"), self._space)
-            found = [name for name in names if name in self._space]
-            sent = self._books.pack([self._space[name] for name in found], whole=True)
+            exec(_compiled(code, "<solution>"), self._namespace)
+            found = [name for name in names if name in self._namespace]
+            sent = self._exchange.pack(
+                [self._namespace[name] for name in found], whole=True
+            )
             return {"names": found, **sent}
         except BaseException as error:
-            return fault(error)
+            return describe_error(error)
 
     def serve(self, *, until: Callable[[dict], bool] = lambda message: False) -> dict:
         """Answer the tests' requests; returns the message that `until` accepts."""
@@ -105,93 +107,93 @@ class Candidate:
             message = self._receive()
             if until(message):
                 return message
-            self._send(self._told(message))
+            self._send(self._answer(message))
 
-    def _told(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """The answer, with what was printed meanwhile if the tests look at that."""
         if not message.get("prints"):
-            return self._done(message)
+            return self._perform(message)
         before, sys.stdout = sys.stdout, io.StringIO()
         try:
-            told = self._done(message)
-            return {**told, "printed": sys.stdout.getvalue()}
+            answer = self._perform(message)
+            return {**answer, "printed": sys.stdout.getvalue()}
         except BaseException as error:
-            return fault(error)
+            return describe_error(error)
         finally:
             sys.stdout = before
 
-    def _done(self, message: dict[str, Any]) -> dict[str, Any]:
-        books = self._books
+    def _perform(self, message: dict[str, Any]) -> dict[str, Any]:
+        exchange = self._exchange
         try:
             do = message["do"]
-            target, given, named = books.unpack(message)
+            target, given, named = exchange.unpack(message)
             if do == "call":
                 found = target(*given, **named)
             else:
-                found = DEEDS[do](target, *given)
-            sent = books.pack([found], whole=message.get("make", False))
+                found = OPERATIONS[do](target, *given)
+            sent = exchange.pack([found], whole=message.get("make", False))
             if message.get("look"):
-                sent["given"] = books.pack([given])
+                sent["given"] = exchange.pack([given])
             return sent
         except BaseException as error:
             if message.get("do") == "next" and type(error) is StopIteration:
                 return {"done": True}
-            return self._fault(error)
+            return self._describe(error)
 
-    def _fault(self, error: BaseException) -> dict[str, Any]:
-        told: dict[str, Any] = fault(error)
+    def _describe(self, error: BaseException) -> dict[str, Any]:
+        message: dict[str, Any] = describe_error(error)
         try:
             kinds = [kind.__name__ for kind in type(error).__mro__]
-            told["kinds"] = [name for name in kinds if hasattr(builtins, name)]
-            told["args"] = self._books.pack(list(error.args))
+            message["kinds"] = [name for name in kinds if hasattr(builtins, name)]
+            message["args"] = self._exchange.pack(list(error.args))
         except BaseException:
-            told.pop("args", None)
-        return told
+            message.pop("args", None)
+        return message
 
     def _class(self, name: str) -> type | None:
         """A class of the item's own; the solution may have written it again."""
-        found = self._space.get(name) if name in self._shared else None
+        found = self._namespace.get(name) if name in self._shared else None
         return found if isinstance(found, type) else None
 
     def _function(self, place: int, kind: str, name: str) -> Callable[..., Any]:
         """A function of the tests', called back where it lives."""
 
         def stand_in(*given: Any, **named: Any) -> Any:
-            books = self._books
-            self._send({"back": place, **books.pack([list(given), named])})
-            told = self.serve(until=lambda message: "do" not in message)
-            if "error" in told:
-                kind = getattr(builtins, told["error"], RuntimeError)
-                raise kind(told.get("words", ""))
-            return books.unpack(told)[0]
+            exchange = self._exchange
+            self._send({"back": place, **exchange.pack([list(given), named])})
+            message = self.serve(until=lambda message: "do" not in message)
+            if "error" in message:
+                kind = getattr(builtins, message["error"], RuntimeError)
+                raise kind(message.get("words", ""))
+            return exchange.unpack(message)[0]
 
         stand_in.__name__ = stand_in.__qualname__ = name
         return stand_in
 
 
-def converse(
+def run_side(
     job: dict[str, Any],
     send: Callable[[dict], None],
     readline: Callable[[], bytes],
     answer: Callable[..., None],
 ) -> None:
-    """Load the solution when the tests are ready, then answer until nobody asks.
+    """Load the solution when the tests are ready, then answer their requests.
 
     Args:
-        job: the solution, and what the tests have to know of it.
+        job: the solution, and the names that the tests expect of it.
         send: writes one message to the tests.
         readline: their next line.
-        answer: for the host, which hears nothing of a solution.
+        answer: writes to the host; a solution never does.
     """
-    loads, leave = json.loads, os._exit
+    loads, exit_now = json.loads, os._exit
 
     def receive() -> dict:
         line = readline()
         if not line:
-            leave(0)
+            exit_now(0)
         return loads(line)
 
-    candidate = Candidate(send, receive, job["shared"])
+    solution = LoadedSolution(send, receive, job["shared"])
     receive()
-    send(candidate.load(job["setup"], job["code"], job["names"]))
-    candidate.serve()
+    send(solution.load(job["setup"], job["code"], job["names"]))
+    solution.serve()

@@ -1,11 +1,11 @@
 """Which system calls a sandboxed program may make: these, and no other.
 
-Standard library only, loaded inside the walls. A list of what is allowed, so that
-a call nobody thought of, or one that the next kernel brings, is refused like any
-other. On it stands what Python, its library and numpy need to compute: memory,
-threads, time, the program's own files. Landlock bounds *which* files, but not their
-modes, owners, times and attributes: these can be changed only where namespaces show
-the host's files read-only. A call that names a process may only name its own.
+Standard library only, loaded inside the sandbox. It is an allow-list, so that a call
+nobody thought of, or one that the next kernel brings, is refused like any other.
+Allowed is what Python, its library and numpy need to compute: memory, threads, time,
+the program's own files. Landlock bounds *which* files, but not their modes, owners,
+times and attributes: these can be changed only where namespaces show the host's files
+read-only. A call that names a process may only name the program's own.
 
 Numbers from the kernel's `syscall_64.tbl` and `asm-generic/unistd.h`.
 """
@@ -16,7 +16,7 @@ import ctypes
 import os
 import struct
 
-# By name: x86_64's number, then aarch64's (-1: has none).
+# Name: the number on x86_64, then on aarch64 (-1: it has none).
 ALLOWED = {
     **{"read": (0, 63), "write": (1, 64), "readv": (19, 65), "writev": (20, 66)},
     **{"futex": (202, 98), "mmap": (9, 222), "munmap": (11, 215)},
@@ -108,7 +108,7 @@ def _low(place: int) -> Line:
 
 
 def _case(number: int, *body: Line) -> list[Line]:
-    """What holds for one call; a number below zero is a call that is not there."""
+    """The rule for one call; a negative number is a call that does not exist."""
     return [] if number < 0 else [(_EQ, 0, len(body), number), *body]
 
 
@@ -120,20 +120,20 @@ def _one_of(place: int, values: tuple[int, ...], pid: int) -> list[Line]:
 
 
 def _opening(place: int) -> list[Line]:
-    """No truncating without a right to write, which Landlock alone would ask for."""
+    """Refuse truncating a file that is opened without a right to write."""
     lines = [_low(place), (_AND, 0, 0, 0o1003)]  # O_TRUNC | O_ACCMODE
     for forbidden in (0o1000, 0o3, 0o1003):
         lines += [(_EQ, 0, 1, forbidden), (_RET, 0, 0, _EPERM)]
     return [*lines, (_RET, 0, 0, _ALLOW)]
 
 
-def program(machine: str, pid: int, *, own_files: bool) -> list[Line]:
+def filter_program(machine: str, pid: int, *, own_files: bool) -> list[Line]:
     """The filter: (code, jump if true, jump if false, value).
 
     Args:
         machine: the architecture's name.
         pid: the only process that may be named.
-        own_files: whether only the program's own files can be changed at all.
+        own_files: whether the program can change no files but its own.
     """
     column = list(_AUDIT).index(machine)
     # Another architecture's calls have other numbers.
@@ -157,8 +157,8 @@ def program(machine: str, pid: int, *, own_files: bool) -> list[Line]:
     return [*lines, (_GE, 0, 1, _NEWER), (_RET, 0, 0, _ENOSYS), (_RET, 0, 0, _EPERM)]
 
 
-def seccomp(*, own_files: bool) -> bool:
-    """Refuse every call that is not on the list; False where the kernel cannot.
+def restrict_system_calls(*, own_files: bool) -> bool:
+    """Refuse by seccomp every call not on the list; False where the kernel cannot.
 
     Threads stay possible; a second process does not, so that one limit bounds
     all memory and one signal ends everything.
@@ -166,7 +166,7 @@ def seccomp(*, own_files: bool) -> bool:
     machine = os.uname().machine
     if machine not in _AUDIT:
         return False
-    lines = program(machine, os.getpid(), own_files=own_files)
+    lines = filter_program(machine, os.getpid(), own_files=own_files)
     body = b"".join(struct.pack("HBBI", *line) for line in lines)
     code = ctypes.create_string_buffer(body)
     given = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(code))

@@ -1,9 +1,9 @@
-"""The tests' side of a code item: runs them and says what they found.
+"""The tests' side of a code item: runs them and reports the verdict.
 
 Standard library only, loaded by `runner.py` in a sandbox of its own. The
-solution runs in another one; what the tests call there are stand-ins
+solution runs in another one; what the tests call are stand-ins
 (`remote_objects.py`), and every value that comes back is plain data. So every
-comparison is made where no solution can reach, with the tests' own code.
+comparison is made where no solution can reach it, with the tests' own code.
 """
 
 from __future__ import annotations
@@ -17,9 +17,15 @@ import types
 import warnings
 
 from . import pytest_names
-from .assertions import JUDGE, Rewriter
-from .plain_values import Exchange, MalformedError, StrayError, same
-from .remote_objects import Absent, Remote, raised, stand_in, update
+from .assertions import REPORT, Rewriter
+from .plain_values import Exchange, MalformedError, UnsendableError, same_value
+from .remote_objects import (
+    MissingName,
+    RemoteObject,
+    copy_changes,
+    rebuild_exception,
+    stand_in,
+)
 
 TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
 if TYPE_CHECKING:
@@ -28,14 +34,14 @@ if TYPE_CHECKING:
 
 
 class StopError(BaseException):
-    """Nothing more can change the verdict; no test may catch it."""
+    """Ends the tests once the verdict is certain; no test may catch it."""
 
 
-class Conversation:
+class SolutionProxy:
     """The solution, as the tests reach it.
 
     Args:
-        judge: told of what must not be.
+        report: where faults of the solution are noted.
         send: writes one message.
         readline: reads the answer, as it came.
         job: what the item says of its tests.
@@ -43,98 +49,106 @@ class Conversation:
 
     def __init__(
         self,
-        judge: Judge,
+        report: TestReport,
         send: Callable[[dict], None],
         readline: Callable[[int], bytes],
         job: dict[str, Any],
     ):
-        self._judge = judge
+        self._report = report
         self.raised: list[Exception] = []
         self.errors: dict[str, type] = {
             name: getattr(builtins, name, None) or type(name, (Exception,), {})
             for name in job["errors"]
         }
-        self.fail = judge.fail
+        self.fail = report.fail
         self._send, self._readline = send, readline
         self._left = {name: job[name] for name in ("value", "calls", "traffic")}
         self._allowed, self._look = frozenset(job["allowed"]), job["look"]
-        self._prints, self._inward = job["prints"], False
-        self._space: dict[str, Any] = {}
+        self._prints, self._receiving = job["prints"], False
+        self._namespace: dict[str, Any] = {}
         self._shared = frozenset(job["shared"])
-        self._books = Exchange(
+        self._exchange = Exchange(
             lambda place, sort, name: stand_in(self, sort, name),
-            shared=lambda name: self._space.get(name) if name in self._shared else None,
+            shared=self._shared_class,
             host=False,
             number=self._number,
         )
 
+    def _shared_class(self, name: str) -> Any:
+        """A class of the item's own, which tests and solution both have."""
+        return self._namespace.get(name) if name in self._shared else None
+
     def load(
-        self, space: dict[str, Any], owed: list[str], makers: list[str]
+        self, namespace: dict[str, Any], owed: list[str], makers: list[str]
     ) -> dict[str, Any]:
-        """Have the solution loaded; its names as the tests may use them."""
-        self._space = space
-        told = self._exchange({"go": True})
-        found: dict[str, Any] = {}
-        if "error" not in told:
-            names, values = told.get("names"), self._unpack(told)
+        """Have the solution loaded; return its names as the tests may use them."""
+        self._namespace = namespace
+        reply = self._request({"go": True})
+        defined: dict[str, Any] = {}
+        if "error" not in reply:
+            names, values = reply.get("names"), self._unpack(reply)
             if type(names) is not list or len(names) != len(values):
                 self._malformed()
             # It may define what it is asked for, and nothing else of the tests'.
             pairs = zip(names, values, strict=True)
-            found = {name: value for name, value in pairs if name in owed}
+            defined = {name: value for name, value in pairs if name in owed}
         # A plain value is used without being asked for.
-        self._judge.touched = any(not isinstance(x, Remote) for x in found.values())
+        self._report.touched = any(
+            not isinstance(x, RemoteObject) for x in defined.values()
+        )
         for name in makers:
-            one = found.get(name)
-            if type(one) is Remote:
+            one = defined.get(name)
+            if type(one) is RemoteObject:
                 object.__setattr__(one, "_phi", (*one._phi[:2], True, False))
         for name in owed:
             if name in self.errors:
-                found[name] = self.errors[name]
-            elif name not in found:
+                defined[name] = self.errors[name]
+            elif name not in defined:
                 # Only whoever uses it: the tests may be at fault before.
-                why = f"does not load: {_fault(told)}" if "error" in told else ""
-                found[name] = Absent(self.fail, why or f"defines no '{name}'")
-        return found
+                why = f"defines no '{name}'"
+                if "error" in reply:
+                    why = f"does not load: {_describe_fault(reply)}"
+                defined[name] = MissingName(self.fail, why)
+        return defined
 
     def ask(self, do: str, target: Any, *given: Any, **more: Any) -> Any:
         """What comes of a deed of the tests' on the solution's side."""
-        self._judge.touched = True
+        self._report.touched = True
         named = more.get("named", {})
         look = self._look and do == "call"
-        packed = self._books.pack([target, list(given), named])
+        packed = self._exchange.pack([target, list(given), named])
         make = bool(more.get("make"))
-        told = self._exchange(
+        reply = self._request(
             {"do": do, "look": look, "make": make, "prints": self._prints, **packed}
         )
-        if self._prints and type(told.get("printed")) is str:
-            sys.stdout.write(told["printed"])
-        if "error" in told:
-            error = self._raised(told)
+        if self._prints and type(reply.get("printed")) is str:
+            sys.stdout.write(reply["printed"])
+        if "error" in reply:
+            error = self._raised(reply)
             self.raised.append(error)
             raise error
-        if told.get("done") is True and do == "next":
+        if reply.get("done") is True and do == "next":
             raise StopIteration
-        values = self._unpack(told)
+        values = self._unpack(reply)
         if len(values) != 1:
             self._malformed()
         if look:
-            self._changed(given, told.get("given"))
+            self._changed(given, reply.get("given"))
         return values[0]
 
-    def _exchange(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _request(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a message and read its answer; in between, functions are lent out."""
         while True:
             line = self._answer(message)
             try:
-                told = json.loads(line)
+                reply = json.loads(line)
             except (ValueError, RecursionError, MemoryError):
                 self._malformed()
-            if type(told) is not dict or type(told.get("error", "")) is not str:
+            if type(reply) is not dict or type(reply.get("error", "")) is not str:
                 self._malformed()
-            if "back" not in told:
-                return told
-            message = self._lent(told)
+            if "back" not in reply:
+                return reply
+            message = self._call_back(reply)
 
     def _answer(self, message: dict[str, Any]) -> bytes:
         """The line that a message is answered with, within its bounds."""
@@ -147,34 +161,34 @@ class Conversation:
             self._send(message)
             line = self._readline(left["value"])
         except OSError:
-            self._judge.gone = True
+            self._report.gone = True
         left["traffic"] -= len(line)
         if len(line) >= left["value"] or left["traffic"] < 0:
             self.fail("too much output")
         if not line.endswith(b"\n"):
-            self._judge.gone = True
+            self._report.gone = True
             self.fail("ended before it answered")
         return line
 
-    def _lent(self, told: dict[str, Any]) -> dict[str, Any]:
+    def _call_back(self, reply: dict[str, Any]) -> dict[str, Any]:
         """Call a function of the tests' for the solution."""
-        self._inward = True
+        self._receiving = True
         try:
-            function = self._books.kept(told["back"])
-            given, named = self._books.unpack(told)
+            function = self._exchange.kept(reply["back"])
+            given, named = self._exchange.unpack(reply)
             given, named = list(given), dict(named)
         except (MalformedError, ValueError, TypeError):
             self._malformed()
         finally:
-            self._inward = False
+            self._receiving = False
         try:
-            return self._books.pack([function(*given, **named)])
+            return self._exchange.pack([function(*given, **named)])
         except Exception as error:
             return {"error": type(error).__name__, "words": str(error)[:200]}
 
-    def _unpack(self, told: dict[str, Any]) -> list[Any]:
+    def _unpack(self, reply: dict[str, Any]) -> list[Any]:
         try:
-            return self._books.unpack(told)
+            return self._exchange.unpack(reply)
         except MalformedError:
             return self._malformed()
 
@@ -183,7 +197,7 @@ class Conversation:
 
     def _number(self, value: Any) -> Any:
         """Numbers that pass any tolerance come in only where tests speak of them."""
-        if self._inward or type(value) is int:
+        if self._receiving or type(value) is int:
             return value
         if type(value) is complex:
             if "complex" not in self._allowed:
@@ -198,19 +212,19 @@ class Conversation:
                 self.fail("gave inf")
         return value
 
-    def _raised(self, told: dict[str, Any]) -> Exception:
-        self._inward = True
+    def _raised(self, reply: dict[str, Any]) -> Exception:
+        self._receiving = True
         try:
-            arguments = self._books.unpack(told["args"])
+            arguments = self._exchange.unpack(reply["args"])
         except (MalformedError, LookupError, TypeError):
-            arguments = [str(told.get("words", ""))]
+            arguments = [str(reply.get("words", ""))]
         finally:
-            self._inward = False
-        kinds = told.get("kinds")
+            self._receiving = False
+        kinds = reply.get("kinds")
         if type(kinds) is not list or not all(type(name) is str for name in kinds):
-            told = {**told, "kinds": []}
-        own = {name: self._space.get(name) for name in self._shared}
-        return raised(told, arguments, own | self.errors)
+            reply = {**reply, "kinds": []}
+        own = {name: self._namespace.get(name) for name in self._shared}
+        return rebuild_exception(reply, arguments, own | self.errors)
 
     def _changed(self, given: tuple, sent: Any) -> None:
         """Let the tests see what a call did to its arguments."""
@@ -224,13 +238,13 @@ class Conversation:
                 shared = type(old).__name__ in self._shared
                 kinds = ("list", "dict", "set", "bytearray", "deque")
                 if shared or type(old).__name__ in kinds:
-                    update(old, new)
+                    copy_changes(old, new)
         except (TypeError, ValueError):
             self._malformed()
 
 
-class Judge:
-    """What the tests found so far; their rewritten code reports here.
+class TestReport:
+    """The findings of the tests so far; their rewritten code reports here.
 
     Args:
         lines: the tests' text.
@@ -240,7 +254,7 @@ class Judge:
 
     def __init__(self, lines: list[str], places: list[int], *, forgiving: bool):
         self.seen, self.wrong, self.strictly, self.failed = 0, "", "", ""
-        # Whether anything of the solution's has come in.
+        # Whether any value of the solution has come in.
         self.touched = False
         # Why the tests fail without it.
         self.hopeless = ""
@@ -253,12 +267,12 @@ class Judge:
         self.wrong = self.wrong or reason
         raise StopError
 
-    def sure(self, number: int, held: Any) -> bool:
+    def check(self, number: int, held: Any) -> bool:
         """An assertion, evaluated."""
         held = bool(held)
         self.seen += 1
         if not held:
-            self.failed = self._where(number) + self._gave()
+            self.failed = self._where(number) + self._comparison()
             if not self.touched:
                 self.hopeless = self.hopeless or self.failed
             elif not self._forgiving:
@@ -268,26 +282,26 @@ class Judge:
 
     def eq(self, a: Any, b: Any, number: int = -1) -> Any:
         """`a == b`, by type; with a number loosely, if strictly it fails."""
-        held = same(a, b)
+        held = same_value(a, b)
         if held is True:
             return True
         self._pair = (a, b)
         if held is not False:
             return held
-        if number >= 0 and same(a, b, loosely=True) is True:
-            self.strictly = self.strictly or self._where(number) + self._gave()
+        if number >= 0 and same_value(a, b, loosely=True) is True:
+            self.strictly = self.strictly or self._where(number) + self._comparison()
             return True
         return False
 
     def ne(self, a: Any, b: Any) -> Any:
         """`a != b`, by type."""
-        held = same(a, b)
+        held = same_value(a, b)
         return not held if isinstance(held, bool) else a != b
 
     def has(self, one: Any, held: Any) -> Any:
         """`one in held`, by type."""
         if isinstance(held, list | tuple | set | frozenset | dict):
-            return any(same(one, other) is True for other in held)
+            return any(same_value(one, other) is True for other in held)
         return one in held
 
     def lacks(self, one: Any, held: Any) -> bool:
@@ -311,16 +325,16 @@ class Judge:
         text = self._lines[number - 1].strip() if number else ""
         return text if len(text) <= 80 else f"{text[:77]}..."
 
-    def _gave(self) -> str:
+    def _comparison(self) -> str:
         if self._pair is None:
             return ""
-        a, b = map(brief, self._pair)
+        a, b = map(short_repr, self._pair)
         return f" gave {a}, not {b}"
 
 
-def brief(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value in few letters; what the solution keeps is not asked."""
-    if isinstance(value, Remote):
+    if isinstance(value, RemoteObject):
         return f"an object of type {value._phi[1]}"
     try:
         text = repr(value)
@@ -329,8 +343,8 @@ def brief(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _fault(told: dict[str, Any]) -> str:
-    name, words = str(told.get("error", "?")), str(told.get("words", ""))
+def _describe_fault(reply: dict[str, Any]) -> str:
+    name, words = str(reply.get("error", "?")), str(reply.get("words", ""))
     note = ""
     if name in ("PermissionError", "BlockingIOError"):
         note = " (forbidden in the sandbox)"
@@ -343,7 +357,7 @@ def unknown(why: str) -> dict[str, Any]:
     return {"value": "unknown", "reason": why}
 
 
-def converse(
+def run_side(
     job: dict[str, Any],
     send: Callable[[dict], None],
     readline: Callable[[int], bytes],
@@ -355,19 +369,19 @@ def converse(
         job: the tests and what is known of them.
         send: writes one message to the solution.
         readline: its answer.
-        answer: tells the host: `asked` when the solution is loaded, then what the
-            tests `said`: `value` and `reason`; with `strictly`, the reason why it
-            is right only loosely, with `gone`, that the solution went away.
+        answer: tells the host: `called` when the solution is loaded, then the
+            `verdict`: `value` and `reason`; with `strictly`, the reason why it is
+            right only loosely, with `gone`, that the solution's process is gone.
     """
     write = answer
-    said = judge(job, send, readline, lambda: write(asked=True))
-    write(said=said)
+    verdict = run_tests(job, send, readline, lambda: write(called=True))
+    write(verdict=verdict)
 
 
-def judge(
+def run_tests(
     job: dict[str, Any], send: Callable, readline: Callable, asking: Callable
 ) -> dict[str, Any]:
-    """What the tests found."""
+    """Run the tests and return their verdict."""
     # Otherwise a value that declines to be compared would count as equal.
     warnings.filterwarnings("error", "NotImplemented should not be used")
     rewriter = Rewriter()
@@ -380,27 +394,27 @@ def judge(
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return unknown(f"{type(error).__name__}: {error}"[:120])
     lines = job["tests"].split("\n")
-    found = Judge(lines, rewriter.places, forgiving=job["forgiving"])
-    talk = Conversation(found, send, readline, job)
-    space = _module("__main__", {JUDGE: found})
+    report = TestReport(lines, rewriter.places, forgiving=job["forgiving"])
+    solution = SolutionProxy(report, send, readline, job)
+    namespace = _module("__main__", {REPORT: report})
     try:
         asking()
-        names = talk.load(space, job["names"], job["makers"])
+        names = solution.load(namespace, job["names"], job["makers"])
         _module("solution", names)
         _tame(job)
-        space |= names
+        namespace |= names
         for part in setup:
-            exec(part, space)
-        space |= names
-        exec(code, space)
-        _remaining(space, job, found)
+            exec(part, namespace)
+        namespace |= names
+        exec(code, namespace)
+        _remaining(namespace, job, report)
     except StopError:
         pass
     except BaseException as error:
-        said = _ended(error, found, talk)
-        if said is not None:
-            return said
-    return _said(found, job)
+        verdict = _verdict_after(error, report, solution)
+        if verdict is not None:
+            return verdict
+    return _verdict(report, job)
 
 
 def _module(name: str, held: dict[str, Any]) -> dict[str, Any]:
@@ -428,14 +442,16 @@ def _tame(job: dict[str, Any]) -> None:
             return
 
 
-def _remaining(space: dict[str, Any], job: dict[str, Any], found: Judge) -> None:
+def _remaining(
+    namespace: dict[str, Any], job: dict[str, Any], report: TestReport
+) -> None:
     """Run what a test runner would run: `check`, `test_…`, test cases."""
     if job["entry"]:
-        check = space["check"]
-        check(eval(compile(job["entry"], "<tests>", "eval"), space))
-    for name, one in list(space.items()):
+        check = namespace["check"]
+        check(eval(compile(job["entry"], "<tests>", "eval"), namespace))
+    for name, one in list(namespace.items()):
         if name.startswith("test") and isinstance(one, types.FunctionType):
-            if not one.__code__.co_argcount and not found.touched:
+            if not one.__code__.co_argcount and not report.touched:
                 one()
         elif isinstance(one, type) and "unittest" in sys.modules:
             for failed in _cases(one):
@@ -453,42 +469,42 @@ def _cases(kind: type) -> Iterator[str]:
             yield f"{case}: {words.strip().splitlines()[-1]}"
 
 
-def _ended(
-    error: BaseException, found: Judge, talk: Conversation
+def _verdict_after(
+    error: BaseException, report: TestReport, solution: SolutionProxy
 ) -> dict[str, Any] | None:
     """What an exception in the tests says; `None` if it says nothing."""
     words, where = (
         f"{type(error).__name__}: {error}"[:160].rstrip(": "),
-        found.at(error),
+        report.at(error),
     )
-    if found.wrong:
+    if report.wrong:
         return None
-    if any(error is one for one in talk.raised):
-        found.wrong = f"{where} raised {words}"
+    if any(error is one for one in solution.raised):
+        report.wrong = f"{where} raised {words}"
     elif isinstance(error, SystemExit) and not error.code:
         return None
-    elif isinstance(error, StrayError):
+    elif isinstance(error, UnsendableError):
         return unknown(f"they hand over {error}")
     elif isinstance(error, ImportError):
         return unknown(f"{words} (the sandbox has no such package)")
-    elif found.touched:
+    elif report.touched:
         # What came back did not fit; before that, the tests alone are at fault.
-        found.wrong = found.failed or f"{where}: {words}"
+        report.wrong = report.failed or f"{where}: {words}"
     else:
         return unknown(f"{where}: {words}")
     return None
 
 
-def _said(found: Judge, job: dict[str, Any]) -> dict[str, Any]:
-    if found.hopeless:
-        return unknown(found.hopeless)
-    if found.wrong:
-        return {"value": "wrong", "reason": found.wrong, "gone": found.gone}
-    if not found.touched:
+def _verdict(report: TestReport, job: dict[str, Any]) -> dict[str, Any]:
+    if report.hopeless:
+        return unknown(report.hopeless)
+    if report.wrong:
+        return {"value": "wrong", "reason": report.wrong, "gone": report.gone}
+    if not report.touched:
         return unknown("they ask nothing of the solution")
-    if not found.seen and not job["otherwise"]:
+    if not report.seen and not job["otherwise"]:
         return {"value": "wrong", "reason": "no assertion was reached"}
-    if found.strictly:
-        return {"value": "right", "reason": found.strictly, "strictly": True}
-    count = f"{found.seen} of {found.seen}" if found.seen else "its"
+    if report.strictly:
+        return {"value": "right", "reason": report.strictly, "strictly": True}
+    count = f"{report.seen} of {report.seen}" if report.seen else "its"
     return {"value": "right", "reason": f"passes {count} tests"}

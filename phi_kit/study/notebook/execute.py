@@ -1,6 +1,6 @@
-"""One notebook through papermill, and what went wrong in a reader's words.
+"""Run one notebook by papermill, and explain what went wrong.
 
-Papermill's own record is not believed: it says "completed" of cells whose
+Papermill's own record cannot be trusted: it says "completed" of cells whose
 kernel was killed and takes `sys.exit(0)` for success.
 """
 
@@ -20,9 +20,10 @@ from papermill.iorw import papermill_io
 from traitlets.config import Config
 
 from phi_kit.core.errors import RunError
+from phi_kit.core.params import StepParams
 from phi_kit.core.paths import project_root, shown
 
-from .kernel import OwnKernel, last_words, sockets
+from .kernel import OwnKernel, kernel_config, log_tail
 from .scrub import SCHEME, ScrubbedFile, without_secrets
 
 CARRY_ON = "the same command carries on from here"
@@ -51,35 +52,36 @@ class Position:
         return f"in cell In [{self.number}]: {first}"
 
 
-class Lines:
-    """A file that hands whole lines on, each with a prefix."""
+class LineWriter:
+    """A file that passes on whole lines, each with a prefix."""
 
     def __init__(self, prefix: str, say: Callable[[str], None]):
         self.prefix, self.say, self.rest = prefix, say, ""
 
     def write(self, text: str) -> int:
-        """Take text as it comes; a line is handed on when it ends."""
+        """Take text as it comes; a line is passed on when it ends."""
         *lines, self.rest = (self.rest + text).split("\n")
         for line in lines:
-            self._hand_on(line)
+            self._pass_on(line)
         return len(text)
 
     def flush(self) -> None:
         """Nothing to do: papermill flushes in the middle of lines."""
 
     def close(self) -> None:
-        """Hand on a last line that did not end."""
+        """Pass on a last line that did not end."""
         if self.rest:
-            self._hand_on(self.rest)
+            self._pass_on(self.rest)
             self.rest = ""
 
-    def _hand_on(self, line: str) -> None:
-        drawn = line.rstrip("\r").rpartition("\r")[2]  # what a terminal would show
-        self.say(f"{self.prefix}{without_secrets(drawn)}")
+    def _pass_on(self, line: str) -> None:
+        # Of a progress bar, which rewrites its line, the last state.
+        visible = line.rstrip("\r").rpartition("\r")[2]
+        self.say(f"{self.prefix}{without_secrets(visible)}")
 
 
 def execute(
-    notebook: Path, output: Path, parameters: dict[str, Any], *, out: Lines
+    notebook: Path, output: Path, parameters: dict[str, Any], *, out: LineWriter
 ) -> None:
     """Execute a notebook into `output`, its printed lines going to `out`.
 
@@ -95,19 +97,20 @@ def execute(
     position = Position()
     # Its log repeats on stderr what the errors below say better.
     logging.getLogger("papermill").addHandler(logging.NullHandler())
-    with sockets() as config:
+    with kernel_config() as config:
         try:
             done = _papermill(
                 notebook, output, parameters, out=out, config=config, position=position
             )
         except PapermillExecutionError as error:
-            raise _stopped(shown(notebook), position, _said(error), output) from None
+            raise _stopped(
+                shown(notebook), position, _error_text(error), output
+            ) from None
         except (DeadKernelError, RuntimeError) as error:
             # A kernel that never answered has no error class of its own.
             if "Kernel d" not in str(error):
                 raise
-            last = last_words(config)
-            raise _died(shown(notebook), position, last, output) from None
+            raise _died(shown(notebook), position, log_tail(config), output) from None
         except KeyboardInterrupt:
             # nbclient's pending tasks would each complain of the kernel's end.
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -128,15 +131,15 @@ def _papermill(
     output: Path,
     parameters: dict[str, Any],
     *,
-    out: Lines,
+    out: LineWriter,
     config: Config,
     position: Position,
 ) -> Any:
     papermill_io.register(SCHEME, ScrubbedFile)
     output.parent.mkdir(parents=True, exist_ok=True)
     return papermill.execute_notebook(
-        _literal(str(notebook)),
-        _literal(f"{SCHEME}{output}"),
+        _without_fields(str(notebook)),
+        _without_fields(f"{SCHEME}{output}"),
         parameters,
         kernel_name="python3",
         language="python",
@@ -151,12 +154,12 @@ def _papermill(
     )
 
 
-def _literal(path: str) -> str:
-    # Papermill fills in `{NAME}` in paths.
+def _without_fields(path: str) -> str:
+    # Papermill would fill in a `{NAME}` in a path.
     return path.replace("{", "{{").replace("}", "}}")
 
 
-def _said(error: PapermillExecutionError) -> str:
+def _error_text(error: PapermillExecutionError) -> str:
     text = _ANSI.sub("", f"{error.ename}: {error.evalue}").strip()
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
     return "\n  ".join(without_secrets(text).splitlines())
@@ -170,11 +173,11 @@ def _stopped(name: str, position: Position, why: str, output: Path) -> RunError:
     )
 
 
-def _died(name: str, position: Position, last: str, output: Path) -> RunError:
+def _died(name: str, position: Position, log: str, output: Path) -> RunError:
     why = "It was killed from outside, most likely because memory ran out."
-    if last:
-        last = without_secrets(last).replace("\n", "\n    ")
-        why = f"Its last words; if they say nothing, memory ran out:\n    {last}"
+    if log:
+        log = without_secrets(log).replace("\n", "\n    ")
+        why = f"Its last words; if they say nothing, memory ran out:\n    {log}"
     return RunError(
         f"the kernel of {name} died {position}\n  {why}",
         where=shown(output),
@@ -183,8 +186,8 @@ def _died(name: str, position: Position, last: str, output: Path) -> RunError:
     )
 
 
-def parameters_of(params: Any) -> dict[str, Any]:
-    """A step's parameters as its notebook spells them."""
+def notebook_parameters(params: StepParams) -> dict[str, Any]:
+    """A step's parameters as papermill takes them: plain values by UPPER_CASE name."""
     values = params.model_dump(mode="json")
     # Papermill writes them as Python literals; only plain JSON survives that.
     return {name.upper(): json.loads(json.dumps(v)) for name, v in values.items()}

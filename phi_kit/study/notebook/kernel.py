@@ -47,36 +47,40 @@ def log_beside(connection_file: str) -> Path:
 
 
 @contextmanager
-def sockets() -> Iterator[Config]:
-    """Sockets that are files in a private folder: parallel runs race for no port."""
+def kernel_config() -> Iterator[Config]:
+    """A kernel's settings for one run.
+
+    Its sockets are files in a private folder, so that parallel runs do not race
+    for a port.
+    """
     with tempfile.TemporaryDirectory(prefix="phi-kit-") as folder:
-        chosen = {"connection_file": f"{folder}/kernel.json"}
+        settings = {"connection_file": f"{folder}/kernel.json"}
         if len(folder) <= _LONGEST:
-            chosen["transport"] = "ipc"
-        yield Config({"OwnKernel": chosen})
+            settings["transport"] = "ipc"
+        yield Config({"OwnKernel": settings})
 
 
-def last_words(config: Config, *, lines: int = 5) -> str:
-    """The end of a kernel's log, without its own chatter."""
+def log_tail(config: Config, *, lines: int = 5) -> str:
+    """The last lines of a kernel's log, without those of ipykernel itself."""
     try:
         text = log_beside(config.OwnKernel.connection_file).read_text(errors="replace")
     except OSError:
         return ""
-    said = [line for line in text.splitlines() if line and "[IPKernelApp]" not in line]
-    return "\n".join(said[-lines:])
+    log = [line for line in text.splitlines() if line and "[IPKernelApp]" not in line]
+    return "\n".join(log[-lines:])
 
 
 @contextmanager
-def environment() -> Iterator[None]:
-    """What kernels inherit: that nobody watches, and where things are."""
-    # A relative path would mean another place from the kernel's.
-    wanted = {
+def kernel_environment() -> Iterator[None]:
+    """Set what kernels inherit: the headless flag, and absolute paths."""
+    # A relative path would mean another place in the folder of the kernel.
+    variables = {
         HEADLESS: "1",
         "PHI_KIT_RUNS": str(runs_root()),
         REPLAY if replayed_ledger() else "PHI_KIT_LEDGER": ledger_address() or "off",
     }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:

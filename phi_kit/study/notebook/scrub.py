@@ -1,7 +1,7 @@
-"""Executed notebooks without this machine's paths and without secrets.
+"""Keep this machine's paths and secrets out of executed notebooks.
 
 Papermill writes a notebook after every cell; each write passes through here,
-so that even the notebook of a killed run carries neither.
+so that even the notebook of a killed run has neither.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def scrubbed(notebook: dict[str, Any]) -> dict[str, Any]:
             text = pattern.sub(short, text)
         return _without(secrets, text)
 
-    return _everywhere(notebook, change)
+    return _map_strings(notebook, change)
 
 
 def without_secrets(text: str) -> str:
@@ -66,17 +66,17 @@ def _without(secrets: list[str], text: str) -> str:
 
 
 def _secrets() -> list[str]:
-    found = {
+    values = {
         value
         for name, value in os.environ.items()
         if _SECRET.search(name) and len(value) >= _SHORTEST
     }
-    return sorted(found, key=len, reverse=True)  # a secret may contain another
+    return sorted(values, key=len, reverse=True)  # a secret may contain another
 
 
 def _folders() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
-    """Patterns of this machine's folders, each with what stands for it."""
-    known = {
+    """Patterns of this machine's folders, each with its replacement."""
+    names = {
         str(project_root()): "",
         str(project_root().resolve()): "",
         str(runs_root()): "runs",
@@ -85,8 +85,8 @@ def _folders() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
     }
     # The longest first, for one may lie in another.
     return [(_CELL, lambda _: "<cell>")] + [
-        (_folder(path), partial(_short, known[path]))
-        for path in sorted(known, key=len, reverse=True)
+        (_folder(path), partial(_short, names[path]))
+        for path in sorted(names, key=len, reverse=True)
         if path != "/"
     ]
 
@@ -96,21 +96,22 @@ def _folder(path: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.~-])(?<!:/){re.escape(path)}(/|(?![\w.-]))")
 
 
-def _short(name: str, found: re.Match[str]) -> str:
-    slash = found[1]
+def _short(name: str, match: re.Match[str]) -> str:
+    slash = match[1]
     if not name:  # inside the project paths become relative
         return "" if slash else "."
     return name + slash
 
 
-def _everywhere(value: Any, change: Callable[[str], str]) -> Any:
+def _map_strings(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with every text changed, pictures left as they are."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
-        return [_everywhere(item, change) for item in value]
+        return [_map_strings(item, change) for item in value]
     if isinstance(value, dict):
         return {
-            key: inner if key.startswith("image/") else _everywhere(inner, change)
+            key: inner if key.startswith("image/") else _map_strings(inner, change)
             for key, inner in value.items()
         }
     return value

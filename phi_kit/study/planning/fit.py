@@ -12,7 +12,7 @@ from typing import Any
 from phi_kit.models import catalog
 from phi_kit.models.architecture import model_sizes
 from phi_kit.models.loading import device
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 from phi_kit.training import ladder, memory
 from phi_kit.training.estimate import Peak
 from phi_kit.training.footprint import BF16, Memory, Micro, footprint
@@ -79,7 +79,7 @@ def by_probe(units: Sequence[Unit], peak: Peak, free: float) -> Fitting:
     """
     wish = wished(units, kind=device())
     recipe = next(unit.params for unit in units if unit.step == "probe_sft")
-    room = memory.SHARE * free
+    room = memory.USABLE_SHARE * free
     rung, fits = ladder.first(wish, room, lambda rung: peak.of(rung, recipe))
     sets = _settings(units, rung, wish)
     return Fitting(wish, rung, fits, room, peak.of(rung, recipe), settings=sets)
@@ -113,7 +113,7 @@ def wished(units: Sequence[Unit], *, kind: str) -> Rung:
     row = max(params.max_row_tokens for params in training)
     return Rung(
         model=training[0].model,
-        micro_tokens=max(memory.ENOUGH[kind], row),
+        micro_tokens=max(memory.MICRO_BATCH_TOKENS[kind], row),
         checkpointing=any(p.gradient_checkpointing == "on" for p in training),
         row_tokens=row,
         rank=max(rank for params in training for rank in _ranks(params)),

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from phi_kit.core.number_format import NOTHING, count, percent, seconds
+from phi_kit.core.number_format import (
+    NOTHING,
+    aligned_table,
+    count,
+    duration,
+    percent,
+)
 from phi_kit.study.runner import title
 
 from .fit import Fitting
@@ -27,26 +33,26 @@ def table(steps: Sequence[Step], pace: Pace, prices: Prices) -> Iterator[str]:
     rows.append(
         [
             "all that is left" if len(left) < len(steps) else "all",
-            seconds(sum(step.seconds for step in left)),
-            seconds(sum(step.most for step in left)),
+            duration(sum(step.seconds for step in left)),
+            duration(sum(step.most for step in left)),
             count(sum(step.drawn for step in left)),
             count(sum(step.trained for step in left)),
             _gb(max((step.memory for step in left), default=0)),
             *_costs(sum(step.seconds for step in left), prices),
         ]
     )
-    yield from aligned([head, *rows])
+    yield from aligned_table([head, *rows])
     yield ""
     yield from _probe(pace)
 
 
 def _row(step: Step, prices: Prices) -> list[str]:
     if step.done is not None:
-        return [title(step.unit), f"done ({seconds(step.done)})"]
+        return [title(step.unit), f"done ({duration(step.done)})"]
     return [
         title(step.unit),
-        seconds(step.seconds),
-        seconds(step.most),
+        duration(step.seconds),
+        duration(step.most),
         count(step.drawn) if step.drawn else NOTHING,
         count(step.trained) if step.trained else NOTHING,
         _gb(step.memory) if step.memory else NOTHING,
@@ -69,7 +75,7 @@ def _gb(size: float) -> str:
 
 def _probe(pace: Pace) -> Iterator[str]:
     yield (
-        f"From a probe of {seconds(pace.seconds)}: {pace.drawn:.0f} tokens/s sampled, "
+        f"From a probe of {duration(pace.seconds)}: {pace.drawn:.0f} tokens/s sampled, "
         f"{pace.trained:.0f} tokens/s trained."
     )
     for name, one in pace.answers.items():
@@ -109,7 +115,7 @@ def fitting(found: Fitting) -> Iterator[str]:
         rows = [[f"  {said}", _gb(terms[name])] for name, said in TERMS.items()]
         rows.append(["  a margin", _gb(found.needed - found.terms.tensors)])
         rows.append(["  in all", _gb(found.needed)])
-        yield from aligned(rows)
+        yield from aligned_table(rows)
         yield "  a formula, not a measurement: see phi_kit/training/footprint.py"
     if not found.fits:
         yield f"does NOT fit into {_gb(found.room)}, nor does any rung of the ladder"
@@ -129,16 +135,3 @@ TERMS = {
     "head": "logits of a block",
     "unpacked": "one layer as floats",
 }
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns of a width, the first to the left, the others to the right."""
-    number = max(map(len, rows))
-    full = [[*row, *[""] * (number - len(row))] for row in rows]
-    widths = [max(len(row[i]) for row in full) for i in range(number)]
-    for row in full:
-        first, *rest = row
-        cells = [
-            f"{text:>{width}}" for text, width in zip(rest, widths[1:], strict=True)
-        ]
-        yield "  ".join([f"{first:<{widths[0]}}", *cells]).rstrip()

@@ -17,7 +17,7 @@ from phi_kit.core.step_state import run_folder_path, up_to_date
 from phi_kit.data.read_sources import read
 from phi_kit.data.source_types import HubData, Source
 from phi_kit.stats.intervals import wilson
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 
 from . import workload
 from .probe_speed import Answers, Pace

@@ -28,11 +28,12 @@ from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.types import SampleRequest, SamplingParams
 from phi_kit.models import catalog
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 from phi_kit.training import memory
-from phi_kit.training.encoding import Row
+from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.estimate import Peak, predicted
-from phi_kit.training.qlora import Around, train
+from phi_kit.training.qlora import train
+from phi_kit.training.trainer import RunHooks
 
 SEEDS = 32  # of a domain at most
 ROUNDS = (2, 10, SEEDS)  # so many have been asked after each
@@ -134,7 +135,7 @@ def _measured(units: Sequence[Unit], seconds: float) -> Pace:
     loaded = time.monotonic()
     student, pace = completion.load(probe.model), Pace()
     pace.load = time.monotonic() - loaded
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     by_domain = list(_by_domain(units))
     for domain, params, seeds, judged in by_domain:
         pace.answers[domain.name] = _sample(
@@ -147,9 +148,9 @@ def _measured(units: Sequence[Unit], seconds: float) -> Pace:
             judged=judged,
         )
         rows += rows_of(student, domain, seeds, [seed.answer for seed in seeds])
-    pace.sampling = 1e6 * memory.used()  # on a GPU the peak, which `release` forgets
+    pace.sampling = 1e6 * memory.used_mb()  # on a GPU the peak, which `release` forgets
     memory.release()
-    pace.free = memory.free()
+    pace.free = memory.free_bytes()
     pace.peak = predicted(student, probe, rows=rows)
     _train(student, rows, probe, pace, seconds=seconds)
     pace.seconds = time.monotonic() - began
@@ -263,7 +264,12 @@ class _Enough(Exception):  # noqa: N818
 
 
 def _train(
-    student: LocalModel, rows: Sequence[Row], params: Any, pace: Pace, *, seconds: float
+    student: LocalModel,
+    rows: Sequence[TrainingRow],
+    params: Any,
+    pace: Pace,
+    *,
+    seconds: float,
 ) -> None:
     """Some optimiser steps by the kit's trainer; the first one warms up."""
     began = time.monotonic()
@@ -284,7 +290,7 @@ def _train(
                 recipe,
                 out=out,
                 rng_seed=params.rng_seed,
-                around=Around(watch=watch),
+                hooks=RunHooks(watch=watch),
             )
     steps = list(told.values())
     times = [row["tokens"] / max(row["tokens_per_second"], 0.1) for _, row in steps]

@@ -13,7 +13,7 @@ from typing import Any
 
 from phi_kit.data.source_types import Source
 from phi_kit.steps import expand_domains
-from phi_kit.study.reader import Unit
+from phi_kit.study.config import Unit
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _probe(unit: Unit, domain: Domain) -> Work:
     p = unit.params
     runs = len(p.train_seeds) or 1
     arms = len(p.arms) * runs
-    trials = len(list(p.search.recipes(p))) if p.search else 0
+    trials = len(list(p.search.configs(p))) if p.search else 0
     doses = [share * runs for share in p.dose if share < 1]
     passes = arms + trials + sum(doses)
     domain.epochs = p.epochs

@@ -1,4 +1,4 @@
-"""What a study found, in sentences built from its numbers.
+"""What a study found, in sentences made from its numbers.
 
 "Cannot tell" is a finding like the other two and is said as plainly.
 """
@@ -76,15 +76,15 @@ def evidence(row: Mapping[str, Any]) -> str:
 
 def finding(words: Mapping[str, str], domain: Any, row: Mapping[str, Any]) -> Finding:
     """One row of a step's result as a sentence."""
-    found = verdict(row)
-    text = words.get(found, words["cannot tell"]).format(domain=domain)
+    outcome = verdict(row)
+    text = words.get(outcome, words["cannot tell"]).format(domain=domain)
     guess = ""
     if known(row.get("guess")):
         guess = (
             f" One constant answer per family gives {percent(row['guess'])}, the "
             f"adapter {percent(row.get('final'))}."
         )
-    return Finding(f"{text}: {evidence(row)}.{guess}", found)
+    return Finding(f"{text}: {evidence(row)}.{guess}", outcome)
 
 
 def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:
@@ -92,20 +92,20 @@ def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:
 
     Single samples (pass@1) are the headline; votes stand in the table.
     """
-    heads: dict[Any, Mapping[str, Any]] = {}
+    headlines: dict[Any, Mapping[str, Any]] = {}
     for row in scores:
         domain = row.get("domain", "items")
-        if domain not in heads or row.get("metric") == "pass@1":
-            heads[domain] = row
-    return [finding(FINAL, domain, row) for domain, row in heads.items()]
+        if domain not in headlines or row.get("metric") == "pass@1":
+            headlines[domain] = row
+    return [finding(FINAL, domain, row) for domain, row in headlines.items()]
 
 
 def teachable_or_random(domain: str, result: Mapping[str, Any]) -> list[Finding]:
     """Whether the filter helped in a domain, and whether more rows would (step 4)."""
     row = result.get("teachable_vs_random")
     change = (result.get("dose") or {}).get("change")
-    found = [finding(ARMS, domain, row)] if row else []
-    return found + ([finding(DOSE, domain, change)] if change else [])
+    arms = [finding(ARMS, domain, row)] if row else []
+    return arms + ([finding(DOSE, domain, change)] if change else [])
 
 
 def after_merging(retention: Iterable[Mapping[str, Any]]) -> list[Finding]:

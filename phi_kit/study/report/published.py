@@ -7,10 +7,9 @@ that the kit does not run. They show how large such gains were there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
 
 NOTE = (
     "Figures of a 14B model on other benchmarks, as its authors printed them: a scale "
@@ -67,8 +66,6 @@ TABLE: tuple[Published, ...] = (
 
 def frame() -> pd.DataFrame:
     """The table for a notebook: benchmark, both models, others, source."""
-    import pandas as pd
-
     return pd.DataFrame(
         {
             "benchmark": row.benchmark,

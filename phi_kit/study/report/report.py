@@ -8,47 +8,50 @@ steps that have finished and names the others.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, StrictUndefined
+
+from phi_kit.core import step_table
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
 from phi_kit.core.folder_names import domain_fault, study_fault
-from phi_kit.core.number_format import NOTHING, count, percent, seconds
+from phi_kit.core.number_format import NOTHING, count, duration, percent
 from phi_kit.core.paths import REPORT, runs_root, shown
 from phi_kit.core.step_run import RunFolder
+from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats.comparison import NOT_CONSTANT
-from phi_kit.steps import STEPS
 
 from . import findings, published, tables
 
-NAMES = tuple(f"{number:02d}_{name}" for number, name in enumerate(STEPS, 1))
-PER_DOMAIN, PER_STUDY = NAMES[:5], NAMES[5:]
-TITLES = (
-    "Pick a domain",
-    "Collect seeds",
-    "Filter to the edge",
-    "Probe with short runs",
-    "Synthesize variants",
-    "Expand to all domains",
-    "Benchmark",
-)
-QUESTIONS = (
-    "Where does the base model stand?",
-    "Which rows are clean enough to learn from?",
-    "Which seeds can the base model learn from?",
-    "Does training on teachable seeds beat random ones?",
-    "Which rewrites survive checking?",
-    "Do the domains help or hurt each other?",
-    "What did the final adapter gain?",
-)
-
-
-# What a verdict looks like on the page.
+# What a step is called on the page, and the question it answers.
+WORDS = {
+    "pick_domain": ("Pick a domain", "Where does the base model stand?"),
+    "collect_seeds": ("Collect seeds", "Which rows are clean enough to learn from?"),
+    "filter_edge": (
+        "Filter to the edge",
+        "Which seeds can the base model learn from?",
+    ),
+    "probe_sft": (
+        "Probe with short runs",
+        "Does training on teachable seeds beat random ones?",
+    ),
+    "synthesize": ("Synthesize variants", "Which rewrites survive checking?"),
+    "expand_domains": (
+        "Expand to all domains",
+        "Do the domains help or hurt each other?",
+    ),
+    "benchmark": ("Benchmark", "What did the final adapter gain?"),
+}
+# The steps that run once per domain, and those that run once per study.
+PER_DOMAIN = [step for step in STEPS if step.per_domain]
+PER_STUDY = [step for step in STEPS if not step.per_domain]
+# The class of a verdict on the page.
 VERDICTS = {
     "better": "better",
     "worse": "worse",
@@ -58,18 +61,27 @@ VERDICTS = {
 
 
 @dataclass(frozen=True)
-class Step:
+class StepReport:
     """One step of a study, finished or not, as the template shows it."""
 
-    name: str
+    step: step_table.Step
     domain: str
     folder: RunFolder
+
+    @property
+    def name(self) -> str:
+        """Its folder, `03_filter_edge`."""
+        return self.step.folder
 
     @cached_property
     def _read(self) -> tuple[dict[str, Any], str]:
         try:
             manifest, _ = self.folder.manifest, self.folder.outcome
-            _try_out(self.number, tables.mapped(manifest, "result"))
+            # Whatever form the result has, a page is made, or says why not.
+            result = tables.mapped(manifest, "result")
+            tables.of_step(self.number, result)
+            tables.facts(self.number, result)
+            _findings(self.number, self.domain, result)
             return manifest, ""
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             return {}, f"{self.name} has a result that cannot be shown: {error}"
@@ -89,7 +101,7 @@ class Step:
     @property
     def number(self) -> int:
         """1 to 7."""
-        return int(self.name[:2])
+        return self.step.number
 
     @property
     def place(self) -> str:
@@ -99,12 +111,12 @@ class Step:
     @property
     def title(self) -> str:
         """Its name in words: `Filter to the edge`."""
-        return TITLES[self.number - 1]
+        return WORDS[self.step.name][0]
 
     @property
     def question(self) -> str:
         """What the step answers."""
-        return QUESTIONS[self.number - 1]
+        return WORDS[self.step.name][1]
 
     @property
     def result(self) -> Mapping[str, Any]:
@@ -115,6 +127,11 @@ class Step:
     def tables(self) -> list[tables.Table]:
         """Its numbers as tables."""
         return tables.of_step(self.number, self.result)
+
+    @property
+    def findings(self) -> list[findings.Finding]:
+        """What it found, in sentences; empty for a step that finds none."""
+        return _findings(self.number, self.domain, self.result)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -130,7 +147,7 @@ class Step:
     @property
     def duration(self) -> str:
         """How long it took."""
-        return seconds(self.manifest.get("seconds"))
+        return duration(self.manifest.get("seconds"))
 
     @property
     def samples(self) -> str:
@@ -166,40 +183,40 @@ class Step:
         }
 
 
-def _try_out(number: int, result: Mapping[str, Any]) -> None:
-    """Make all that the page shows of a result, which may be in any form."""
-    tables.of_step(number, result)
-    tables.facts(number, result)
+def _findings(
+    number: int, domain: str, result: Mapping[str, Any]
+) -> list[findings.Finding]:
     if number == 4:
-        findings.teachable_or_random("", result)
-    elif number == 6:
-        findings.after_merging(tables.listed(result, "retention"))
-    elif number == 7:
-        findings.on_benchmarks(tables.listed(result, "scores"))
+        return findings.teachable_or_random(domain, result)
+    if number == 6:
+        return findings.after_merging(tables.listed(result, "retention"))
+    if number == 7:
+        return findings.on_benchmarks(tables.listed(result, "scores"))
+    return []
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyReport:
     """Everything a study has finished, in the order of the method."""
 
     name: str
     root: Path
 
     @cached_property
-    def domains(self) -> dict[str, list[Step]]:
+    def domains(self) -> dict[str, list[StepReport]]:
         """Steps 1 to 5 of every domain."""
         return {
-            domain: [self._step(name, domain) for name in PER_DOMAIN]
+            domain: [self._step(step, domain) for step in PER_DOMAIN]
             for domain in self._domain_names()
         }
 
     @cached_property
-    def last(self) -> list[Step]:
+    def last(self) -> list[StepReport]:
         """Steps 6 and 7."""
-        return [self._step(name) for name in PER_STUDY]
+        return [self._step(step) for step in PER_STUDY]
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[StepReport]:
         """All steps, domain by domain."""
         return [
             *(step for steps in self.domains.values() for step in steps),
@@ -207,28 +224,24 @@ class Study:
         ]
 
     @property
-    def done(self) -> list[Step]:
+    def done(self) -> list[StepReport]:
         """The steps that have finished."""
         return [step for step in self.steps if step.manifest]
 
     @property
-    def missing(self) -> list[Step]:
+    def missing(self) -> list[StepReport]:
         """The steps that have not."""
         return [step for step in self.steps if not step.manifest]
 
     @property
     def verdicts(self) -> list[findings.Finding]:
         """What was found, the final result first."""
-        merged, final = (step.result for step in self.last)
-        probes = [
-            finding
-            for domain, steps in self.domains.items()
-            for finding in findings.teachable_or_random(domain, steps[3].result)
-        ]
         return [
-            *findings.on_benchmarks(tables.listed(final, "scores")),
-            *probes,
-            *findings.after_merging(tables.listed(merged, "retention")),
+            finding
+            for number in (7, 4, 6)
+            for step in self.steps
+            if step.number == number
+            for finding in step.findings
         ]
 
     @property
@@ -247,14 +260,14 @@ class Study:
         return {name: ", ".join(self._all("versions", name)) for name in names}
 
     @property
-    def replayed(self) -> list[Step]:
+    def replayed(self) -> list[StepReport]:
         """The steps that no model has carried out: a ledger was replayed."""
         return [step for step in self.done if step.manifest.get("replayed")]
 
     @property
     def total(self) -> str:
         """How long the finished steps took together."""
-        return seconds(sum(step.manifest.get("seconds") or 0 for step in self.done))
+        return duration(sum(step.manifest.get("seconds") or 0 for step in self.done))
 
     @property
     def finished(self) -> str:
@@ -267,44 +280,44 @@ class Study:
         """A domain's title as step 1 gives it, else its name."""
         return str(self.domains[domain][0].result.get("title") or domain)
 
-    def _step(self, name: str, domain: str = "") -> Step:
-        return Step(name, domain, RunFolder.of(self.name, name, domain=domain))
+    def _step(self, step: step_table.Step, domain: str = "") -> StepReport:
+        return StepReport(step, domain, RunFolder.of(self.name, step, domain=domain))
 
     def _domain_names(self) -> list[str]:
-        # The order the study was given; folders it does not name come after.
-        named = [
+        # In the order of the study file; folders that it does not name come after.
+        given = [
             tables.mapped(step.manifest, "params").get("domains") for step in self.last
         ]
-        listed = [
+        named = [
             domain
-            for names in named
+            for names in given
             if isinstance(names, list)
             for domain in names
             if not domain_fault(domain)
         ]
-        found = sorted(
+        folders = sorted(
             folder.name
             for folder in self.root.iterdir()
-            if folder.name[0] != "." and any((folder / n).is_dir() for n in PER_DOMAIN)
+            if folder.name[0] != "." and _has_any(folder, PER_DOMAIN)
         )
-        return list(dict.fromkeys([*listed, *found]))
+        return list(dict.fromkeys([*named, *folders]))
 
     def _all(self, part: str, key: str) -> list[str]:
         every = (tables.mapped(step.manifest, part).get(key) for step in self.done)
         return sorted({str(value) for value in every if value})
 
 
-def read(study: str) -> Study:
+def read(study: str) -> StudyReport:
     """A study's finished steps.
 
     Raises:
         StudyError: no step of that study was ever started here.
     """
     root = runs_root() / study
-    found = Study(study, root)
-    named = not study_fault(study)
-    if named and root.is_dir() and (found.domains or any(_dirs(root, PER_STUDY))):
-        return found
+    report = StudyReport(study, root)
+    exists = not study_fault(study) and root.is_dir()
+    if exists and (report.domains or _has_any(root, PER_STUDY)):
+        return report
     others = [folder.name for folder in runs_root().glob("*/") if folder.name[0] != "."]
     name = printable(study)
     raise StudyError(
@@ -314,8 +327,9 @@ def read(study: str) -> Study:
     )
 
 
-def _dirs(root: Path, names: tuple[str, ...]) -> Iterator[bool]:
-    return ((root / name).is_dir() for name in names)
+def _has_any(folder: Path, steps: Iterable[step_table.Step]) -> bool:
+    """Whether a folder holds a run folder of any of these steps."""
+    return any((folder / step.folder).is_dir() for step in steps)
 
 
 def write(study: str) -> Path:
@@ -324,16 +338,14 @@ def write(study: str) -> Path:
     Raises:
         StudyError: no step of that study was ever started here.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    shape = Environment(
+    report = read(study)
+    template = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(
-        Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
     )
-    found = read(study)
-    path = found.root / REPORT
-    write_atomic(
-        path, shape.render(study=found, published=published, verdicts=VERDICTS)
+    page = environment.from_string(template).render(
+        study=report, published=published, verdicts=VERDICTS
     )
+    path = report.root / REPORT
+    write_atomic(path, page)
     return path

@@ -12,7 +12,7 @@ _PYTHON = re.compile(r"(?i)(?:\{?\.?(?:[ic]?python|py)[\d.]*(?:[\s:,}].*)?)?")
 _STARTS = re.compile(r"^(?:def|class|import|from|async def|@|print\(|for |while |if )")
 
 
-def block(text: str, wanted: Sequence[str] = ()) -> str | None:
+def presented_code(text: str, wanted: Sequence[str] = ()) -> str | None:
     """The code a response presents, or `None`.
 
     Of several fenced blocks the last that defines what is wanted counts, else the
@@ -23,7 +23,7 @@ def block(text: str, wanted: Sequence[str] = ()) -> str | None:
         text: the response.
         wanted: names that the code has to define; empty for a program.
     """
-    fenced = [code for closed, code in fences(text) if closed]
+    fenced = [code for closed, code in fenced_blocks(text) if closed]
     if fenced:
         return _chosen(fenced, wanted)
     if not any(_OPENS.match(line) for line in text.splitlines()):
@@ -34,9 +34,9 @@ def block(text: str, wanted: Sequence[str] = ()) -> str | None:
     return head if alone and is_code(head) else None
 
 
-def blocks(text: str) -> str | None:
+def all_code(text: str) -> str | None:
     """The code anywhere in a response: every block together, or its code lines."""
-    fenced = [code for _, code in fences(text)]
+    fenced = [code for _, code in fenced_blocks(text)]
     if fenced:
         return "\n".join(fenced)
     lines = text.splitlines()
@@ -49,7 +49,7 @@ def blocks(text: str) -> str | None:
     return None
 
 
-def fences(text: str, *, any_kind: bool = False) -> Iterator[tuple[bool, str]]:
+def fenced_blocks(text: str, *, any_kind: bool = False) -> Iterator[tuple[bool, str]]:
     """Fenced blocks of Python: whether they are closed, and what they hold."""
     mark, kind, indent, held = "", "", "", []
     for line in text.split("\n"):

@@ -21,7 +21,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
 
-from .usage import Usage, loaded, solution_names
+from .usage import SolutionUsage, names_loaded, solution_names
 
 # Values that pass a tolerance written without thinking of them; each is taken
 # from a solution only where the item speaks of it.
@@ -45,7 +45,7 @@ class UnreadableTestError(ValueError):
 
 
 @dataclass(frozen=True)
-class Tests:
+class ItemTests:
     """What an item's tests are and what they need.
 
     Args:
@@ -80,12 +80,12 @@ class Tests:
     prints: bool = False
     needs: tuple[str, ...] = ()
 
-    def asked(self) -> dict[str, Any]:
+    def tests_job(self) -> dict[str, Any]:
         """The job of the tests' process."""
         job = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: job[name] for name in job if name not in ("before", "needs")}
 
-    def answers(self, code: str) -> dict[str, Any]:
+    def solution_job(self, code: str) -> dict[str, Any]:
         """The job of the solution's process: nothing of the tests but names."""
         return {
             "code": code,
@@ -95,9 +95,9 @@ class Tests:
         }
 
 
-def read(
+def read_tests(
     tests: object, *, setup: str = "", entry: str = "", prompt: str = "", gold: str = ""
-) -> Tests:
+) -> ItemTests:
     """What an item's tests need.
 
     Args:
@@ -120,9 +120,9 @@ def read(
 
 # A group's samples are judged one after the other, by the same tests.
 @lru_cache(maxsize=64)
-def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> Tests:
+def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> ItemTests:
     tree = _parsed(text, "the tests")
-    given = outline(prompt)
+    given = prompt_stub(prompt)
     before = tuple(part for part in (given, setup) if part.strip())
     kept, stubs = (
         zip(*(_without_stubs(part) for part in before), strict=True)
@@ -132,13 +132,17 @@ def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> Tests:
     known = _reference(given, gold)
     entry = _entry(tree, entry, [name for part in stubs for name in part], known)
     roots = sorted(
-        loaded(_parsed(entry, "entry")) - set(dir(builtins))
+        names_loaded(_parsed(entry, "entry")) - set(dir(builtins))
         | {name for name in (entry,) if name.isidentifier()}
     )
     kept = (*kept, *_helpers(text, kept, roots, known))
     names = _owed(text, kept, roots, known)
-    facts = Usage(tree, set(names) | _lent(tree) | {"solution"})
-    spent = facts.objects() | facts.caught | loaded(_parsed("\n".join(before), "setup"))
+    facts = SolutionUsage(tree, set(names) | _lent(tree) | {"solution"})
+    spent = (
+        facts.objects()
+        | facts.caught
+        | names_loaded(_parsed("\n".join(before), "setup"))
+    )
     spent |= set(roots) - {entry}
     makers = tuple(n for n in names if _makes(n, known, used=n in spent))
     needs = _needs(text, *kept)
@@ -150,7 +154,7 @@ def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> Tests:
         raise UnreadableTestError("objects of the solution's own are compared")
     spoken = "\n".join((text, *before, gold))
     called = _called(tree, _CHECK)
-    return Tests(
+    return ItemTests(
         text,
         kept,
         before,
@@ -185,7 +189,7 @@ def _tree(text: str) -> ast.Module | None:
 _FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```", re.M | re.S)
 
 
-def outline(prompt: str) -> str:
+def prompt_stub(prompt: str) -> str:
     """The Python of a prompt that leaves a function to fill in, or nothing."""
     for text in (prompt, *reversed(_FENCED.findall(prompt))):
         tree = _tree(text)
@@ -382,7 +386,7 @@ def _lent(tree: ast.Module) -> set[str]:
     }
 
 
-def functional(cases: Sequence[Mapping[str, Any]], entry: str) -> list[str]:
+def functional_assertions(cases: Sequence[Mapping[str, Any]], entry: str) -> list[str]:
     """LiveCodeBench's cases for a function, as assertions.
 
     Args:

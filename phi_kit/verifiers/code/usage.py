@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 
-def loaded(tree: ast.AST) -> set[str]:
+def names_loaded(tree: ast.AST) -> set[str]:
     """Every name in it."""
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
@@ -46,7 +46,7 @@ def _root(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-class Usage:
+class SolutionUsage:
     """What the text of tests tells about how they use a solution.
 
     Args:
@@ -81,11 +81,11 @@ class Usage:
         found: set[str] = set()
         for node in self._nodes:
             if isinstance(node, ast.ExceptHandler) and node.type is not None:
-                found |= loaded(node.type)
+                found |= names_loaded(node.type)
             elif isinstance(node, ast.Call) and node.args:
                 name = ast.unparse(node.func).rpartition(".")[2]
                 if name == "raises" or name.startswith("assertRaises"):
-                    found |= loaded(node.args[0])
+                    found |= names_loaded(node.args[0])
         return found
 
     def errors(self, names: set[str]) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class Usage:
                 continue
             sides = [node.left, *node.comparators]
             own = [self._is_object(side, makers) for side in sides]
-            if any(own) and all(loaded(side) & self._asks for side in sides):
+            if any(own) and all(names_loaded(side) & self._asks for side in sides):
                 return True
         return False
 
@@ -134,15 +134,17 @@ class Usage:
         bare = {id(n.value) for n in self._nodes if isinstance(n, ast.Expr)}
         if any(id(call) in bare and (call.args or call.keywords) for call in asked):
             return True
-        passed = {name for call in asked for one in call.args for name in loaded(one)}
+        passed = {
+            name for call in asked for one in call.args for name in names_loaded(one)
+        }
         passed -= self._asks
         tainted = {
             name
             for node in self._nodes
             if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)
-            if node.value is not None and loaded(node.value) & self._asks
+            if node.value is not None and names_loaded(node.value) & self._asks
             for target in getattr(node, "targets", None) or [node.target]
-            for name in loaded(target)
+            for name in names_loaded(target)
         }
         return any(
             self._inspects(part, passed - tainted, tainted)

@@ -24,11 +24,24 @@ from typing import Any
 
 from phi_kit.core.errors import RunError
 from phi_kit.data.records import Seed
-from phi_kit.sandbox.sandbox import Job, Limits, Run, confer, isolation, run
-from phi_kit.verifiers.base import NO_ANSWER, Case, Value, Verdict, visible
+from phi_kit.sandbox.sandbox import (
+    Limits,
+    Program,
+    ProgramRun,
+    isolation,
+    run_program,
+    run_tests,
+)
+from phi_kit.verifiers.base import NO_ANSWER, Verdict, VerdictValue, visible
 
-from .blocks import block, blocks, fences
-from .tests import Tests, UnreadableTestError, functional, outline, read
+from .blocks import all_code, fenced_blocks, presented_code
+from .tests import (
+    ItemTests,
+    UnreadableTestError,
+    functional_assertions,
+    prompt_stub,
+    read_tests,
+)
 
 LIMITS = Limits()
 _SAYS = re.compile(
@@ -48,8 +61,8 @@ _ENDS = {
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _FORBIDDEN = ("PermissionError", "BlockingIOError")
 
-# What one candidate program earned: strictly, loosely, and why.
-Outcome = tuple[Value, Value, str]
+# The verdict on one piece of code: strict, lenient, and the reason.
+CodeResult = tuple[VerdictValue, VerdictValue, str]
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -60,12 +73,12 @@ def verify(seed: Seed, response: str) -> Verdict:
     """
     facts, text = seed.facts, visible(response)
     if not facts.get("tests") and not facts.get("cases"):
-        return _predicted(seed.answer, text)
+        return _verify_printed(seed.answer, text)
     try:
-        judge, wanted, given = _judge(seed, facts)
+        judge, wanted, given = _checker(seed, facts)
         if given and _continues(response):
             text = f"{given}{response}"
-        strict, loose = block(text, wanted), blocks(text)
+        strict, loose = presented_code(text, wanted), all_code(text)
         if strict is None and loose is None:
             return Verdict("wrong", NO_ANSWER)
         outcome = judge(strict) if strict is not None else ("wrong", "wrong", NO_ANSWER)
@@ -87,16 +100,16 @@ def _continues(response: str) -> bool:
     return first[:1].isspace() and "```" not in response and "~~~" not in response
 
 
-Judge = Callable[[str], Outcome]
+Judge = Callable[[str], CodeResult]
 
 
-def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], str]:
+def _checker(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], str]:
     """How this item's code is judged, what it has to define, what the prompt began."""
     setup, entry = str(facts.get("setup") or ""), str(facts.get("entry") or "")
     words = {"setup": setup, "prompt": seed.prompt, "gold": seed.answer}
-    given = outline(seed.prompt)
+    given = prompt_stub(seed.prompt)
     if facts.get("tests"):
-        tests = read(facts["tests"], entry=entry, **words)
+        tests = read_tests(facts["tests"], entry=entry, **words)
         return lambda code: _function(code, tests), tests.names, given
     cases = facts["cases"]
     if not isinstance(cases, list) or not all(isinstance(c, dict) for c in cases):
@@ -106,7 +119,7 @@ def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], 
             raise UnreadableTestError("a function's case needs input, output, entry")
         if "class Solution" in f"{seed.prompt}{seed.answer}" and "." not in entry:
             entry = f"Solution().{entry}"
-        tests = read(functional(cases, entry), **words)
+        tests = read_tests(functional_assertions(cases, entry), **words)
         return lambda code: _function(code, tests), tests.names, given
     pairs = [
         (case.get("stdin", case.get("input")), case.get("stdout", case.get("output")))
@@ -118,24 +131,25 @@ def _judge(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], 
     return lambda code: _program(code, texts), (), ""
 
 
-def _function(code: str, tests: Tests) -> Outcome:
+def _function(code: str, tests: ItemTests) -> CodeResult:
     """Have the tests ask the code; unknown if they cannot be run."""
-    talk = confer(tests.asked(), tests.answers(code), LIMITS, needs=tests.needs)
-    said = talk.said
-    if said is None:
-        if talk.stopped == "broken":
-            raise RunError(f"the sandbox did not start: {talk.words}")
+    jobs = tests.tests_job(), tests.solution_job(code)
+    result = run_tests(*jobs, LIMITS, needs=tests.needs)
+    verdict = result.verdict
+    if verdict is None:
+        if result.stopped == "broken":
+            raise RunError(f"the sandbox did not start: {result.message}")
         # Before the solution was loaded, nothing of it can be the reason.
-        if not talk.asked:
-            return _unrun(_ENDS[talk.stopped])
-        return "wrong", "wrong", _with_walls(_ENDS[talk.stopped])
-    if said["value"] == "unknown":
-        return _unrun(said["reason"])
-    value = "wrong" if said.get("strictly") else said["value"]
-    return value, said["value"], _with_walls(said["reason"])
+        if not result.called:
+            return _unrun(_ENDS[result.stopped])
+        return "wrong", "wrong", _with_isolation(_ENDS[result.stopped])
+    if verdict["value"] == "unknown":
+        return _unrun(verdict["reason"])
+    value = "wrong" if verdict.get("strictly") else verdict["value"]
+    return value, verdict["value"], _with_isolation(verdict["reason"])
 
 
-def _unrun(why: str) -> Outcome:
+def _unrun(why: str) -> CodeResult:
     return "unknown", "unknown", f"the item's tests cannot be run: {why}"
 
 
@@ -152,23 +166,23 @@ def _fault(told: dict) -> str:
     return f"{name}: {words}"[:120].rstrip(": ") + note
 
 
-def _program(code: str, cases: Sequence[tuple[str, str]]) -> Outcome:
-    strict: Value = "right"
+def _program(code: str, cases: Sequence[tuple[str, str]]) -> CodeResult:
+    strict: VerdictValue = "right"
     reason = f"passes {len(cases)} of {len(cases)} cases"
     for number, (stdin, stdout) in enumerate(cases, 1):
-        done = run(Job(code, stdin=stdin), LIMITS)
-        _stands(done)
-        why = _ended(done)
-        if not why and lines(done.stdout) != lines(stdout):
+        done = run_program(Program(code, stdin=stdin), LIMITS)
+        _require_started(done)
+        why = _why_ended(done)
+        if not why and comparable_lines(done.stdout) != comparable_lines(stdout):
             why = f"printed {_brief(done.stdout)}, not {_brief(stdout)}"
         if why and strict == "right":
             strict, reason = "wrong", f"case {number} of {len(cases)}: {why}"
-        if _ended(done) or done.stdout.split() != stdout.split():
-            return "wrong", "wrong", _with_walls(reason)
-    return strict, "right", _with_walls(reason)
+        if _why_ended(done) or done.stdout.split() != stdout.split():
+            return "wrong", "wrong", _with_isolation(reason)
+    return strict, "right", _with_isolation(reason)
 
 
-def _ended(done: Run) -> str:
+def _why_ended(done: ProgramRun) -> str:
     """Why a program did not end well, if so."""
     if done.status in _ENDS:
         return _ENDS[done.status]
@@ -178,38 +192,42 @@ def _ended(done: Run) -> str:
     return ""
 
 
-def _stands(done: Run) -> None:
+def _require_started(done: ProgramRun) -> None:
     if done.status == "broken":
         why = done.answers[0].get("words", "") if done.answers else ""
         raise RunError(f"the sandbox did not start: {why}")
 
 
-def _with_walls(reason: str) -> str:
+def _with_isolation(reason: str) -> str:
     # A solution's words may hold half a surrogate pair, which no file can, or
     # signs that a terminal obeys.
     text = reason.encode("utf-8", "backslashreplace").decode()
     return f"{_CONTROL.sub(' ', text)} [{isolation()}]"
 
 
-def lines(text: str) -> list[str]:
+def comparable_lines(text: str) -> list[str]:
     """Printed text as it is compared: no blanks at the ends of lines or text."""
     # Not `splitlines`: a vertical tab that is printed is no new line.
     return [line.rstrip() for line in text.rstrip().split("\n")]
 
 
-def _predicted(gold: str, text: str) -> Verdict:
+def _verify_printed(gold: str, text: str) -> Verdict:
     """Exactly the text that is printed; leniently also inside a sentence."""
     if not gold.strip():
         return Verdict("unknown", "the gold output is empty")
-    fenced = [code for closed, code in fences(text, any_kind=True) if closed]
+    fenced = [code for closed, code in fenced_blocks(text, any_kind=True) if closed]
     shown = _bare(fenced[-1] if fenced else _MARK.sub("", text))
     if not shown:
         return Verdict("wrong", NO_ANSWER)
-    if lines(shown) == lines(gold):
+    if comparable_lines(shown) == comparable_lines(gold):
         return Verdict("right", "equal", shown)
     said = _SAYS.search(text)
     near = [_loose(shown), *([_loose(said[1])] if said else [])]
-    lenient = "right" if lines(_loose(gold)) in map(lines, near) else "wrong"
+    lenient = (
+        "right"
+        if comparable_lines(_loose(gold)) in map(comparable_lines, near)
+        else "wrong"
+    )
     return Verdict("wrong", "another output", shown, lenient)
 
 
@@ -223,27 +241,3 @@ def _bare(text: str) -> str:
 def _loose(text: str) -> str:
     text = _bare(text.strip()).removesuffix(".")
     return _bare(text).strip("'\"")
-
-
-_ADD = {"tests": ["assert add(1, 2) == 3", "assert add(-1, 1) == 0"]}
-CASES = (
-    Case("3", "3", "right"),
-    Case("3", "```\n3\n```", "right"),
-    Case("3", "`3`", "right"),
-    Case("3", "Output: 3", "right"),
-    Case("3", "<think>4</think>3", "right"),
-    Case("3", "It prints 3.", "wrong", "right"),
-    Case("aaa", "'aaa'", "wrong", "right", about="print shows no quotes"),
-    Case("3", "13", "wrong"),
-    Case("3", "3.0", "wrong"),
-    Case("1\n2", "1\n2\n", "right"),
-    Case("1\n2", "1 2", "wrong"),
-    Case("True", "true", "wrong"),
-    Case("3", "", "wrong"),
-    Case("", "def add(a, b): return a + b", "right", extra=_ADD),
-    Case("", "```python\ndef add(a, b):\n    return a + b\n```", "right", extra=_ADD),
-    Case("", "Sure:\ndef add(a, b): return a + b", "wrong", "right", extra=_ADD),
-    Case("", "def add(a, b): return a - b", "wrong", extra=_ADD),
-    Case("", "def add(a, b): return str(a + b)", "wrong", extra=_ADD),
-    Case("", "Sure", "wrong", extra=_ADD),
-)

@@ -7,14 +7,14 @@ from fractions import Fraction
 
 
 @dataclass(frozen=True)
-class Value:
+class Answer:
     """An answer; `text` is how it was written, in plain spelling."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Number(Value):
+class NumberAnswer(Answer):
     """A number as it is written (`50` for `50%`), with what stands around it."""
 
     value: Fraction = Fraction(0)
@@ -24,7 +24,7 @@ class Number(Value):
 
 
 @dataclass(frozen=True)
-class Based(Value):
+class BasedNumber(Answer):
     """Digits in another base than ten: `52_8`."""
 
     digits: str = ""
@@ -32,52 +32,52 @@ class Based(Value):
 
 
 @dataclass(frozen=True)
-class Group(Value):
+class SequenceAnswer(Answer):
     """Brackets that keep an order: a tuple, an interval, a list."""
 
     ends: str = "()"
-    items: tuple[Value, ...] = ()
+    items: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True)
-class Bag(Value):
+class SetAnswer(Answer):
     r"""Items in any order: `{1, 2}`, `1 and 2`, `x = 1 or x = 2`, `±3`.
 
     `braces` may be "set" (`\{1, 2\}`), "plain" (`{1, 2}`, which LaTeX does not
     show) or empty.
     """
 
-    items: tuple[Value, ...] = ()
+    items: tuple[Answer, ...] = ()
     braces: str = ""
 
 
 @dataclass(frozen=True)
-class Union(Value):
+class UnionAnswer(Answer):
     """Intervals joined by `∪`, or one part of the real line in several pieces."""
 
-    items: tuple[Value, ...] = ()
+    items: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True)
-class Matrix(Value):
+class MatrixAnswer(Answer):
     """Rows of entries in brackets."""
 
-    rows: tuple[tuple[Value, ...], ...] = ()
+    rows: tuple[tuple[Answer, ...], ...] = ()
 
 
 @dataclass(frozen=True)
-class Equation(Value):
+class EquationAnswer(Answer):
     """A name, or a tuple of names, with its value: `x = 5`, `(x, y) = (1, 2)`."""
 
     left: str = ""
-    right: Value = Value("")
+    right: Answer = Answer("")
 
 
 @dataclass(frozen=True)
-class Formula(Value):
+class FormulaAnswer(Answer):
     """Anything mathematical that only a computer algebra system can compare."""
 
 
 @dataclass(frozen=True)
-class Words(Value):
+class TextAnswer(Answer):
     """Plain words, compared as words."""

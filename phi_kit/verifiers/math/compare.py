@@ -7,20 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from phi_kit.verifiers.base import Value as Outcome
+from phi_kit.verifiers.base import VerdictValue
 
 from . import real_sets, units
 from .answer_types import (
-    Bag,
-    Based,
-    Equation,
-    Formula,
-    Group,
-    Matrix,
-    Number,
-    Union,
-    Value,
-    Words,
+    Answer,
+    BasedNumber,
+    EquationAnswer,
+    FormulaAnswer,
+    MatrixAnswer,
+    NumberAnswer,
+    SequenceAnswer,
+    SetAnswer,
+    TextAnswer,
+    UnionAnswer,
 )
 
 # A decimal stands for a fraction that never ends if it has this many right
@@ -29,58 +29,60 @@ STRICT_DIGITS, LENIENT_DIGITS = 6, 3
 
 
 @dataclass(frozen=True)
-class Match:
+class AnswerMatch:
     """The outcome of a comparison, strict and lenient, with its reason."""
 
-    value: Outcome
+    value: VerdictValue
     reason: str
-    lenient: Outcome | None = None
+    lenient: VerdictValue | None = None
 
 
-EQUAL = Match("right", "equal")
-OTHER = Match("wrong", "another answer")
+EQUAL = AnswerMatch("right", "equal")
+DIFFERENT = AnswerMatch("wrong", "another answer")
 # Compares two formulas as texts: gold first.
-Leaf = Callable[[str, str], Match]
+CompareFormulas = Callable[[str, str], AnswerMatch]
 
 
-def match(gold: Value, found: Value, leaf: Leaf) -> Match:
+def compare_answers(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
     """Compare two answers by their types, both directions treated alike."""
-    if squeezed(gold.text) == squeezed(found.text):
+    if without_spaces(gold.text) == without_spaces(found.text):
         return EQUAL
-    if isinstance(gold, Bag) != isinstance(found, Bag):
-        one = decimal(gold)
-        if one is not None and one == decimal(found):
+    if isinstance(gold, SetAnswer) != isinstance(found, SetAnswer):
+        one = decimal_value(gold)
+        if one is not None and one == decimal_value(found):
             return EQUAL
     if (named := _named(gold, found, leaf)) is not None:
         return named
-    if isinstance(gold, Equation) or isinstance(found, Equation):
+    if isinstance(gold, EquationAnswer) or isinstance(found, EquationAnswer):
         return _equations(gold, found, leaf)
-    if isinstance(gold, Number) and isinstance(found, Number):
-        return numbers(gold, found)
-    if isinstance(gold, Based) or isinstance(found, Based):
+    if isinstance(gold, NumberAnswer) and isinstance(found, NumberAnswer):
+        return compare_numbers(gold, found)
+    if isinstance(gold, BasedNumber) or isinstance(found, BasedNumber):
         return _based(gold, found)
-    if isinstance(gold, Words) or isinstance(found, Words):
-        return EQUAL if _words(gold) == _words(found) else OTHER
-    if isinstance(gold, Union) or isinstance(found, Union):
+    if isinstance(gold, TextAnswer) or isinstance(found, TextAnswer):
+        return EQUAL if _words(gold) == _words(found) else DIFFERENT
+    if isinstance(gold, UnionAnswer) or isinstance(found, UnionAnswer):
         return _unions(gold, found, leaf)
-    if isinstance(gold, Matrix) or isinstance(found, Matrix):
+    if isinstance(gold, MatrixAnswer) or isinstance(found, MatrixAnswer):
         return _matrices(gold, found, leaf)
-    if isinstance(gold, Group | Bag) and isinstance(found, Group | Bag):
+    if isinstance(gold, SequenceAnswer | SetAnswer) and isinstance(
+        found, SequenceAnswer | SetAnswer
+    ):
         return _collections(gold, found, leaf)
-    if isinstance(gold, Bag) != isinstance(found, Bag):
-        return _alone(gold, found, leaf)
+    if isinstance(gold, SetAnswer) != isinstance(found, SetAnswer):
+        return _single_item(gold, found, leaf)
     return _formulas(gold, found, leaf)
 
 
-def decimal(value: Value) -> Fraction | None:
+def decimal_value(value: Answer) -> Fraction | None:
     """A number, also one with a decimal comma: `2,74`, `1000,99`, `0,111`.
 
     Three digits behind the comma are thousands, unless a zero stands before it.
     """
-    if isinstance(value, Number):
+    if isinstance(value, NumberAnswer):
         bare = value.worked_out and not value.unit and not value.percent
         return value.value if bare else None
-    if not isinstance(value, Bag) or value.braces or len(value.items) != 2:
+    if not isinstance(value, SetAnswer) or value.braces or len(value.items) != 2:
         return None
     found = _COMMA.match(value.text)
     if not found or not _MONEY.fullmatch(value.text, found.end()):
@@ -95,31 +97,34 @@ _COMMA = re.compile(r"[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?!\d)")
 _MONEY = re.compile(r"\s*[$€£¥₽]?\s*")
 
 
-def _formulas(gold: Value, found: Value, leaf: Leaf) -> Match:
+def _formulas(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
     """Two texts for the algebra system, unless they are of two kinds."""
-    kinds = Number | Formula
+    kinds = NumberAnswer | FormulaAnswer
     if not isinstance(gold, kinds) or not isinstance(found, kinds):
         relations = sum(bool(_RELATION.search(v.text)) for v in (gold, found))
-        sets = sum(isinstance(v, Group | Union) for v in (gold, found))
+        sets = sum(isinstance(v, SequenceAnswer | UnionAnswer) for v in (gold, found))
         asked = relations and sets and not _WORDY.search(gold.text + found.text)
-        return leaf(gold.text, found.text) if asked else OTHER
-    one, other = squeezed(gold.text), squeezed(found.text)
+        return leaf(gold.text, found.text) if asked else DIFFERENT
+    one, other = without_spaces(gold.text), without_spaces(found.text)
     if one != other and one.casefold() == other.casefold():
-        return OTHER  # to math-verify `mW` is `MW` and `A_1` is `a_1`
+        return DIFFERENT  # to math-verify `mW` is `MW` and `A_1` is `a_1`
     # To math-verify `f'` is `f`, and `1:2` a half.
     if any(gold.text.count(mark) != found.text.count(mark) for mark in "':"):
-        return OTHER
+        return DIFFERENT
     # `2x + z = 1` is not its right side; `f(x) < 2` is not a number.
     if bool(_RELATION.search(gold.text)) != bool(_RELATION.search(found.text)):
-        return OTHER
+        return DIFFERENT
     return _measured(gold.text, found.text, leaf)
 
 
-def _measured(gold: str, found: str, leaf: Leaf) -> Match:
+def _measured(gold: str, found: str, leaf: CompareFormulas) -> AnswerMatch:
     """Two formulas, perhaps with a unit at their ends; one may leave it off."""
-    (one, first), (other, second) = units.trailing(gold), units.trailing(found)
+    (one, first), (other, second) = (
+        units.split_trailing_unit(gold),
+        units.split_trailing_unit(found),
+    )
     if first and second:
-        return leaf(one, other) if first == second else OTHER
+        return leaf(one, other) if first == second else DIFFERENT
     if (first and len(gold.split()[-1]) > 1) or (second and len(found.split()[-1]) > 1):
         return leaf(one, other)
     return leaf(gold, found)
@@ -129,76 +134,82 @@ _RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|equiv|sim)(?![a-zA-Z])")
 _WORDY = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}")
 
 
-def squeezed(text: str) -> str:
+def without_spaces(text: str) -> str:
     """A text as it is compared to the letter: no spaces, no leading plus."""
     return re.sub(r"\s+|^\+", "", text)
 
 
-def _words(value: Value) -> str:
+def _words(value: Answer) -> str:
     text = re.sub(r"[^\w\s]", " ", value.text.casefold())
     return re.sub(r"^(?:the|an?)\s+|\s+", " ", text).strip()
 
 
-def _based(gold: Value, found: Value) -> Match:
-    if not isinstance(gold, Based) or not isinstance(found, Based):
-        return Match("wrong", "another base")
+def _based(gold: Answer, found: Answer) -> AnswerMatch:
+    if not isinstance(gold, BasedNumber) or not isinstance(found, BasedNumber):
+        return AnswerMatch("wrong", "another base")
     same = (gold.digits, gold.base) == (found.digits, found.base)
-    return EQUAL if same else OTHER
+    return EQUAL if same else DIFFERENT
 
 
-def _names(value: Value) -> dict[str, Value] | None:
+def _names(value: Answer) -> dict[str, Answer] | None:
     """The names of an answer with the value of each: `x=1, y=2`, `(x,y)=(1,2)`."""
-    if isinstance(value, Equation) and value.left.startswith("("):
+    if isinstance(value, EquationAnswer) and value.left.startswith("("):
         names, items = re.split("[,;]", value.left[1:-1]), value.right
-        if isinstance(items, Group | Bag) and len(items.items) == len(names):
+        if isinstance(items, SequenceAnswer | SetAnswer) and len(items.items) == len(
+            names
+        ):
             return dict(zip(map(_name, names), items.items, strict=True))
-    if isinstance(value, Bag) and all(isinstance(i, Equation) for i in value.items):
+    if isinstance(value, SetAnswer) and all(
+        isinstance(i, EquationAnswer) for i in value.items
+    ):
         named = {_name(item.left): item.right for item in value.items}
         return named if len(named) == len(value.items) > 1 else None
     return None
 
 
-def _named(gold: Value, found: Value, leaf: Leaf) -> Match | None:
+def _named(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch | None:
     """Named values against others: by their names, or by their order."""
     one, other = _names(gold), _names(found)
     if one is None and other is None:
         return None
     if one is not None and other is not None:
         if one.keys() != other.keys():
-            return OTHER
-        return _all(match(one[name], other[name], leaf) for name in one)
+            return DIFFERENT
+        return _all(compare_answers(one[name], other[name], leaf) for name in one)
     ours = other is None  # whose names they are
     named, bare = (one, found) if ours else (other, gold)
-    if not ours and isinstance(gold, Group) and isinstance(found, Bag):
+    if not ours and isinstance(gold, SequenceAnswer) and isinstance(found, SetAnswer):
         named = dict(sorted(named.items()))  # `y=1, x=2` is no (1, 2)
     items = tuple(named.values())
-    if not isinstance(bare, Group | Bag) or len(bare.items) != len(items):
-        return OTHER
-    if isinstance(bare, Group) and bare.ends != "()":
-        return OTHER
+    if not isinstance(bare, SequenceAnswer | SetAnswer) or len(bare.items) != len(
+        items
+    ):
+        return DIFFERENT
+    if isinstance(bare, SequenceAnswer) and bare.ends != "()":
+        return DIFFERENT
     numbered = len({re.sub(r"_.*|\d+$", "", name) for name in named}) == 1
-    if isinstance(bare, Bag) and (numbered or bare.braces):
+    if isinstance(bare, SetAnswer) and (numbered or bare.braces):
         # x_1 and x_2 only count the solutions; in a set p and q lose their order.
         if not numbered:
-            return OTHER
+            return DIFFERENT
         pair = (items, bare.items) if ours else (bare.items, items)
         return _unordered(*pair, leaf)
     pairs = zip(items, bare.items, strict=True)
-    return _all(match(*((a, b) if ours else (b, a)), leaf) for a, b in pairs)
+    return _all(compare_answers(*((a, b) if ours else (b, a)), leaf) for a, b in pairs)
 
 
-def _equations(gold: Value, found: Value, leaf: Leaf) -> Match:
-    if isinstance(gold, Equation) and isinstance(found, Equation):
+def _equations(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
+    if isinstance(gold, EquationAnswer) and isinstance(found, EquationAnswer):
         if _name(gold.left) != _name(found.left):
-            return OTHER
-        return match(gold.right, found.right, leaf)
-    one, other = (gold, found) if isinstance(gold, Equation) else (found, gold)
+            return DIFFERENT
+        return compare_answers(gold.right, found.right, leaf)
+    one, other = (gold, found) if isinstance(gold, EquationAnswer) else (found, gold)
     # `x = 5` and `5` are one answer; `x = 5` and `x + y = 5` are not.
-    if isinstance(other, Formula) and "=" in other.text:
+    if isinstance(other, FormulaAnswer) and "=" in other.text:
         return leaf(gold.text, found.text)
     if one is gold:
-        return match(gold.right, found, leaf)
-    return match(gold, found.right, leaf)
+        return compare_answers(gold.right, found, leaf)
+    return compare_answers(gold, found.right, leaf)
 
 
 def _name(left: str) -> str:
@@ -206,63 +217,67 @@ def _name(left: str) -> str:
     return re.sub(r"[\\{}\s]|\([a-z]\)$", "", left)
 
 
-def _unions(gold: Value, found: Value, leaf: Leaf) -> Match:
-    one, other = real_sets.of(gold), real_sets.of(found)
+def _unions(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
+    one, other = real_sets.spans_of(gold), real_sets.spans_of(found)
     if one is not None and other is not None:
-        return EQUAL if one == other else OTHER
-    if isinstance(gold, Union) and isinstance(found, Union):
+        return EQUAL if one == other else DIFFERENT
+    if isinstance(gold, UnionAnswer) and isinstance(found, UnionAnswer):
         return _unordered(gold.items, found.items, leaf)
     return _formulas(gold, found, leaf)
 
 
-def _matrices(gold: Value, found: Value, leaf: Leaf) -> Match:
+def _matrices(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
     one, other = _rows(gold), _rows(found)
     if one is None or other is None:
-        both = all(isinstance(value, Matrix | Formula) for value in (gold, found))
-        return leaf(_typeset(gold), _typeset(found)) if both else OTHER
+        both = all(
+            isinstance(value, MatrixAnswer | FormulaAnswer) for value in (gold, found)
+        )
+        return leaf(_typeset(gold), _typeset(found)) if both else DIFFERENT
     if [len(row) for row in one] != [len(row) for row in other]:
-        return OTHER
+        return DIFFERENT
     return _all(
-        match(a, b, leaf)
+        compare_answers(a, b, leaf)
         for first, second in zip(one, other, strict=True)
         for a, b in zip(first, second, strict=True)
     )
 
 
-def _rows(value: Value) -> tuple[tuple[Value, ...], ...] | None:
+def _rows(value: Answer) -> tuple[tuple[Answer, ...], ...] | None:
     """The rows of a matrix, also of one written `[[1, 2], [3, 4]]`."""
-    if isinstance(value, Matrix):
+    if isinstance(value, MatrixAnswer):
         return value.rows
-    lists = isinstance(value, Group) and (value, *value.items)
-    if lists and all(isinstance(i, Group) and i.ends == "[]" for i in lists):
+    lists = isinstance(value, SequenceAnswer) and (value, *value.items)
+    if lists and all(isinstance(i, SequenceAnswer) and i.ends == "[]" for i in lists):
         return tuple(item.items for item in value.items)
     return None
 
 
-def _typeset(value: Value) -> str:
+def _typeset(value: Answer) -> str:
     return value.text.replace(r"\cr ", r"\\ ")
 
 
-def numbers(gold: Number, found: Number) -> Match:
+def compare_numbers(gold: NumberAnswer, found: NumberAnswer) -> AnswerMatch:
     """Exact fractions; percent, units and endless decimals by stated rules."""
     if gold.unit and found.unit and gold.unit != found.unit:
-        return Match("wrong", f"another unit: {found.unit} instead of {gold.unit}")
+        return AnswerMatch(
+            "wrong", f"another unit: {found.unit} instead of {gold.unit}"
+        )
     if any(_equal(a, b) for a, b in _faces(gold, found)):
         if gold.worked_out and not found.worked_out:
-            return Match("wrong", "not worked out", "right")
+            return AnswerMatch("wrong", "not worked out", "right")
         return EQUAL
-    if any(rounded(a, b, STRICT_DIGITS) for a, b in _faces(gold, found)):
-        return Match("right", "equal when rounded")
-    if any(rounded(a, b, LENIENT_DIGITS) for a, b in _faces(gold, found)):
-        return Match("wrong", "rounded too early", "right")
-    return OTHER
+    if any(equal_when_rounded(a, b, STRICT_DIGITS) for a, b in _faces(gold, found)):
+        return AnswerMatch("right", "equal when rounded")
+    if any(equal_when_rounded(a, b, LENIENT_DIGITS) for a, b in _faces(gold, found)):
+        return AnswerMatch("wrong", "rounded too early", "right")
+    return DIFFERENT
 
 
 def _equal(a: Fraction, b: Fraction) -> bool:
     return a == b
 
 
-def _faces(gold: Number, found: Number) -> list[tuple[Fraction, Fraction]]:
+def _faces(gold: NumberAnswer, found: NumberAnswer) -> list[tuple[Fraction, Fraction]]:
     """The pairs of values that may be compared, percent signs considered."""
     if gold.percent == found.percent:
         return [(gold.value, found.value)]
@@ -276,7 +291,7 @@ def _faces(gold: Number, found: Number) -> list[tuple[Fraction, Fraction]]:
     return pairs
 
 
-def rounded(a: Fraction, b: Fraction, digits: int) -> bool:
+def equal_when_rounded(a: Fraction, b: Fraction, digits: int) -> bool:
     """Whether one is an endless fraction and the other its decimal."""
     for endless, decimal in ((a, b), (b, a)):
         if _ends(endless.denominator) or not _ends(decimal.denominator):
@@ -306,25 +321,32 @@ def _places(denominator: int) -> int:
     return places
 
 
-def _collections(gold: Group | Bag, found: Group | Bag, leaf: Leaf) -> Match:
-    if isinstance(gold, Bag) and isinstance(found, Bag):
+def _collections(
+    gold: SequenceAnswer | SetAnswer,
+    found: SequenceAnswer | SetAnswer,
+    leaf: CompareFormulas,
+) -> AnswerMatch:
+    if isinstance(gold, SetAnswer) and isinstance(found, SetAnswer):
         return _unordered(gold.items, found.items, leaf)
     if len(gold.items) != len(found.items):
-        return OTHER
-    if isinstance(gold, Group) and isinstance(found, Group):
+        return DIFFERENT
+    if isinstance(gold, SequenceAnswer) and isinstance(found, SequenceAnswer):
         if gold.ends != found.ends:
-            return Match("wrong", "other brackets")
+            return AnswerMatch("wrong", "other brackets")
     else:
         # `1, 2` for `(1, 2)`: brackets left off, the order kept. LaTeX shows
         # nothing of the braces in `{1, 2}`.
-        bag, group = (gold, found) if isinstance(gold, Bag) else (found, gold)
+        bag, group = (gold, found) if isinstance(gold, SetAnswer) else (found, gold)
         hidden = bag is found and bag.braces == "plain"
         if (bag.braces and not hidden) or group.ends != "()":
-            return OTHER
-    return _all(match(a, b, leaf) for a, b in zip(gold.items, found.items, strict=True))
+            return DIFFERENT
+    return _all(
+        compare_answers(a, b, leaf)
+        for a, b in zip(gold.items, found.items, strict=True)
+    )
 
 
-def _all(matches) -> Match:
+def _all(matches) -> AnswerMatch:
     worst = EQUAL
     for each in matches:
         if each.value == "right":
@@ -336,16 +358,18 @@ def _all(matches) -> Match:
     return worst
 
 
-def _unordered(gold: tuple[Value, ...], found: tuple[Value, ...], leaf: Leaf) -> Match:
+def _unordered(
+    gold: tuple[Answer, ...], found: tuple[Answer, ...], leaf: CompareFormulas
+) -> AnswerMatch:
     """Each gold item needs its own partner; equality lets us take the first."""
     gold, found = _distinct(gold), _distinct(found)
     if len(gold) != len(found):
-        return OTHER
+        return DIFFERENT
     rest = list(found)
-    best: list[Match] = []
+    best: list[AnswerMatch] = []
     for item in gold:
         for place, other in enumerate(rest):
-            each = match(item, other, leaf)
+            each = compare_answers(item, other, leaf)
             if each.value == "unknown":
                 return each
             if "right" in (each.value, each.lenient):
@@ -353,21 +377,21 @@ def _unordered(gold: tuple[Value, ...], found: tuple[Value, ...], leaf: Leaf) ->
                 del rest[place]
                 break
         else:
-            return OTHER
+            return DIFFERENT
     return _all(best)
 
 
-def _distinct(items: tuple[Value, ...]) -> tuple[Value, ...]:
-    return tuple({squeezed(item.text): item for item in items}.values())
+def _distinct(items: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    return tuple({without_spaces(item.text): item for item in items}.values())
 
 
-def _alone(gold: Value, found: Value, leaf: Leaf) -> Match:
+def _single_item(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
     """A set of one is its element."""
-    bag, other = (gold, found) if isinstance(gold, Bag) else (found, gold)
+    bag, other = (gold, found) if isinstance(gold, SetAnswer) else (found, gold)
     if len(bag.items) != 1:
-        return OTHER
+        return DIFFERENT
     return (
-        match(gold, bag.items[0], leaf)
+        compare_answers(gold, bag.items[0], leaf)
         if bag is found
-        else match(bag.items[0], other, leaf)
+        else compare_answers(bag.items[0], other, leaf)
     )

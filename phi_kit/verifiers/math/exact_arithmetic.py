@@ -29,18 +29,18 @@ _TIMES = re.compile(r"(?<=[\d.])\s*[xX]\s*(?=10\s*\^)")
 
 
 @dataclass(frozen=True)
-class Exact:
+class ExactNumber:
     """A number, and whether it is worked out or still a sum or a product."""
 
     value: Fraction
     worked_out: bool = True
 
 
-class _Undecided(Exception):  # noqa: N818 - no fault, an outcome
+class _NotExact(Exception):  # noqa: N818 - no fault, an outcome
     pass
 
 
-def exact(text: str) -> Exact | None:
+def parse_exact(text: str) -> ExactNumber | None:
     """The number that a plain text is, or `None` where it is something else.
 
     Args:
@@ -48,24 +48,24 @@ def exact(text: str) -> Exact | None:
     """
     text = text.strip()
     if _PLAIN.fullmatch(text) and len(text) <= _DIGITS:
-        return Exact(Fraction(text))
+        return ExactNumber(Fraction(text))
     if len(text) > _LENGTH or not text or not re.search(r"\d", text):
         return None
     if _SPACED.fullmatch(text):
         text = text.replace(" ", "")
     if mixed := _MIXED.fullmatch(text):
-        part = exact(mixed[3])
+        part = parse_exact(mixed[3])
         if part is None or part.value >= 1:
             return None
         whole = int(mixed[2]) + part.value
-        return Exact(-whole if mixed[1] == "-" else whole)
+        return ExactNumber(-whole if mixed[1] == "-" else whole)
     try:
-        return _Reader(_TIMES.sub(r"\\times ", text)).read()
-    except (_Undecided, ZeroDivisionError, RecursionError):
+        return _Parser(_TIMES.sub(r"\\times ", text)).read()
+    except (_NotExact, ZeroDivisionError, RecursionError):
         return None
 
 
-class _Reader:
+class _Parser:
     """Recursive descent over sums, products, powers, fractions and roots."""
 
     def __init__(self, text: str):
@@ -75,15 +75,15 @@ class _Reader:
         while place < len(text):
             found = _TOKEN.match(text, place)
             if not found:
-                raise _Undecided
+                raise _NotExact
             self.tokens.append(found[1] or found[2])
             place = found.end()
 
-    def read(self) -> Exact:
+    def read(self) -> ExactNumber:
         value = self.sum()
         if self.at < len(self.tokens):
-            raise _Undecided
-        return Exact(value, not self.steps)
+            raise _NotExact
+        return ExactNumber(value, not self.steps)
 
     def peek(self) -> str:
         return self.tokens[self.at] if self.at < len(self.tokens) else ""
@@ -139,47 +139,47 @@ class _Reader:
 
     def group(self, opening: str) -> Fraction:
         if not self.take(opening):
-            raise _Undecided
+            raise _NotExact
         value = self.sum()
         if not self.take({"(": ")", "{": "}"}[opening]):
-            raise _Undecided
+            raise _NotExact
         return value
 
     def number(self) -> Fraction:
         token = self.peek()
         if not token[:1].isdigit() and token[:1] != ".":
-            raise _Undecided
+            raise _NotExact
         if "," in token and not _THOUSANDS.fullmatch(token):
-            raise _Undecided
+            raise _NotExact
         self.at += 1
         return Fraction(token.replace(",", ""))
 
 
 def _small(value: Fraction) -> Fraction:
     if value.numerator.bit_length() + value.denominator.bit_length() > _BITS:
-        raise _Undecided
+        raise _NotExact
     return value
 
 
 def _factorial(value: Fraction) -> Fraction:
     if value.denominator != 1 or not 0 <= value <= _FACTORIAL:
-        raise _Undecided
+        raise _NotExact
     return Fraction(factorial(int(value)))
 
 
 def _power(base: Fraction, exponent: Fraction) -> Fraction:
     if exponent.denominator != 1:
-        raise _Undecided
+        raise _NotExact
     bits = max(base.numerator.bit_length(), base.denominator.bit_length())
     if bits * abs(exponent) > _BITS:
-        raise _Undecided
+        raise _NotExact
     return base ** int(exponent)
 
 
 def _root(value: Fraction) -> Fraction:
     if value < 0:
-        raise _Undecided
+        raise _NotExact
     top, bottom = isqrt(value.numerator), isqrt(value.denominator)
     if top * top != value.numerator or bottom * bottom != value.denominator:
-        raise _Undecided
+        raise _NotExact
     return Fraction(top, bottom)

@@ -132,7 +132,7 @@ _BOLD = re.compile(
 )
 
 
-def bare(text: str) -> str:
+def strip_wrappers(text: str) -> str:
     """The text without wrappers: dollars, bold, quotes, a full stop, an emoji."""
     while True:
         before = text
@@ -140,7 +140,7 @@ def bare(text: str) -> str:
         if text.endswith("\\") and not text.endswith("\\\\"):
             text = text[:-1].rstrip()  # what `\boxed{42\ }` ends on
         if not text.isascii():
-            text = _unsigned(text.rstrip("。．।"))
+            text = _without_ornaments(text.rstrip("。．।"))
         # `5.` ends a sentence; `\\left.` and `...` do not.
         if text.endswith(".") and not text.endswith(("..", r"\right.")):
             text = text[:-1].rstrip()
@@ -154,7 +154,7 @@ def bare(text: str) -> str:
             return text
 
 
-def _unsigned(text: str) -> str:
+def _without_ornaments(text: str) -> str:
     """Without the emoji and ornaments at its ends: `**5** ✅`."""
     while text and _ornament(text[-1]):
         text = text[:-1].rstrip()
@@ -167,16 +167,16 @@ def _ornament(letter: str) -> bool:
     return unicodedata.category(letter) in ("So", "Cs", "Cf", "Mn") and letter != "°"
 
 
-def plain(text: str) -> str:
+def normalize_answer(text: str) -> str:
     """One spelling for every way of typesetting the same short answer."""
-    text = _spelled(bare(_unescaped(re.sub(r"\s+", " ", text))))
+    text = _normalize_spelling(strip_wrappers(_unescaped(re.sub(r"\s+", " ", text))))
     if "$" in text:
         text = _PAIR.sub(_opened, text)
         # `12 $ and $13` inside a box; `$5` keeps its currency.
         text = re.sub(r"\$(?=\s)|(?<=\s)\$(?![\d.])", " ", text)
     text = _notation(text)
     text = _degrees(text)
-    return re.sub(r"\s+", " ", bare(text)).strip("*` ")
+    return re.sub(r"\s+", " ", strip_wrappers(text)).strip("*` ")
 
 
 def _opened(found: re.Match[str]) -> str:
@@ -185,10 +185,10 @@ def _opened(found: re.Match[str]) -> str:
     return found[0] if words else f" {found[1]} "
 
 
-def running(text: str) -> str:
+def normalize_prose(text: str) -> str:
     """Prose with every number in it spelled as `plain` spells it."""
     text = re.sub(r"[^\S\n]{2,}", " ", text)
-    text = _spelled(_BOLD.sub(lambda m: m[2] or m[3], text))
+    text = _normalize_spelling(_BOLD.sub(lambda m: m[2] or m[3], text))
     text = re.sub(r"\\mu\s*(?=[a-zA-Z]\b)", "µ", text)
     return _degrees(text)
 
@@ -205,7 +205,7 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def _spelled(text: str) -> str:
+def _normalize_spelling(text: str) -> str:
     for shape, mark in _THOUSANDS:
         text = shape.sub(mark, text)
     if not text.isascii():
@@ -271,7 +271,7 @@ def _notation(text: str) -> str:
     text = _INVERSE.sub(r"\\arc\1 ", text)
     for _ in range(8):
         found = _PAREN_CALL.search(text)
-        end = closing(text, found.end()) if found else None
+        end = closing_parenthesis(text, found.end()) if found else None
         if end is None:
             break
         text = (
@@ -289,7 +289,7 @@ def _call(name: str, inside: str) -> str:
     return rf"\sqrt{'[3]' if name == 'cbrt' else ''}{{{inside}}}"
 
 
-def closing(text: str, begin: int) -> int | None:
+def closing_parenthesis(text: str, begin: int) -> int | None:
     """Where the parenthesis closes that opened before `begin`."""
     depth = 1
     for place in range(begin, len(text)):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-AND = re.compile(
+AND_WORDS = re.compile(
     r"\s*(?:,?\s*\b(?:and|or|und|oder|et|ou)(?=\b|\d)|(?<=[\d)}\]])or(?=[\w(\\])|"
     r"\\(?:text)?or\b|\\lor\b|\\vee\b|\\land\b|\\wedge\b|(?:,\s*)?(?:或|和|или|и)(?!\w))\s*"
 )
-OR = re.compile(
+OR_WORDS = re.compile(
     r"\bor\b|(?<=[\d)}\]])or(?=[\w(\\])|\\lor\b|\\vee\b|或|\bили\b|\boder\b"
 )
 _EQUALS = re.compile(r"(?<![<>!=:])=(?!=)|\\in(?![a-zA-Z])")
@@ -17,7 +17,7 @@ _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _OPEN, _CLOSE = "([{", ")]}"
 
 
-def one_pair(text: str) -> bool:
+def is_one_bracket(text: str) -> bool:
     """Whether the first bracket closes only with the last letter."""
     depth = 0
     for place, letter in enumerate(text):
@@ -37,7 +37,7 @@ def _top(text: str, letter: str) -> list[int]:
     return found
 
 
-def split(text: str) -> list[str]:
+def split_list(text: str) -> list[str]:
     """The pieces between semicolons, or commas, that stand outside brackets.
 
     A comma inside a number (`1,234`) parts nothing where others have a space.
@@ -52,7 +52,7 @@ def split(text: str) -> list[str]:
     return [text[a + 1 : b].strip() for a, b in pairwise(edges)]
 
 
-def split_at(text: str, command: str) -> list[str]:
+def split_at_command(text: str, command: str) -> list[str]:
     """The pieces between a LaTeX command that stands outside brackets."""
     depth, begin, found = 0, 0, []
     for place, letter in enumerate(text):
@@ -64,7 +64,7 @@ def split_at(text: str, command: str) -> list[str]:
     return [*found, text[begin:]]
 
 
-def sides(text: str) -> list[str]:
+def equation_sides(text: str) -> list[str]:
     r"""The sides of an equation: between `=`, or `\in`, outside brackets."""
     edges, depth, at = [], 0, 0
     for found in _EQUALS.finditer(text):
@@ -78,11 +78,11 @@ def sides(text: str) -> list[str]:
     return [text[a:b].strip() for a, b in zip(begins, ends, strict=True)]
 
 
-def parts(text: str) -> list[str]:
+def list_items(text: str) -> list[str]:
     """The items of a list: `2, 3 and 4`, `p=5, q=2; p=7, q=2`."""
-    outer = split(text) if _top(text, ";") else AND.split(text)
+    outer = split_list(text) if _top(text, ";") else AND_WORDS.split(text)
     if len(outer) > 1 and all("=" in piece and "," in piece for piece in outer):
         return outer  # `x=1, y=2 or x=3, y=4` are two pairs
     if _top(text, ";"):
         return [piece for piece in outer if piece]
-    return [piece for part in outer for piece in split(part) if piece.strip()]
+    return [piece for part in outer for piece in split_list(part) if piece.strip()]

@@ -13,8 +13,8 @@ from fractions import Fraction
 from phi_kit.verifiers.base import visible
 
 from . import units
-from .exact_arithmetic import exact
-from .latex import running
+from .exact_arithmetic import parse_exact
+from .latex import normalize_prose
 
 _LONGEST = 300  # digits; a model that runs wild writes thousands of them
 _DIGITS = r"(?:\d(?:[\d.,]*\d)?|\.\d+)"
@@ -79,7 +79,7 @@ _DOTS = re.compile(r"\s?(?:\.\.\.|…|\\ldots|\\cdots)")
 
 
 @dataclass(frozen=True)
-class Said:
+class NumberInText:
     """A number in a text.
 
     Args:
@@ -99,29 +99,29 @@ class Said:
     tail: str = ""
 
 
-def numbers(text: str, *, measured: bool = False) -> tuple[Said, ...]:
+def find_numbers(text: str, *, measured: bool = False) -> tuple[NumberInText, ...]:
     """Every number of a text as `spelled` gives it, in order.
 
     Args:
         text: the text.
         measured: whether units are expected, so that the letter in `12V` is one.
     """
-    found: list[Said] = []
+    found: list[NumberInText] = []
     for item in _ITEM.finditer(text):
-        if one := _said(text, item, found, measured):
+        if one := _number_at(text, item, found, measured):
             found.append(one)
     return tuple(found)
 
 
-def seen(response: str) -> str:
+def searchable_text(response: str) -> str:
     """What counts of a response; long empty stretches cost a search its time."""
     return _EMPTY.sub(lambda m: "\n\n" if "\n" in m[0] else "  ", visible(response))
 
 
-def spelled(text: str) -> str:
+def normalize_numbers(text: str) -> str:
     """A text as `numbers` reads it: one spelling, no dollar signs of mathematics."""
     text = (
-        running(text)
+        normalize_prose(text)
         if re.search(r"[\\$^*_'’{]|[^\x00-\x7f]|\b(?:and|minus|neg)", text)
         else text
     )
@@ -129,9 +129,9 @@ def spelled(text: str) -> str:
     return re.sub(r"\$(?![\d.\-(])|(?<=[\d)}])\$", " ", text) if "$" in text else text
 
 
-def _said(
-    text: str, item: re.Match[str], earlier: list[Said], measured: bool
-) -> Said | None:
+def _number_at(
+    text: str, item: re.Match[str], earlier: list[NumberInText], measured: bool
+) -> NumberInText | None:
     begin, end = item.start("number"), item.end()
     before = text[max(0, item.start() - 60) : item.start()]
     start = item.start("coin") if item["coin"] else begin
@@ -140,7 +140,7 @@ def _said(
         begin_sign = item.start("sign")
         left = text[max(0, begin_sign - 60) : begin_sign]
         if _binary(left):
-            return Said(item[0], None, start, end)
+            return NumberInText(item[0], None, start, end)
         if re.match(r"[-+]\s", item[0]) and not _signs(left, text):
             sign = ""
         before = left
@@ -149,19 +149,23 @@ def _said(
     raised = _RAISED.search(before)
     if _MODULUS.search(before):
         return None  # `9 (mod 11)` says 9
-    if raised and earlier and units.canonical(raised[1]):
+    if raised and earlier and units.canonical_unit(raised[1]):
         return None  # the exponent of a unit: `5 cm^2`
     value = _value(item["number"], item["factorial"])
     times, unit_end, fits = _after(text, end, measured)
     readable = (
-        value is not None and fits and not _spoilt(before, earlier, start, end, text)
+        value is not None
+        and fits
+        and not _is_part_of_another(before, earlier, start, end, text)
     )
     if readable:
         value = (-value if sign == "-" else value) * times
     shown = f"{'-' if sign == '-' else ''}{text[start:unit_end]}".strip()
     denied = bool(_DENIED.search(before))
     tail = _TAIL.match(text, unit_end)[0]
-    return Said(shown, value if readable else None, start, unit_end, denied, tail)
+    return NumberInText(
+        shown, value if readable else None, start, unit_end, denied, tail
+    )
 
 
 def _binary(left: str) -> bool:
@@ -181,11 +185,13 @@ def _value(number: str, factorial: str) -> Fraction | None:
         return None
     if "," in number and re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d+", number):
         number = number.replace(".", "").replace(",", ".")
-    found = exact(number + factorial)
+    found = parse_exact(number + factorial)
     return found.value if found else None
 
 
-def _spoilt(before: str, earlier: list[Said], start: int, end: int, text: str) -> bool:
+def _is_part_of_another(
+    before: str, earlier: list[NumberInText], start: int, end: int, text: str
+) -> bool:
     """Whether what stands before a number makes it another one, or one of several."""
     if _UNREAD.search(before) and not _ARROW.search(before):
         return True
@@ -210,13 +216,13 @@ def _after(text: str, end: int, measured: bool) -> tuple[int, int, bool]:
     if _DOTS.match(rest) and re.search(r"\.\d+$", text[:end][-20:]):
         return 1, end, False
     close = _WORD.match(rest)
-    times, after = units.scale(rest.lstrip(), close=bool(close))
+    times, after = units.read_scale(rest.lstrip(), close=bool(close))
     if times != 1:
         end += len(rest) - len(after)
         return times, end, not _OTHER.match(" " + after)
     if close and not _ORDINAL.match(rest):
         word = _UNIT.match(rest)[0]
-        if measured and units.read(word):
+        if measured and units.read_unit(word):
             return 1, end, True
-        return 1, end, units.unit(word, close=True) is not None
+        return 1, end, units.unit_name(word, close=True) is not None
     return 1, end, True

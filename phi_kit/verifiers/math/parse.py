@@ -7,21 +7,28 @@ from functools import lru_cache
 
 from . import real_sets, units
 from .answer_types import (
-    Bag,
-    Based,
-    Equation,
-    Formula,
-    Group,
-    Matrix,
-    Number,
-    Union,
-    Value,
-    Words,
+    Answer,
+    BasedNumber,
+    EquationAnswer,
+    FormulaAnswer,
+    MatrixAnswer,
+    NumberAnswer,
+    SequenceAnswer,
+    SetAnswer,
+    TextAnswer,
+    UnionAnswer,
 )
-from .exact_arithmetic import exact
-from .latex import bare, plain
-from .list_split import AND, OR, one_pair, parts, split, split_at
-from .list_split import sides as equal_sides
+from .exact_arithmetic import parse_exact
+from .latex import normalize_answer, strip_wrappers
+from .list_split import (
+    AND_WORDS,
+    OR_WORDS,
+    is_one_bracket,
+    list_items,
+    split_at_command,
+    split_list,
+)
+from .list_split import equation_sides as equal_sides
 
 _MONEY = re.compile(
     r"^([-+]?)\s*((?:US|AU?|CA?|NZ|HK|R)?\$|[€£¥₹₽₩]|USD|EUR|GBP|Rs\.?)\s*(?=[-+\d.])"
@@ -88,62 +95,62 @@ _EDGE = re.compile(r"(?<=[\d)}!.])\s*(?=[^\W\d_]|[%$€£¥₹₽₩¢])")
 
 
 @lru_cache(maxsize=4096)
-def parse(text: str) -> Value | None:
+def parse_answer(text: str) -> Answer | None:
     """What a short answer is; `None` where nothing stands.
 
     Args:
         text: a gold answer, or the piece of a response that states one.
     """
-    clean = plain(text)
+    clean = normalize_answer(text)
     if not re.search(r"\w|\\\w|\{", clean):
         return None
-    return parsed(clean, 0)
+    return parse_normalized(clean, 0)
 
 
-def parsed(text: str, depth: int) -> Value:
+def parse_normalized(text: str, depth: int) -> Answer:
     """What a plain text is, inside `depth` others."""
-    text = bare(text)
+    text = strip_wrappers(text)
     if depth > 4 or len(text) > 400:
-        return Words(text)
+        return TextAnswer(text)
     if not depth:
         text = _ABOUT.sub("", text)
     for kind in _KINDS:
         if (value := kind(text, depth)) is not None:
             return value
-    prose = wordy(text) and wordy(units.trailing(text)[0])
-    return Words(text) if prose else Formula(text)
+    prose = is_prose(text) and is_prose(units.split_trailing_unit(text)[0])
+    return TextAnswer(text) if prose else FormulaAnswer(text)
 
 
-def wordy(text: str) -> bool:
+def is_prose(text: str) -> bool:
     """Whether a text is prose: it holds a word that mathematics does not know."""
     text = re.sub(r"\\(?:(?:begin|end)\{\w+\}|[a-zA-Z]+)", " ", text)
     return any(word.lower() not in _MATH_WORDS for word in _LONG_WORD.findall(text))
 
 
-def _number(text: str, depth: int) -> Number | None:
-    if re.match(r"[(\[]", text) and len(split(text[1:-1])) > 1:
+def _number(text: str, depth: int) -> NumberAnswer | None:
+    if re.match(r"[(\[]", text) and len(split_list(text[1:-1])) > 1:
         return None
     money = _MONEY.match(text)
     rest = text[: money.start(2)] + text[money.end() :] if money else text
     sign = money[2][-1] if money and "$" in money[2] else money[2] if money else ""
-    coin = units.canonical(sign.strip(".")) if money else ""
-    if found := exact(rest):
-        return Number(text, found.value, unit=coin, worked_out=found.worked_out)
+    coin = units.canonical_unit(sign.strip(".")) if money else ""
+    if found := parse_exact(rest):
+        return NumberAnswer(text, found.value, unit=coin, worked_out=found.worked_out)
     for edge in _EDGE.finditer(rest):
-        found = exact(rest[: edge.start()])
+        found = parse_exact(rest[: edge.start()])
         if found is None:
             continue
         close = not edge[0]
-        percent, after = units.percent(rest[edge.end() :])
-        times, after = units.scale(after, close=close)
-        unit = units.unit(after, close=close and not percent and times == 1)
+        percent, after = units.read_percent(rest[edge.end() :])
+        times, after = units.read_scale(after, close=close)
+        unit = units.unit_name(after, close=close and not percent and times == 1)
         if unit is not None:
             value = found.value * times
-            return Number(text, value, percent, coin or unit, found.worked_out)
+            return NumberAnswer(text, value, percent, coin or unit, found.worked_out)
     return None
 
 
-def _based(text: str, depth: int) -> Value | None:
+def _based(text: str, depth: int) -> Answer | None:
     found = _BASED.fullmatch(text)
     if not found:
         return None
@@ -154,135 +161,155 @@ def _based(text: str, depth: int) -> Value | None:
         return None
     if base == 10 and digits.lstrip("-").isdecimal():
         return _number(digits, depth)
-    return Based(text, digits.lstrip("0") or "0", base)
+    return BasedNumber(text, digits.lstrip("0") or "0", base)
 
 
-def _empty(text: str, depth: int) -> Bag | None:
-    return Bag(text, (), "set") if _EMPTY.fullmatch(text) else None
+def _empty(text: str, depth: int) -> SetAnswer | None:
+    return SetAnswer(text, (), "set") if _EMPTY.fullmatch(text) else None
 
 
-def _matrix(text: str, depth: int) -> Matrix | None:
+def _matrix(text: str, depth: int) -> MatrixAnswer | None:
     found = _ENVIRONMENT.fullmatch(text)
     if not found or r"\begin" in found["body"]:
         return None
     body = re.sub(r"\\hline", " ", found["body"]).strip().removesuffix(r"\cr").strip()
     rows = [
-        tuple(parsed(cell.strip(), depth + 1) for cell in row.split("&"))
+        tuple(parse_normalized(cell.strip(), depth + 1) for cell in row.split("&"))
         for row in re.split(r"\\cr(?![a-zA-Z])", body)
     ]
     if not body or len({len(row) for row in rows}) > 1:
         return None
-    return Matrix(text, tuple(rows))
+    return MatrixAnswer(text, tuple(rows))
 
 
-def _bracketed(text: str, depth: int) -> Value | None:
+def _bracketed(text: str, depth: int) -> Answer | None:
     inside = text.replace(r"\{", "{").replace(r"\}", "}")
     opening, closing = inside[:1], inside[-1:]
     if opening not in _BRACKETS or closing not in _BRACKETS.values():
         return None
-    if len(inside) < 3 or not one_pair(inside):
+    if len(inside) < 3 or not is_one_bracket(inside):
         return None
     built = _BUILDER.fullmatch(inside[1:-1]) if opening == "{" else None
-    if built and isinstance(value := parsed(built[1], depth + 1), Group | Union):
+    if built and isinstance(
+        value := parse_normalized(built[1], depth + 1), SequenceAnswer | UnionAnswer
+    ):
         return value
-    items = tuple(parsed(piece, depth + 1) for piece in split(inside[1:-1]))
+    items = tuple(
+        parse_normalized(piece, depth + 1) for piece in split_list(inside[1:-1])
+    )
     if opening == "{" and closing == "}":
         braces = "set" if text.startswith("\\") else "plain"
-        return Bag(text, _either(items), braces)
+        return SetAnswer(text, _either(items), braces)
     if len(items) < 2:
-        return parsed(inside[1:-1], depth + 1) if opening + closing == "()" else None
-    return Group(text, opening + closing, items)
+        return (
+            parse_normalized(inside[1:-1], depth + 1)
+            if opening + closing == "()"
+            else None
+        )
+    return SequenceAnswer(text, opening + closing, items)
 
 
-def _equation(text: str, depth: int) -> Value | None:
+def _equation(text: str, depth: int) -> Answer | None:
     sides = equal_sides(text)
     if len(sides) < 2 or not all(sides):
         return None
-    if len(sides) > 2 and (AND.search(text) or len(split(text)) > 1):
+    if len(sides) > 2 and (AND_WORDS.search(text) or len(split_list(text)) > 1):
         return None  # several equations, not one
     if _LEFT.fullmatch(sides[0]) or _NAMES.fullmatch(sides[0]):
-        return Equation(text, sides[0].replace(" ", ""), parsed(sides[-1], depth + 1))
-    if exact(sides[0]):  # a calculation written out: `3 + 4 = 7`
-        last = parsed(sides[-1], depth + 1)
-        return last if isinstance(last, Number) else None
+        return EquationAnswer(
+            text, sides[0].replace(" ", ""), parse_normalized(sides[-1], depth + 1)
+        )
+    if parse_exact(sides[0]):  # a calculation written out: `3 + 4 = 7`
+        last = parse_normalized(sides[-1], depth + 1)
+        return last if isinstance(last, NumberAnswer) else None
     return None
 
 
-def _several(text: str, depth: int) -> Value | None:
-    if text.count(r"\pm") == 1 and "," not in text and not AND.search(text):
+def _several(text: str, depth: int) -> Answer | None:
+    if text.count(r"\pm") == 1 and "," not in text and not AND_WORDS.search(text):
         both = [text.replace(r"\pm", sign, 1).strip() for sign in ("", "-")]
-        return Bag(text, tuple(parsed(piece, depth + 1) for piece in both))
+        return SetAnswer(
+            text, tuple(parse_normalized(piece, depth + 1) for piece in both)
+        )
     if r"\ldots" in text or "..." in text or r"\begin" in text:
         return None
     if _EXCLUDED.fullmatch(text):
         return None
-    pieces = parts(text)
+    pieces = list_items(text)
     if len(pieces) < 2:
         return None
-    items = tuple(parsed(piece, depth + 1) for piece in pieces)
-    if any(isinstance(item, Words) for item in items):
+    items = tuple(parse_normalized(piece, depth + 1) for piece in pieces)
+    if any(isinstance(item, TextAnswer) for item in items):
         return None
-    joined = real_sets.joined(text, items, either=bool(OR.search(text)))
+    joined = real_sets.join_conditions(text, items, either=bool(OR_WORDS.search(text)))
     if joined is not None:
         return joined
-    return Bag(text, _named(_either(items)))
+    return SetAnswer(text, _named(_either(items)))
 
 
-def _named(items: tuple[Value, ...]) -> tuple[Value, ...]:
+def _named(items: tuple[Answer, ...]) -> tuple[Answer, ...]:
     """`n = 2, 3, 4` names every item; `x = 1 or x = 2` needs no names."""
     first = items[0]
-    if not isinstance(first, Equation):
+    if not isinstance(first, EquationAnswer):
         return items
-    names = {item.left for item in items if isinstance(item, Equation)}
+    names = {item.left for item in items if isinstance(item, EquationAnswer)}
     if len(names) > 1:
         return items
-    return tuple(item.right if isinstance(item, Equation) else item for item in items)
+    return tuple(
+        item.right if isinstance(item, EquationAnswer) else item for item in items
+    )
 
 
-def _either(items: tuple[Value, ...]) -> tuple[Value, ...]:
+def _either(items: tuple[Answer, ...]) -> tuple[Answer, ...]:
     r"""`-2, 1 \pm \sqrt{5}` lists three numbers."""
-    flat: list[Value] = []
+    flat: list[Answer] = []
     for item in items:
-        inner = item.right if isinstance(item, Equation) else item
-        if r"\pm" not in item.text or not isinstance(inner, Bag) or inner.braces:
+        inner = item.right if isinstance(item, EquationAnswer) else item
+        if r"\pm" not in item.text or not isinstance(inner, SetAnswer) or inner.braces:
             flat.append(item)
         elif inner is item:
             flat += inner.items
         else:
-            flat += [Equation(each.text, item.left, each) for each in inner.items]
+            flat += [EquationAnswer(each.text, item.left, each) for each in inner.items]
     return tuple(flat)
 
 
-def _line(text: str, depth: int) -> Value | None:
+def _line(text: str, depth: int) -> Answer | None:
     """The real line, and the line without some of its points."""
     if _REALS.fullmatch(text):
-        return real_sets.value(text, real_sets.REALS)
+        return real_sets.answer_of(text, real_sets.REALS)
     found = _WITHOUT.fullmatch(text)
     if not found:
         return None
-    points = [parsed(piece, depth + 1) for piece in split(found[1])]
+    points = [parse_normalized(piece, depth + 1) for piece in split_list(found[1])]
     return _holes(text, points)
 
 
-def _holes(text: str, points: list[Value]) -> Value | None:
-    if not all(isinstance(point, Number) for point in points):
+def _holes(text: str, points: list[Answer]) -> Answer | None:
+    if not all(isinstance(point, NumberAnswer) for point in points):
         return None
-    return real_sets.value(text, real_sets.without([point.value for point in points]))
+    return real_sets.answer_of(
+        text, real_sets.reals_without([point.value for point in points])
+    )
 
 
-def _union(text: str, depth: int) -> Value | None:
-    pieces = [p for part in split_at(text, r"\cup") for p in _BARE_UNION.split(part)]
+def _union(text: str, depth: int) -> Answer | None:
+    pieces = [
+        p for part in split_at_command(text, r"\cup") for p in _BARE_UNION.split(part)
+    ]
     if len(pieces) < 2:
         return None
-    items = tuple(parsed(piece, depth + 1) for piece in pieces)
-    if all(isinstance(item, Bag) and item.braces for item in items):
-        return Bag(text, tuple(one for item in items for one in item.items), "set")
-    if any(isinstance(item, Words | Formula) for item in items):
+    items = tuple(parse_normalized(piece, depth + 1) for piece in pieces)
+    if all(isinstance(item, SetAnswer) and item.braces for item in items):
+        return SetAnswer(
+            text, tuple(one for item in items for one in item.items), "set"
+        )
+    if any(isinstance(item, TextAnswer | FormulaAnswer) for item in items):
         return None
-    return Union(text, items)
+    return UnionAnswer(text, items)
 
 
-def _inequality(text: str, depth: int) -> Value | None:
+def _inequality(text: str, depth: int) -> Answer | None:
     signs = _RELATION.findall(text)
     sides = [side.strip() for side in _RELATION.split(text)]
     if len(signs) == 2 and _RANGED.fullmatch(sides[1]):
@@ -301,17 +328,22 @@ def _inequality(text: str, depth: int) -> Value | None:
     if not _RANGED.fullmatch(sides[0]):
         return None
     if sign == r"\ne":
-        return _holes(text, [parsed(piece, depth + 1) for piece in split(sides[1])])
+        return _holes(
+            text, [parse_normalized(piece, depth + 1) for piece in split_list(sides[1])]
+        )
     if sign in _BELOW:
         return _interval(text, "()" if sign == "<" else "(]", r"-\infty", sides[1])
     return _interval(text, "()" if sign == ">" else "[)", sides[1], r"\infty")
 
 
-def _interval(text: str, ends: str, low: str, high: str) -> Group | None:
-    items = (parsed(low, 1), parsed(high, 1))
-    if any(not isinstance(i, Number | Formula) or _FREE.search(i.text) for i in items):
+def _interval(text: str, ends: str, low: str, high: str) -> SequenceAnswer | None:
+    items = (parse_normalized(low, 1), parse_normalized(high, 1))
+    if any(
+        not isinstance(i, NumberAnswer | FormulaAnswer) or _FREE.search(i.text)
+        for i in items
+    ):
         return None
-    return Group(text, ends, items)
+    return SequenceAnswer(text, ends, items)
 
 
 _KINDS = (

@@ -7,7 +7,15 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from .answer_types import Bag, Equation, Formula, Group, Number, Union, Value
+from .answer_types import (
+    Answer,
+    EquationAnswer,
+    FormulaAnswer,
+    NumberAnswer,
+    SequenceAnswer,
+    SetAnswer,
+    UnionAnswer,
+)
 
 INFINITY = float("inf")
 
@@ -25,7 +33,7 @@ Spans = tuple[Span, ...]
 REALS: Spans = (Span(-INFINITY, INFINITY, False, False),)
 
 
-def normal(spans: Iterable[Span]) -> Spans:
+def merge_spans(spans: Iterable[Span]) -> Spans:
     """Sorted, without empty ones, those that touch or overlap joined."""
     kept = [
         s
@@ -55,81 +63,85 @@ def intersect(one: Spans, other: Spans) -> Spans:
             low, not_low = max((a.low, not a.has_low), (b.low, not b.has_low))
             high, has_high = min((a.high, a.has_high), (b.high, b.has_high))
             found.append(Span(low, high, not not_low, has_high))
-    return normal(found)
+    return merge_spans(found)
 
 
-def without(points: Iterable[Fraction]) -> Spans:
+def reals_without(points: Iterable[Fraction]) -> Spans:
     """The real line but for these points."""
     edges = [-INFINITY, *sorted(set(points)), INFINITY]
     return tuple(Span(a, b, False, False) for a, b in pairwise(edges))
 
 
-def of(value: Value) -> Spans | None:
+def spans_of(value: Answer) -> Spans | None:
     """The stretches that an interval, a union or a set of numbers is."""
-    if isinstance(value, Equation):
-        return of(value.right) if r"\in" in value.text else None
-    if isinstance(value, Union):
-        found = [of(item) for item in value.items]
-        return None if None in found else normal(s for one in found for s in one)
-    if isinstance(value, Bag):
+    if isinstance(value, EquationAnswer):
+        return spans_of(value.right) if r"\in" in value.text else None
+    if isinstance(value, UnionAnswer):
+        found = [spans_of(item) for item in value.items]
+        return None if None in found else merge_spans(s for one in found for s in one)
+    if isinstance(value, SetAnswer):
         ends = [_end(item) for item in value.items]
         fits = bool(value.braces) and None not in ends
-        return normal(Span(e, e, True, True) for e in ends) if fits else None
-    if not isinstance(value, Group) or len(value.items) != 2:
+        return merge_spans(Span(e, e, True, True) for e in ends) if fits else None
+    if not isinstance(value, SequenceAnswer) or len(value.items) != 2:
         return None
     low, high = map(_end, value.items)
     if low is None or high is None or value.ends[0] not in "([" or low > high:
         return None
-    return normal([Span(low, high, value.ends[0] == "[", value.ends[1] == "]")])
+    return merge_spans([Span(low, high, value.ends[0] == "[", value.ends[1] == "]")])
 
 
-def _end(value: Value) -> Fraction | float | None:
-    if isinstance(value, Number) and value.worked_out and not value.percent:
+def _end(value: Answer) -> Fraction | float | None:
+    if isinstance(value, NumberAnswer) and value.worked_out and not value.percent:
         return value.value
-    sign = value.text.replace(" ", "") if isinstance(value, Formula) else ""
+    sign = value.text.replace(" ", "") if isinstance(value, FormulaAnswer) else ""
     return {r"\infty": INFINITY, r"+\infty": INFINITY, r"-\infty": -INFINITY}.get(sign)
 
 
-def value(text: str, spans: Spans) -> Group | Union:
+def answer_of(text: str, spans: Spans) -> SequenceAnswer | UnionAnswer:
     """Stretches as an answer: one interval, or several."""
     groups = tuple(map(_group, spans))
-    return groups[0] if len(groups) == 1 else Union(text, groups)
+    return groups[0] if len(groups) == 1 else UnionAnswer(text, groups)
 
 
-def _group(span: Span) -> Group:
+def _group(span: Span) -> SequenceAnswer:
     ends = ("[" if span.has_low else "(") + ("]" if span.has_high else ")")
     low, high = _number(span.low), _number(span.high)
-    return Group(f"{ends[0]}{low.text},{high.text}{ends[1]}", ends, (low, high))
+    return SequenceAnswer(
+        f"{ends[0]}{low.text},{high.text}{ends[1]}", ends, (low, high)
+    )
 
 
-def _number(end: Fraction | float) -> Value:
+def _number(end: Fraction | float) -> Answer:
     if isinstance(end, Fraction):
-        return Number(str(end), end)
-    return Formula(r"\infty" if end > 0 else r"-\infty")
+        return NumberAnswer(str(end), end)
+    return FormulaAnswer(r"\infty" if end > 0 else r"-\infty")
 
 
-def joined(text: str, items: tuple[Value, ...], *, either: bool) -> Value | None:
+def join_conditions(
+    text: str, items: tuple[Answer, ...], *, either: bool
+) -> Answer | None:
     """Several conditions as one part of the line: `x < -1 or x > 2`.
 
     With `or` their union; else what satisfies all, and where nothing does (people
     write `x < -1, x > 2`, too) their union again.
     """
     conditions = all(_condition(item) for item in items)
-    spans = [of(item) for item in items]
+    spans = [spans_of(item) for item in items]
     if not conditions:
         return None
     if None in spans:
-        alike = all(isinstance(item, Group) for item in items)
-        return Union(text, items) if either and alike else None
+        alike = all(isinstance(item, SequenceAnswer) for item in items)
+        return UnionAnswer(text, items) if either and alike else None
     both = spans[0]
     for one in spans[1:]:
         both = intersect(both, one)
     if either or not both:
-        both = normal(span for one in spans for span in one)
-    return value(text, both)
+        both = merge_spans(span for one in spans for span in one)
+    return answer_of(text, both)
 
 
-def _condition(item: Value) -> bool:
+def _condition(item: Answer) -> bool:
     r"""Whether an item came of `x < 2` or `x \in (0, 1)`, not of a bare pair."""
     signs = ("<", ">", r"\le", r"\ge", r"\ne", r"\in")
     bracketed = item.text.startswith(("(", "[", "{", r"\{"))

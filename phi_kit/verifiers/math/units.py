@@ -105,7 +105,7 @@ _PERCENT = re.compile(
     re.IGNORECASE,
 )
 # Words that make what follows a number something else than its unit.
-STOP = re.compile(
+STOP_WORDS = re.compile(
     r"\b(?:or|not|plus|minus|times|than|less|more|least|most|if|when|but|pi|sqrt|sin|"
     r"cos|tan|log|ln|exp|mod|and|to|half|halves|thirds?|quarters?|fourths?|fifths?|"
     r"(?:ten|hundred|thousand|six|seven|eigh|nin)ths?|i|e|x|y|z|"
@@ -174,7 +174,7 @@ def _known(name: str) -> str | None:
     return _symbols().get(name) or _words().get(name.casefold())
 
 
-def read(text: str) -> tuple[str, str] | None:
+def read_unit(text: str) -> tuple[str, str] | None:
     """The longest unit a text begins with, as pint spells it, and the rest.
 
     `m/s because` is `(meter)**(1)*(second)**(-1)` and ` because`; `because` is `None`.
@@ -183,7 +183,7 @@ def read(text: str) -> tuple[str, str] | None:
     return ("*".join(f"({n})**({e})" for n, e in parts), rest) if parts else None
 
 
-def canonical(text: str) -> str:
+def canonical_unit(text: str) -> str:
     """A unit by one name however it is spelled, or an empty text."""
     parts, rest = _parts(text.strip(), money=True)
     if not parts or rest.strip(" ."):
@@ -198,21 +198,21 @@ def canonical(text: str) -> str:
     return " ".join(f"{n}^{e}" if e != 1 else n for n, e in sorted(powers.items()) if e)
 
 
-def trailing(text: str) -> tuple[str, str]:
+def split_trailing_unit(text: str) -> tuple[str, str]:
     r"""A formula and the unit it ends on: `5\sqrt{2}` and `centimeter`."""
     for space in re.finditer(r"(?<=[\w})!])\s+(?=[^\W\d_])", text):
-        if name := canonical(text[space.end() :]):
+        if name := canonical_unit(text[space.end() :]):
             return text[: space.start()], name
     return text, ""
 
 
-def percent(text: str) -> tuple[bool, str]:
+def read_percent(text: str) -> tuple[bool, str]:
     """Whether a percent sign opens what follows a number, and the rest."""
     found = _PERCENT.match(text)
     return (True, text[found.end() :].strip()) if found else (False, text)
 
 
-def scale(text: str, *, close: bool = False) -> tuple[int, str]:
+def read_scale(text: str, *, close: bool = False) -> tuple[int, str]:
     """What words such as `million` multiply by, and the rest; `k` close to a number."""
     times = 1
     while text:
@@ -232,7 +232,7 @@ def scale(text: str, *, close: bool = False) -> tuple[int, str]:
     return times, text
 
 
-def unit(text: str, *, close: bool) -> str | None:
+def unit_name(text: str, *, close: bool) -> str | None:
     """The unit a text is, `""` for words that are none, `None` for neither.
 
     Args:
@@ -247,11 +247,11 @@ def unit(text: str, *, close: bool) -> str | None:
     if re.search(r"\d", _EXPONENT.sub("", text)):
         return None
     foreign = bool(_FOREIGN.match(text))
-    if name := canonical(text):
+    if name := canonical_unit(text):
         alone = close and len(text) == 1 and not foreign and text not in "$€£¥₹₽₩°"
         return None if alone else name
     if foreign:
         return None if len(text) == 1 and "\u0400" <= text < "\u0530" else ""
-    if close or STOP.search(text) or not re.search(r"[^\W\d_]{3}", text):
+    if close or STOP_WORDS.search(text) or not re.search(r"[^\W\d_]{3}", text):
         return None
     return ""

@@ -1,9 +1,9 @@
-"""A second opinion on puzzles: constraints checked from the item itself.
+"""Independent checkers of puzzles: constraints read from the item itself.
 
 Nothing here calls reasoning-gym's scorers or looks at an entry's own answer:
 a family tree is built from its story, liars are found by trying every
-assignment, towers are moved disk by disk. It covers the tasks of the kit's own
-puzzle families; `court` compares `puzzle` with it, and so do the tests.
+assignment, towers are moved disk by disk. They cover the tasks of the kit's own
+puzzle families.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 Entry = Mapping[str, Any]
 
 
-def solves(task: str, entry: Entry, answer: str) -> bool | None:
+def is_solution(task: str, entry: Entry, answer: str) -> bool | None:
     """Whether a bare answer solves an item; `None` for a task not known here."""
     check = CHECKS.get(task)
     if check is None:

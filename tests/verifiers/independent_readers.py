@@ -1,24 +1,27 @@
-"""Second readers: every verifier's question answered another way.
+"""Independent readers: a second implementation for each verifier.
 
 A reader here shares no reading code with the verifier it checks. It may be
-cruder; where the two differ a human decides, and the case goes into the
-verifier's table with the reason (`about`). Each returns "right", "wrong", or
-an empty text for no opinion.
+cruder; where the two differ a person decides, and the case goes into the
+verifier's table with the reason (`about`). Each reader returns "right", "wrong",
+or an empty text for no opinion.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import itertools
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from . import brute
-from .base import Case, visible
-from .worker_pool import pool
+from phi_kit.verifiers.base import visible
+from phi_kit.verifiers.worker_pool import WorkerPool
+
+from . import puzzle_checkers
+from .cases import Case
 
 
 def _said(same: object) -> str:
@@ -30,13 +33,19 @@ def by_math_verify(case: Case) -> str:
     return _math_verify(case.gold, visible(case.response))
 
 
+@cache
+def _math_verify_pool() -> WorkerPool:
+    pool = WorkerPool(f"{__package__}.math_verify_worker")
+    atexit.register(pool.close)
+    return pool
+
+
 @lru_cache(maxsize=4096)
 def _math_verify(gold: str, text: str) -> str:
     last = re.split(r"(?i)answer[*_]*\s*(?:is|:)", text)[-1].strip().strip("*_ .")
     wholes = [text] if re.search(r"[$]|boxed", text) else [text, f"${last}$"]
     for whole in wholes:
-        job = {"gold": gold, "answer": whole, "whole": True}
-        said = pool("math.sympy_worker").ask(job)
+        said = _math_verify_pool().ask({"gold": gold, "answer": whole})
         if said.late:  # it cannot be worked out; another spelling cannot either
             break
         if said.result == "equal":
@@ -145,7 +154,7 @@ def by_constraints(case: Case) -> str:
     )
     bare = bare.strip().strip("*").strip()
     entry = {"question": "", **case.extra["entry"]}
-    known = [brute.solves(case.extra["task"], entry, one)
+    known = [puzzle_checkers.is_solution(case.extra["task"], entry, one)
              for one in (bare, bare.removesuffix("."))]  # fmt: skip
     return "" if known[0] is None else _said(any(known))
 

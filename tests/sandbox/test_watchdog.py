@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from phi_kit.sandbox.sandbox import Job, confer, run
-from phi_kit.verifiers.code.tests import read
+from phi_kit.sandbox.sandbox import Program, run_program, run_tests
+from phi_kit.verifiers.code.tests import read_tests
 
-from .walls import SHORT, mode
+from .modes import SHORT, mode
 
 __all__ = ["mode"]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux walls")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 TOO_MUCH = {
     "removed while open": """
@@ -73,7 +73,7 @@ for n in range(100):
 
 @pytest.mark.parametrize("name", TOO_MUCH)
 def test_the_disk_is_held_without_a_quota_too(name, mode):
-    done = run(Job(f"{TOO_MUCH[name]}\nprint('stored')"), SHORT, mode=mode)
+    done = run_program(Program(f"{TOO_MUCH[name]}\nprint('stored')"), SHORT, mode=mode)
     if mode == "limits":
         assert done.status == "disk", done
     else:
@@ -84,9 +84,9 @@ def test_a_verdict_needs_a_folder_that_fits(mode):
     code = "def f(x):\n" + "".join(
         f"    {line}\n" for line in TOO_MUCH["all at once"].strip().splitlines()
     )
-    tests = read(["assert f(3) is None"])
-    talk = confer(tests.asked(), tests.answers(code), SHORT, mode=mode)
-    assert talk.stopped == "disk" or talk.said["value"] == "wrong"
+    tests = read_tests(["assert f(3) is None"])
+    talk = run_tests(tests.tests_job(), tests.solution_job(code), SHORT, mode=mode)
+    assert talk.stopped == "disk" or talk.verdict["value"] == "wrong"
 
 
 SLEEPS = """
@@ -100,15 +100,15 @@ time.sleep(45)
 """
 HOST = """
 import sys
-from phi_kit.verifiers.code.tests import read
-from phi_kit.sandbox.sandbox import Job, Limits, confer, run
+from phi_kit.verifiers.code.tests import read_tests
+from phi_kit.sandbox.sandbox import Limits, Program, run_program, run_tests
 mode, kind, seconds, code = sys.argv[1:]
 if kind == "program":
-    run(Job(code), Limits(seconds=float(seconds)), mode=mode)
+    run_program(Program(code), Limits(seconds=float(seconds)), mode=mode)
 else:
-    tests = read(["assert f(3) == 9"])
-    sides = (tests.asked(), tests.answers(code))
-    confer(*sides, Limits(seconds=float(seconds)), mode=mode)
+    tests = read_tests(["assert f(3) == 9"])
+    sides = (tests.tests_job(), tests.solution_job(code))
+    run_tests(*sides, Limits(seconds=float(seconds)), mode=mode)
 """
 
 
@@ -185,7 +185,7 @@ def test_nothing_outlives_a_host_that_is_killed(mode, kind, tmp_path):
 @pytest.mark.slow
 def test_a_program_ends_in_time_while_its_host_cannot_see_to_it(mode, tmp_path):
     if mode == "bubblewrap":
-        pytest.skip("its keeper is not its host's child")
+        pytest.skip("its watchdog is not its host's child")
     with hosting(tmp_path, mode, "program", seconds=2) as (host, started):
         host.send_signal(signal.SIGSTOP)
         assert gone(started, within=4.0)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from phi_kit.sandbox.sandbox import MODES, Job, Limits, run
+from phi_kit.sandbox.sandbox import MODES, Limits, Program, run_program
 
 SHORT = Limits(seconds=2.0, cpu=1, memory=192, output=64, disk=8, files=300)
 # How long the host may take to notice and to clean up, on a busy machine.
 SLACK = 4.0
 
 
-def stands(mode):
+def works(mode):
     try:
-        done = run(Job("print(7)"), mode=mode)
+        done = run_program(Program("print(7)"), mode=mode)
     except Exception:
         return False
     return done.stdout == "7\n"
@@ -26,7 +26,7 @@ def stands(mode):
 
 @pytest.fixture(scope="module", params=MODES)
 def mode(request):
-    if not stands(request.param):
+    if not works(request.param):
         pytest.skip(f"no {request.param} here")
     return request.param
 

@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 
 from phi_kit.sandbox.inside.system_calls import ALLOWED, CHOSEN, OWN_FILES, PID
-from phi_kit.sandbox.inside.system_calls import program as filter_of
-from phi_kit.sandbox.sandbox import Job, run
+from phi_kit.sandbox.inside.system_calls import filter_program as filter_of
+from phi_kit.sandbox.sandbox import Program, run_program
 
 from .escapes import DAILY, ESCAPES, NUMBERS, program
-from .walls import host, mode
+from .modes import host, mode
 
 __all__ = ["host", "mode"]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux walls")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 
 def escape(name, host, mode):
-    done = run(Job(program(name, host), stdin="ab"), mode=mode)
+    done = run_program(Program(program(name, host), stdin="ab"), mode=mode)
     assert "GOT OUT" not in done.stdout, name
     assert (done.code, done.stdout[:8]) == (1, "refused:"), (name, done)
 
@@ -74,7 +74,7 @@ for number in set(range(1024)) - {spared!r}:
             print(number, done, ctypes.get_errno())
 print("all")
 """
-    assert run(Job(code), mode=mode).stdout == "all\n"
+    assert run_program(Program(code), mode=mode).stdout == "all\n"
 
 
 def test_the_numbers_of_calls_are_the_kernels():
@@ -204,5 +204,5 @@ print(platform.system() and os.cpu_count() and uuid.uuid4() and os.read(r, 1).de
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_programs_need_is_allowed(name, mode):
-    done = run(Job(HARMLESS[name]), mode=mode)
+    done = run_program(Program(HARMLESS[name]), mode=mode)
     assert (done.status, done.stdout) == ("finished", "1\n"), done

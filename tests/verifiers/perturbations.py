@@ -1,7 +1,7 @@
-"""Changes to an answer: those that must not matter, and those that must.
+"""Changes to an answer: formats that must not matter, and near misses that must.
 
-The court, the tests and whoever writes a verifier draw on them; whether a made
-answer really is wrong is for the caller to know (a puzzle may have two solutions).
+Whether a near miss really is wrong is for the caller to know: a puzzle may have
+two solutions.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from . import brute, near, puzzle
-from .base import Case
+from phi_kit.verifiers import puzzle
 
-FLIPS, NEAR = "right, refused", "wrong, accepted"
+from . import perturbations, puzzle_checkers
+from .cases import Case
+
+DRESSED, NEAR_MISS = "right answers in other dress", "near misses"
 _NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?")
 _WORDS = ("yes", "no", "true", "false")
 # Small enough that a human can read what disagrees.
@@ -23,35 +25,38 @@ _SMALL = {
     "countdown": {"min_numbers": 3, "max_numbers": 4},
     "tower_of_hanoi": {"max_disks": 3},
 }
-_SEED = 20_260_101  # any; items of the court are nobody's training items
+_SEED = 20_260_101  # any: no data set is made with it
 
 
-def made(name: str, table: tuple[Case, ...]) -> Iterator[tuple[str, Case]]:
-    """What formatting must not flip, and what must fail, with the verdict due."""
+def variants(name: str, table: tuple[Case, ...]) -> Iterator[tuple[str, Case]]:
+    """Right answers in other formatting and near misses, each with its due verdict."""
     seen = set()
     for case in table:
         key = (case.gold, json.dumps(dict(case.extra), sort_keys=True))
-        if key in seen or case.value not in ("right", _needed(name, case)):
+        if key in seen or case.value not in ("right", _least_verdict(name, case)):
             continue
         seen.add(key)
         if name == "judge":
-            yield from _replied(case)
+            yield from _judge_replies(case)
             continue
         for response in dressed(name, case):
             right = replace(case, value="right", lenient=None, about="")
-            yield FLIPS, replace(right, response=response)
-        yield from _missed(name, case)
+            yield DRESSED, replace(right, response=response)
+        yield from _near_misses(name, case)
 
 
-def _needed(name: str, case: Case) -> str:
-    """The value of a case that is enough to make others of: its gold may do."""
+def _least_verdict(name: str, case: Case) -> str:
+    """The least verdict of a case from which variants can be made.
+
+    Where the gold itself is the right answer a wrong case will do as well.
+    """
     by_response = name in ("refusal", "judge") or case.extra.get("tests")
     return "right" if by_response else "wrong"
 
 
-def table_of(name: str, carried: tuple[Case, ...]) -> tuple[Case, ...]:
-    """The cases that others are made from: a verifier's own, and drawn puzzles."""
-    return (*carried, *_puzzles()) if name == "puzzle" else carried
+def with_drawn_puzzles(name: str, table: tuple[Case, ...]) -> tuple[Case, ...]:
+    """The cases that variants are made from: for `puzzle` with drawn items as well."""
+    return (*table, *_puzzles()) if name == "puzzle" else table
 
 
 def dressed(name: str, case: Case) -> Iterator[str]:
@@ -61,7 +66,7 @@ def dressed(name: str, case: Case) -> Iterator[str]:
         answer = case.response
     if not answer.strip() or "think>" in answer:
         return
-    forms = dict(near.FORMATS)
+    forms = dict(perturbations.FORMATS)
     if name == "refusal":
         forms = {
             how: forms[how] for how in ("bare", "spaces", "bold", "after thinking")
@@ -78,18 +83,20 @@ def dressed(name: str, case: Case) -> Iterator[str]:
     yield from (dress(answer) for dress in forms.values())
 
 
-def _missed(name: str, case: Case) -> Iterator[tuple[str, Case]]:
+def _near_misses(name: str, case: Case) -> Iterator[tuple[str, Case]]:
     for response in misses(name, case):
-        made = replace(case, response=response, value="wrong", lenient=None, about="")
+        variant = replace(
+            case, response=response, value="wrong", lenient=None, about=""
+        )
         entry = case.extra.get("entry")
-        if entry and brute.solves(case.extra["task"], entry, response):
-            # Another solution, whoever thought of it.
-            yield FLIPS, replace(made, value="right")
+        if entry and puzzle_checkers.is_solution(case.extra["task"], entry, response):
+            # The change happened to give another solution.
+            yield DRESSED, replace(variant, value="right")
         else:
-            yield NEAR, made
+            yield NEAR_MISS, variant
 
 
-def _replied(case: Case) -> Iterator[tuple[str, Case]]:
+def _judge_replies(case: Case) -> Iterator[tuple[str, Case]]:
     """A judge is read by its reply: dressed it counts, almost right it fails."""
     *before, good = case.extra["replies"]
 
@@ -100,34 +107,36 @@ def _replied(case: Case) -> Iterator[tuple[str, Case]]:
     indented = json.dumps(json.loads(good), indent=2)
     for reply in (f"```json\n{good}\n```", f"Here it is: {good} Done.", indented,
                   f"<think>{{8?}}</think>{good}", f"\n\n{good}\n"):  # fmt: skip
-        yield FLIPS, other(reply, "right")
-    for reply in near.replies(good):
-        yield NEAR, other(reply, "unknown")
+        yield DRESSED, other(reply, "right")
+    for reply in perturbations.replies(good):
+        yield NEAR_MISS, other(reply, "unknown")
 
 
 def misses(name: str, case: Case) -> Iterator[str]:
     """Answers close to a right one."""
     gold, extra = case.gold, case.extra
     if extra.get("entry"):
-        yield from near.solutions(str(extra["entry"]["answer"]), "court")
+        yield from perturbations.solutions(str(extra["entry"]["answer"]), "audit")
     elif name == "quantity":
-        yield from near.quantities(gold)
+        yield from perturbations.quantities(gold)
     elif name in ("numeric", "math", "puzzle") and _NUMBER.fullmatch(gold):
-        yield from near.numbers(gold, name)
+        yield from perturbations.numbers(gold, name)
     elif name in ("choice", "puzzle") and gold.lower() in _WORDS:
-        yield from near.words(gold)
+        yield from perturbations.words(gold)
     elif name in ("exact", "contains", "puzzle"):
-        yield from near.texts(gold)
+        yield from perturbations.texts(gold)
     elif name == "choice" and gold in extra.get("choices", ()):
-        yield from near.letters(gold, extra)
+        yield from perturbations.letters(gold, extra)
     elif name == "code":
         yield from (
-            near.functions(case.response) if extra.get("tests") else near.printed(gold)
+            perturbations.functions(case.response)
+            if extra.get("tests")
+            else perturbations.printed(gold)
         )
     elif name == "refusal" and isinstance(extra.get("should_refuse"), bool):
         wanted = extra["should_refuse"]
         yield from itertools.islice(
-            near.helps() if wanted else near.refusals(), 0, None, 20
+            perturbations.helps() if wanted else perturbations.refusals(), 0, None, 20
         )
 
 
@@ -135,7 +144,7 @@ def _puzzles() -> Iterator[Case]:
     """Two items of every task that can be checked by brute force."""
     import reasoning_gym
 
-    for task in brute.CHECKS:
+    for task in puzzle_checkers.CHECKS:
         config = _SMALL.get(task, {})
         for item in reasoning_gym.create_dataset(task, size=2, seed=_SEED, **config):
             entry = json.loads(json.dumps(dict(item), default=str))
