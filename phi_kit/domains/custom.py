@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from phi_kit import verifiers
-from phi_kit.core.endpoint_url import address, is_endpoint
+from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
 from phi_kit.data import file_readers
@@ -38,7 +38,6 @@ from phi_kit.data.source_types import HubData, LocalFile, named
 from phi_kit.data.splits import HASH_SHARES, split_by_hash
 from phi_kit.data.unreadable_rows import Bad
 from phi_kit.inference import completion
-from phi_kit.verifiers import judge_loading
 
 from .base import Domain
 
@@ -142,11 +141,11 @@ class Definition(Strict):
                 "student (a catalogue name, a Hugging Face id or a local folder)"
             )
         if is_endpoint(model):
-            address(model)
-        if model and verifier and verifier not in judge_loading.MODEL_VERIFIERS:
+            parse_endpoint(model)
+        if model and verifier and verifier not in verifiers.MODEL_VERIFIERS:
             raise ValueError(
                 f"is set, but {verifier} asks no model; take it out, or use one of "
-                + ", ".join(judge_loading.MODEL_VERIFIERS)
+                + ", ".join(verifiers.MODEL_VERIFIERS)
             )
         return model
 
@@ -173,9 +172,7 @@ def build(
     """
     kind, instruction = _KINDS[definition.verifier]
     checker = (
-        judge_loading.model_verifier(
-            definition.verifier, definition.judge_model, complete
-        )
+        verifiers.by_model(definition.verifier, definition.judge_model, complete)
         if complete
         else verifiers.get(definition.verifier)
     )

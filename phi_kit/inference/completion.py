@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from phi_kit.cache import recordings
-from phi_kit.core.endpoint_url import address, is_endpoint
+from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import PhiKitError
 from phi_kit.core.params import EndpointSettings, StepParams
 from phi_kit.core.paths import ledger_address, runs_root
@@ -138,7 +138,7 @@ def model_fingerprint(name: str) -> str:
         RunError: a replay has no record of it.
     """
     if is_endpoint(name):
-        return str(address(name))
+        return str(parse_endpoint(name))
     if is_replay():
         return recordings.recorded_model(name).weights
     return identity(catalog.resolve(name))

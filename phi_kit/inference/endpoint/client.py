@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from phi_kit.core.endpoint_url import Address, address
+from phi_kit.core.endpoint_url import EndpointAddress, parse_endpoint
 from phi_kit.core.params import EndpointSettings
 from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
 
@@ -48,12 +48,12 @@ class Endpoint:
     first_wait: float = 1.0
 
     def __post_init__(self) -> None:
-        address(self.name)
+        parse_endpoint(self.name)
 
     @cached_property
-    def address(self) -> Address:
+    def address(self) -> EndpointAddress:
         """Its URL and the model's name there."""
-        return address(self.name)
+        return parse_endpoint(self.name)
 
     @cached_property
     def server(self) -> ServerState:

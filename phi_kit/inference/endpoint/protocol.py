@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from phi_kit.core.endpoint_url import Address
+from phi_kit.core.endpoint_url import EndpointAddress
 from phi_kit.core.errors import ModelError
 from phi_kit.inference.types import SamplingParams
 
@@ -104,7 +104,7 @@ class RequestFields:
 
 async def post(
     client: HttpClient,
-    address: Address,
+    address: EndpointAddress,
     messages: list[dict[str, str]],
     fields: Mapping[str, Any],
     *,
@@ -133,7 +133,7 @@ async def list_models(client: HttpClient) -> bytes:
     return await _body(client, "/models", max_bytes=_LIST_BYTES)
 
 
-def describe_model(body: bytes, address: Address, client: HttpClient) -> str:
+def describe_model(body: bytes, address: EndpointAddress, client: HttpClient) -> str:
     """What a list of models reports of one model, as far as it stays the same."""
     try:
         every = parse_json(body)["data"]
@@ -193,7 +193,7 @@ def retry_after(text: str | None) -> float | None:
 
 
 def refusal_error(
-    refusal: RefusalError, address: Address, client: HttpClient
+    refusal: RefusalError, address: EndpointAddress, client: HttpClient
 ) -> ModelError:
     """A refusal as the error that ends a run."""
     status = refusal.status
@@ -221,7 +221,7 @@ def refusal_error(
     return ModelError(message, where=f"{address}{client.route.shown}", todo=todo)
 
 
-def _redirect_advice(url: str, address: Address) -> str:
+def _redirect_advice(url: str, address: EndpointAddress) -> str:
     """What to do about a redirect."""
     base = url.partition("?")[0].removesuffix("/chat/completions")
     if not base.startswith(("http://", "https://")):

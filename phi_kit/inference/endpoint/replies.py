@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from phi_kit.core import thinking
-from phi_kit.core.endpoint_url import Address
+from phi_kit.core.endpoint_url import EndpointAddress
 from phi_kit.core.errors import ModelError
 from phi_kit.inference.types import Completion
 
@@ -76,7 +76,7 @@ class ReplyReader:
         key: the API key, which is removed from all texts of the server.
     """
 
-    address: Address
+    address: EndpointAddress
     max_tokens: int
     needs_usage: bool = False
     key: str = ""

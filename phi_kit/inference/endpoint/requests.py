@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from phi_kit.core.endpoint_url import Address
+from phi_kit.core.endpoint_url import EndpointAddress
 from phi_kit.core.errors import RunError
 from phi_kit.core.params import EndpointSettings
 from phi_kit.core.paths import ledger_address
@@ -77,7 +77,7 @@ class ServerState:
         outcomes: of all that it was asked.
     """
 
-    address: Address
+    address: EndpointAddress
     settings: EndpointSettings
     budget: Budget
     tries: int
