@@ -21,8 +21,8 @@ from phi_kit.core.number_format import (
     percent,
 )
 from phi_kit.core.step_state import run_folder_path, up_to_date
-from phi_kit.inference.local.model import device
 from phi_kit.models.architecture import model_sizes
+from phi_kit.models.loading import device
 from phi_kit.stats.intervals import wilson
 from phi_kit.study.config import Unit
 from phi_kit.study.runner import title

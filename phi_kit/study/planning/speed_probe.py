@@ -23,7 +23,7 @@ from phi_kit.data.read_sources import read
 from phi_kit.data.records import Seed
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import ask, lengths, per_item, rows_of
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
@@ -122,7 +122,7 @@ def measure(units: Sequence[Unit], *, seconds: float) -> MachineSpeed:
         if not is_endpoint(recipe.model):
             catalog.resolve(recipe.model)  # fetched once, and not by every step
         loading = time.monotonic()
-        student = model.load(recipe.model)
+        student = completion.load(recipe.model)
         speed.load = time.monotonic() - loading
         rows: list[TrainingRow] = []
         for name in names:

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 
 from peaks import peak, reset
 
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.types import SampleRequest, SamplingParams
 from phi_kit.models.architecture import model_sizes
 from phi_kit.study.planning.memory_estimate import MicroBatch, added, estimate
@@ -46,7 +47,7 @@ RUNS = {
 }
 
 
-def rows_of(student: model.LocalModel, number: int, tokens: int) -> list[TrainingRow]:
+def rows_of(student: LocalModel, number: int, tokens: int) -> list[TrainingRow]:
     """Rows of about so many tokens, half of them trained on, no two parts alike."""
     draw = random.Random(number)
     half = tokens // 4  # a number and its space are two tokens
@@ -61,7 +62,7 @@ def rows_of(student: model.LocalModel, number: int, tokens: int) -> list[Trainin
     return found
 
 
-def predicted(student: model.LocalModel, rows: list[TrainingRow], config) -> float:
+def predicted(student: LocalModel, rows: list[TrainingRow], config) -> float:
     """Bytes that will be in use at the peak, as `phi-kit plan` predicts them."""
     step_trainer_class()  # what the Trainer imports counts as in use
     memory.release()
@@ -80,7 +81,7 @@ def main(name: str) -> None:
     """Sample a little, as the probe does, predict, train, compare."""
     number, tokens, settings = RUNS[name]
     config = TrainingConfig(epochs=1, **settings)
-    student = model.load("smollm2-135m")
+    student = completion.load("smollm2-135m")
     rows = rows_of(student, number, tokens)
     list(student.stream([SampleRequest(rows[0].prompt, 0, 1)], SamplingParams(4, 1.0)))
     expected = predicted(student, rows, config)

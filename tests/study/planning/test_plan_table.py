@@ -89,7 +89,7 @@ def test_the_table_has_every_step_and_the_sum():
     for column in ("time", "at most", "memory", "kWh", "money"):
         assert column in head
     for unit, row in zip(units(), rows, strict=False):
-        assert unit.params.STEP.replace("_", " ", 1) in row
+        assert f"{unit.params.STEP.number:02} {unit.step}" in row
     assert rows[len(found)].startswith("all ")
     without = next(table(found, SPEED, Prices()))
     assert "kWh" not in without
