@@ -28,8 +28,8 @@ from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, ask, base_answers, per_item, rows_of
-from phi_kit.inference.local import model
-from phi_kit.models import catalog
+from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.plots import interference_matrix, learning_curves
 from phi_kit.stats.comparison import beyond_guessing
 from phi_kit.stats.intervals import gain, score
@@ -64,7 +64,7 @@ class Params(TrainingConfig, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.model_fingerprint(self.model)}
+        return {"model": completion.model_fingerprint(self.model)}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class TrainingPart:
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.Live() as view:
-        student = model.load(params.model)
+        student = completion.load(params.model)
         cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
         seal = combined_seal(run)  # once: it indexes every item
         parts = training_parts(run, student, seal)
@@ -130,7 +130,7 @@ def combined_seal(run: StepRun) -> Seal:
 
 
 def training_parts(
-    run: StepRun, student: model.LocalModel, seal: Seal
+    run: StepRun, student: LocalModel, seal: Seal
 ) -> dict[str, TrainingPart]:
     """The clean rows of every domain's frozen data set, rendered.
 
@@ -198,7 +198,7 @@ def adapter_plan(names: list[str]) -> dict[str, list[str]]:
 
 def _train_adapter(
     run: StepRun,
-    student: model.LocalModel,
+    student: LocalModel,
     parts: list[TrainingPart],
     *,
     folder: Path,
@@ -210,7 +210,7 @@ def _train_adapter(
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
 
-    def heldout(tuned: model.LocalModel) -> float:
+    def heldout(tuned: LocalModel) -> float:
         items = _accuracy_per_item(tuned, "held out", cards, dev, params=params)
         means = [sum(accuracies) / len(accuracies) for accuracies in items.values()]
         return sum(means) / len(cards)
@@ -228,7 +228,7 @@ def _train_adapter(
 
 
 def _baselines_per_item(
-    student: model.LocalModel,
+    student: LocalModel,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],
     *,
@@ -247,7 +247,7 @@ def _baselines_per_item(
 
 
 def _accuracy_per_item(
-    student: model.LocalModel,
+    student: LocalModel,
     adapter: str,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],

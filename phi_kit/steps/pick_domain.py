@@ -27,9 +27,8 @@ from phi_kit.domains.base import Domain, Family
 from phi_kit.domains.custom import Definition
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, per_item, truncated, unanswered
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
-from phi_kit.models import catalog
 from phi_kit.plots import difficulty
 from phi_kit.stats.intervals import score
 
@@ -76,7 +75,7 @@ class Params(StepParams):
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
-        return {"model": catalog.model_fingerprint(self.model), **files}
+        return {"model": completion.model_fingerprint(self.model), **files}
 
 
 @reuse_finished
@@ -98,7 +97,7 @@ def run(params: Params) -> StepRun:
             rng_seed=params.rng_seed,
         )
         samples = ask(
-            model.sampler(params),
+            completion.open_sampler(params),
             domain,
             dev,
             sampling=SamplingParams(params.max_tokens, params.temperature),
