@@ -45,16 +45,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = [
-    "RunFolder",
-    "StepRun",
-    "digest_json",
-    "open_run",
-    "reopen",
-    "require_replayable",
-    "reuse_finished",
-    "up_to_date",
-]
 NOTEBOOK = "notebook.ipynb"
 P = TypeVar("P", bound=StepParams)
 

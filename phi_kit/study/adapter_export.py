@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from phi_kit.core.step_run import RunFolder
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.step_table import EXPAND_DOMAINS, PICK_DOMAIN
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import of as domain_of

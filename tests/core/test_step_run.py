@@ -12,9 +12,10 @@ from fake_study import Edge, Pick
 
 from phi_kit.core import thinking
 from phi_kit.core.errors import RunError
-from phi_kit.core.finished_run import MANIFEST
+from phi_kit.core.finished_run import MANIFEST, RunFolder
 from phi_kit.core.row_counts import RowCounts
-from phi_kit.core.step_run import RunFolder, open_run, up_to_date
+from phi_kit.core.step_run import open_run
+from phi_kit.core.step_state import up_to_date
 
 HERE = Path(__file__).resolve().parent
 PATH = os.pathsep.join(map(str, (HERE.parents[1], HERE.parent, HERE)))

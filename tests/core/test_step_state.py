@@ -10,8 +10,13 @@ from fake_study import Bench, Edge, Pick
 from phi_kit.core import sample_counts
 from phi_kit.core.errors import RunError, StoppedError
 from phi_kit.core.finished_run import MANIFEST, RunFolder
-from phi_kit.core.step_run import open_run, up_to_date
-from phi_kit.core.step_state import outdated_upstream, run_folder_path, step_state
+from phi_kit.core.step_run import open_run
+from phi_kit.core.step_state import (
+    outdated_upstream,
+    run_folder_path,
+    step_state,
+    up_to_date,
+)
 
 
 def finish(params, **result):

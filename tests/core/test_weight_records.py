@@ -4,8 +4,10 @@ import pytest
 from fake_study import Edge, Pick
 
 from phi_kit.core.errors import RunError
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.replay_mode import REPLAY
-from phi_kit.core.step_run import RunFolder, open_run, up_to_date
+from phi_kit.core.step_run import open_run
+from phi_kit.core.step_state import up_to_date
 from phi_kit.core.weight_records import RECORD, write_weight_record
 
 WEIGHTS = "adapter_model.safetensors"

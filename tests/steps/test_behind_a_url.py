@@ -10,7 +10,7 @@ from fault_server import MODEL, faulty, serving, well
 
 from phi_kit.core.errors import ModelError, RunError, StudyError
 from phi_kit.core.params import EndpointSettings
-from phi_kit.core.step_run import up_to_date
+from phi_kit.core.step_state import up_to_date
 from phi_kit.domains.custom import Definition
 from phi_kit.steps import (
     benchmark,
