@@ -47,7 +47,7 @@ def find_adapter(what: str) -> AdapterToMerge:
     name = config.name_of(what)
     last = RunFolder.of(name, EXPAND_DOMAINS)
     adapter = last.folder(f"adapters/{last.result['final']}")
-    params = load(EXPAND_DOMAINS).Params.checked(
+    params = load(EXPAND_DOMAINS).Params.validated(
         last.manifest["params"], where=str(last.path)
     )
     asked = []

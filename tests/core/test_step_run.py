@@ -26,7 +26,7 @@ def finish(params=None, *, rows=3):
         run.save_rows(pd.DataFrame({"x": range(rows)}))
         (run.folder("deep/er") / "note.txt").write_text("kept")
         run.result = {"rows": rows}
-    return run.folder_of_results
+    return run.run_folder
 
 
 def tree(folder):

@@ -19,7 +19,7 @@ def real():
         (folder / WEIGHTS).write_bytes(b"weights")
         (folder / "adapter_config.json").write_text("{}")
         run.result = {"rows": 3}
-    return run.folder_of_results
+    return run.run_folder
 
 
 def replayed(weights):
@@ -28,7 +28,7 @@ def replayed(weights):
         (folder / "adapter_config.json").write_text("{}")
         write_weight_record(folder, "adapter-1", weights)
         run.result = {"rows": 3}
-    return run.folder_of_results
+    return run.run_folder
 
 
 @pytest.fixture

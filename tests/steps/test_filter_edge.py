@@ -390,7 +390,7 @@ def test_a_reference_that_is_never_sure_ends_with_a_message(monkeypatch):
 )
 def test_parameters_that_make_no_sense(given, said):
     with pytest.raises(StudyError, match=said):
-        step.Params.checked(given, where="here")
+        step.Params.validated(given, where="here")
 
 
 def test_no_teachable_seed_says_what_to_do(monkeypatch):

@@ -95,7 +95,7 @@ def test_a_mix_needs_a_limit_and_keeps_to_it(tmp_path):
     pick("math")
     sources = [{"task": "gcd", "weight": 3.0}, {"task": "chain_sum", "weight": 1.0}]
     with pytest.raises(StudyError, match="give collect_seeds a limit"):
-        collect_seeds.Params.checked({"sources": sources}, where="here")
+        collect_seeds.Params.validated({"sources": sources}, where="here")
     params = collect_seeds.Params(study="s", sources=sources, limit=40)
     run = collect_seeds.run(params)
     assert run.flow.read == 40
