@@ -1,8 +1,9 @@
-r"""An answer's text made plain: no delimiters, no bold, no typesetting.
+r"""Normalizes an answer's text: no delimiters, no bold, no typesetting.
 
 Three ways of writing meet here: LaTeX (`\dfrac12`), Unicode (`½`, `√5`, `5²`) and
-plain notation (`sqrt(5)`, `2*pi`, `oo`). `plain` gives a short answer one
-spelling, which is LaTeX without dress; `running` does the same to prose.
+plain notation (`sqrt(5)`, `2*pi`, `oo`). `normalize_answer` gives a short answer
+one spelling, which is LaTeX without typesetting; `normalize_prose` does the same for
+running text.
 """
 
 from __future__ import annotations

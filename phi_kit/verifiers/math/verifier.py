@@ -35,7 +35,7 @@ _CLAUSE = re.compile(
     r"(?<=[\w)}\]$%])(?:\.(?:\s|$)|,\s(?=(?:because|since|as|so|which)\b))"
 )
 _WORD = re.compile(r"(?<![\\a-zA-Z])(?!and\b|or\b)[a-zA-Z]{2,}")
-# Work written out, such as `1.2 x 11 = 17`: its last number is what it says.
+# Work written out, such as `1.2 x 11 = 17`: its last number is the answer.
 _WORK = re.compile(r"(?:[-\d\s.,:()+*/=]|(?<=[\d) ])x(?=\s*[\d.(])|\\times|\\cdot)*")
 # What a chat template leaves at the end of a response.
 _TURN = re.compile(r"<\|\w+\|>\s*(?:user|assistant)?\s*$")
@@ -90,7 +90,7 @@ def parse_gold(answer: str) -> Answer | None:
     if "boxed{" in answer and answer_extraction.final_boxes(f"{answer}}}"):
         return parse_gold(f"{answer}}}")  # only its last brace was lost
     if _DASHED.fullmatch(answer.strip()):
-        return TextAnswer(answer.strip())  # a date, a score: nobody takes 4 from 3
+        return TextAnswer(answer.strip())  # a date or a score, no subtraction
     value = parse_answer(answer)
     long = len(answer) > _LONG or "\n" in answer
     if (
@@ -125,7 +125,7 @@ def _strict(gold: Answer, text: str) -> tuple[str, Answer | None]:
 
 
 def _after_last_box(gold: Answer, text: str) -> tuple[str, Answer | None]:
-    """What a response calls its final answer after its last box."""
+    """The text that a response calls its final answer after its last box."""
     at = text.lower().rfind("final answer")
     if at < 0 or text.rfind("boxed{") > at:
         return "", None
@@ -167,7 +167,7 @@ _WORDY = re.compile(r"(?<![\\a-zA-Z])(?:[Tt]he|is|are|of|we|find|that|so)\b")
 
 
 def _is_unfinished_work(gold: Answer, value: Answer) -> bool:
-    """Whether a piece is arithmetic that nobody can work out: `12 +`, `1 = 2 = 3`."""
+    """Whether a piece is unfinished arithmetic: `12 +`, `1 = 2 = 3`."""
     formula = isinstance(gold, NumberAnswer) and isinstance(value, FormulaAnswer)
     return formula and bool(_WORK.fullmatch(value.text))
 
@@ -285,13 +285,13 @@ def _number_in(gold: NumberAnswer, piece: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def _compare_formulas(gold: str, answer: str) -> AnswerMatch:
-    """Two formulas, by a worker; what was once compared is remembered."""
-    said = pool("math.sympy_worker").ask({"gold": gold, "answer": answer})
-    if said.late or said.result.startswith("failed"):
-        what = f"ran out of time ({CHECK_SECONDS:g} s)" if said.late else said.result
-        if said.stage == "gold":
+    """Two formulas, compared by a worker; results are remembered."""
+    reply = pool("math.sympy_worker").ask({"gold": gold, "answer": answer})
+    if reply.late or reply.result.startswith("failed"):
+        what = f"ran out of time ({CHECK_SECONDS:g} s)" if reply.late else reply.result
+        if reply.stage == "gold":
             return AnswerMatch("unknown", f"the checker {what} on the gold")
         return AnswerMatch("wrong", f"the checker {what}")
-    if said.result == "no gold":
+    if reply.result == "no gold":
         return AnswerMatch("wrong", "another text; the gold is no readable formula")
-    return EQUAL if said.result == "equal" else DIFFERENT
+    return EQUAL if reply.result == "equal" else DIFFERENT
