@@ -12,7 +12,7 @@ from phi_kit import verifiers
 from phi_kit.data.records import Seed
 from phi_kit.verifiers.math import compare, verifier
 
-from . import adversarial, spellings
+from . import adversarial, generated_answers, spellings
 
 SECONDS = 1.0  # of processor time for one verdict, without a worker
 PIECES = (
