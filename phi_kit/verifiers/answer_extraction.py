@@ -19,8 +19,9 @@ from .answer_phrases import (
     SENTENCE_ENDING,
     may_name_answer,
 )
+from .math.latex import BOX_COMMAND
 
-_BOX = re.compile(r"\\(?:f?boxed|fbox|framebox)\s*(\{|[^\s{}\\$]+)")
+_BOX = re.compile(rf"{BOX_COMMAND}\s*(\{{|[^\s{{}}\\$]+)")
 _TAG = re.compile(
     r"<(answer|final[ _-]?answer)\b[^<>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL
 )
@@ -77,7 +78,7 @@ _NAMED_KINDS = ("line", "heading", "is")  # those that need the answer's name
 _LEAD = re.compile(LEAD_WORDS, re.IGNORECASE)
 _MAX_NESTING = 20
 # A full stop ends a sentence only before a space: `3.5` holds none.
-_SENTENCE = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？।])\s*|\n+")
+SENTENCE_BREAK = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？।])\s*|\n+")
 # What opens a block whose first line says nothing, and what closes it.
 _DISPLAY = re.compile(r"(\$\$|\\\[|```)\w*\s*$")
 _CLOSES = {"$$": "$$", "\\[": "\\]", "```": "```"}
@@ -257,7 +258,7 @@ def after_first_mark(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """The sentences of a response; a line end ends one, too."""
-    return [piece for piece in map(str.strip, _SENTENCE.split(text)) if piece]
+    return [piece for piece in map(str.strip, SENTENCE_BREAK.split(text)) if piece]
 
 
 def last_sentence(text: str) -> str:

@@ -22,10 +22,12 @@ from fractions import Fraction
 from typing import Any
 
 from phi_kit.data.records import Seed
+from phi_kit.verifiers.code.blocks import fenced_blocks
+from phi_kit.verifiers.math import numeric
 from phi_kit.verifiers.math.compare import STRICT_DIGITS
 from phi_kit.verifiers.math.exact_arithmetic import parse_exact as exact_number
 
-from . import answer_extraction, choice, exact, numeric
+from . import answer_extraction, choice, exact
 from .base import NO_ANSWER, Verdict, visible
 from .worker_pool import CHECK_SECONDS, pool
 
@@ -71,7 +73,6 @@ FALSE_GOLDS: Mapping[str, re.Pattern[str]] = {
 }
 # Tasks that ask for a rounded number themselves.
 _DIGITS = {"power_function": 3}
-_FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 _TOKEN = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[^\W\d_]+|[^\w\s'\"]")
 _HUGE = re.compile(r"[eE][-+]?\d{4}")  # `1e99999999` would take a day to compute
 _LONG = 20_000
@@ -118,11 +119,12 @@ def candidate_solutions(text: str) -> list[str]:
     """The texts that may be the solution, the strictest reading first; at most five."""
     announced = answer_extraction.find_marks(text)
     tagged = [mark.text for mark in announced if mark.kind == "tag"]
+    fenced = [code for closed, code in fenced_blocks(text, any_kind=True) if closed]
     strongest = announced[:1] and announced[0].kind
     places = [
         *tagged[-1:],
         *answer_extraction.boxes(text)[-1:],
-        *_FENCE.findall(text)[-1:],
+        *fenced[-1:],
         answer_extraction.after_first_mark(text),
         *[mark.text for mark in announced if mark.kind == strongest][-1:],
         text,

@@ -15,14 +15,15 @@ import re
 from functools import lru_cache
 
 from phi_kit.data.records import Seed, is_sentinel
-from phi_kit.verifiers import answer_extraction, exact, numeric
+from phi_kit.verifiers import answer_extraction, exact
 from phi_kit.verifiers.base import NO_ANSWER, UNREADABLE_GOLD, Verdict
 from phi_kit.verifiers.worker_pool import CHECK_SECONDS, pool
 
-from . import numbers_in_text
+from . import numbers_in_text, numeric
 from .answer_types import Answer, FormulaAnswer, NumberAnswer, SetAnswer, TextAnswer
 from .compare import DIFFERENT, EQUAL, AnswerMatch, compare_answers, decimal_value
 from .compare import compare_numbers as same_number
+from .latex import BOX_COMMAND
 from .parse import parse_answer
 
 _INLINE = re.compile(
@@ -39,7 +40,7 @@ _WORD = re.compile(r"(?<![\\a-zA-Z])(?!and\b|or\b)[a-zA-Z]{2,}")
 _WORK = re.compile(r"(?:[-\d\s.,:()+*/=]|(?<=[\d) ])x(?=\s*[\d.(])|\\times|\\cdot)*")
 # What a chat template leaves at the end of a response.
 _TURN = re.compile(r"<\|\w+\|>\s*(?:user|assistant)?\s*$")
-_BOXED_NAME = r"([a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*\\f?boxed\s*\{\s*"
+_BOXED_NAME = rf"([a-zA-Z](?:_\{{?\w+\}}?)?)\s*=\s*{BOX_COMMAND}\s*\{{\s*"
 _DASHED = re.compile(r"\d+(?:[-–]\d+){1,2}|\d{1,4}/\d{1,2}/\d{1,4}")
 _PERCENT = re.compile(r"\s*\\?(?:%|per ?cent|pct)")
 _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])")

@@ -11,19 +11,19 @@ import re
 from fractions import Fraction
 
 from phi_kit.data.records import Seed
-from phi_kit.verifiers.math.exact_arithmetic import parse_exact
-from phi_kit.verifiers.math.latex import normalize_answer
-from phi_kit.verifiers.math.numbers_in_text import NumberInText
-
-from . import answer_extraction
-from .base import (
+from phi_kit.verifiers import answer_extraction
+from phi_kit.verifiers.base import (
     NO_TOLERANCE,
     Verdict,
     VerdictValue,
     compare_parsed,
     relative_tolerance,
 )
-from .math import numbers_in_text, units
+
+from . import numbers_in_text, units
+from .exact_arithmetic import parse_exact
+from .latex import normalize_answer
+from .numbers_in_text import NumberInText
 
 # A marked answer ends where its reasons begin.
 _CLAUSE = re.compile(
