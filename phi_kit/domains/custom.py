@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from phi_kit import verifiers
-from phi_kit.core.endpoint_url import address, is_endpoint
+from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
 from phi_kit.data import file_readers
@@ -37,7 +37,7 @@ from phi_kit.data.records import Seed, normal
 from phi_kit.data.source_types import HubData, LocalFile, named
 from phi_kit.data.splits import HASH_SHARES, split_by_hash
 from phi_kit.data.unreadable_rows import Bad
-from phi_kit.models import catalog
+from phi_kit.inference import completion
 
 from .base import Domain
 
@@ -141,7 +141,7 @@ class Definition(Strict):
                 "student (a catalogue name, a Hugging Face id or a local folder)"
             )
         if is_endpoint(model):
-            address(model)
+            parse_endpoint(model)
         if model and verifier and verifier not in verifiers.MODEL_VERIFIERS:
             raise ValueError(
                 f"is set, but {verifier} asks no model; take it out, or use one of "
@@ -157,7 +157,7 @@ class Definition(Strict):
         }
         if not self.judge_model:
             return marks
-        return marks | {"judge": catalog.model_fingerprint(self.judge_model)}
+        return marks | {"judge": completion.model_fingerprint(self.judge_model)}
 
 
 def build(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from phi_kit.core.number_format import (
     counts,
-    known,
+    is_number,
     label,
     percent,
     points,
@@ -58,12 +58,12 @@ def _scores(ax: Axes, arms: pd.DataFrame, colours: Mapping[str, str]) -> None:
         style.whisker(ax, y, row.accuracy, whole, colour=colours[row.arm])
         style.beside(ax, y, _gain(row), color=style.INK)
     ends = (*arms["low"], *arms["high"], *arms["guess"])
-    limits = [value for value in ends if known(value)]
+    limits = [value for value in ends if is_number(value)]
     if limits:
         room = max(0.02, 0.08 * (max(limits) - min(limits)))
         ax.set_xlim(max(-0.01, min(limits) - room), min(1.01, max(limits) + room))
     base = arms.loc[arms["arm"] == "base", "accuracy"]
-    if len(base) and known(base.iloc[0]):
+    if len(base) and is_number(base.iloc[0]):
         ax.axvline(base.iloc[0], color=style.COLOURS["base"], lw=1, ls=(0, (4, 3)))
     for guess in arms["guess"].dropna().unique()[:1]:
         ax.axvline(guess, **style.GUESS_LINE)
@@ -79,7 +79,7 @@ def _few_ticks():
 
 
 def _gain(row) -> str:
-    if not known(row.delta):
+    if not is_number(row.delta):
         return percent(row.accuracy)
     span = points_span(row.delta_low, row.delta_high)
     return f"{percent(row.accuracy)}\n{points(row.delta)} [{span}]"

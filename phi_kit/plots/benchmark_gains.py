@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phi_kit.core.number_format import count, known, label, percent, points, points_span
+from phi_kit.core.number_format import (
+    count,
+    is_number,
+    label,
+    percent,
+    points,
+    points_span,
+)
 
 from . import style
 
@@ -62,7 +69,7 @@ def _words(row) -> str:
 
 def _points_axis(ax: Axes, scores: pd.DataFrame) -> None:
     columns = (scores["low"], scores["high"], scores["guess"] - scores["base"])
-    ends = [value for column in columns for value in column if known(value)]
+    ends = [value for column in columns for value in column if is_number(value)]
     low, high = min([-0.02, *ends]), max([0.02, *ends])
     room = 0.06 * (high - low)
     ax.set_xlim(low - room, high + room)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phi_kit.core.number_format import count, counts, known, label, percent
+from phi_kit.core.number_format import count, counts, is_number, label, percent
 
 from . import style
 
@@ -45,5 +45,5 @@ def draw(scores: pd.DataFrame) -> Figure:
 
 
 def _name(row) -> str:
-    level = f"{row.level:g}" if known(row.level) else "?"
+    level = f"{row.level:g}" if is_number(row.level) else "?"
     return f"{label(row.family)}  ·  level {level}"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from phi_kit.core.number_format import counts, known, label
+from phi_kit.core.number_format import counts, is_number, label
 from phi_kit.core.progress import in_notebook
 
 from . import style
@@ -63,12 +63,12 @@ def draw(history: pd.DataFrame) -> Figure:
 
 
 def _measured(history: pd.DataFrame, name: str) -> bool:
-    return name in history and history[name].map(known).any()
+    return name in history and history[name].map(is_number).any()
 
 
 def _panel(ax: Axes, history: pd.DataFrame, name: str) -> None:
     for place, (run, rows) in enumerate(history.groupby("run", sort=False)):
-        rows = rows[rows[name].map(known)]
+        rows = rows[rows[name].map(is_number)]
         values = rows[name] / (1000 if name == "memory_mb" else 1)
         few = "o" if len(rows) < 4 or name == "heldout_accuracy" else None
         colour = style.colour(str(run), place)

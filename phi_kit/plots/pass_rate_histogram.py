@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from phi_kit.core.number_format import (
     count,
-    known,
+    is_number,
     label,
     percent,
     percent_span,
@@ -179,7 +179,7 @@ def _means(ax: Axes, seen: pd.DataFrame, tiers: list[str]) -> None:
                 hollow=marker == "s",
             )
         risk = mine["risk"].mean()
-        text = f"risk\n{percent(risk)}" if known(risk) else ""
+        text = f"risk\n{percent(risk)}" if is_number(risk) else ""
         style.beside(ax, y, text, color=style.INK)
 
 

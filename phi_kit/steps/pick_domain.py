@@ -27,16 +27,15 @@ from phi_kit.domains.base import Domain, Family
 from phi_kit.domains.custom import Definition
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, per_item, truncated, unanswered
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
-from phi_kit.models import catalog
 from phi_kit.plots import difficulty
 from phi_kit.stats.intervals import score
 
-DRAWS = 500  # per family: enough to see each wording of its template twice
+TEMPLATE_ITEMS = 500  # per family: enough to see each wording of its template twice
 
-FEWEST = 4  # held-out items below which no interval says anything
-ENOUGH = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
+MIN_HELD_OUT = 4  # held-out items below which no interval says anything
+ENOUGH_ROWS = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
 
 
 class Params(StepParams):
@@ -76,10 +75,66 @@ class Params(StepParams):
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
-        return {"model": catalog.model_fingerprint(self.model), **files}
+        return {"model": completion.model_fingerprint(self.model), **files}
 
 
-def split(domain: Domain, params: Params) -> splits.HeldOut:
+@reuse_finished
+def run(params: Params) -> StepRun:
+    """Seal the held-out sets and measure the base model on dev."""
+    with open_run(params) as run:
+        domain = domains.of(params)
+        families = domain.chosen(params.families)
+        parts = held_out_items(domain, params)
+        _require_enough(parts, domain, families)
+        for name, part in parts.items():
+            sealed_splits.close(run, name, part)
+        sealed_splits.close(run, sealed_splits.DRAWS, template_items(domain, params))
+        dev = parts["dev"]
+        guesser = guessing_baseline.learn(
+            domain,
+            families,
+            held_out=itertools.chain(*parts.values()),
+            rng_seed=params.rng_seed,
+        )
+        samples = ask(
+            completion.open_sampler(params),
+            domain,
+            dev,
+            sampling=SamplingParams(params.max_tokens, params.temperature),
+            k=params.samples,
+            rng_seed=params.rng_seed,
+            label="base on dev",
+        )
+        scores = accuracy_by_family(
+            samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed
+        )
+        lenient = per_item(samples, dev, reading="lenient")
+        overall = score(per_item(samples, dev), rng_seed=params.rng_seed)
+        run.save_rows(samples, "samples")
+        run.save_rows(to_frame(dev)[["id", "family", "level"]])
+        run.figure = run.save_figure(difficulty.draw(scores), "base_by_difficulty")
+        run.table = scores
+        run.result = {
+            "title": domain.title,
+            "description": domain.description,
+            "answer_kind": domain.answer_kind,
+            "instruction": domain.instruction,
+            "scores": scores.to_dict("records"),
+            "overall": overall.as_dict(),
+            "guessing": guesser.card(dev, rng_seed=params.rng_seed),
+            "lenient": float(pd.Series(lenient).mean()),
+            "truncated": truncated(samples),
+            "unanswered": unanswered(samples),
+            # Later steps read the definition from this card: it is a result as well.
+            "defined": params.custom and params.custom.model_dump(mode="json"),
+            "sealed": {name: len(part) for name, part in parts.items()},
+            "held_out": splits.counts(parts, families),
+            "ran_out": splits.ran_out(parts, families, wanted=params.wanted()),
+        }
+    return run
+
+
+def held_out_items(domain: Domain, params: Params) -> splits.HeldOut:
     """The dev and test items: the families in equal parts, no prompt twice."""
     return splits.draw(
         domain.name,
@@ -89,7 +144,31 @@ def split(domain: Domain, params: Params) -> splits.HeldOut:
     )
 
 
-def draws(domain: Domain, params: Params) -> list[Seed]:
+def _require_enough(
+    parts: splits.HeldOut, domain: Domain, families: Sequence[Family]
+) -> None:
+    """Stop before anything is asked if too few items can be held out.
+
+    Raises:
+        DataError: dev or test has fewer than four items.
+    """
+    few = {name: len(part) for name, part in parts.items() if len(part) < MIN_HELD_OUT}
+    if not few:
+        return
+    rows = sum(family.size() for family in families if family.size)
+    raise DataError(
+        f"too few items to hold out for {domain.name}: "
+        + ", ".join(f"{n} for {name}" for name, n in few.items())
+        + (f", of {rows} rows" if rows else ""),
+        todo=f"give {ENOUGH_ROWS} rows or more, about a fifth each is held out; and "
+        * (rows < ENOUGH_ROWS)
+        + "look whether the answers are in the form that its verifier "
+        f"({domain.checker or domain.answer_kind}) reads: a row whose answer it "
+        "cannot read is never held out",
+    )
+
+
+def template_items(domain: Domain, params: Params) -> list[Seed]:
     """Items that are never held out: they show the seal what is template text.
 
     A study's own files are left out: their rows are few, and any may be held out.
@@ -104,33 +183,11 @@ def draws(domain: Domain, params: Params) -> list[Seed]:
                 rng_seed=params.rng_seed,
                 split="draws",
             )
-            found += itertools.islice(stream, DRAWS)
+            found += itertools.islice(stream, TEMPLATE_ITEMS)
     return found
 
 
-def _require(parts: splits.HeldOut, domain: Domain, families: Sequence[Family]) -> None:
-    """Stop before anything is asked if too few items can be held out.
-
-    Raises:
-        DataError: dev or test has fewer than four items.
-    """
-    few = {name: len(part) for name, part in parts.items() if len(part) < FEWEST}
-    if not few:
-        return
-    rows = sum(family.size() for family in families if family.size)
-    raise DataError(
-        f"too few items to hold out for {domain.name}: "
-        + ", ".join(f"{n} for {name}" for name, n in few.items())
-        + (f", of {rows} rows" if rows else ""),
-        todo=f"give {ENOUGH} rows or more, about a fifth each is held out; and "
-        * (rows < ENOUGH)
-        + "look whether the answers are in the form that its verifier "
-        f"({domain.checker or domain.answer_kind}) reads: a row whose answer it "
-        "cannot read is never held out",
-    )
-
-
-def standing(
+def accuracy_by_family(
     samples: pd.DataFrame, dev: list[Seed], guess: Sequence[float], *, rng_seed: int
 ) -> pd.DataFrame:
     """Accuracy per family with its 95 % interval, the easiest first.
@@ -161,57 +218,3 @@ def standing(
         }
         for (level, family), part in groups
     )
-
-
-@reuse_finished
-def run(params: Params) -> StepRun:
-    """Seal the held-out sets and measure the base model on dev."""
-    with open_run(params) as run:
-        domain = domains.of(params)
-        families = domain.chosen(params.families)
-        parts = split(domain, params)
-        _require(parts, domain, families)
-        for name, part in parts.items():
-            sealed_splits.close(run, name, part)
-        sealed_splits.close(run, sealed_splits.DRAWS, draws(domain, params))
-        dev = parts["dev"]
-        guesser = guessing_baseline.learn(
-            domain,
-            families,
-            held_out=itertools.chain(*parts.values()),
-            rng_seed=params.rng_seed,
-        )
-        samples = ask(
-            model.sampler(params),
-            domain,
-            dev,
-            sampling=SamplingParams(params.max_tokens, params.temperature),
-            k=params.samples,
-            rng_seed=params.rng_seed,
-            label="base on dev",
-        )
-        scores = standing(samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed)
-        lenient = per_item(samples, dev, reading="lenient")
-        overall = score(per_item(samples, dev), rng_seed=params.rng_seed)
-        run.save_rows(samples, "samples")
-        run.save_rows(to_frame(dev)[["id", "family", "level"]])
-        run.figure = run.save_figure(difficulty.draw(scores), "base_by_difficulty")
-        run.table = scores
-        run.result = {
-            "title": domain.title,
-            "description": domain.description,
-            "answer_kind": domain.answer_kind,
-            "instruction": domain.instruction,
-            "scores": scores.to_dict("records"),
-            "overall": overall.as_dict(),
-            "guessing": guesser.card(dev, rng_seed=params.rng_seed),
-            "lenient": float(pd.Series(lenient).mean()),
-            "truncated": truncated(samples),
-            "unanswered": unanswered(samples),
-            # Later steps read the definition from this card: it is a result as well.
-            "defined": params.custom and params.custom.model_dump(mode="json"),
-            "sealed": {name: len(part) for name, part in parts.items()},
-            "held_out": splits.counts(parts, families),
-            "ran_out": splits.ran_out(parts, families, wanted=params.wanted()),
-        }
-    return run

@@ -21,8 +21,7 @@ from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, base_answers
 from phi_kit.evaluation.probe import Bench, Probe, doses_of
-from phi_kit.inference.local import model
-from phi_kit.models import catalog
+from phi_kit.inference import completion
 from phi_kit.plots import arm_gains as plot
 from phi_kit.plots import dose_curve as dose_plot
 from phi_kit.plots import learning_curves
@@ -72,7 +71,7 @@ class Params(TrainingConfig, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.model_fingerprint(self.model)}
+        return {"model": completion.model_fingerprint(self.model)}
 
 
 @reuse_finished
@@ -84,7 +83,7 @@ def run(params: Params) -> StepRun:
         bench = Bench(
             run=run,
             guess=guessing_baseline.of(card, domain).per_item(dev),
-            student=model.load(params.model),
+            student=completion.load(params.model),
             domain=domain,
             pool=run.read(step_table.FILTER_EDGE).table(),
             dev=dev,
@@ -93,17 +92,17 @@ def run(params: Params) -> StepRun:
             seeds=params.train_seeds or [params.rng_seed],
             view=view,
         )
-        recipe, tried = searched(bench, params)
+        recipe, tried = search_config(bench, params)
         arms, skipped = bench.fillable(params.arms)
         budgets = dict.fromkeys(arms, bench.budget("teachable", recipe))
         budgets["teachable"] = None  # what the others are held to
         probes = {arm: bench.probe(arm, recipe, budget=budgets[arm]) for arm in arms}
         answers = base_answers(card, bench.student, bench.domain, bench.dev)
         base = bench.base(answers)
-        table = compare(base, probes, bench.guess, rng_seed=params.rng_seed)
-        _write_arms(bench, table, base, probes, recipe=recipe, tried=tried)
+        table = compare_arms(base, probes, bench.guess, rng_seed=params.rng_seed)
+        _save_comparison(bench, table, base, probes, recipe=recipe, tried=tried)
         run.result |= {"skipped": skipped, "search": tried}
-        run.result["dose"] = _dose(
+        run.result["dose"] = _dose_curve(
             bench, table, base, probes, recipe=recipe, budgets=budgets
         )
         if params.drift_samples and "teachable" in probes:
@@ -112,7 +111,7 @@ def run(params: Params) -> StepRun:
     return run
 
 
-def searched(bench: Bench, params: Params) -> tuple[TrainingConfig, dict]:
+def search_config(bench: Bench, params: Params) -> tuple[TrainingConfig, dict]:
     """The recipe of the arms: the study's own, or the best of a search on dev.
 
     Each is trained once: with several seeds the arms, not the trials, need them.
@@ -133,7 +132,7 @@ def searched(bench: Bench, params: Params) -> tuple[TrainingConfig, dict]:
     return chosen, {"arm": arm, "tried": found, "chosen": best}
 
 
-def compare(
+def compare_arms(
     base: Probe, probes: dict[str, Probe], guess: list[float], *, rng_seed: int
 ) -> pd.DataFrame:
     """One row per arm: accuracy, paired gain over base, cost, truncation.
@@ -172,7 +171,7 @@ def compare(
     return pd.DataFrame(rows)
 
 
-def _write_arms(
+def _save_comparison(
     bench: Bench,
     table: pd.DataFrame,
     base: Probe,
@@ -213,7 +212,7 @@ def _write_arms(
         run.result["teachable_vs_random"] = edge.as_dict()
 
 
-def _dose(
+def _dose_curve(
     bench: Bench,
     table: pd.DataFrame,
     base: Probe,

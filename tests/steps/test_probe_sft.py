@@ -18,7 +18,7 @@ from phi_kit.data.records import to_frame
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, ask
 from phi_kit.evaluation.probe import Bench
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.steps import expand_domains, probe_sft, synthesize
 from phi_kit.study.report import findings, tables
 from phi_kit.training import training_config as recipes
@@ -64,7 +64,7 @@ def study(tiny, tmp_path_factory):
     """Steps 1 and 3 by hand, in a folder of its own; the tiny model in all steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PHI_KIT_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(model, "load", lambda name: tiny)
+        patch.setattr(completion, "load", lambda name: tiny)
         dev = drawn("dev", 12)
         with open_run(Card(study="s")) as run:
             sealed_splits.close(run, "dev", dev)
@@ -246,7 +246,7 @@ def test_step_6_takes_the_recipe_over(full):
 
 def test_step_5_takes_the_best_arms_rows():
     arms = pd.DataFrame({"arm": ["base", "unfiltered"], "accuracy": [0.1, 0.2]})
-    found = synthesize.organic(pool(), arms, synthesize.Params())
+    found = synthesize.organic_seeds(pool(), arms, synthesize.Params())
     assert len(found) == 24
 
 
