@@ -47,7 +47,7 @@ class Params(StepParams):
 
     _known = field_validator("domains")(all_known)
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The model's weights."""
         return {"model": completion.model_fingerprint(self.model)}
 
@@ -69,17 +69,6 @@ class TestedDomain:
     base: pd.DataFrame
     final: pd.DataFrame
     guess: list[float]
-
-
-def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
-    """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
-    by_item = {
-        seed_id: metric_scores.maj_at_k(
-            part.extracted.tolist(), (part.verdict == "right").tolist()
-        )
-        for seed_id, part in samples.groupby("seed_id")
-    }
-    return [by_item[seed.id] for seed in order]
 
 
 @reuse_finished
@@ -157,6 +146,17 @@ def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
             }
         )
     return rows
+
+
+def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
+    """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
+    by_item = {
+        seed_id: metric_scores.maj_at_k(
+            part.extracted.tolist(), (part.verdict == "right").tolist()
+        )
+        for seed_id, part in samples.groupby("seed_id")
+    }
+    return [by_item[seed.id] for seed in order]
 
 
 def compare_families(tested: TestedDomain, *, params: Params) -> list[dict]:
