@@ -126,7 +126,7 @@ DOMAIN = Domain(
             "leg_counting",
             {"min_animals": 1, "max_animals": 2, "max_instances": 3},
         ),
-        Family("word", 5, "gsm_symbolic", usual=False),
+        Family("word", 5, "gsm_symbolic", facts=("answer_cot",), usual=False),
         Family("lcm-10", 3, "lcm", {"max_value": 10}, usual=False),
         Family(
             "product-1",
