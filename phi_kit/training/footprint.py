@@ -96,7 +96,7 @@ def kept(shape: ModelSizes, rank: int) -> int:
     low-rank half of each adapter.
     """
     adapters = rank * len(shape.linear) // shape.layers
-    return 9 * shape.hidden + 2 * shape.keys + 4 * shape.inner + adapters
+    return 9 * shape.hidden + 2 * shape.kv_width + 4 * shape.intermediate + adapters
 
 
 def footprint(shape: ModelSizes, micro: Micro) -> Memory:
@@ -120,7 +120,7 @@ def footprint(shape: ModelSizes, micro: Micro) -> Memory:
     else:
         head = micro.logits * shape.vocabulary * LOGIT
     return Memory(
-        weights=shape.packed * micro.nf4 + shape.other * micro.other,
+        weights=shape.linear_weights * micro.nf4 + shape.other * micro.other,
         adapter=adapted * (FLOATS + micro.moments),
         activations=micro.number * micro.tokens * per_token,
         head=head,
