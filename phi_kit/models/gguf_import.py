@@ -62,7 +62,7 @@ def convert(gguf: Path, folder: Path) -> None:
     loaded = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.float32
     ).eval()
-    with _safetensors_errors():
+    with disk_errno():
         _plain_copy(loaded).save_pretrained(folder)
     written = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     _require_same_logits(loaded, written.eval())
@@ -136,7 +136,7 @@ def save_tokenizer(gguf: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _safetensors_errors() -> Iterator[None]:
+def disk_errno() -> Iterator[None]:
     """Raise the OSError of a full disk, which safetensors hides in its message."""
     from safetensors import SafetensorError
 
