@@ -399,7 +399,7 @@ def test_too_few_rows_to_hold_out_say_what_to_do(tmp_path, monkeypatch, n, said)
     text = "".join(f"How many are {i} of them?,{gold}\n" for i in range(n))
     path.write_text(f"Question,Answer\n{text}")
     params = pick_domain.Params(study="own", domain="plus", custom=of(path))
-    monkeypatch.setattr(pick_domain.Params, "outside", lambda self: {})
+    monkeypatch.setattr(pick_domain.Params, "external_digests", lambda self: {})
     with pytest.raises(DataError, match=f"of {n} rows") as caught:
         pick_domain.run(params)
     assert said in str(caught.value)
