@@ -15,7 +15,7 @@ from typing import Any
 NOTHING = "–"
 
 
-def known(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     """Whether a value is a number: neither `None` nor NaN nor infinite."""
     try:
         return math.isfinite(value)
@@ -25,12 +25,12 @@ def known(value: Any) -> bool:
 
 def percent(value: Any) -> str:
     """A fraction as percent: 0.41 is `41.0 %`."""
-    return f"{100 * value:.1f}\u00a0%" if known(value) else NOTHING
+    return f"{100 * value:.1f}\u00a0%" if is_number(value) else NOTHING
 
 
 def points(value: Any) -> str:
     """A difference of fractions in points: 0.123 is `+12.3`."""
-    if not known(value):
+    if not is_number(value):
         return NOTHING
     text = f"{100 * value:+.1f}"
     # A typographic minus lines up with the plus; "-0.0" is no direction.
@@ -39,26 +39,26 @@ def points(value: Any) -> str:
 
 def percent_span(low: Any, high: Any) -> str:
     """An interval of a fraction: `35.2 to 46.9 %`."""
-    if not (known(low) and known(high)):
+    if not (is_number(low) and is_number(high)):
         return NOTHING
     return f"{100 * low:.1f} to {100 * high:.1f}\u00a0%"
 
 
 def points_span(low: Any, high: Any) -> str:
     """An interval of a difference: `+6.1 to +18.4`."""
-    if not (known(low) and known(high)):
+    if not (is_number(low) and is_number(high)):
         return NOTHING
     return f"{points(low)} to {points(high)}"
 
 
 def count(value: Any) -> str:
     """A whole number with thousands set apart: `3,000`."""
-    return f"{round(value):,}" if known(value) else NOTHING
+    return f"{round(value):,}" if is_number(value) else NOTHING
 
 
 def counts(values: Iterable[Any]) -> str:
     """One n for several rows: `n = 40`, or `n = 30 to 40` where they differ."""
-    found = [value for value in values if known(value)]
+    found = [value for value in values if is_number(value)]
     if not found:
         return "n not given"
     low, high = min(found), max(found)

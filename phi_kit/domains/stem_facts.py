@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phi_kit.core.rng import label_seed, rng
-from phi_kit.data.generators import Stream
+from phi_kit.data.generators import ItemStream
 from phi_kit.data.records import Seed
 
 OPTIONS = 4
@@ -148,7 +148,7 @@ def split_of(question: str) -> str:
     return "train"
 
 
-def stream(tables: tuple[Table, ...]) -> Stream:
+def stream(tables: tuple[Table, ...]) -> ItemStream:
     """The items of some tables: a fact of the split, its options drawn each time."""
 
     def items(rng_seed: int, split: str) -> Iterator[Seed]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phi_kit.core.number_format import count, known, label, percent, points, points_span
+from phi_kit.core.number_format import (
+    count,
+    is_number,
+    label,
+    percent,
+    points,
+    points_span,
+)
 
 from . import style
 
@@ -26,8 +33,8 @@ def draw(scores: pd.DataFrame) -> Figure:
             `verdict` (`better`, `worse`, `cannot tell`, or better than base only).
     """
     if scores.empty:
-        return style.empty(TITLE, "No benchmark was run.")
-    figure, (ax,) = style.sheet(
+        return style.empty_figure(TITLE, "No benchmark was run.")
+    figure, (ax,) = style.new_figure(
         TITLE,
         "Mark: gain in points, paired by item. Line: 95 % interval over items. A line "
         f"across 0 cannot tell. Dotted: {style.GUESS}\nper family in place of the "
@@ -49,7 +56,7 @@ def draw(scores: pd.DataFrame) -> Figure:
             hollow=row.verdict == "cannot tell",
         )
         style.guess_mark(ax, y, row.guess - row.base)
-        style.beside(ax, y, _words(row), color=style.INK)
+        style.text_beside(ax, y, _words(row), color=style.INK)
     _points_axis(ax, scores)
     _legend(ax, set(scores["verdict"]))
     return figure
@@ -62,7 +69,7 @@ def _words(row) -> str:
 
 def _points_axis(ax: Axes, scores: pd.DataFrame) -> None:
     columns = (scores["low"], scores["high"], scores["guess"] - scores["base"])
-    ends = [value for column in columns for value in column if known(value)]
+    ends = [value for column in columns for value in column if is_number(value)]
     low, high = min([-0.02, *ends]), max([0.02, *ends])
     room = 0.06 * (high - low)
     ax.set_xlim(low - room, high + room)

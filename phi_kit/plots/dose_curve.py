@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.core.number_format import counts, known, percent, points, points_span
+from phi_kit.core.number_format import counts, is_number, percent, points, points_span
 
 from . import style
 
@@ -32,8 +32,8 @@ def draw(doses: pd.DataFrame, verdict: str, *, base: Any = None) -> Figure:
         base: the untrained model's accuracy, drawn as a dashed line.
     """
     if doses.empty:
-        return style.empty(TITLE, "No dose was measured.")
-    figure, (ax,) = style.sheet(
+        return style.empty_figure(TITLE, "No dose was measured.")
+    figure, (ax,) = style.new_figure(
         TITLE,
         f"Dot: held-out accuracy; line: 95 % interval, {counts(doses['n'])} items "
         f"per dose; dashed: base.\n{SAID.get(verdict, SAID['cannot tell'])}",
@@ -42,20 +42,20 @@ def draw(doses: pd.DataFrame, verdict: str, *, base: Any = None) -> Figure:
     colour = style.colour(str(doses["arm"].iloc[0]))
     ax.plot(doses["rows"], doses["accuracy"], color=colour, lw=1, alpha=0.5)
     for row in doses.itertuples():
-        if known(row.low) and known(row.high):
+        if is_number(row.low) and is_number(row.high):
             ax.plot([row.rows] * 2, [row.low, row.high], color=colour, lw=2.2)
         ax.plot([row.rows], [row.accuracy], "o", ms=8, color=colour, zorder=4)
         words = f"{percent(row.accuracy)}\n{points(row.delta)} "
         words += f"[{points_span(row.delta_low, row.delta_high)}]"
         ax.annotate(
             words,
-            (row.rows, row.high if known(row.high) else row.accuracy),
+            (row.rows, row.high if is_number(row.high) else row.accuracy),
             xytext=(0, 6),
             textcoords="offset points",
             ha="center",
             fontsize=8.5,
         )
-    if known(base):
+    if is_number(base):
         ax.axhline(base, color=style.COLOURS["base"], lw=1, ls=(0, (4, 3)))
     _axes(ax, doses)
     return figure

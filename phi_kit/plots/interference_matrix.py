@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from phi_kit.core.number_format import (
     count,
-    known,
+    is_number,
     label,
     percent,
     percent_span,
@@ -35,10 +35,10 @@ def draw(cells: pd.DataFrame) -> Figure:
             NaN for base itself), `verdict`. What guessing gives is an adapter, too.
     """
     if cells.empty:
-        return style.empty(TITLE, "No adapter was measured.")
+        return style.empty_figure(TITLE, "No adapter was measured.")
     adapters = list(dict.fromkeys(cells["adapter"]))
     domains = list(dict.fromkeys(cells["domain"]))
-    figure, (ax,) = style.sheet(
+    figure, (ax,) = style.new_figure(
         TITLE,
         "Cell: gain over base in points (bold where its 95 % interval leaves out 0), "
         "below it that interval;\nthen accuracy and n items. Paired by item; for base, "
@@ -60,7 +60,7 @@ def _scale(cells: pd.DataFrame):
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
     # At least 5 points to either side: noise must not look like a finding.
-    most = max([0.05, *(abs(delta) for delta in cells["delta"] if known(delta))])
+    most = max([0.05, *(abs(delta) for delta in cells["delta"] if is_number(delta))])
     # The verdicts' colours, lightened: dark words stay readable on every cell.
     ends = ["#E8874A", "#F7F7F5", "#45B896"]
     shades = LinearSegmentedColormap.from_list("worse to better", ends)
@@ -71,10 +71,14 @@ def _cell(ax: Axes, place: tuple[int, int], row, scale) -> None:
     from matplotlib.patches import Rectangle
 
     x, y = place
-    gained = known(row.delta)
+    gained = is_number(row.delta)
     shade = scale.to_rgba(row.delta) if gained else "#ECEDEF"
     ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=shade, ec="white", lw=3))
-    sure = gained and known(row.delta_low) and (row.delta_low > 0 or row.delta_high < 0)
+    sure = (
+        gained
+        and is_number(row.delta_low)
+        and (row.delta_low > 0 or row.delta_high < 0)
+    )
     head = points(row.delta) if gained else percent(row.accuracy)
     head += " †" if row.verdict == NOT_CONSTANT else ""
     if gained:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from phi_kit.core.errors import RunError
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.records import Seed, normalise_prompt
 
 from . import refusal
 from .base import UNREADABLE_GOLD, Verdict, Verifier, visible
@@ -37,7 +37,7 @@ def model_verifier(kind: str, model: str, complete: Callable[[str], str]) -> Ver
     def verify(seed: Seed, response: str) -> Verdict:
         if not seed.answer.strip():
             return Verdict("unknown", UNREADABLE_GOLD)
-        if normal(visible(response)) == normal(seed.answer):
+        if normalise_prompt(visible(response)) == normalise_prompt(seed.answer):
             if kind == "refusal":
                 return refusal.verify(seed, response)
             return Verdict("right", "the reference answer itself")

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from phi_kit.core.errors import DataError, RunError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.step_state import run_folder_path, up_to_date
-from phi_kit.data.read_sources import read
+from phi_kit.data.read_sources import read_source
 from phi_kit.data.source_types import HubData, Source
-from phi_kit.stats.intervals import wilson
+from phi_kit.stats.intervals import wilson_interval
 from phi_kit.study.config import Unit
 
 from . import workload
@@ -109,7 +109,7 @@ def share(answers: Answers) -> tuple[float, float]:
     if not answers.asked:
         return 1.0, 1.0
     k, n = answers.teachable, answers.asked
-    return (k + 0.5) / (n + 1), wilson(k, n)[1]
+    return (k + 0.5) / (n + 1), wilson_interval(k, n)[1]
 
 
 def _step(likely: Work, at_most: Work, pace: Pace, done: Done | None) -> Step:
@@ -203,4 +203,4 @@ def _size(source: Source) -> int:
             where=source.name,
             todo="give it a limit: in the study file",
         )
-    return sum(1 for _ in read(source, "", families=(), rng_seed=0))
+    return sum(1 for _ in read_source(source, "", families=(), rng_seed=0))

@@ -20,10 +20,10 @@ from phi_kit import domains
 from phi_kit.core.endpoint_url import is_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.rng import label_seed
-from phi_kit.data.read_sources import read
+from phi_kit.data.read_sources import read_source
 from phi_kit.data.records import Seed
 from phi_kit.domains.base import Domain
-from phi_kit.evaluation.ask import lengths, rows_of
+from phi_kit.evaluation.ask import row_lengths, training_rows
 from phi_kit.inference.local import model
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.types import SampleRequest, SamplingParams
@@ -147,7 +147,7 @@ def _measured(units: Sequence[Unit], seconds: float) -> Pace:
             seconds=seconds / len(by_domain),
             judged=judged,
         )
-        rows += rows_of(student, domain, seeds, [seed.answer for seed in seeds])
+        rows += training_rows(student, domain, seeds, [seed.answer for seed in seeds])
     pace.sampling = 1e6 * memory.used_mb()  # on a GPU the peak, which `release` forgets
     memory.release()
     pace.free = memory.free_bytes()
@@ -178,7 +178,9 @@ def _first(domain: Domain, collect: Any, families: Sequence[Any]) -> list[Seed]:
     rows = [
         list(
             itertools.islice(
-                read(source, domain.name, families=families, rng_seed=collect.rng_seed),
+                read_source(
+                    source, domain.name, families=families, rng_seed=collect.rng_seed
+                ),
                 each,
             )
         )
@@ -210,7 +212,7 @@ def _sample(
     The first one warms up and is too small to be as fast as a step is.
     """
     how = SamplingParams(min(params.max_tokens, TRIAL), params.temperature)
-    row = float(lengths(student, domain, seeds).tokens.mean())
+    row = float(row_lengths(student, domain, seeds).tokens.mean())
     found = Answers(row=row, limit=how.max_tokens)
     spent, start = 0.0, 0
     for end in ROUNDS:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from phi_kit.core.number_format import count, known, percent, points, points_span
+from phi_kit.core.number_format import count, is_number, percent, points, points_span
 from phi_kit.stats.comparison import NOT_CONSTANT
 
 FINAL = {
@@ -58,14 +58,14 @@ def verdict(row: Mapping[str, Any], low: str = "low", high: str = "high") -> str
     if given := row.get("verdict"):
         return str(given)
     least, most = row.get(low), row.get(high)
-    if known(least) and least > 0:
+    if is_number(least) and least > 0:
         return "better"
-    return "worse" if known(most) and most < 0 else "cannot tell"
+    return "worse" if is_number(most) and most < 0 else "cannot tell"
 
 
 def evidence(row: Mapping[str, Any]) -> str:
     """The numbers of a sentence: gain, interval and n."""
-    if not known(row.get("delta")):
+    if not is_number(row.get("delta")):
         return "it was not measured"
     return (
         f"{points(row['delta'])} points, 95\u00a0% interval "
@@ -79,7 +79,7 @@ def finding(words: Mapping[str, str], domain: Any, row: Mapping[str, Any]) -> Fi
     outcome = verdict(row)
     text = words.get(outcome, words["cannot tell"]).format(domain=domain)
     guess = ""
-    if known(row.get("guess")):
+    if is_number(row.get("guess")):
         guess = (
             f" One constant answer per family gives {percent(row['guess'])}, the "
             f"adapter {percent(row.get('final'))}."

@@ -15,14 +15,14 @@ from typing import Any
 from phi_kit.core.number_format import (
     NOTHING,
     count,
-    known,
+    is_number,
     percent,
     percent_span,
     points,
     points_span,
 )
 from phi_kit.plots.style import GUESS
-from phi_kit.stats.intervals import wilson
+from phi_kit.stats.intervals import wilson_interval
 
 from .findings import verdict
 
@@ -94,9 +94,11 @@ def _with_interval(value: str, span: str) -> str:
 
 def _share_of(part: Any, whole: Any) -> str:
     """A share with its Wilson interval."""
-    if not (known(part) and known(whole) and 0 <= part <= whole and whole > 0):
+    if not (is_number(part) and is_number(whole) and 0 <= part <= whole and whole > 0):
         return NOTHING
-    return _with_interval(percent(part / whole), percent_span(*wilson(part, whole)))
+    return _with_interval(
+        percent(part / whole), percent_span(*wilson_interval(part, whole))
+    )
 
 
 def _of(part: Any, whole: Any) -> str:
@@ -145,14 +147,14 @@ _gain_over_base = partial(_gain, low="delta_low", high="delta_high")
 
 def _p_value(row: Result) -> str:
     value = row.get("p_holm")
-    if not known(value):
+    if not is_number(value):
         return NOTHING
     return "< .001" if value < 0.001 else f"{value:.3f}".lstrip("0")
 
 
 def _verdict_on_base(row: Result) -> str:
     """Better, worse or cannot tell; a dash for what was not compared."""
-    compared = known(row.get("delta"))
+    compared = is_number(row.get("delta"))
     return verdict(row, "delta_low", "delta_high") if compared else NOTHING
 
 
@@ -301,7 +303,7 @@ def _families(result: Result) -> Table:
 
 
 def _level(row: Result) -> float:
-    return row["level"] if known(row.get("level")) else float("inf")
+    return row["level"] if is_number(row.get("level")) else float("inf")
 
 
 # --- tables of other shapes ---
@@ -314,7 +316,7 @@ def _sources(result: Result) -> Table:
 
 def _tiers(result: Result) -> Table:
     tiers, risk = mapped(result, "tiers"), mapped(result, "risk")
-    total = sum(number for number in tiers.values() if known(number))
+    total = sum(number for number in tiers.values() if is_number(number))
     rows = [
         (tier, count(n), _share_of(n, total), percent(risk.get(tier)))
         for tier, n in tiers.items()
@@ -389,9 +391,9 @@ def _recipe(result: Result) -> Table:
 
 def _mix(result: Result) -> Table:
     mix = mapped(result, "mix")
-    total = sum(rows for rows in mix.values() if known(rows))
+    total = sum(rows for rows in mix.values() if is_number(rows))
     rows = [
-        (kind, count(n), percent(n / total if known(n) and total else None))
+        (kind, count(n), percent(n / total if is_number(n) and total else None))
         for kind, n in mix.items()
     ]
     title = f"The frozen data set, n = {count(total)} rows"
@@ -419,7 +421,7 @@ def _sealed(splits: Any) -> str:
 
 
 def _band(band: Any) -> str:
-    if not (isinstance(band, list) and len(band) == 2 and all(map(known, band))):
+    if not (isinstance(band, list) and len(band) == 2 and all(map(is_number, band))):
         return plain(band)
     return f"pass rates from {100 * band[0]:g} to {100 * band[1]:g}\u00a0%"
 
