@@ -11,7 +11,7 @@ import typer
 from phi_kit.core.errors import PhiKitError
 
 if TYPE_CHECKING:
-    from phi_kit.domains.base import Benchmarks, Domain
+    from phi_kit.domains.base import Domain, SuggestedBenchmarks
 
 
 def domains(
@@ -60,7 +60,7 @@ def _in_full(name: str) -> Iterator[str]:
         star = "*" if family.usual else " "
         yield f"           {star} {family.name:<16} {family.level}"
     yield from _hub(domain)
-    yield from _benchmarks(domain.benchmarks)
+    yield from _benchmarks(domain.suggested_benchmarks)
 
 
 def _checker(domain: Domain) -> str:
@@ -68,8 +68,8 @@ def _checker(domain: Domain) -> str:
 
 
 def _hub(domain: Domain) -> Iterator[str]:
-    yield "hub sources  " + ("" if domain.hub else "none")
-    for source in domain.hub:
+    yield "hub sources  " + ("" if domain.suggested_datasets else "none")
+    for source in domain.suggested_datasets:
         split = f"{source.config} {source.split}".strip()
         yield f"             {source.id} ({split}), licence {source.licence}"
         yield f"               columns {source.question}, {source.answer}"
@@ -77,7 +77,7 @@ def _hub(domain: Domain) -> Iterator[str]:
             yield textwrap.indent(source.note, " " * 15)
 
 
-def _benchmarks(benchmarks: Benchmarks) -> Iterator[str]:
+def _benchmarks(benchmarks: SuggestedBenchmarks) -> Iterator[str]:
     for role in ("dev", "test", "regression"):
         names = getattr(benchmarks, role)
         if names:

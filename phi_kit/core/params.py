@@ -29,7 +29,7 @@ from .errors import ModelError, RunError, StudyError, did_you_mean
 from .finished_run import RunFolder
 from .interrupts import show_interrupts_as_sentences
 from .paths import project_root, runs_root, shown
-from .step_table import Step
+from .step_table import PICK_DOMAIN, Step
 
 NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
 _LONGEST_VALUE = 200  # characters of a value in a message
@@ -253,6 +253,11 @@ class StepParams(Strict):
             raise RunError(f"{self.STEP} does not declare that it reads {step}")
         domain = domain or getattr(self, "domain", "")
         return RunFolder.of(self.study, step, domain=domain)
+
+    def domain_card(self, domain: str) -> dict[str, Any]:
+        """The parameters that step 1 ran with for a domain; empty before it has."""
+        card = RunFolder.of(self.study, PICK_DOMAIN, domain=domain)
+        return card.manifest["params"] if card.finished else {}
 
     def require_upstream(self) -> dict[str, str]:
         """Digests of what the step reads.

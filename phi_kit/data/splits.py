@@ -11,12 +11,31 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
+from phi_kit.core.rng import label_seed
+
 from .generators import Family, generate_items
 from .records import Seed, normalise_prompt
 
+# Shares of the items that `split_by_hash` holds out (kit default).
+HASH_SHARES = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
 HeldOut = dict[str, list[Seed]]
 # A family has run out when this many draws per item asked of it brought nothing new.
 DRAWS_EACH = 50
+
+
+def split_by_hash(text: str, *labels: object, rng_seed: int) -> str:
+    """The one split that a text may ever be drawn for: dev, test or train.
+
+    Args:
+        text: what is asked, in its normal form.
+        labels: tell apart what is hashed for different ends.
+        rng_seed: of the study, or a fixed one.
+    """
+    share = label_seed(rng_seed, *labels, text) / 2**63
+    for name, (low, high) in HASH_SHARES.items():
+        if low <= share < high:
+            return name
+    return "train"
 
 
 def draw_held_out(

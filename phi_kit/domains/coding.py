@@ -16,7 +16,7 @@ from phi_kit.data.records import Seed
 from phi_kit.sandbox.sandbox import Limits, Program, run_program
 from phi_kit.verifiers.code import verifier
 
-from .base import Benchmarks, Domain, Family, HubSource
+from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 
 _WORDS = (
     *("cat", "sun", "tree", "moon", "apple", "river", "stone", "cloud", "bird"),
@@ -251,8 +251,8 @@ DOMAIN = Domain(
     ),
     transforms={"renumber": renumber},
     checker="code",
-    hub=(
-        HubSource(
+    suggested_datasets=(
+        SuggestedDataset(
             "google-research-datasets/mbpp",
             "CC-BY-4.0",
             config="sanitized",
@@ -261,7 +261,7 @@ DOMAIN = Domain(
             note="give its source `extra: {tests: test_list}`",
         ),
     ),
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("MBPP validation",),
         test=("HumanEval", "LiveCodeBench"),
         regression=("IFEval",),

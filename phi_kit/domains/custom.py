@@ -28,7 +28,6 @@ from phi_kit import verifiers
 from phi_kit.core.endpoint_url import address, is_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
-from phi_kit.core.rng import label_seed
 from phi_kit.data import file_readers
 from phi_kit.data.column_names import MISSING, find_value, missing_column, nested_names
 from phi_kit.data.dropped_rows import UnreadableRow
@@ -37,13 +36,13 @@ from phi_kit.data.malformed_lines import MalformedLine
 from phi_kit.data.read_sources import available_rows, read_source
 from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.data.source_types import HubData, LocalFile, given_keys
+from phi_kit.data.splits import HASH_SHARES, split_by_hash
 from phi_kit.models import catalog
 from phi_kit.verifiers import judge_loading
 
 from .base import Domain
 
 _LOOKED_AT = 100  # rows of a file that show which columns it has
-HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
 Complete = Callable[[str], str]
 Checker = Literal["numeric", "choice", "exact", "contains", "code", "refusal", "judge"]
 _KINDS: Mapping[str, tuple[str, str]] = {
@@ -199,10 +198,10 @@ def build(
 def _family(name: str, source: OwnFile | OwnHub, level: int, checker: Any) -> Family:
     def stream(rng_seed: int, split: str) -> Iterator[Seed]:
         rows = _rows(name, source)
-        if split not in HELD_OUT:
+        if split not in HASH_SHARES:
             # All rows: the seal takes the held-out ones out again, counted. Those
             # that cannot be held out come first, whatever limit cuts the rest.
-            yield from sorted(rows, key=lambda row: _split(row, rng_seed) != "")
+            yield from sorted(rows, key=lambda row: _split(row, rng_seed) != "train")
             return
         for row in rows:
             # A held-out item whose gold is unreadable measures nothing.
@@ -216,12 +215,8 @@ def _family(name: str, source: OwnFile | OwnHub, level: int, checker: Any) -> Fa
 
 
 def _split(row: Seed, rng_seed: int) -> str:
-    """The held-out split a row may be drawn for, or an empty text."""
-    share = label_seed(rng_seed, "split", normalise_prompt(row.prompt)) / 2**63
-    for name, (low, high) in HELD_OUT.items():
-        if low <= share < high:
-            return name
-    return ""
+    """The one split that a row may be drawn for: dev, test or train."""
+    return split_by_hash(normalise_prompt(row.prompt), "split", rng_seed=rng_seed)
 
 
 def _rows(name: str, source: OwnFile | OwnHub) -> Iterator[Seed]:

@@ -12,7 +12,7 @@ from phi_kit.data.records import Seed
 from phi_kit.verifiers import numeric
 from phi_kit.verifiers.math import verifier
 
-from .base import Benchmarks, Domain, Family, HubSource
+from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
 # The same words ask for an LCM.
@@ -142,21 +142,21 @@ DOMAIN = Domain(
     ),
     transforms={"swap": swap, "renumber": renumber, "story": story},
     checker="math",
-    hub=(
-        HubSource(
+    suggested_datasets=(
+        SuggestedDataset(
             "openai/gsm8k",
             "MIT",
             config="main",
             note="the answer is what follows ####; its test split is a benchmark",
         ),
-        HubSource(
+        SuggestedDataset(
             "AI-MO/NuminaMath-1.5",
             "Apache-2.0",
             question="problem",
             note="a quarter of its answers are 'proof' or 'notfound'; they are dropped",
         ),
     ),
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("AIME 2024",), test=("GSM8K test", "AIME 2025"), regression=("IFEval",)
     ),
 )

@@ -16,7 +16,7 @@ from phi_kit.data.records import Seed
 from phi_kit.verifiers import choice, numeric, puzzle
 from phi_kit.verifiers.base import Verdict
 
-from .base import Benchmarks, Domain, Family
+from .base import Domain, Family, SuggestedBenchmarks
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -186,7 +186,7 @@ DOMAIN = Domain(
     ),
     transforms={"another_letter": another_letter, "backwards": backwards},
     checker="numeric, choice or puzzle",
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("sealed dev items",), test=("sealed test items",), regression=("IFEval",)
     ),
 )

@@ -12,7 +12,7 @@ from phi_kit.verifiers import choice, quantity
 from phi_kit.verifiers.base import Verdict
 
 from . import stem_facts
-from .base import Benchmarks, Domain, Family, HubSource
+from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 
 Made = tuple[str, str, Mapping[str, Any]]
 
@@ -145,21 +145,21 @@ DOMAIN = Domain(
         Family("energy", 10, energy, usual=False),
     ),
     transforms={},
-    hub=(
-        HubSource(
+    suggested_datasets=(
+        SuggestedDataset(
             "allenai/ai2_arc",
             "CC-BY-SA-4.0",
             config="ARC-Easy",
             answer="answerKey",
             note="choices stand in the column choices; also ARC-Challenge",
         ),
-        HubSource(
+        SuggestedDataset(
             "allenai/sciq",
             "CC-BY-NC-3.0",
             answer="correct_answer",
             note="not for commercial use; wrong options in distractor1-3",
         ),
-        HubSource(
+        SuggestedDataset(
             "allenai/openbookqa",
             "unknown",
             config="main",
@@ -168,7 +168,7 @@ DOMAIN = Domain(
             note="its card names no licence; look before use",
         ),
     ),
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("GPQA-Diamond",), test=("ARC-Challenge test",), regression=("IFEval",)
     ),
 )

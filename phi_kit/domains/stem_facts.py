@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phi_kit.core.rng import label_seed, rng
+from phi_kit.core.rng import rng
 from phi_kit.data.generators import ItemStream
 from phi_kit.data.records import Seed
+from phi_kit.data.splits import HASH_SHARES, split_by_hash
 
 OPTIONS = 4
-# Which facts may be held out: each belongs to one split, whatever the options.
-HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
 
 
 @dataclass(frozen=True)
@@ -140,19 +139,15 @@ HARD = (
 
 
 def split_of(question: str) -> str:
-    """The split a fact belongs to, by a hash of its question alone."""
-    share = label_seed(0, "fact", question) / 2**63
-    for name, (low, high) in HELD_OUT.items():
-        if low <= share < high:
-            return name
-    return "train"
+    """The split a fact belongs to, whatever the study and the options."""
+    return split_by_hash(question, "fact", rng_seed=0)
 
 
 def stream(tables: tuple[Table, ...]) -> ItemStream:
     """The items of some tables: a fact of the split, its options drawn each time."""
 
     def items(rng_seed: int, split: str) -> Iterator[Seed]:
-        wanted = split if split in HELD_OUT else "train"
+        wanted = split if split in HASH_SHARES else "train"
         facts = [
             (table, thing)
             for table in tables

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
@@ -73,6 +73,10 @@ class Params(StepParams):
     def wanted(self) -> dict[str, int]:
         """How many items each split should have."""
         return {"dev": self.dev_items, "test": self.test_items}
+
+    def domain_card(self, domain: str) -> dict[str, Any]:
+        """What this step was given: it is the one that writes the card."""
+        return {"custom": self.custom, "instruction": self.instruction}
 
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""

@@ -85,7 +85,7 @@ def test_the_usual_families_of_math_and_puzzles_have_not_changed():
 
 
 def test_every_hub_source_names_its_licence_and_no_test_split():
-    sources = [s for n in domains.names() for s in domains.get(n).hub]
+    sources = [s for n in domains.names() for s in domains.get(n).suggested_datasets]
     assert len(sources) >= 5
     for source in sources:
         assert source.licence

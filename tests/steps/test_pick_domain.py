@@ -21,7 +21,7 @@ def right_answers(student, domain, seeds, **how) -> pd.DataFrame:
 
 @pytest.fixture
 def step(runs, monkeypatch):
-    monkeypatch.setattr(pick_domain.loading, "load", lambda model: None)
+    monkeypatch.setattr(pick_domain.model, "load", lambda model: None)
     monkeypatch.setattr(pick_domain.catalog, "resolve", lambda model: model)
     monkeypatch.setattr(pick_domain.catalog, "identity", lambda model: "none")
     monkeypatch.setattr(pick_domain, "ask", right_answers)
