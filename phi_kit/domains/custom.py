@@ -38,7 +38,6 @@ from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.data.source_types import HubData, LocalFile, given_keys
 from phi_kit.data.splits import HASH_SHARES, split_by_hash
 from phi_kit.models import catalog
-from phi_kit.verifiers import judge_loading
 
 from .base import Domain
 
@@ -143,10 +142,10 @@ class Definition(Strict):
             )
         if is_endpoint(model):
             address(model)
-        if model and verifier and verifier not in judge_loading.MODEL_VERIFIERS:
+        if model and verifier and verifier not in verifiers.MODEL_VERIFIERS:
             raise ValueError(
                 f"is set, but {verifier} asks no model; take it out, or use one of "
-                + ", ".join(judge_loading.MODEL_VERIFIERS)
+                + ", ".join(verifiers.MODEL_VERIFIERS)
             )
         return model
 
@@ -173,9 +172,7 @@ def build(
     """
     kind, instruction = _KINDS[definition.verifier]
     checker = (
-        judge_loading.model_verifier(
-            definition.verifier, definition.judge_model, complete
-        )
+        verifiers.by_model(definition.verifier, definition.judge_model, complete)
         if complete
         else verifiers.get(definition.verifier)
     )

@@ -16,7 +16,7 @@ from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_table import PICK_DOMAIN
 from phi_kit.inference.local import model
-from phi_kit.verifiers.any_of import accept_any_gold
+from phi_kit.verifiers.base import accept_any_gold
 
 from . import custom, registry
 from .base import Domain

@@ -12,7 +12,7 @@ from typing import Any
 
 from phi_kit.core.errors import PhiKitError
 from phi_kit.core.thinking import visible
-from phi_kit.data.records import Seed
+from phi_kit.data.records import ACCEPTED, Seed
 from phi_kit.data.verdict import (
     NO_ANSWER,
     UNREADABLE_GOLD,
@@ -28,6 +28,7 @@ __all__ = [
     "Verdict",
     "VerdictValue",
     "Verifier",
+    "accept_any_gold",
     "as_utf8",
     "compare_parsed",
     "guarded",
@@ -41,9 +42,9 @@ NO_TOLERANCE = "the item's tolerance cannot be read"
 def guarded(verifier: Verifier) -> Verifier:
     """A verifier that gives a verdict whatever the response is.
 
-    What it raises costs this one verdict (`unknown`), not a run of thousands; a
-    `PhiKitError` is raised still, as the user can mend its cause. Texts can be
-    written to any file: half a surrogate pair is spelled out.
+    An exception costs this one verdict (`unknown`), not a run of thousands; a
+    `PhiKitError` is still raised, as the user can mend its cause. Half a surrogate
+    pair in a text is spelled out, so that every file can hold it.
     """
     if getattr(verifier, "guarded", False):
         return verifier
@@ -64,13 +65,36 @@ def guarded(verifier: Verifier) -> Verifier:
     return guard
 
 
+def accept_any_gold(verifier: Verifier) -> Verifier:
+    """A verifier that also tries the further golds in an item's `extra`.
+
+    The verdict is that of the first gold that the response meets, else that of the
+    item's own gold; leniently right by one of them is leniently right.
+    """
+
+    @wraps(verifier)
+    def verify(seed: Seed, response: str) -> Verdict:
+        verdict = verifier(seed, response)
+        if verdict.right or ACCEPTED not in seed.extra:
+            return verdict
+        for gold in seed.facts.get(ACCEPTED) or ():
+            other = verifier(replace(seed, answer=str(gold)), response)
+            if other.right:
+                return other
+            if other.lenient == "right":
+                verdict = replace(verdict, lenient="right")
+        return verdict
+
+    return verify
+
+
 def as_utf8(text: str) -> str:
     """A text as UTF-8 can hold it."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def relative_tolerance(facts: Mapping[str, Any], default: float) -> float | None:
-    """The relative tolerance an item states, or `None` for one that is no number."""
+    """The relative tolerance an item states; `None` if it is not a number."""
     given = facts.get("tolerance")
     if given in (None, ""):
         return default

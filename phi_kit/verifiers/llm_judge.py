@@ -1,14 +1,13 @@
 """A model as the verifier: a rubric of yes-or-no criteria and a JSON reply.
 
-Three rules keep it honest. What is judged stands between fences that name a
-digest of the response itself, so no response can close its own fence: it
-would have to contain its own digest. Before its first verdict a judge must
-get calibration anchors right, among them a response that gives it orders.
-And a judge that fails (no JSON, a criterion missing, an error, a missed
-anchor) gives `unknown`, never a score.
+Three rules keep it honest. The response stands between fences that name a digest of
+the response itself, so no response can close its own fence: it would have to contain
+its own digest. Before its first verdict a judge must get calibration anchors right,
+among them a response that gives it orders. And a judge that fails (no JSON, a
+criterion missing, an error, a missed anchor) gives `unknown`, never a score.
 
-No model is set here: `verify` says so. `Judge(complete)` is a verifier for any
-`complete`, a function from a prompt to a reply.
+`Judge(complete)` is a verifier for any `complete`, a function from a prompt to a
+reply.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from phi_kit.core.errors import PhiKitError
-from phi_kit.data.records import Seed
+from phi_kit.core.errors import PhiKitError, RunError
+from phi_kit.data.records import Seed, normalise_prompt
 
-from .base import Verdict, visible
+from .base import NO_ANSWER, UNREADABLE_GOLD, Verdict, Verifier, visible
 
-ATTEMPTS = 2  # the kit's own choice: one slip of the pen is forgiven, two are not
-MAX_CHARS = 20_000  # a longer response is not judged at all, rather than in part
+ATTEMPTS = 2  # replies that may be malformed (kit default): one is forgiven
+MAX_CHARS = 20_000  # a longer response is not judged at all
 
 Anchor = tuple[str, str, Mapping[str, bool]]
 
@@ -37,7 +36,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class JudgeReply(BaseModel):
-    """What a judge must write: one truth value per criterion and a reason."""
+    """A judge's reply: one truth value per criterion and a reason."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -65,7 +64,7 @@ _ANCHORS: tuple[Anchor, ...] = (
 
 @dataclass(frozen=True)
 class Rubric:
-    """What is asked of a response, and what the judge must already know.
+    """The criteria for a response, and the anchors that calibrate the judge.
 
     Args:
         criteria: name and meaning of each; a response is right if it meets all.
@@ -86,7 +85,7 @@ def fence_mark(response: str) -> str:
 
 
 def judge_prompt(rubric: Rubric, seed: Seed, response: str) -> str:
-    """The judge's prompt; everything foreign stands between fences, as data."""
+    """The judge's prompt; question, reference and response are fenced as data."""
     mark = fence_mark(response)
     parts = {"QUESTION": seed.prompt, "REFERENCE": seed.answer, "RESPONSE": response}
     blocks = [
@@ -146,7 +145,7 @@ def read_criteria(reply: str, criteria: Mapping[str, str]) -> JudgeReply | str:
 
 
 def judge_failed(why: str) -> Verdict:
-    """The state of a judge that gave no usable reply; it is no score."""
+    """The verdict of a judge that gave no usable reply: unknown, not a score."""
     return Verdict("unknown", f"judge failed: {' '.join(why.split())[:200]}")
 
 
@@ -188,7 +187,7 @@ class Judge:
         """Right if every criterion is met; an empty response is never asked about."""
         shown = visible(response)
         if not shown:
-            return Verdict("wrong", "no answer found")
+            return Verdict("wrong", NO_ANSWER)
         met = self.criteria(seed, shown)
         if isinstance(met, Verdict):
             return met
@@ -203,7 +202,7 @@ class Judge:
             try:
                 reply = self.complete(prompt)
             except PhiKitError:
-                raise  # the model is gone or may cost no more: no verdict at all
+                raise  # the model is gone or the budget is spent: no verdict at all
             except Exception as error:  # a model may fail in any way
                 fault = f"{type(error).__name__}: {error}"
                 continue
@@ -215,5 +214,47 @@ class Judge:
 
 
 def verify(seed: Seed, response: str) -> Verdict:
-    """Without a model nobody can tell; `Judge(complete)` is the verifier with one."""
+    """Without a model every verdict is unknown; `verifier_by_model` asks one."""
     return Verdict("unknown", "no judge model is set")
+
+
+def verifier_by_model(model: str, complete: Callable[[str], str]) -> Verifier:
+    """The verifier `judge` with a model; see `calibrated`."""
+    judge = Judge(complete)
+    itself = Verdict("right", "the reference answer itself")
+    return calibrated(judge, judge, model, on_gold=lambda seed, response: itself)
+
+
+def calibrated(
+    judge: Judge, verifier: Verifier, model: str, *, on_gold: Verifier
+) -> Verifier:
+    """A verifier by a judge that must know its calibration anchors.
+
+    Args:
+        judge: the judge; its anchors are asked once, before its first verdict.
+        verifier: the verifier that asks the judge.
+        model: the judge's model, as a study file names it.
+        on_gold: the verdict on a response that is the gold answer itself, for which
+            no model is asked.
+
+    Returns:
+        A verifier that raises `RunError` if the judge misses anchors: a study in
+        which every verdict is unknown teaches nothing.
+    """
+
+    def verify(seed: Seed, response: str) -> Verdict:
+        if not seed.answer.strip():
+            return Verdict("unknown", UNREADABLE_GOLD)
+        if normalise_prompt(visible(response)) == normalise_prompt(seed.answer):
+            return on_gold(seed, response)
+        if judge.missed:
+            total = len(judge.rubric.anchors)
+            raise RunError(
+                f"{model} cannot be the judge: it gets {len(judge.missed)} of the "
+                f"{total} calibration anchors wrong, so none of its verdicts would "
+                "count",
+                todo="name a stronger model as the domain's judge_model",
+            )
+        return verifier(seed, response)
+
+    return verify

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from external_data import needs, path_of
 
 from phi_kit.data.records import Seed
 from phi_kit.verifiers.code import verifier
@@ -66,23 +67,35 @@ def test_an_object_that_cannot_be_sent_is_the_tests_fault():
     assert "hand over an object of type lock" in found.reason
 
 
-HUMANEVAL = Path(__file__).parents[3] / "shared/data/humaneval.jsonl.gz"
+WHOLE = "humaneval.jsonl.gz"
+SAMPLE = Path(__file__).with_name("humaneval_sample.jsonl")
 
 
-def humaneval():
-    rows = list(map(json.loads, gzip.decompress(HUMANEVAL.read_bytes()).splitlines()))
-    assert len(rows) == 164
+@pytest.fixture(
+    params=[
+        pytest.param(False, id="sample"),
+        pytest.param(True, id="all", marks=[pytest.mark.slow, needs(WHOLE)]),
+    ]
+)
+def humaneval(request):
+    """HumanEval's items: the row, the whole solution, and two seeds of it."""
+    if request.param:
+        text = gzip.decompress(path_of(WHOLE).read_bytes()).decode()
+    else:
+        text = SAMPLE.read_text("utf-8").partition("\n")[2]  # after the source's line
+    rows = list(map(json.loads, text.splitlines()))
+    assert len(rows) == (164 if request.param else 14)
+    found = []
     for row in rows:
         extra = json.dumps({"tests": row["test"], "entry": row["entry_point"]})
         whole = row["prompt"] + row["canonical_solution"]
         full = Seed("coding", row["prompt"], row["canonical_solution"], extra=extra)
-        yield row, whole, full, Seed("coding", "", "", extra=extra)
+        found.append((row, whole, full, Seed("coding", "", "", extra=extra)))
+    return found
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not HUMANEVAL.is_file(), reason="HumanEval is not here")
-def test_every_canonical_solution_of_humaneval_is_right():
-    for row, whole, full, bare in humaneval():
+def test_every_canonical_solution_of_humaneval_is_right(humaneval):
+    for row, whole, full, bare in humaneval:
         for seed, response in (
             (full, f"```python\n{whole}\n```"),
             (full, row["canonical_solution"]),
@@ -92,10 +105,8 @@ def test_every_canonical_solution_of_humaneval_is_right():
             assert found.right, (row["task_id"], found)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not HUMANEVAL.is_file(), reason="HumanEval is not here")
-def test_every_stub_of_humaneval_is_wrong():
-    for row, _, full, bare in humaneval():
+def test_every_stub_of_humaneval_is_wrong(humaneval):
+    for row, _, full, bare in humaneval:
         stub = f"def {row['entry_point']}(*given):\n    return None"
         for seed, response in (
             (full, stub),
