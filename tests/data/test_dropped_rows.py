@@ -155,7 +155,7 @@ def test_a_verifier_that_cannot_tell_is_no_fault_of_the_gold():
             "the checker ran out of time on the gold",
             "the verifier cannot judge its gold",
         ),
-        (base.NO_GOLD, "gold fails its own verifier"),
+        (base.UNREADABLE_GOLD, "gold fails its own verifier"),
     ):
 
         def verify(seed, response, why=why):
