@@ -25,11 +25,11 @@ def export(
 
     Of a study, the final adapter of step 6.
     """
-    from phi_kit.study import exporting
+    from phi_kit.study.adapter_export import export_adapter
 
-    done = exporting.run(what, to.resolve(), gguf=gguf)
-    typer.echo(f"against the adapter beside the unquantised base: {done.merged}")
-    typer.echo(f"against the adapter beside 4-bit weights: {done.trained}")
-    typer.echo(f"merged: {done.folder}")
+    exported = export_adapter(what, to.resolve(), gguf=gguf)
+    typer.echo(f"against the adapter beside the unquantised base: {exported.merged}")
+    typer.echo(f"against the adapter beside 4-bit weights: {exported.trained}")
+    typer.echo(f"merged: {exported.folder}")
     if gguf:
-        typer.echo(f"GGUF: {done.folder / to.name}.gguf")
+        typer.echo(f"GGUF: {exported.folder / to.name}.gguf")

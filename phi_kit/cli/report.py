@@ -11,8 +11,8 @@ def report(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="its name or file")],
 ) -> None:
     """Write report.html from what the study's steps have finished."""
-    from phi_kit.core.paths import shown
+    from phi_kit.core.paths import display_path
     from phi_kit.study import config
     from phi_kit.study.report import report as pages
 
-    typer.echo(f"report: {shown(pages.write(config.name_of(study)))}")
+    typer.echo(f"report: {display_path(pages.write(config.name_of(study)))}")

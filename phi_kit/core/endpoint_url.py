@@ -12,7 +12,7 @@ from .errors import StudyError
 EXAMPLE = "http://localhost:8000/v1#my-model"
 
 
-class Address(NamedTuple):
+class EndpointAddress(NamedTuple):
     """Where an OpenAI-compatible server is, and what it calls the model."""
 
     url: str
@@ -27,7 +27,7 @@ def is_endpoint(name: str) -> bool:
     return bool(re.match(r"\s*https?://", str(name), re.IGNORECASE))
 
 
-def address(name: str) -> Address:
+def parse_endpoint(name: str) -> EndpointAddress:
     """The two parts of an endpoint's name.
 
     Raises:
@@ -50,7 +50,7 @@ def address(name: str) -> Address:
     if not model.strip().isprintable():
         raise StudyError("an endpoint's model has a character that cannot be shown")
     base = f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
-    return Address(base, model.strip())
+    return EndpointAddress(base, model.strip())
 
 
 def is_local(url: str) -> bool:

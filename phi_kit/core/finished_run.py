@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import RunError
 from .files import digest, digest_json
-from .paths import runs_root, shown
+from .paths import display_path, runs_root
 from .step_table import Step
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST = "manifest.json"
-_SURE = 32_000_000  # bytes up to which a file is read to see whether it is whole
+_MAX_DIGESTED = 32_000_000  # bytes; of larger files `damage` compares the size
 
 
 class _Strict(BaseModel):
@@ -119,7 +119,7 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(
                 f"{name} has not finished: it has no manifest",
-                where=shown(path),
+                where=display_path(path),
                 todo=f"run that step first: notebooks/{name}.ipynb, or "
                 f"phi-kit run … --to {name}",
             ) from None
@@ -134,7 +134,7 @@ class RunFolder:
         name = self.path.name
         return RunError(
             f"{name} has no readable manifest: {why}",
-            where=shown(self.path / MANIFEST),
+            where=display_path(self.path / MANIFEST),
             todo=f"run that step again: notebooks/{name}.ipynb, or phi-kit run … "
             f"--from {name}",
         )
@@ -161,7 +161,7 @@ class RunFolder:
             try:
                 if path.stat().st_size != size:
                     return f"{name} has another size"
-                if size <= _SURE and digest(path) != known:
+                if size <= _MAX_DIGESTED and digest(path) != known:
                     return f"{name} was changed"
             except FileNotFoundError:
                 return f"{name} is gone"
@@ -178,11 +178,13 @@ class RunFolder:
         """A file of the step, checked against the digest in its manifest."""
         path, known = self.path / name, self.manifest["files"]
         if name not in known:
-            raise RunError(f"{self.path.name} wrote no '{name}'", where=shown(path))
+            raise RunError(
+                f"{self.path.name} wrote no '{name}'", where=display_path(path)
+            )
         if not path.is_file() or digest(path) != known[name]:
             raise RunError(
                 f"{name} is not what {self.path.name} wrote",
-                where=shown(path),
+                where=display_path(path),
                 todo=f"run the step again: phi-kit run … --from {self.path.name} "
                 "--redo",
             )

@@ -12,11 +12,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .paths import LEDGER, LEDGER_SIDES, REPORT, SPENT, TRACKED, ledger_file, runs_root
+from .paths import (
+    LEDGER,
+    LEDGER_SUFFIXES,
+    REPORT,
+    SPENDING_LOG,
+    TRACKER_LOGS,
+    ledger_file,
+    runs_root,
+)
 
-BESIDE_DOMAINS = (REPORT, SPENT, TRACKED)  # in `runs/<study>/`, beside the steps
-LONGEST = 64  # a folder's name has 255 bytes, and some hold several of these
-JOINED = 200  # the names of all domains with a + between: the merged adapter's folder
+# In `runs/<study>/`, beside the steps.
+BESIDE_DOMAINS = (REPORT, SPENDING_LOG, TRACKER_LOGS)
+MAX_NAME = 64  # a folder's name has 255 bytes, and some hold several of these
+MAX_JOINED = 200  # of all domains' names with a + between: an adapter's folder
 _SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _STEP = re.compile(r"\d\d_")  # `06_expand_domains` lies beside the domains
 _STUDY_FILE = (".yaml", ".yml")  # `phi-kit report NAME` would read it as a file
@@ -24,7 +33,7 @@ _STUDY_FILE = (".yaml", ".yml")  # `phi-kit report NAME` would read it as a file
 _DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)
 }
-_UNTUNED = "base"  # stands among the adapters of step 6, which are named by domains
+_BASE_MODEL = "base"  # stands among the adapters of step 6, which are named by domains
 
 
 def study_fault(name: Any) -> str:
@@ -51,20 +60,20 @@ def domain_fault(name: Any) -> str:
         return "begins like the folder of a step; choose another name"
     if name.casefold() in {one.casefold() for one in BESIDE_DOMAINS}:
         return "is the kit's own in a study's folder; choose another name"
-    if name.casefold() == _UNTUNED:
+    if name.casefold() == _BASE_MODEL:
         return "is what step 6 calls the model without an adapter; choose another name"
     return ""
 
 
-def together_fault(names: Sequence[str]) -> str:
+def joint_domains_fault(names: Sequence[str]) -> str:
     """Why domains cannot be in one study; empty if they can."""
     for one, other in _same_folder(names):
         return f"'{one}' and '{other}' are one folder where case does not count"
     length = len("+".join(names))
-    if length > JOINED:
+    if length > MAX_JOINED:
         return (
             f"have {length} characters together, and the merged adapter's folder is "
-            f"named by all of them: up to {JOINED}"
+            f"named by all of them: up to {MAX_JOINED}"
         )
     return ""
 
@@ -76,7 +85,7 @@ def beside_studies() -> list[str]:
     """
     ledger = ledger_file()
     named = [ledger.name] if ledger and ledger.parent == runs_root() else []
-    return [f"{one}{side}" for one in (LEDGER, *named) for side in LEDGER_SIDES]
+    return [f"{one}{side}" for one in (LEDGER, *named) for side in LEDGER_SUFFIXES]
 
 
 def _same_folder(names: Iterable[str]) -> list[tuple[str, str]]:
@@ -89,7 +98,7 @@ def _same_folder(names: Iterable[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def other_in_place(folder: Path) -> str:
+def name_on_disk(folder: Path) -> str:
     """The name under which a disk that ignores case already has this folder."""
     if not folder.exists():
         return ""
@@ -105,8 +114,8 @@ def _shape_fault(name: Any) -> str:
         return "is no text; put it in quotes"
     if not name:
         return "is empty; a name has letters and digits"
-    if len(name) > LONGEST:
-        return f"is {len(name):,} characters long; up to {LONGEST} are a folder's name"
+    if len(name) > MAX_NAME:
+        return f"is {len(name):,} characters long; up to {MAX_NAME} are a folder's name"
     if not _SHAPE.fullmatch(name):
         return (
             "cannot be a folder's name; use letters, digits, '.', '_' and '-', "

@@ -24,11 +24,11 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAMLError
 
 from . import dependency_warnings, folder_names, yaml12
-from .endpoint_url import address, is_endpoint
+from .endpoint_url import is_endpoint, parse_endpoint
 from .errors import ModelError, RunError, StudyError, did_you_mean
 from .finished_run import RunFolder
 from .interrupts import show_interrupts_as_sentences
-from .paths import project_root, runs_root, shown
+from .paths import display_path, project_root, runs_root
 from .step_table import PICK_DOMAIN, Step
 
 NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
@@ -140,7 +140,7 @@ class StepParams(Strict):
         for name in several:
             if fault := folder_names.domain_fault(name):
                 raise ValueError(f"{name!r} {fault}")
-        if fault := folder_names.together_fault(several):
+        if fault := folder_names.joint_domains_fault(several):
             raise ValueError(fault)
         return given
 
@@ -148,7 +148,7 @@ class StepParams(Strict):
     @classmethod
     def _addressed(cls, model: str) -> str:
         if is_endpoint(model):
-            address(model)
+            parse_endpoint(model)
         return model
 
     def outside(self) -> dict[str, str]:
@@ -270,10 +270,10 @@ class StepParams(Strict):
         if missing:
             first = missing[0].rpartition("/")[2]
             file = project_root() / "params" / f"{self.study}.yaml"
-            study = shown(file) if file.is_file() else "STUDY.yaml"
+            study = display_path(file) if file.is_file() else "STUDY.yaml"
             raise RunError(
                 f"{self.STEP} reads steps that have not finished: {', '.join(missing)}",
-                where=f"study '{self.study}' in {shown(runs_root())}",
+                where=f"study '{self.study}' in {display_path(runs_root())}",
                 todo=f"run notebooks/{first}.ipynb first, or "
                 f"phi-kit run {study} --to {self.STEP.name}",
             )

@@ -9,10 +9,10 @@ from .replay_mode import replayed_ledger
 
 # What the kit writes beside run folders; no study and no domain may be called so.
 LEDGER = "ledger.sqlite"  # in `runs/`
-LEDGER_SIDES = ("", "-wal", "-shm", "-journal")  # what SQLite puts beside it
+LEDGER_SUFFIXES = ("", "-wal", "-shm", "-journal")  # what SQLite puts beside it
 REPORT = "report.html"  # in `runs/<study>/`
-SPENT = "spent.jsonl"  # there as well: what endpoints were paid
-TRACKED = "tensorboard"  # there as well: what trackers write into files
+SPENDING_LOG = "spent.jsonl"  # there as well: what endpoints were paid
+TRACKER_LOGS = "tensorboard"  # there as well: what trackers write into files
 
 
 def project_root() -> Path:
@@ -35,7 +35,7 @@ def runs_root() -> Path:
     A relative one counts from the project's root: a notebook's working directory
     is another than the command line's.
     """
-    return from_root(os.environ.get("PHI_KIT_RUNS") or "runs").resolve()
+    return resolve_from_root(os.environ.get("PHI_KIT_RUNS") or "runs").resolve()
 
 
 def ledger_address() -> str:
@@ -49,7 +49,7 @@ def ledger_address() -> str:
         return str(runs_root() / LEDGER)
     if named.lower() == "off":
         return ""
-    return named if "://" in named else str(from_root(named))
+    return named if "://" in named else str(resolve_from_root(named))
 
 
 def ledger_file() -> Path | None:
@@ -58,13 +58,13 @@ def ledger_file() -> Path | None:
     return Path(named).resolve() if named and "://" not in named else None
 
 
-def from_root(path: str | Path) -> Path:
+def resolve_from_root(path: str | Path) -> Path:
     """A path of a study file: relative ones count from the project's root."""
     path = Path(path).expanduser()
     return path if path.is_absolute() else project_root() / path
 
 
-def shown(path: str | Path) -> str:
+def display_path(path: str | Path) -> str:
     """A path as printed: relative to the project's root where it lies below."""
     path = Path(path)
     try:

@@ -26,7 +26,7 @@ from .figures import figure_description, image_html
 from .files import digest, digest_json, versions, write_atomic
 from .finished_run import MANIFEST, RunFolder, manifest_checksum
 from .params import StepParams
-from .paths import TRACKED, ledger_address, runs_root, shown
+from .paths import TRACKER_LOGS, display_path, ledger_address, runs_root
 from .progress import HEADLESS
 from .replay_mode import replayed_ledger
 from .row_counts import RowCounts
@@ -77,7 +77,7 @@ class SavedFigure:
         return image_html(png, words=figure_description(png))
 
     def __repr__(self) -> str:
-        return f"<{shown(self.path)}>"
+        return f"<{display_path(self.path)}>"
 
 
 class StepRun:
@@ -145,7 +145,7 @@ class StepRun:
     def logs(self) -> Path:
         """Where trackers that write files put theirs, beside the steps' folders."""
         root = runs_root() / self.params.study
-        return root / TRACKED / self.target.relative_to(root)
+        return root / TRACKER_LOGS / self.target.relative_to(root)
 
     def shown(self) -> dict[str, str]:
         """Which files hold `table` and `figure`; a table that none holds is written."""
@@ -221,7 +221,7 @@ def require_replayable(params: StepParams) -> None:
     if replayed_ledger() and folder.finished and not folder.manifest.get("replayed"):
         raise RunError(
             f"{params.STEP} was run with a model; a replay would write over it",
-            where=shown(folder.path),
+            where=display_path(folder.path),
             todo="replay into another folder: PHI_KIT_RUNS=FOLDER, or give the "
             "study another name: --set study=NAME",
         )
@@ -258,17 +258,17 @@ def open_run(params: StepParams) -> Iterator[StepRun]:
     except Timeout:
         raise RunError(
             f"{params.STEP} is being written by another process",
-            where=shown(target),
+            where=display_path(target),
             todo="wait for it, or give this study another name",
         ) from None
 
 
 def _require_own(folder: Path) -> None:
     """Refuse a folder that a disk without upper and lower case takes for another's."""
-    if other := folder_names.other_in_place(folder):
+    if other := folder_names.name_on_disk(folder):
         raise RunError(
             f"'{other}' and '{folder.name}' are one folder on this disk",
-            where=shown(folder),
+            where=display_path(folder),
             todo="give one of them another name",
         )
 
@@ -298,7 +298,7 @@ def _replacing(params: StepParams, target: Path) -> str:
     why = stale_reason(params) or "REDO was asked for"
     return (
         f"runs again ({why}); the finished result stays in "
-        f"{shown(previous_result(target))} where the new one comes out otherwise"
+        f"{display_path(previous_result(target))} where the new one comes out otherwise"
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from phi_kit.core.errors import DataError
-from phi_kit.core.paths import shown
+from phi_kit.core.paths import display_path
 
 from . import csv_reader, json_reader, parquet_reader
 from .malformed_lines import (
@@ -139,7 +139,7 @@ def _unreadable(path: Path, why: str, todo: str = "") -> DataError:
     lines = "correct the file; JSONL is one JSON object a line, UTF-8"
     return DataError(
         f"cannot be read as {name}: {why}",
-        where=shown(path),
+        where=display_path(path),
         todo=todo or usual.get(name, lines),
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from phi_kit.core.errors import DataError
 from phi_kit.core.files import digest, digest_json
-from phi_kit.core.paths import from_root
+from phi_kit.core.paths import resolve_from_root
 
 from .parquet_reader import batch_rows
 
@@ -40,7 +40,7 @@ def pin_revision(name: str, revision: str) -> PinnedDataset:
     Raises:
         DataError: neither the hub nor its cache knows it.
     """
-    folder = from_root(name)
+    folder = resolve_from_root(name)
     if folder.is_dir():
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         marks = {str(path.relative_to(folder)): digest(path) for path in files}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from phi_kit.core.errors import DataError
-from phi_kit.core.paths import shown
+from phi_kit.core.paths import display_path
 from phi_kit.core.rng import label_seed
 
 from . import cell_text, choice_options, column_names, file_readers, hf_datasets
@@ -158,14 +158,14 @@ def _file_seeds(source: LocalFile, domain: str) -> Iterator[Seed]:
                 "family": file_readers.file_stem(path),
                 "source": path.name,
             },
-            where=shown(path),
+            where=display_path(path),
         ):
             any_row = True
             yield seed
     if not any_row:
         raise DataError(
             "the source has no rows",
-            where=shown(source.path),
+            where=display_path(source.path),
             todo="give a file with rows, or remove it from collect_seeds.sources",
         )
 

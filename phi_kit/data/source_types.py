@@ -13,7 +13,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from phi_kit.core.errors import did_you_mean
 from phi_kit.core.files import digest, digest_json
 from phi_kit.core.params import Strict
-from phi_kit.core.paths import from_root
+from phi_kit.core.paths import resolve_from_root
 
 from . import file_readers, hf_datasets
 from .choice_options import AnswerIs
@@ -144,7 +144,7 @@ class LocalFile(TableSource):
     @field_validator("path")
     @classmethod
     def _exists(cls, path: str) -> str:
-        place = from_root(path)
+        place = resolve_from_root(path)
         if not path.strip():
             raise ValueError("should name a file or a folder")
         if place.is_dir():
@@ -170,12 +170,12 @@ class LocalFile(TableSource):
 
     def files(self) -> list[Path]:
         """The file, or the folder's files in order of their names."""
-        place = from_root(self.path)
+        place = resolve_from_root(self.path)
         return _data_files(place) if place.is_dir() else [place]
 
     def digest(self) -> str:
         """Content digest, so that an edited file redoes what read it."""
-        place = from_root(self.path)
+        place = resolve_from_root(self.path)
         if not place.is_dir():
             return digest(place)
         return digest_json(
@@ -200,7 +200,7 @@ class HubData(TableSource):
     @field_validator("hub")
     @classmethod
     def _named(cls, name: str) -> str:
-        if not _HUB.fullmatch(name) and not from_root(name).is_dir():
+        if not _HUB.fullmatch(name) and not resolve_from_root(name).is_dir():
             raise ValueError("should be owner/name on the hub, or a local folder")
         return name
 

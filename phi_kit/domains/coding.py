@@ -100,7 +100,7 @@ def _print_loop(draw: np.random.Generator) -> GeneratedItem:
     return _prints(_pick(draw, forms))
 
 
-def _asks(
+def _write_function(
     name: str, what: str, reference: str, *, arguments: Sequence[tuple]
 ) -> GeneratedItem:
     """A function to write; its tests come from the reference solution."""
@@ -148,7 +148,9 @@ def _write_line(draw: np.random.Generator) -> GeneratedItem:
     }
     name = _pick(draw, tuple(forms))
     what, body, arguments = forms[name]
-    return _asks(name, what, f"def {name}(x):\n    return {body}", arguments=arguments)
+    return _write_function(
+        name, what, f"def {name}(x):\n    return {body}", arguments=arguments
+    )
 
 
 def _write_list(draw: np.random.Generator) -> GeneratedItem:
@@ -178,7 +180,7 @@ def _write_list(draw: np.random.Generator) -> GeneratedItem:
         "total": f"sum(x for x in numbers if {test})",
     }[kind]
     reference = f"def {name}(numbers):\n    return {body}"
-    return _asks(name, f"takes a list and {what}", reference, arguments=lists)
+    return _write_function(name, f"takes a list and {what}", reference, arguments=lists)
 
 
 def _write_program(draw: np.random.Generator) -> GeneratedItem:

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from phi_kit import verifiers
-from phi_kit.core.endpoint_url import address, is_endpoint
+from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
 from phi_kit.data import file_readers
@@ -141,7 +141,7 @@ class Definition(Strict):
                 "student (a catalogue name, a Hugging Face id or a local folder)"
             )
         if is_endpoint(model):
-            address(model)
+            parse_endpoint(model)
         if model and verifier and verifier not in verifiers.MODEL_VERIFIERS:
             raise ValueError(
                 f"is set, but {verifier} asks no model; take it out, or use one of "

@@ -30,7 +30,7 @@ def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
     )
 
 
-def _value(a: int, sign: str, b: int) -> int:
+def _result(a: int, sign: str, b: int) -> int:
     return a + b if sign == "+" else a - b
 
 
@@ -42,7 +42,7 @@ def _sum(seed: Seed) -> tuple[int, str, int] | None:
     a, sign, b = int(found[1]), found[2], int(found[3])
     return (
         (a, sign, b)
-        if numeric.parse_number(seed.answer) == _value(a, sign, b)
+        if numeric.parse_number(seed.answer) == _result(a, sign, b)
         else None
     )
 
@@ -52,7 +52,7 @@ def swap(seed: Seed, rng_seed: int) -> list[Seed]:
     if found := _sum(seed):
         a, sign, b = found
         prompt = _SUM.sub(f"{b} {sign} {a}", seed.prompt)
-        return [_variant(seed, "swap", prompt=prompt, answer=_value(b, sign, a))]
+        return [_variant(seed, "swap", prompt=prompt, answer=_result(b, sign, a))]
     if found := _GCD.search(seed.prompt):
         a, b = int(found[1]), int(found[2])
         prompt = _GCD.sub(f"numbers: {b}, {a}", seed.prompt)
@@ -72,7 +72,7 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
     if found := _sum(seed):
         a, sign, b = near(found[0]), found[1], near(found[2])
         prompt = _SUM.sub(f"{a} {sign} {b}", seed.prompt)
-        return [_variant(seed, "renumber", prompt=prompt, answer=_value(a, sign, b))]
+        return [_variant(seed, "renumber", prompt=prompt, answer=_result(a, sign, b))]
     if found := _GCD.search(seed.prompt):
         a, b = (max(near(int(number)), 1) for number in found.groups())
         prompt = _GCD.sub(f"numbers: {a}, {b}", seed.prompt)
@@ -91,7 +91,7 @@ def story(seed: Seed, rng_seed: int) -> list[Seed]:
     who, what = _scene(seed, rng_seed)
     turn = "gets {} more" if sign == "+" else "gives {} away"
     prompt = f"{who} has {a} {what} and {turn.format(b)}. How many {what} now?"
-    return [_variant(seed, "story", prompt=prompt, answer=_value(a, sign, b))]
+    return [_variant(seed, "story", prompt=prompt, answer=_result(a, sign, b))]
 
 
 def _scene(seed: Seed, rng_seed: int) -> tuple[str, str]:

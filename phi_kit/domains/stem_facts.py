@@ -21,7 +21,7 @@ OPTIONS = 4
 
 
 @dataclass(frozen=True)
-class Table:
+class FactTable:
     """One question with its answers.
 
     Args:
@@ -49,7 +49,7 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 EASY = (
-    Table(
+    FactTable(
         "Which group does this animal belong to: {}?",
         _groups(
             "mammal: dog cat cow horse whale bat mouse lion bear rabbit sheep;"
@@ -60,7 +60,7 @@ EASY = (
             "amphibian: frog toad newt salamander"
         ),
     ),
-    Table(
+    FactTable(
         "At room temperature, what is {}?",
         _groups(
             "a_solid: iron gold wood glass salt copper sugar chalk lead quartz;"
@@ -69,13 +69,13 @@ EASY = (
             "a_mixture_of_gases: air"
         ),
     ),
-    Table(
+    FactTable(
         "Which sense uses this organ: the {}?",
         _pairs("eye=sight ear=hearing nose=smell tongue=taste skin=touch"),
     ),
 )
 MIDDLE = (
-    Table(
+    FactTable(
         "What is the chemical symbol of {}?",
         _pairs(
             "hydrogen=H helium=He lithium=Li carbon=C nitrogen=N oxygen=O fluorine=F "
@@ -86,7 +86,7 @@ MIDDLE = (
             "mercury=Hg lead=Pb uranium=U barium=Ba boron=B beryllium=Be krypton=Kr"
         ),
     ),
-    Table(
+    FactTable(
         "Which instrument measures {}?",
         _pairs(
             "temperature=thermometer air_pressure=barometer electric_current=ammeter "
@@ -95,7 +95,7 @@ MIDDLE = (
             "rainfall=rain_gauge distance_travelled=odometer"
         ),
     ),
-    Table(
+    FactTable(
         "Which organ does this: it {}?",
         _pairs(
             "pumps_blood=heart takes_up_oxygen=lungs filters_the_blood=kidneys "
@@ -105,7 +105,7 @@ MIDDLE = (
     ),
 )
 HARD = (
-    Table(
+    FactTable(
         "What does the unit {} measure?",
         _pairs(
             "newton=force joule=energy watt=power volt=voltage ampere=electric_current "
@@ -115,7 +115,7 @@ HARD = (
             "lux=illuminance becquerel=radioactivity mole=amount_of_substance"
         ),
     ),
-    Table(
+    FactTable(
         "What is the formula of {}?",
         _pairs(
             "water=H2O carbon_dioxide=CO2 table_salt=NaCl methane=CH4 ammonia=NH3 "
@@ -125,7 +125,7 @@ HARD = (
             "nitrous_oxide=N2O iron(III)_oxide=Fe2O3 silicon_dioxide=SiO2 benzene=C6H6"
         ),
     ),
-    Table(
+    FactTable(
         "How many protons has an atom of {}?",
         _pairs(
             "hydrogen=1 helium=2 lithium=3 beryllium=4 boron=5 carbon=6 nitrogen=7 "
@@ -143,7 +143,7 @@ def split_of(question: str) -> str:
     return split_by_hash(question, "fact", rng_seed=0)
 
 
-def stream(tables: tuple[Table, ...]) -> ItemStream:
+def stream(tables: tuple[FactTable, ...]) -> ItemStream:
     """The items of some tables: a fact of the split, its options drawn each time."""
 
     def items(rng_seed: int, split: str) -> Iterator[Seed]:
@@ -165,7 +165,7 @@ def stream(tables: tuple[Table, ...]) -> ItemStream:
     return items
 
 
-def _item(table: Table, thing: str, draw: np.random.Generator) -> Seed:
+def _item(table: FactTable, thing: str, draw: np.random.Generator) -> Seed:
     right = table.answers[thing]
     others = sorted(set(table.answers.values()) - {right})
     wrong = [others[i] for i in draw.permutation(len(others))[: OPTIONS - 1]]

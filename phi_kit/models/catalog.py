@@ -21,9 +21,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from phi_kit.core.endpoint_url import address, is_endpoint
+from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import ModelError, did_you_mean
-from phi_kit.core.paths import from_root
+from phi_kit.core.paths import resolve_from_root
 from phi_kit.core.replay_mode import replayed_ledger
 
 from . import download, gguf_import
@@ -135,7 +135,7 @@ def resolve(name: str) -> Path:
         return _default()
     if (entry := _entry(name)) is not None:
         return _from_hub_only(name, entry.hf_id)
-    folder = from_root(name)
+    folder = resolve_from_root(name)
     if name and folder.exists():
         return require_model(folder)
     if name.startswith((".", "/", "~")):
@@ -164,7 +164,7 @@ def model_fingerprint(name: str) -> str:
         ModelError: as `resolve` does.
         StudyError: the endpoint's name cannot be read.
     """
-    return str(address(name)) if is_endpoint(name) else identity(resolve(name))
+    return str(parse_endpoint(name)) if is_endpoint(name) else identity(resolve(name))
 
 
 def local_folder(name: str) -> Path | None:
@@ -173,7 +173,7 @@ def local_folder(name: str) -> Path | None:
         target = cache_folder() / DEFAULT
         return target if is_complete(target) else None
     entry = _entry(name)
-    folder = from_root(name)
+    folder = resolve_from_root(name)
     if entry is None and name and folder.exists():
         return folder if loading_fault(folder) is None else None
     return download.hub_cached(entry.hf_id if entry else name)
@@ -187,7 +187,7 @@ def published_name(name: str) -> tuple[str, str]:
     """
     if (entry := _entry(name)) is not None:
         return entry.hf_id, entry.licence
-    folder = from_root(name)
+    folder = resolve_from_root(name)
     return (folder.name, "") if folder.exists() else (name, "")
 
 

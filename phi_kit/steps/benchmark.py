@@ -54,7 +54,7 @@ class Params(StepParams):
 
 
 @dataclass(frozen=True)
-class Tested:
+class TestedDomain:
     """A domain's test items with everything that was said to them.
 
     Attributes:
@@ -94,17 +94,21 @@ def run(params: Params) -> StepRun:
         for name in params.domains:
             card = run.read(step_table.PICK_DOMAIN, domain=name)
             test = unseal(card, "test", params=params)
-            base = _ask(student, name, test, params, label=f"base on {name}")
+            base = _sample_test_items(
+                student, name, test, params, label=f"base on {name}"
+            )
             with student.adapter(adapter) as tuned:
-                final = _ask(tuned, name, test, params, label=f"final on {name}")
+                final = _sample_test_items(
+                    tuned, name, test, params, label=f"final on {name}"
+                )
             samples += [base.assign(domain=name, model="base")]
             samples += [final.assign(domain=name, model="final")]
             guess = guessing_baseline.guesser_of_card(
                 card, domain_of(params, name)
             ).per_item(test)
-            tested = Tested(name, test, base, final, guess)
-            scores += judge(tested, params=params)
-            families += by_family(tested, params=params)
+            tested = TestedDomain(name, test, base, final, guess)
+            scores += compare_models(tested, params=params)
+            families += compare_families(tested, params=params)
         table = pd.DataFrame(scores)
         run.save_rows(pd.concat(samples), "samples")
         run.save_rows(table)
@@ -120,7 +124,9 @@ def run(params: Params) -> StepRun:
     return run
 
 
-def _ask(student, name: str, test: list[Seed], params: Params, *, label: str):
+def _sample_test_items(
+    student, name: str, test: list[Seed], params: Params, *, label: str
+):
     return ask(
         student,
         domain_of(params, name),
@@ -132,7 +138,7 @@ def _ask(student, name: str, test: list[Seed], params: Params, *, label: str):
     )
 
 
-def judge(tested: Tested, *, params: Params) -> list[dict]:
+def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
     """pass@1 and maj@k of one domain with their paired verdicts."""
     seed, base, final = params.rng_seed, tested.base, tested.final
     rows = []
@@ -146,7 +152,7 @@ def judge(tested: Tested, *, params: Params) -> list[dict]:
                 "domain": tested.domain,
                 "metric": metric,
                 "k": params.samples,
-                **_paired(before, after, tested.guess, rng_seed=seed),
+                **_paired_row(before, after, tested.guess, rng_seed=seed),
                 "base_truncated": truncated_share(base),
                 "final_truncated": truncated_share(final),
                 "base_tokens": float(base.tokens.mean()),
@@ -156,7 +162,7 @@ def judge(tested: Tested, *, params: Params) -> list[dict]:
     return rows
 
 
-def by_family(tested: Tested, *, params: Params) -> list[dict]:
+def compare_families(tested: TestedDomain, *, params: Params) -> list[dict]:
     """pass@1 of base and final in each family of a domain, the easiest first.
 
     A gain over a whole domain may be one family's alone. The few items of a family
@@ -176,13 +182,13 @@ def by_family(tested: Tested, *, params: Params) -> list[dict]:
             "domain": tested.domain,
             "family": family,
             "level": int(level),
-            **_paired(part.base, part.final, part.guess, rng_seed=params.rng_seed),
+            **_paired_row(part.base, part.final, part.guess, rng_seed=params.rng_seed),
         }
         for (level, family), part in items.groupby(["level", "family"])
     ]
 
 
-def _paired(
+def _paired_row(
     base: Sequence[float],
     final: Sequence[float],
     guess: Sequence[float],

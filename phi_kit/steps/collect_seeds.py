@@ -69,7 +69,7 @@ class Params(StepParams):
         return {name: mark for name, mark in marks.items() if mark}
 
 
-def rows(
+def read_rows(
     params: Params, domain: Domain, families: list[Family]
 ) -> tuple[list[Seed], list[dict]]:
     """Every row of every source, or each source's share of the limit.
@@ -117,7 +117,7 @@ def run(params: Params) -> StepRun:
         domain = domains.of(params)
         card = run.read(step_table.PICK_DOMAIN)
         families = domain.chosen(card.manifest["params"]["families"])
-        found, mixed = rows(params, domain, families)
+        found, mixed = read_rows(params, domain, families)
         judged = list(
             filter_rows(
                 found,

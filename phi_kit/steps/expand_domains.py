@@ -73,19 +73,19 @@ class Params(TrainingConfig, StepParams):
         return {"model": catalog.model_fingerprint(self.model)}
 
 
-def plan(names: list[str]) -> dict[str, list[str]]:
+def adapter_plan(names: list[str]) -> dict[str, list[str]]:
     """Which domains each adapter trains on: every one alone, then all merged."""
     alone = {name: [name] for name in names}
     return alone | {"+".join(names): names} if len(names) > 1 else alone
 
 
-def every_seal(run: StepRun) -> Seal:
+def combined_seal(run: StepRun) -> Seal:
     """The seal over the benchmarks of all the study's domains."""
     names = run.params.domains
     return Seal.of(run.read(step_table.PICK_DOMAIN, domain=name) for name in names)
 
 
-def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
+def drop_sealed_rows(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
     """Every domain's frozen rows but those that met a sealed item of any domain.
 
     Step 2 knows its own domain's seal only, so that it does not depend on which
@@ -107,7 +107,7 @@ def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainingPart:
     """A domain's rows, how often each is seen, and the recipe they call for."""
 
     rows: list[TrainingRow]
@@ -117,23 +117,23 @@ class Part:
 
 def training_parts(
     run: StepRun, student: model.LocalModel, seal: Seal
-) -> dict[str, Part]:
+) -> dict[str, TrainingPart]:
     """The clean rows of every domain's frozen data set, rendered.
 
     Raises:
         DataError: the seals leave a domain without rows.
     """
     found = {}
-    for name, table in clean(run, seal).items():
+    for name, table in drop_sealed_rows(run, seal).items():
         if table.empty:
             raise DataError(
                 f"every row of {name} overlaps a sealed item",
                 where=f"{run.params.STEP}: {run.flow}",
                 todo="look at the domains' benchmarks: one trains what another tests",
             )
-        seeds, recipe = from_frame(table), recipe_of(run, name)
+        seeds, recipe = from_frame(table), training_config_of(run, name)
         domain = domain_of(run.params, name)
-        found[name] = Part(
+        found[name] = TrainingPart(
             training_rows(student, domain, seeds, table.completion),
             epochs_of(seeds, recipe, names=[]),
             recipe,
@@ -141,7 +141,7 @@ def training_parts(
     return found
 
 
-def recipe_of(run: StepRun, domain: str) -> TrainingConfig:
+def training_config_of(run: StepRun, domain: str) -> TrainingConfig:
     """A domain's recipe: this step's own, or what its probe chose."""
     own = run.params.with_()
     if run.params.recipe == "own":
@@ -156,7 +156,7 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run, learning_curves.LiveCurves() as view:
         student = model.load(params.model)
         cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
-        seal = every_seal(run)  # once: it indexes every item
+        seal = combined_seal(run)  # once: it indexes every item
         parts = training_parts(run, student, seal)
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}
         items = {
@@ -172,9 +172,9 @@ def run(params: Params) -> StepRun:
             for name, card in cards.items()
         }
         done = {}
-        for adapter, names in plan(params.domains).items():
+        for adapter, names in adapter_plan(params.domains).items():
             folder = run.folder(f"adapters/{adapter}")
-            done[adapter] = _train(
+            done[adapter] = _train_adapter(
                 run,
                 student,
                 [parts[n] for n in names],
@@ -185,14 +185,14 @@ def run(params: Params) -> StepRun:
                 dev=dev,
             )
             with student.adapter(folder) as tuned:
-                items |= _ask_all(tuned, adapter, cards, dev, params=params)
-        cells = compare(items, rng_seed=params.rng_seed)
+                items |= _accuracy_per_item(tuned, adapter, cards, dev, params=params)
+        cells = compare_adapters(items, rng_seed=params.rng_seed)
         for row in cells[~cells.adapter.isin(["base", GUESS])].itertuples():
             add_accuracy(
                 run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row
             )
         run.save_rows(cells)
-        run.save_rows(_history(done), "training", timed=True)
+        run.save_rows(_training_history(done), "training", timed=True)
         run.figure = run.save_figure(interference_matrix.draw(cells), "interference")
         run.table = cells
         run.result = {
@@ -201,17 +201,17 @@ def run(params: Params) -> StepRun:
             .to_dict("records"),
             "retention": retention(items, params),
             "gate": {name: one.gate for name, one in done.items()},
-            "final": list(plan(params.domains))[-1],
+            "final": list(adapter_plan(params.domains))[-1],
             "rows": {name: len(part.rows) for name, part in parts.items()},
             "recipe": recipes.merge_configs(p.recipe for p in parts.values()).outcome(),
         }
     return run
 
 
-def _train(
+def _train_adapter(
     run: StepRun,
     student: model.LocalModel,
-    parts: list[Part],
+    parts: list[TrainingPart],
     *,
     folder: Path,
     view: learning_curves.LiveCurves,
@@ -223,7 +223,9 @@ def _train(
     params = run.params
 
     def heldout(tuned: model.LocalModel) -> float:
-        found = _ask_all(tuned, "held out", cards, dev, params=params).values()
+        found = _accuracy_per_item(
+            tuned, "held out", cards, dev, params=params
+        ).values()
         return sum(sum(one) / len(one) for one in found) / len(cards)
 
     return train(
@@ -238,14 +240,14 @@ def _train(
     )
 
 
-def _history(done: dict[str, TrainingResult]) -> pd.DataFrame:
+def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:
     return pd.concat(
         [pd.DataFrame(one.history).assign(arm=name) for name, one in done.items()],
         ignore_index=True,
     )
 
 
-def _ask_all(
+def _accuracy_per_item(
     student: model.LocalModel,
     adapter: str,
     cards: dict[str, RunFolder],
@@ -268,7 +270,7 @@ def _ask_all(
     }
 
 
-def compare(
+def compare_adapters(
     items: dict[tuple[str, str], list[float]], *, rng_seed: int
 ) -> pd.DataFrame:
     """One row per adapter and domain: accuracy and paired gain over base.
@@ -298,7 +300,7 @@ def compare(
 
 def retention(items: dict[tuple[str, str], list[float]], params: Params) -> list[dict]:
     """Per domain: the merged adapter against the one tuned on it alone."""
-    final = list(plan(params.domains))[-1]
+    final = list(adapter_plan(params.domains))[-1]
     return [
         {
             "domain": name,

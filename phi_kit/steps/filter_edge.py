@@ -145,9 +145,9 @@ def run(params: Params) -> StepRun:
             known=params.gold_slice,
             rng_seed=params.rng_seed,
         )
-        rows = rate(params, domain, key.seeds, run=run)
-        rows = looked_at_again(params, domain, rows, key=key, run=run)
-        rows = prioritised(params, rows)
+        rows = rate_seeds(params, domain, key.seeds, run=run)
+        rows = recheck_frontier(params, domain, rows, key=key, run=run)
+        rows = rank_teachable(params, rows)
         if not (rows.tier == "teachable").any():
             samples = pd.read_parquet(run.staging / "samples.parquet")
             raise tiers.no_teachable_error(rows, samples)
@@ -165,13 +165,13 @@ def run(params: Params) -> StepRun:
             "risk": rows.groupby("tier").risk.mean().dropna().round(4).to_dict(),
             "band": params.band,
             "never_solved": tiers.never_solved_note(rows),
-            "measured_afresh": afresh(rows, rng_seed=params.rng_seed),
+            "measured_afresh": fresh_pass_rates(rows, rng_seed=params.rng_seed),
             **controls.arm_sizes(rows),
         }
     return run
 
 
-def rate(
+def rate_seeds(
     params: Params, domain: Domain, seeds: list[Seed], *, run: StepRun
 ) -> pd.DataFrame:
     """What the student makes of every seed: one row each, with tier and reason.
@@ -218,7 +218,7 @@ def rate(
     return rows.fillna(counts | texts).astype(dict.fromkeys(counts, int))
 
 
-def looked_at_again(
+def recheck_frontier(
     params: Params,
     domain: Domain,
     rows: pd.DataFrame,
@@ -252,7 +252,7 @@ def looked_at_again(
     )
 
 
-def prioritised(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
+def rank_teachable(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
     """The teachable rows with their priority; those above `wanted` become `spare`.
 
     Without a rubric, and among equals, the surest of the band come first.
@@ -275,7 +275,7 @@ def prioritised(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(tier=rows.tier.mask(rows.index.isin(spare), "spare"))
 
 
-def afresh(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
+def fresh_pass_rates(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
     """The teachable seeds' mean pass rate when chosen, and from fresh samples.
 
     The first is too far into the band, for it chose them. `expected` is the mean of

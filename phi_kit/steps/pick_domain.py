@@ -38,10 +38,10 @@ from phi_kit.models import catalog
 from phi_kit.plots import difficulty
 from phi_kit.stats.intervals import accuracy
 
-DRAWS = 500  # per family: enough to see each wording of its template twice
+TEMPLATE_ITEMS = 500  # per family: enough to see each wording of its template twice
 
-FEWEST = 4  # held-out items below which no interval says anything
-ENOUGH = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
+MIN_HELD_OUT = 4  # held-out items below which no interval says anything
+ENOUGH_ROWS = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
 
 
 class Params(StepParams):
@@ -84,7 +84,7 @@ class Params(StepParams):
         return {"model": catalog.model_fingerprint(self.model), **files}
 
 
-def split(domain: Domain, params: Params) -> splits.HeldOut:
+def held_out_items(domain: Domain, params: Params) -> splits.HeldOut:
     """The dev and test items: the families in equal parts, no prompt twice."""
     return splits.draw_held_out(
         domain.name,
@@ -94,7 +94,7 @@ def split(domain: Domain, params: Params) -> splits.HeldOut:
     )
 
 
-def draws(domain: Domain, params: Params) -> list[Seed]:
+def template_items(domain: Domain, params: Params) -> list[Seed]:
     """Items that are never held out: they show the seal what is template text.
 
     A study's own files are left out: their rows are few, and any may be held out.
@@ -109,17 +109,19 @@ def draws(domain: Domain, params: Params) -> list[Seed]:
                 rng_seed=params.rng_seed,
                 split="draws",
             )
-            found += itertools.islice(stream, DRAWS)
+            found += itertools.islice(stream, TEMPLATE_ITEMS)
     return found
 
 
-def _require(parts: splits.HeldOut, domain: Domain, families: Sequence[Family]) -> None:
+def _require_enough(
+    parts: splits.HeldOut, domain: Domain, families: Sequence[Family]
+) -> None:
     """Stop before anything is asked if too few items can be held out.
 
     Raises:
         DataError: dev or test has fewer than four items.
     """
-    few = {name: len(part) for name, part in parts.items() if len(part) < FEWEST}
+    few = {name: len(part) for name, part in parts.items() if len(part) < MIN_HELD_OUT}
     if not few:
         return
     rows = sum(family.size() for family in families if family.size)
@@ -127,15 +129,15 @@ def _require(parts: splits.HeldOut, domain: Domain, families: Sequence[Family]) 
         f"too few items to hold out for {domain.name}: "
         + ", ".join(f"{n} for {name}" for name, n in few.items())
         + (f", of {rows} rows" if rows else ""),
-        todo=f"give {ENOUGH} rows or more, about a fifth each is held out; and "
-        * (rows < ENOUGH)
+        todo=f"give {ENOUGH_ROWS} rows or more, about a fifth each is held out; and "
+        * (rows < ENOUGH_ROWS)
         + "look whether the answers are in the form that its verifier "
         f"({domain.checker or domain.answer_kind}) reads: a row whose answer it "
         "cannot read is never held out",
     )
 
 
-def standing(
+def accuracy_by_family(
     samples: pd.DataFrame, dev: list[Seed], guess: Sequence[float], *, rng_seed: int
 ) -> pd.DataFrame:
     """Accuracy per family with its 95 % interval, the easiest first.
@@ -174,11 +176,13 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         domain = domains.of(params)
         families = domain.chosen(params.families)
-        parts = split(domain, params)
-        _require(parts, domain, families)
+        parts = held_out_items(domain, params)
+        _require_enough(parts, domain, families)
         for name, part in parts.items():
             sealed_splits.seal_split(run, name, part)
-        sealed_splits.seal_split(run, sealed_splits.DRAWS, draws(domain, params))
+        sealed_splits.seal_split(
+            run, sealed_splits.DRAWS, template_items(domain, params)
+        )
         dev = parts["dev"]
         guesser = guessing_baseline.choose_guesses(
             domain,
@@ -195,7 +199,9 @@ def run(params: Params) -> StepRun:
             rng_seed=params.rng_seed,
             label="base on dev",
         )
-        scores = standing(samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed)
+        scores = accuracy_by_family(
+            samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed
+        )
         lenient = item_accuracies(samples, dev, reading="lenient")
         overall = accuracy(item_accuracies(samples, dev), rng_seed=params.rng_seed)
         run.save_rows(samples, "samples")

@@ -93,17 +93,17 @@ def run(params: Params) -> StepRun:
             seeds=params.train_seeds or [params.rng_seed],
             view=view,
         )
-        recipe, tried = searched(bench, params)
+        recipe, tried = search_config(bench, params)
         arms, skipped = bench.fillable(params.arms)
         budgets = dict.fromkeys(arms, bench.budget("teachable", recipe))
         budgets["teachable"] = None  # what the others are held to
         probes = {arm: bench.probe(arm, recipe, budget=budgets[arm]) for arm in arms}
         answers = base_answers(card, bench.student, bench.domain, bench.dev)
         base = bench.base(answers)
-        table = compare(base, probes, bench.guess, rng_seed=params.rng_seed)
-        _write_arms(bench, table, base, probes, recipe=recipe, tried=tried)
+        table = compare_arms(base, probes, bench.guess, rng_seed=params.rng_seed)
+        _save_comparison(bench, table, base, probes, recipe=recipe, tried=tried)
         run.result |= {"skipped": skipped, "search": tried}
-        run.result["dose"] = _dose(
+        run.result["dose"] = _dose_curve(
             bench, table, base, probes, recipe=recipe, budgets=budgets
         )
         if params.drift_samples and "teachable" in probes:
@@ -112,7 +112,7 @@ def run(params: Params) -> StepRun:
     return run
 
 
-def searched(bench: ProbeBench, params: Params) -> tuple[TrainingConfig, dict]:
+def search_config(bench: ProbeBench, params: Params) -> tuple[TrainingConfig, dict]:
     """The recipe of the arms: the study's own, or the best of a search on dev.
 
     Each is trained once: with several seeds the arms, not the trials, need them.
@@ -133,7 +133,7 @@ def searched(bench: ProbeBench, params: Params) -> tuple[TrainingConfig, dict]:
     return chosen, {"arm": arm, "tried": found, "chosen": best}
 
 
-def compare(
+def compare_arms(
     base: Probe, probes: dict[str, Probe], guess: list[float], *, rng_seed: int
 ) -> pd.DataFrame:
     """One row per arm: accuracy, paired gain over base, cost, truncation.
@@ -172,7 +172,7 @@ def compare(
     return pd.DataFrame(rows)
 
 
-def _write_arms(
+def _save_comparison(
     bench: ProbeBench,
     table: pd.DataFrame,
     base: Probe,
@@ -213,7 +213,7 @@ def _write_arms(
         run.result["teachable_vs_random"] = edge.as_dict()
 
 
-def _dose(
+def _dose_curve(
     bench: ProbeBench,
     table: pd.DataFrame,
     base: Probe,

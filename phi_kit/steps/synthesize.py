@@ -53,7 +53,7 @@ class Params(StepParams):
 
 
 @dataclass(frozen=True)
-class Made:
+class Candidate:
     """A candidate row: the seed, what to answer, and how it came about."""
 
     seed: Seed
@@ -62,7 +62,7 @@ class Made:
     by: str
 
 
-def organic(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed]:
+def organic_seeds(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed]:
     """The seeds of the chosen arm; `best` is the one that did best on dev."""
     arm = params.arm
     if arm == "best":
@@ -71,27 +71,27 @@ def organic(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed
     return from_frame(rows_of_arm(pool, arm))
 
 
-def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Made]:
+def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Candidate]:
     """Every transform on every seed; a transform that does not fit makes none."""
     for name, transform in domain.transforms.items():
         if params.transforms and name not in params.transforms:
             continue
         for seed in seeds:
             for made in transform(seed, params.rng_seed):
-                yield Made(made, made.answer, "synthetic", name)
+                yield Candidate(made, made.answer, "synthetic", name)
 
 
-def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Made]:
+def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Candidate]:
     """The student's shortest right and finished answer to each seed."""
     good = samples[(samples.verdict == "right") & (samples.finish == "stop")]
     first = good.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
     for seed in seeds:
         if seed.id in first.index:
             parented = replace(seed, parent=seed.id, source="student")
-            yield Made(parented, first[seed.id], "self", "own solution")
+            yield Candidate(parented, first[seed.id], "self", "own solution")
 
 
-def _unfit(made: Made) -> str | None:
+def solution_fault(made: Candidate) -> str | None:
     """Why the student's own solution is not trained on, if so.
 
     The verifier read its last number only; the steps before it are taught as well.
@@ -109,12 +109,14 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         domain = domains.of(params)
         edge = run.read(step_table.FILTER_EDGE)
-        seeds = organic(edge.table(), run.read(step_table.PROBE_SFT).table(), params)
+        seeds = organic_seeds(
+            edge.table(), run.read(step_table.PROBE_SFT).table(), params
+        )
         made = list(variants(domain, seeds, params))
-        checked = _check(made, seeds, domain, run=run)
+        checked = _check_variants(made, seeds, domain, run=run)
         if params.own_solutions:
             own = own_solutions(edge.table("samples"), seeds)
-            checked += [(m, _unfit(m)) for m in own]
+            checked += [(m, solution_fault(m)) for m in own]
         kept = [m for m, reason in checked if reason is None]
         mixed = balance(kept, seeds, params)
         chosen = {id(m) for m in mixed}
@@ -122,17 +124,17 @@ def run(params: Params) -> StepRun:
             (m, reason or (None if id(m) in chosen else "over the share"))
             for m, reason in checked
         ]
-        rows = _table(seeds, mixed)
+        rows = _mix_table(seeds, mixed)
         run.flow = RowCounts()
         run.flow.take([None] * len(seeds) + [reason for _, reason in checked])
         run.save_rows(rows)
         records.save_dataset(rows, run.folder("dataset"))
-        run.save_rows(_dropped(checked), "dropped")
+        run.save_rows(_dropped_table(checked), "dropped")
         run.save_rows(
             dropped_rows.seal_hit_table((m.seed, why) for m, why in checked),
             "sealed_hits",
         )
-        yielded = _yield(checked)
+        yielded = _yield_table(checked)
         mix = {
             kind: int((rows.kind == kind).sum())
             for kind in ("organic", "synthetic", "self")
@@ -151,7 +153,9 @@ def run(params: Params) -> StepRun:
     return run
 
 
-def _check(made: list[Made], seeds: list[Seed], domain: Domain, *, run: StepRun):
+def _check_variants(
+    made: list[Candidate], seeds: list[Seed], domain: Domain, *, run: StepRun
+):
     """Candidates with the reason to drop them; organic rows count as seen."""
     seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
     everything = [*seeds, *(m.seed for m in made)]
@@ -162,7 +166,9 @@ def _check(made: list[Made], seeds: list[Seed], domain: Domain, *, run: StepRun)
     return list(zip(made, reasons, strict=True))
 
 
-def balance(made: list[Made], organic: list[Seed], params: Params) -> list[Made]:
+def balance(
+    made: list[Candidate], organic: list[Seed], params: Params
+) -> list[Candidate]:
     """A part of the made rows, so that the organic share is kept.
 
     They are drawn at random, rare answers first: a mix in which one answer holds
@@ -180,7 +186,7 @@ def balance(made: list[Made], organic: list[Seed], params: Params) -> list[Made]
     return [made[place] for place in sorted(chosen)]
 
 
-def _table(seeds: list[Seed], made: list[Made]) -> pd.DataFrame:
+def _mix_table(seeds: list[Seed], made: list[Candidate]) -> pd.DataFrame:
     everything = [*seeds, *(m.seed for m in made)]
     return to_frame(
         everything,
@@ -190,7 +196,7 @@ def _table(seeds: list[Seed], made: list[Made]) -> pd.DataFrame:
     )
 
 
-def _dropped(checked: list[tuple[Made, str | None]]) -> pd.DataFrame:
+def _dropped_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
     gone = [(m, reason) for m, reason in checked if reason]
     return to_frame(
         [m.seed for m, _ in gone],
@@ -201,7 +207,7 @@ def _dropped(checked: list[tuple[Made, str | None]]) -> pd.DataFrame:
     )
 
 
-def _yield(checked: list[tuple[Made, str | None]]) -> pd.DataFrame:
+def _yield_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
     tried = Counter(m.by for m, _ in checked)
     kept = Counter(m.by for m, reason in checked if reason is None)
     return pd.DataFrame(

@@ -21,9 +21,9 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from phi_kit import domains, steps
 from phi_kit.core.errors import StudyError, did_you_mean
-from phi_kit.core.folder_names import domain_fault, study_fault, together_fault
+from phi_kit.core.folder_names import domain_fault, joint_domains_fault, study_fault
 from phi_kit.core.params import StepParams, Strict, fault_in_words, read_value
-from phi_kit.core.paths import from_root, project_root, shown
+from phi_kit.core.paths import display_path, project_root, resolve_from_root
 from phi_kit.core.step_table import PICK_DOMAIN
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.domains.custom import Definition
@@ -84,7 +84,9 @@ def load(path: str | Path, sets: Sequence[str] = ()) -> Study:
         lines = "\n".join(str(fault) for fault in faults[:MOST_SHOWN])
         if len(faults) > MOST_SHOWN:
             lines += f"\n  … and {len(faults) - MOST_SHOWN:,} more"
-        raise StudyError(f"{shown(path)} has {count}; nothing was started\n{lines}")
+        raise StudyError(
+            f"{display_path(path)} has {count}; nothing was started\n{lines}"
+        )
     return Study(name, path, units)
 
 
@@ -100,14 +102,14 @@ def find(path: str | Path) -> Path:
     in_params = [folder / name, folder / f"{name}.yaml"] if name == text else []
     # A path that no disk can have is one where no file is.
     with suppress(OSError, RuntimeError, ValueError):
-        for file in (Path(text).expanduser(), from_root(text), *in_params):
+        for file in (Path(text).expanduser(), resolve_from_root(text), *in_params):
             if file.is_file():
                 return file.resolve()
     names = [file.stem for file in folder.glob("*.yaml")]
     raise StudyError(
         f"there is no study file '{printable(text)}'"
         f"{did_you_mean(Path(text).stem, names)}",
-        where=shown(folder),
+        where=display_path(folder),
     )
 
 
@@ -278,7 +280,7 @@ class _Draft:
                 text = f"'{printable(name)}'{did_you_mean(name, available)}"
                 self._fault(keys, f"unknown domain {text}", line=line)
             seen.add(str(name))
-        if fault := together_fault(self.domains):
+        if fault := joint_domains_fault(self.domains):
             self._fault(("domains",), fault, line=line)
             self.domains = []
 

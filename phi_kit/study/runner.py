@@ -18,7 +18,7 @@ from phi_kit import steps
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
 from phi_kit.core.finished_run import MANIFEST
 from phi_kit.core.number_format import aligned_table, duration
-from phi_kit.core.paths import REPORT, project_root, runs_root, shown
+from phi_kit.core.paths import REPORT, display_path, project_root, runs_root
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import NOTEBOOK, RunFolder, require_replayable
 from phi_kit.core.step_state import (
@@ -77,7 +77,7 @@ def run_study(
     say(f"study '{study.name}' is finished after {duration(time.monotonic() - began)}")
     report = runs_root() / study.name / REPORT
     if report.is_file() and units and units[-1].step == steps.STEPS[-1].name:
-        say(f"report: {shown(report)}")
+        say(f"report: {display_path(report)}")
 
 
 def chosen(study: Study, *, first: str | None, last: str | None) -> Sequence[Unit]:
@@ -127,7 +127,7 @@ def _study_lock(name: str) -> Iterator[None]:
     except Timeout:
         raise RunError(
             f"another phi-kit run of study '{name}' is going on",
-            where=shown(folder),
+            where=display_path(folder),
             todo="wait for it, or give this study another name: --set study=NAME",
         ) from None
     try:
@@ -161,7 +161,7 @@ def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
         return
     notebook = project_root() / "notebooks" / f"{unit.params.STEP}.ipynb"
     if not notebook.is_file():
-        raise RunError("there is no such notebook", where=shown(notebook))
+        raise RunError("there is no such notebook", where=display_path(notebook))
     require_replayable(unit.params)
     expected, before = fingerprint(unit.params), _manifest_version(target)
     _wait_for_lock(unit, target, say=say)
@@ -195,7 +195,7 @@ def _wait_for_lock(unit: Unit, target: Path, *, say: Say) -> None:
         except Timeout:
             raise RunError(
                 f"{unit.params.STEP} is being written by another process",
-                where=shown(target),
+                where=display_path(target),
                 todo="wait for it or shut its kernel down in JupyterLab, or give "
                 "this study another name: --set study=NAME",
             ) from None
@@ -215,7 +215,7 @@ def _require_written(
     unit: Unit, target: Path, *, expected: str, before: tuple[int, int] | None
 ) -> None:
     """Raise unless this attempt finished the step with the study's parameters."""
-    notebook, run = shown(target / NOTEBOOK), f"steps.{unit.step}.run(params)"
+    notebook, run = display_path(target / NOTEBOOK), f"steps.{unit.step}.run(params)"
     if _manifest_version(target) in (None, before):
         raise RunError(
             f"{unit.params.STEP} ran to its end, yet did not finish its step",

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from fake_study import Pick
 from samplers import Counting
-from toy_steps import Toy
 
 from phi_kit.cache import leases, store
 from phi_kit.cache.schema import lease_holders, samples
@@ -179,7 +179,7 @@ def test_lookups_come_in_bulk(file):
 
 def test_the_manifest_counts_and_the_digest_does_not(runs, monkeypatch):
     def step():
-        with open_run(Toy()) as run:
+        with open_run(Pick()) as run:
             draw(Counting(), PROMPTS, HOW, k=2)
             draw(Counting(identity="weights-2"), PROMPTS, HOW)
         return run.folder_of_results.manifest
@@ -214,7 +214,7 @@ def test_costs_add_up(runs):
             for place, sample in super().stream(asked, sampling):
                 yield place, replace(sample, cost=0.25)
 
-    with open_run(Toy()) as run:
+    with open_run(Pick()) as run:
         first = draw(Priced(), PROMPTS, HOW)
     assert run.folder_of_results.manifest["samples"]["cost"] == 0.75
     assert draw(Priced(), PROMPTS, HOW) == first

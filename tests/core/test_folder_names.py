@@ -81,22 +81,24 @@ def test_another_ledger_in_the_same_folder_is_taken_as_well(runs, monkeypatch):
 
 
 def test_the_kit_writes_what_is_reserved():
-    assert budget.FILE == paths.SPENT
+    assert budget.FILE == paths.SPENDING_LOG
     assert runner.REPORT == paths.REPORT
-    for name in (paths.SPENT, paths.REPORT, paths.TRACKED):
+    for name in (paths.SPENDING_LOG, paths.REPORT, paths.TRACKER_LOGS):
         assert folder_names.domain_fault(name)
 
 
 def test_domains_of_one_study_are_apart_on_every_disk():
-    assert folder_names.together_fault(["a", "b"]) == ""
-    assert "'a' and 'A' are one folder" in folder_names.together_fault(["a", "b", "A"])
+    assert folder_names.joint_domains_fault(["a", "b"]) == ""
+    assert "'a' and 'A' are one folder" in folder_names.joint_domains_fault(
+        ["a", "b", "A"]
+    )
     many = [f"domain-{number}" for number in range(30)]
-    assert "289 characters together" in folder_names.together_fault(many)
+    assert "289 characters together" in folder_names.joint_domains_fault(many)
 
 
 def test_a_disk_that_ignores_case_is_noticed(tmp_path, monkeypatch):
     (tmp_path / "demo").mkdir()
-    assert folder_names.other_in_place(tmp_path / "demo") == ""
-    assert folder_names.other_in_place(tmp_path / "Demo") == ""
+    assert folder_names.name_on_disk(tmp_path / "demo") == ""
+    assert folder_names.name_on_disk(tmp_path / "Demo") == ""
     monkeypatch.setattr(Path, "exists", lambda self: True)
-    assert folder_names.other_in_place(tmp_path / "Demo") == "demo"
+    assert folder_names.name_on_disk(tmp_path / "Demo") == "demo"

@@ -52,7 +52,7 @@ def test_places_do_not_depend_on_the_working_directory(monkeypatch, tmp_path):
         paths.project_root() / "notebooks",
     ):
         monkeypatch.chdir(folder)
-        seen.add((paths.runs_root(), paths.from_root("params/quickstart.yaml")))
+        seen.add((paths.runs_root(), paths.resolve_from_root("params/quickstart.yaml")))
     ((runs, study),) = seen
     assert runs.name == "runs"
     assert study.is_file()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from toy_steps import Next, Toy
+from fake_study import Edge, Pick
 
 from phi_kit.core import thinking
 from phi_kit.core.errors import RunError
@@ -21,7 +21,7 @@ PATH = os.pathsep.join(map(str, (HERE.parents[1], HERE.parent, HERE)))
 
 
 def finish(params=None, *, rows=3):
-    with open_run(params or Toy()) as run:
+    with open_run(params or Pick()) as run:
         run.save_rows(pd.DataFrame({"x": range(rows)}))
         (run.folder("deep/er") / "note.txt").write_text("kept")
         run.result = {"rows": rows}
@@ -56,13 +56,13 @@ def start(code, runs, **options):
 
 def test_a_finished_step_can_be_read(runs):
     folder = finish()
-    assert folder.path == runs / "quickstart" / "math" / "01_toy"
+    assert folder.path == runs / "quickstart" / "math" / "01_pick_domain"
     assert folder.finished
-    assert up_to_date(Toy())
+    assert up_to_date(Pick())
     assert folder.table().x.tolist() == [0, 1, 2]
     assert (folder.folder("deep") / "er" / "note.txt").read_text() == "kept"
     assert folder.result == {"rows": 3}
-    assert folder.manifest["params"]["size"] == 3
+    assert folder.manifest["params"]["items"] == 3
     assert set(folder.manifest["files"]) == {"rows.parquet", "deep/er/note.txt"}
     assert not stray(runs)
 
@@ -72,7 +72,7 @@ def test_an_exception_leaves_the_old_result_untouched(runs):
     before = tree(folder.path)
     with (
         pytest.raises(RunError, match="does not declare"),
-        open_run(Toy(size=4)) as run,
+        open_run(Pick(items=4)) as run,
     ):
         [run.save_rows(pd.DataFrame({"x": [9]})), run.read("nothing")]
     assert tree(folder.path) == before
@@ -81,15 +81,18 @@ def test_an_exception_leaves_the_old_result_untouched(runs):
 
 def test_lost_rows_are_found_before_the_old_result_goes(runs):
     before = tree(finish().path)
-    with pytest.raises(Exception, match="rows were lost"), open_run(Toy(size=4)) as run:
+    with (
+        pytest.raises(Exception, match="rows were lost"),
+        open_run(Pick(items=4)) as run,
+    ):
         run.flow = RowCounts(read=2, kept=1)
-    assert tree(RunFolder.of("quickstart", Toy.STEP, domain="math").path) == before
+    assert tree(RunFolder.of("quickstart", Pick.STEP, domain="math").path) == before
 
 
 def test_nothing_of_an_old_attempt_stays_but_the_notebook(runs):
     folder = finish()
     (folder.path / "notebook.ipynb").write_text("{}")
-    with open_run(Toy(size=4)) as run:
+    with open_run(Pick(items=4)) as run:
         run.result = {}
     assert set(tree(folder.path)) == {"manifest.json", "notebook.ipynb"}
 
@@ -103,7 +106,7 @@ def test_a_full_disk_at_the_manifest_leaves_the_old_result(runs, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match="disk is full"):
-        finish(Toy(size=4), rows=9)
+        finish(Pick(items=4), rows=9)
     assert tree(folder.path) == before
     assert not stray(runs)
 
@@ -115,23 +118,23 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 finish()
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
-    finish(Toy(size=4), rows=100_000)
+    finish(Pick(items=4), rows=100_000)
 except RunError as error:
     print(error)
 """
     out, err = start(code, runs).communicate(timeout=60)
     said, *message = out.splitlines()
-    assert "runs again (size is 4, was 3)" in said
+    assert "runs again (items is 4, was 3)" in said
     assert message[0].startswith("the disk is full: "), err
     assert len(message) == 3
-    folder = RunFolder.of("quickstart", Toy.STEP, domain="math")
+    folder = RunFolder.of("quickstart", Pick.STEP, domain="math")
     assert len(folder.table()) == 3
     assert not stray(runs)
 
 
 def test_kill_9_leaves_an_unfinished_step_and_the_next_run_recovers(runs):
     code = """
-with open_run(Toy()) as run:
+with open_run(Pick()) as run:
     run.save_rows(pd.DataFrame({"x": [1]}))
     print("working", flush=True)
     time.sleep(60)
@@ -144,7 +147,7 @@ with open_run(Toy()) as run:
     process.kill()
     process.wait()
     process.communicate()
-    folder = RunFolder.of("quickstart", Toy.STEP, domain="math")
+    folder = RunFolder.of("quickstart", Pick.STEP, domain="math")
     assert not folder.finished
     assert stray(runs)
     with pytest.raises(RunError, match="run that step first"):
@@ -159,9 +162,9 @@ def test_killed_between_two_moves_it_is_unfinished(runs, monkeypatch, moved):
     real, count = Path.replace, [0]
 
     def dying(self, target):
-        if ".partial/" in str(self) and str(runs / "quickstart/math/01_toy/") in str(
-            target
-        ):
+        if ".partial/" in str(self) and str(
+            runs / "quickstart/math/01_pick_domain/"
+        ) in str(target):
             count[0] += 1
             if count[0] > moved:
                 raise SystemExit  # like a kill: no `except` of ours sees it
@@ -169,44 +172,47 @@ def test_killed_between_two_moves_it_is_unfinished(runs, monkeypatch, moved):
 
     monkeypatch.setattr(Path, "replace", dying)
     with pytest.raises(SystemExit):
-        finish(Toy(size=4))
-    assert not RunFolder.of("quickstart", Toy.STEP, domain="math").finished
+        finish(Pick(items=4))
+    assert not RunFolder.of("quickstart", Pick.STEP, domain="math").finished
     monkeypatch.setattr(Path, "replace", real)
-    assert finish(Toy(size=4)).finished
+    assert finish(Pick(items=4)).finished
 
 
 def test_upstream_must_have_finished(runs):
     with pytest.raises(
-        RunError, match=r"not finished: math/01_toy[\s\S]*01_toy\.ipynb"
+        RunError, match=r"not finished: math/01_pick_domain[\s\S]*01_pick_domain\.ipynb"
     ):
-        finish(Next())
+        finish(Edge())
     finish()
-    finish(Next())
-    assert up_to_date(Next())
+    finish(Edge())
+    assert up_to_date(Edge())
 
 
 def test_undeclared_reading_is_refused(runs):
     finish()
-    with pytest.raises(RunError, match="does not declare"), open_run(Toy()) as run:
-        run.read(Next.STEP)
+    with (
+        pytest.raises(RunError, match="does not declare"),
+        open_run(Pick()) as run,
+    ):
+        run.read(Edge.STEP)
 
 
 def test_stale(runs, monkeypatch):
-    assert not up_to_date(Toy())
+    assert not up_to_date(Pick())
     finish()
-    finish(Next())
-    assert not up_to_date(Toy(size=4))  # another parameter
+    finish(Edge())
+    assert not up_to_date(Pick(items=4))  # another parameter
     finish()
-    assert up_to_date(Next())  # done again with the same outcome
+    assert up_to_date(Edge())  # done again with the same outcome
     finish(rows=4)
-    assert not up_to_date(Next())  # another content upstream
-    finish(Next())
-    monkeypatch.setattr(Next, "outside", lambda self: {"model": "other weights"})
-    assert not up_to_date(Next())
+    assert not up_to_date(Edge())  # another content upstream
+    finish(Edge())
+    monkeypatch.setattr(Edge, "outside", lambda self: {"model": "other weights"})
+    assert not up_to_date(Edge())
 
 
 def test_a_study_is_only_a_place(runs):
-    first, second = finish(), finish(Toy(study="other"))
+    first, second = finish(), finish(Pick(study="other"))
     assert first.manifest["fingerprint"] == second.manifest["fingerprint"]
 
 
@@ -214,10 +220,12 @@ def test_a_missing_or_edited_file_is_noticed(runs):
     folder = finish()
     note = folder.path / "deep" / "er" / "note.txt"
     note.write_text("edited")
-    with pytest.raises(RunError, match=r"note.txt is not what 01_toy wrote[\s\S]*redo"):
+    with pytest.raises(
+        RunError, match=r"note.txt is not what 01_pick_domain wrote[\s\S]*redo"
+    ):
         folder.folder("deep")
     note.unlink()
-    assert not up_to_date(Toy())
+    assert not up_to_date(Pick())
     with pytest.raises(RunError, match="wrote no 'other'"):
         folder.file("other")
 
@@ -242,7 +250,7 @@ def test_writing_where_one_may_not_is_one_clear_message(tmp_path, monkeypatch):
 
 
 def test_a_studys_own_thinking_tags_hold_while_its_step_runs():
-    params = Toy(thinking_tags=["<mull>", "</mull>"])
+    params = Pick(thinking_tags=["<mull>", "</mull>"])
     with open_run(params) as run:
         run.save_rows(pd.DataFrame({"n": [1]}))
         assert thinking.visible("<mull>17</mull>18") == "18"

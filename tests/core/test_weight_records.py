@@ -1,7 +1,7 @@
 """Run folders of a replay: comparable with the real ones, and never over them."""
 
 import pytest
-from toy_steps import Next, Toy
+from fake_study import Edge, Pick
 
 from phi_kit.core.errors import RunError
 from phi_kit.core.replay_mode import REPLAY
@@ -12,7 +12,7 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def real():
-    with open_run(Toy()) as run:
+    with open_run(Pick()) as run:
         folder = run.folder("adapters/arm")
         (folder / WEIGHTS).write_bytes(b"weights")
         (folder / "adapter_config.json").write_text("{}")
@@ -21,7 +21,7 @@ def real():
 
 
 def replayed(weights):
-    with open_run(Toy()) as run:
+    with open_run(Pick()) as run:
         folder = run.folder("adapters/arm")
         (folder / "adapter_config.json").write_text("{}")
         write_weight_record(folder, "adapter-1", weights)
@@ -48,7 +48,7 @@ def test_a_replay_equals_what_it_repeats_and_says_so(both):
         "adapter_config.json",
         RECORD,
     }
-    assert up_to_date(Toy())
+    assert up_to_date(Pick())
 
 
 def test_other_weights_are_another_outcome(both):
@@ -58,9 +58,9 @@ def test_other_weights_are_another_outcome(both):
 
 def test_an_ordinary_run_does_a_replayed_step_again(both, monkeypatch):
     monkeypatch.delenv(REPLAY)
-    assert not up_to_date(Toy())
+    assert not up_to_date(Pick())
     assert real().manifest["replayed"] is False
-    assert up_to_date(Toy())
+    assert up_to_date(Pick())
 
 
 def test_a_replay_never_writes_over_a_models_work(runs, monkeypatch):
@@ -69,6 +69,6 @@ def test_a_replay_never_writes_over_a_models_work(runs, monkeypatch):
     with pytest.raises(RunError, match=r"would write over it[\s\S]*PHI_KIT_RUNS"):
         replayed({})
     assert folder.file(f"adapters/arm/{WEIGHTS}").read_bytes() == b"weights"
-    with open_run(Next()) as run:  # a step that was never run is free
+    with open_run(Edge()) as run:  # a step that was never run is free
         pass
     assert RunFolder(run.target).manifest["replayed"] is True

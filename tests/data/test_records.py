@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import islice
 
 import pytest
-from toy_steps import Toy
+from fake_study import Pick
 
 from phi_kit.core.step_run import open_run
 from phi_kit.data import records
@@ -92,7 +92,7 @@ def test_frozen_rows_come_back_and_are_the_same_bytes(runs, tmp_path):
     from datasets import load_from_disk
 
     rows = to_frame([SEED, replace(SEED, prompt="é")], kind=["organic", "self"])
-    with open_run(Toy()) as run:
+    with open_run(Pick()) as run:
         records.save_dataset(rows, run.folder(records.DATASET))
     folder = run.folder_of_results
     assert records.load_dataset(folder).equals(rows)

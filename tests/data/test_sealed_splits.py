@@ -4,7 +4,7 @@ import gzip
 
 import pandas as pd
 import pytest
-from toy_steps import Toy
+from fake_study import Pick
 
 from phi_kit import steps
 from phi_kit.core.errors import RunError, SealError
@@ -15,7 +15,7 @@ from phi_kit.data.sealed_splits import Seal, seal_split, unseal
 ITEMS = [Seed("math", f"Secret question {i}\u2028é?", f"{i}") for i in range(20)]
 
 
-class Opens(Toy):
+class Opens(Pick):
     """May look at dev, not at test."""
 
     SEALED = ("dev",)
@@ -32,8 +32,14 @@ def folder(runs):
 
 def test_only_declared_splits_open(folder):
     assert unseal(folder, "dev", params=Opens()) == ITEMS[:10]
-    for split, params in (("test", Opens()), ("dev", Toy()), ("test", Toy())):
-        with pytest.raises(SealError, match=f"01_toy may not open the sealed {split}"):
+    for split, params in (
+        ("test", Opens()),
+        ("dev", Pick()),
+        ("test", Pick()),
+    ):
+        with pytest.raises(
+            SealError, match=f"01_pick_domain may not open the sealed {split}"
+        ):
             unseal(folder, split, params=params)
 
 
@@ -71,5 +77,5 @@ def test_nothing_that_reads_by_accident_finds_an_item(folder):
 def test_an_edited_seal_is_refused(folder):
     path = folder.path / "sealed" / "dev.seal"
     path.write_bytes(gzip.compress(b""))
-    with pytest.raises(RunError, match="not what 01_toy wrote"):
+    with pytest.raises(RunError, match="not what 01_pick_domain wrote"):
         unseal(folder, "dev", params=Opens())

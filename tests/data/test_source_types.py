@@ -170,7 +170,7 @@ def test_families_share_the_limit_evenly():
 
 
 @pytest.mark.skipif(
-    not paths.from_root(GSM8K).is_file(), reason="the GSM8K sample is not there"
+    not paths.resolve_from_root(GSM8K).is_file(), reason="the GSM8K sample is not there"
 )
 def test_gsm8k_loads_and_every_gold_verifies():
     seeds = load(GSM8K, answer_after="####")

@@ -19,7 +19,9 @@ n, left_out = int(sys.argv[1]), sys.argv[2:]
 print(json.dumps({
     f"{name}/{family.name}": [
         [s.prompt, s.answer]
-        for s in itertools.islice(generate_items(name, family, rng_seed=7, split="x"), n)
+        for s in itertools.islice(
+            generate_items(name, family, rng_seed=7, split="x"), n
+        )
     ]
     for name in domains.names()
     for family in domains.get(name).families

@@ -52,7 +52,7 @@ def test_the_same_seed_makes_the_same_items(name, family):
 @pytest.mark.parametrize("name", domains.names())
 def test_held_out_sets_share_nothing_and_the_seal_keeps_them_out(name):
     domain = domains.get(name)
-    held_out = pick_domain.split(domain, pick_domain.Params(domain=name))
+    held_out = pick_domain.held_out_items(domain, pick_domain.Params(domain=name))
     dev, test = ({s.prompt for s in held_out[k]} for k in ("dev", "test"))
     assert len(dev) > 90
     assert not dev & test

@@ -41,7 +41,7 @@ def samples(answer):
 
 def outcome(final):
     base = samples(lambda seed: "3")
-    return benchmark.Tested("d", ITEMS, base, samples(final), GUESS)
+    return benchmark.TestedDomain("d", ITEMS, base, samples(final), GUESS)
 
 
 def always_one(seed):
@@ -61,7 +61,7 @@ def solves(seed):
     [(always_one, NOT_CONSTANT), (half_of_all, NOT_CONSTANT), (solves, "better")],
 )
 def test_a_model_has_to_beat_the_constant_too(model, verdict):
-    rows = benchmark.judge(outcome(model), params=PARAMS)
+    rows = benchmark.compare_models(outcome(model), params=PARAMS)
     assert [row["metric"] for row in rows] == ["pass@1", "maj@3"]
     assert {row["verdict"] for row in rows} == {verdict}
     assert {row["guess"] for row in rows} == {30 / 80}
@@ -69,7 +69,7 @@ def test_a_model_has_to_beat_the_constant_too(model, verdict):
 
 
 def test_families_show_where_a_gain_lies():
-    easy, hard = benchmark.by_family(outcome(half_of_all), params=PARAMS)
+    easy, hard = benchmark.compare_families(outcome(half_of_all), params=PARAMS)
     assert (easy["family"], easy["n"], hard["family"], hard["n"]) == (
         "lop",
         40,
@@ -85,5 +85,7 @@ def test_families_show_where_a_gain_lies():
 
 
 def test_a_model_that_loses_is_worse_whatever_guessing_gives():
-    swapped = benchmark.Tested("d", ITEMS, samples(solves), samples(always_one), GUESS)
-    assert benchmark.judge(swapped, params=PARAMS)[0]["verdict"] == "worse"
+    swapped = benchmark.TestedDomain(
+        "d", ITEMS, samples(solves), samples(always_one), GUESS
+    )
+    assert benchmark.compare_models(swapped, params=PARAMS)[0]["verdict"] == "worse"

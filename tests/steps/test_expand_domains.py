@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from phi_kit.stats.comparison import NOT_CONSTANT
-from phi_kit.steps.expand_domains import GUESS, compare
+from phi_kit.steps.expand_domains import GUESS, compare_adapters
 
 ITEMS = {
     ("base", "math"): [0.0] * 50 + [1.0] * 10,
@@ -17,7 +17,7 @@ ITEMS = {
 
 @pytest.fixture(scope="module")
 def cells():
-    return compare(ITEMS, rng_seed=7).set_index("adapter")
+    return compare_adapters(ITEMS, rng_seed=7).set_index("adapter")
 
 
 def test_the_guesser_is_measured_as_an_adapter_is(cells):

@@ -246,7 +246,7 @@ def test_step_6_takes_the_recipe_over(full):
 
 def test_step_5_takes_the_best_arms_rows():
     arms = pd.DataFrame({"arm": ["base", "unfiltered"], "accuracy": [0.1, 0.2]})
-    found = synthesize.organic(pool(), arms, synthesize.Params())
+    found = synthesize.organic_seeds(pool(), arms, synthesize.Params())
     assert len(found) == 24
 
 

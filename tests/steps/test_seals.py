@@ -147,7 +147,7 @@ def test_step_6_holds_every_domain_against_every_seal():
         domains: list[str] = Field(["math", "puzzles"])
 
     with open_run(Merge(study="s")) as run:
-        found = expand_domains.clean(run, expand_domains.every_seal(run))
+        found = expand_domains.drop_sealed_rows(run, expand_domains.combined_seal(run))
     assert {name: len(rows) for name, rows in found.items()} == {
         "math": 5,
         "puzzles": 5,

@@ -5,12 +5,12 @@ from collections import Counter
 import pytest
 
 from phi_kit.data.records import Seed
-from phi_kit.steps.synthesize import Made, Params, _unfit, balance
+from phi_kit.steps.synthesize import Candidate, Params, balance, solution_fault
 
 
 def made(answers, *, kind="synthetic"):
     return [
-        Made(Seed("math", f"made {place}", answer), answer, kind, "swap")
+        Candidate(Seed("math", f"made {place}", answer), answer, kind, "swap")
         for place, answer in enumerate(answers)
     ]
 
@@ -53,8 +53,8 @@ def test_the_choice_is_repeatable_and_keeps_the_order():
     ],
 )
 def test_a_right_answer_after_a_wrong_step_is_not_taught(prompt, answer, said, reason):
-    own = Made(Seed("math", prompt, answer), said, "self", "own solution")
-    found = _unfit(own)
+    own = Candidate(Seed("math", prompt, answer), said, "self", "own solution")
+    found = solution_fault(own)
     assert found == reason
     if reason == "a step does not hold":
         assert "=" in found.detail

@@ -1,7 +1,7 @@
 from pathlib import Path
 
+import fake_study
 import pytest
-import toy_study
 
 from phi_kit.core.errors import StudyError
 from phi_kit.study import config
@@ -9,8 +9,8 @@ from phi_kit.study import config
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    toy_study.make_project(tmp_path)
-    toy_study.install(monkeypatch)
+    fake_study.make_project(tmp_path)
+    fake_study.install(monkeypatch)
     monkeypatch.chdir(tmp_path)
 
     def load(text, *sets, name="demo.yaml"):

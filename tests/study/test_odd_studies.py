@@ -12,7 +12,6 @@ from pathlib import Path
 import fake_study
 import mangling
 import pytest
-import toy_study
 from typer.testing import CliRunner
 
 from phi_kit.cli import app
@@ -327,12 +326,12 @@ MANIFESTS = ["", "[]", "{}", "3", '{"result": 3}', '{"files": []}', '{"flow": [1
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    toy_study.make_project(tmp_path)
-    toy_study.install(monkeypatch)
+    fake_study.make_project(tmp_path)
+    fake_study.install(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PHI_KIT_RUNS", raising=False)
-    for name in ("PickDomain", "FilterEdge"):
-        toy_study.run(getattr(toy_study, name)(study="toy"))
+    for name in ("Pick", "Edge"):
+        fake_study.run(getattr(fake_study, name)(study="toy"))
     return tmp_path
 
 
@@ -372,7 +371,7 @@ def test_results_of_any_kind_make_a_page(runs):
         for step, result in fake_study.RESULTS.items():
             odd = dict(result("math"))
             odd[rng.choice(list(odd))] = rng.choice(values)
-            domain = "math" if step < "06" else ""
+            domain = "math" if step in fake_study.PER_DOMAIN else ""
             fake_study.write_manifest(demo / domain / step, odd)
         assert report.write("demo").is_file()
 
@@ -417,16 +416,16 @@ def test_a_folder_where_the_report_belongs_is_a_message(runs):
 
 
 def test_a_step_that_runs_again_is_behind_no_more(project):
-    toy_study.run(toy_study.PickDomain(study="toy", items=9))
-    toy_study.run(toy_study.Benchmark(study="toy", domains=["math"]))
+    fake_study.run(fake_study.Pick(study="toy", items=9))
+    fake_study.run(fake_study.Bench(study="toy", domains=["math"]))
     kinds = [line.split()[-2] for line in runner.status(toy())[:3]]
     assert kinds == ["stale"] * 3
     lines = []
     runner.run_study(toy(), first="benchmark", say=lines.append)
     assert "math/03_filter_edge is not up to date" in "\n".join(lines)
-    folder = RunFolder.of("toy", toy_study.PICK_DOMAIN, domain="math")
+    folder = RunFolder.of("toy", fake_study.PICK_DOMAIN, domain="math")
     old = RunFolder(folder.path.with_name("01_pick_domain.old"))
-    assert old.manifest["params"]["items"] == 4
+    assert old.manifest["params"]["items"] == 3
 
 
 # --- mutations ---

@@ -34,8 +34,7 @@ ANNOUNCED = (
 @pytest.mark.parametrize("answer", ["5", "C", "x"])
 def test_an_announced_answer_is_found(answer):
     found = {
-        form: answer_extraction.final_answers(form.format(answer))
-        for form in ANNOUNCED
+        form: answer_extraction.final_answers(form.format(answer)) for form in ANNOUNCED
     }
     read = {form: pieces and pieces[-1].strip("*. ") for form, pieces in found.items()}
     assert {form: text for form, text in read.items() if text != answer} == {}

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from phi_kit.core.errors import disk_errors
 from phi_kit.core.params import EndpointSettings
-from phi_kit.core.paths import SPENT
+from phi_kit.core.paths import SPENDING_LOG
 
-FILE = SPENT
+FILE = SPENDING_LOG
 
 
 @dataclass

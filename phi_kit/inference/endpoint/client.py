@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
-from phi_kit.core.endpoint_url import Address, address, is_endpoint
+from phi_kit.core.endpoint_url import EndpointAddress, is_endpoint, parse_endpoint
 from phi_kit.core.params import EndpointSettings
 from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.inference.types import (
@@ -57,12 +57,12 @@ class Endpoint:
     first_wait: float = 1.0
 
     def __post_init__(self) -> None:
-        address(self.name)
+        parse_endpoint(self.name)
 
     @cached_property
-    def address(self) -> Address:
+    def address(self) -> EndpointAddress:
         """Its URL and the model's name there."""
-        return address(self.name)
+        return parse_endpoint(self.name)
 
     @cached_property
     def spending(self) -> Budget:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from phi_kit.core.endpoint_url import Address
+from phi_kit.core.endpoint_url import EndpointAddress
 from phi_kit.core.errors import ModelError
 from phi_kit.inference.types import SamplingParams
 
@@ -112,7 +112,7 @@ class RequestFields:
 
 async def post(
     client: HttpClient,
-    address: Address,
+    address: EndpointAddress,
     messages: list[dict[str, str]],
     fields: Mapping[str, Any],
     *,
@@ -141,7 +141,7 @@ async def list_models(client: HttpClient) -> bytes:
     return await _body(client, "/models", most=_OF_A_LIST)
 
 
-def describe_model(body: bytes, address: Address, client: HttpClient) -> str:
+def describe_model(body: bytes, address: EndpointAddress, client: HttpClient) -> str:
     """What a list of models says of one, as far as it stays the same."""
     try:
         every = parse_json(body)["data"]
@@ -185,7 +185,7 @@ def _status(response: Response, client: HttpClient) -> RetryableError | RefusalE
 
 
 def refusal_error(
-    refusal: RefusalError, address: Address, client: HttpClient
+    refusal: RefusalError, address: EndpointAddress, client: HttpClient
 ) -> ModelError:
     """A refusal as the error that ends a run."""
     status = refusal.status
@@ -213,7 +213,7 @@ def refusal_error(
     return ModelError(said, where=f"{address}{client.route.shown}", todo=todo)
 
 
-def _elsewhere(url: str, address: Address) -> str:
+def _elsewhere(url: str, address: EndpointAddress) -> str:
     """What to do about a redirect."""
     base = url.partition("?")[0].removesuffix("/chat/completions")
     if not base.startswith(("http://", "https://")):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from phi_kit.core import thinking
-from phi_kit.core.endpoint_url import Address
+from phi_kit.core.endpoint_url import EndpointAddress
 from phi_kit.core.errors import ModelError
 from phi_kit.inference.types import Completion
 
@@ -77,7 +77,7 @@ class ReplyReader:
         key: that is taken out of whatever the server says.
     """
 
-    address: Address
+    address: EndpointAddress
     max_tokens: int
     counts: bool = False
     key: str = ""

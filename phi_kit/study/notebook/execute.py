@@ -21,7 +21,7 @@ from traitlets.config import Config
 
 from phi_kit.core.errors import RunError
 from phi_kit.core.params import StepParams
-from phi_kit.core.paths import project_root, shown
+from phi_kit.core.paths import display_path, project_root
 
 from .kernel import OwnKernel, kernel_config, log_tail
 from .scrub import SCHEME, ScrubbedFile, without_secrets
@@ -104,13 +104,15 @@ def execute(
             )
         except PapermillExecutionError as error:
             raise _stopped(
-                shown(notebook), position, _error_text(error), output
+                display_path(notebook), position, _error_text(error), output
             ) from None
         except (DeadKernelError, RuntimeError) as error:
             # A kernel that never answered has no error class of its own.
             if "Kernel d" not in str(error):
                 raise
-            raise _died(shown(notebook), position, log_tail(config), output) from None
+            raise _died(
+                display_path(notebook), position, log_tail(config), output
+            ) from None
         except KeyboardInterrupt:
             # nbclient's pending tasks would each complain of the kernel's end.
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -123,7 +125,7 @@ def execute(
         for result in cell.get("outputs", [])
     ):
         why = "it left the notebook by sys.exit"
-        raise _stopped(shown(notebook), position, why, output)
+        raise _stopped(display_path(notebook), position, why, output)
 
 
 def _papermill(
@@ -168,7 +170,7 @@ def _error_text(error: PapermillExecutionError) -> str:
 def _stopped(name: str, position: Position, why: str, output: Path) -> RunError:
     return RunError(
         f"{name} stopped {position}\n  {why}",
-        where=shown(output),
+        where=display_path(output),
         todo=f"open that notebook to see all of it and mend the cause; {CARRY_ON}",
     )
 
@@ -180,7 +182,7 @@ def _died(name: str, position: Position, log: str, output: Path) -> RunError:
         why = f"Its last words; if they say nothing, memory ran out:\n    {log}"
     return RunError(
         f"the kernel of {name} died {position}\n  {why}",
-        where=shown(output),
+        where=display_path(output),
         todo="close other programs, or choose smaller sizes (a batch, the number of "
         f"samples, the model); {CARRY_ON}",
     )

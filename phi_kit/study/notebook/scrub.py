@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from phi_kit.core.files import write_atomic
-from phi_kit.core.paths import project_root, runs_root, shown
+from phi_kit.core.paths import display_path, project_root, runs_root
 
 SCHEME = "phi-kit:"  # what papermill knows this writer by
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
@@ -39,7 +39,7 @@ class ScrubbedFile:
     @staticmethod
     def pretty_path(path: str) -> str:
         """The path as papermill's log shows it."""
-        return shown(path.removeprefix(SCHEME))
+        return display_path(path.removeprefix(SCHEME))
 
 
 def scrubbed(notebook: dict[str, Any]) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def _probe(unit: Unit, domain: Domain) -> Work:
 
 def _expand(unit: Unit, counted: Counted) -> Work:
     p = unit.params
-    adapters = expand_domains.plan(p.domains)
+    adapters = expand_domains.adapter_plan(p.domains)
     best = p.recipe == "best"
     epochs = {n: counted[n].epochs if best else p.epochs for n in p.domains}
     trainings = [

@@ -10,18 +10,18 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from phi_kit.core import step_table
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
 from phi_kit.core.folder_names import domain_fault, study_fault
 from phi_kit.core.number_format import NOTHING, count, duration, percent
-from phi_kit.core.paths import REPORT, runs_root, shown
+from phi_kit.core.paths import REPORT, display_path, runs_root
 from phi_kit.core.step_run import RunFolder
 from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
@@ -322,7 +322,7 @@ def read(study: str) -> StudyReport:
     name = printable(study)
     raise StudyError(
         f"there is no run of a study '{name}'{did_you_mean(name, others)}",
-        where=shown(runs_root()),
+        where=display_path(runs_root()),
         todo=f"run it first: phi-kit run params/{name}.yaml; or correct the name",
     )
 
@@ -332,6 +332,16 @@ def _has_any(folder: Path, steps: Iterable[step_table.Step]) -> bool:
     return any((folder / step.folder).is_dir() for step in steps)
 
 
+@cache
+def _template() -> Template:
+    """The page's template, compiled once."""
+    text = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(text)
+
+
 def write(study: str) -> Path:
     """Write `runs/<study>/report.html` from whatever steps have finished.
 
@@ -339,13 +349,7 @@ def write(study: str) -> Path:
         StudyError: no step of that study was ever started here.
     """
     report = read(study)
-    template = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    page = environment.from_string(template).render(
-        study=report, published=published, verdicts=VERDICTS
-    )
+    page = _template().render(study=report, published=published, verdicts=VERDICTS)
     path = report.root / REPORT
     write_atomic(path, page)
     return path

@@ -1,4 +1,4 @@
-"""What `phi-kit export` merges: a study's final adapter, or a folder's."""
+"""Merge the final adapter of a study, or the adapter in a folder."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from phi_kit.steps import load
 
 from . import config
 
-ITEMS = 24  # held-out prompts of a study that are compared on
+COMPARED_ITEMS = 24  # held-out prompts on which a merged model is compared
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """An adapter to merge, its base model, and prompts it never trained on."""
+class AdapterToMerge:
+    """An adapter, its base model, and prompts that it was not trained on."""
 
     adapter: Path
     base: str
     asked: list[tuple[str, str]]
 
 
-def choose(what: str) -> Chosen:
-    """The adapter that a word of the command line means.
+def find_adapter(what: str) -> AdapterToMerge:
+    """Find the adapter that a folder, a study file or a study's name stands for.
 
     Args:
         what: an adapter's folder, a study's file or its name.
@@ -37,12 +37,12 @@ def choose(what: str) -> Chosen:
         ModelError: the folder holds no adapter.
         RunError: the study has not finished step 6.
     """
-    folder, there = Path(what), False
-    with suppress(OSError, RuntimeError):  # what no disk can hold is no folder
+    folder, is_folder = Path(what), False
+    with suppress(OSError, RuntimeError):  # a path that no disk can have
         folder = folder.expanduser()
-        there = folder.is_dir()
-    if there:
-        return Chosen(folder, merge.base_model_name(folder), [])
+        is_folder = folder.is_dir()
+    if is_folder:
+        return AdapterToMerge(folder, merge.base_model_name(folder), [])
     name = config.name_of(what)
     last = RunFolder.of(name, EXPAND_DOMAINS)
     adapter = last.folder(f"adapters/{last.result['final']}")
@@ -52,24 +52,26 @@ def choose(what: str) -> Chosen:
     asked = []
     for domain in params.domains:
         card = RunFolder.of(name, PICK_DOMAIN, domain=domain)
-        dev = unseal(card, "dev", params=params)[: ITEMS // len(params.domains)]
+        dev = unseal(card, "dev", params=params)[
+            : COMPARED_ITEMS // len(params.domains)
+        ]
         instruction = domain_of(params, domain).instruction
         asked += [(instruction, item.prompt) for item in dev]
-    return Chosen(adapter, params.model, asked)
+    return AdapterToMerge(adapter, params.model, asked)
 
 
-def run(what: str, out: Path, *, gguf: bool = False) -> merge.MergedModel:
-    """Merge what a word of the command line means; see `models.merge.export`.
+def export_adapter(what: str, out: Path, *, gguf: bool = False) -> merge.MergedModel:
+    """Merge an adapter into its base model; see `models.merge.merge_adapter`.
 
     Args:
-        what: as in `choose`.
+        what: as in `find_adapter`.
         out: the new folder.
         gguf: write a GGUF file into it, too.
     """
-    chosen = choose(what)
+    chosen = find_adapter(what)
 
-    def also(made: Path) -> None:
-        gguf_file.write(made, made / f"{out.name}.gguf", name=out.name)
+    def write_gguf(merged: Path) -> None:
+        gguf_file.write(merged, merged / f"{out.name}.gguf", name=out.name)
 
     if gguf:  # refused before the long part
         gguf_file.check(catalog.resolve(chosen.base))
@@ -78,5 +80,5 @@ def run(what: str, out: Path, *, gguf: bool = False) -> merge.MergedModel:
         out,
         base=chosen.base,
         asked=chosen.asked,
-        also=also if gguf else None,
+        also=write_gguf if gguf else None,
     )
