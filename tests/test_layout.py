@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +30,11 @@ FLOORS = (
 )
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # Nothing but tensors; imported inside the functions that decode.
-TORCH_ITSELF = {
-    f"inference.local.{name}" for name in ("engine", "kv_cache", "lockstep", "prefill")
+TORCH_ITSELF = {f"inference.local.{name}" for name in ("engine", "kv_cache", "prefill")}
+# Modules of metrics, which only the library `evaluate` loads.
+METRICS = {
+    f"evaluation.metrics.{path.stem}.{path.stem}"
+    for path in (PACKAGE / "evaluation" / "metrics").glob("*/*.py")
 }
 HEAVY = {"torch", "transformers", "peft", "datasets", "bitsandbytes", "accelerate"}
 
@@ -123,6 +127,14 @@ def test_every_package_has_its_floor():
     }
 
 
+def test_the_readme_lists_the_packages_from_the_top_floor_down():
+    text = (ROOT / "README.md").read_text().partition("| `phi_kit/` | holds |")[2]
+    rows = [line.split("|")[1] for line in text.splitlines() if line[:3] == "| `"]
+    listed = [tuple(re.findall(r"`(\w+)`", row)) for row in rows]
+    floors = [floor for floor in reversed(FLOORS) if floor != ("__main__",)]
+    assert [set(row) for row in listed] == [set(floor) for floor in floors]
+
+
 def test_no_modules_import_each_other_in_a_circle():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c"]]
     assert circles({name_of(path): imported_by(path) for path in MODULES}) == []
@@ -142,14 +154,14 @@ def test_imports_go_one_way(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_heavy_imports_stand_where_they_are_used(path):
-    if name_of(path) in TORCH_ITSELF:
+    if name_of(path) in TORCH_ITSELF | METRICS:
         return
     for module, _ in imports(ast.parse(path.read_text()).body, everywhere=False):
         assert module.split(".")[0] not in HEAVY
 
 
 def test_importing_the_kit_imports_no_torch():
-    apart = {"__main__", *TORCH_ITSELF}
+    apart = {"__main__", *TORCH_ITSELF, *METRICS}
     names = [f"phi_kit.{name_of(p)}" for p in MODULES if name_of(p) not in apart]
     names = [name.removesuffix(".__init__") for name in names]
     code = (

@@ -40,7 +40,7 @@ def plan(
 
     A probe of about a minute asks and trains a few of the study's own seeds.
     """
-    from phi_kit.inference.local.model import device
+    from phi_kit.models.loading import device
     from phi_kit.study import config
     from phi_kit.study.planning import fit, lines, plan, probe_speed
     from phi_kit.training import memory

@@ -37,7 +37,7 @@ from phi_kit.data.read_sources import available_rows, read_source
 from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.data.source_types import HubData, LocalFile, given_keys
 from phi_kit.data.splits import HASH_SHARES, split_by_hash
-from phi_kit.models import catalog
+from phi_kit.inference import completion
 
 from .base import Domain
 
@@ -157,7 +157,7 @@ class Definition(Strict):
         }
         if not self.judge_model:
             return marks
-        return marks | {"judge": catalog.model_fingerprint(self.judge_model)}
+        return marks | {"judge": completion.model_fingerprint(self.judge_model)}
 
 
 def build(

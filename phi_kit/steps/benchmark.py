@@ -25,9 +25,8 @@ from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, item_accuracies, truncated_share
 from phi_kit.evaluation.metrics import scores as metric_scores
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
-from phi_kit.models import catalog
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
 from phi_kit.stats.comparison import beyond_guessing
@@ -50,7 +49,7 @@ class Params(StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.model_fingerprint(self.model)}
+        return {"model": completion.model_fingerprint(self.model)}
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         merged = run.read(step_table.EXPAND_DOMAINS)
         adapter = merged.folder(f"adapters/{merged.result['final']}")
-        student = model.load(params.model)
+        student = completion.load(params.model)
         samples, scores, families = [], [], []
         for name in params.domains:
             card = run.read(step_table.PICK_DOMAIN, domain=name)

@@ -35,6 +35,7 @@ from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import Procedural, Source
 from phi_kit.domains.base import Domain, Family
 from phi_kit.evaluation import guessing_baseline
+from phi_kit.inference import completion
 from phi_kit.models.control_tokens import control_tokens
 from phi_kit.plots import row_flow
 
@@ -125,7 +126,7 @@ def run(params: Params) -> StepRun:
                 Seal.of([card]),
                 max_chars=params.max_chars,
                 near=NearDuplicateIndex(params.near_duplicates),
-                marks=control_tokens(params.model),
+                marks=control_tokens(completion.folder_at_hand(params.model)),
             )
         )
         kept = [seed for seed, reason in judged if reason is None]

@@ -34,8 +34,8 @@ from phi_kit.evaluation.ask import (
     step_sampling,
     training_rows,
 )
-from phi_kit.inference.local import model
-from phi_kit.models import catalog
+from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.plots import interference_matrix, learning_curves
 from phi_kit.stats.comparison import beyond_guessing
 from phi_kit.stats.intervals import accuracy, paired_gain
@@ -70,7 +70,7 @@ class Params(TrainingConfig, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.model_fingerprint(self.model)}
+        return {"model": completion.model_fingerprint(self.model)}
 
 
 def adapter_plan(names: list[str]) -> dict[str, list[str]]:
@@ -116,7 +116,7 @@ class TrainingPart:
 
 
 def training_parts(
-    run: StepRun, student: model.LocalModel, seal: Seal
+    run: StepRun, student: LocalModel, seal: Seal
 ) -> dict[str, TrainingPart]:
     """The clean rows of every domain's frozen data set, rendered.
 
@@ -154,7 +154,7 @@ def training_config_of(run: StepRun, domain: str) -> TrainingConfig:
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.LiveCurves() as view:
-        student = model.load(params.model)
+        student = completion.load(params.model)
         cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
         seal = combined_seal(run)  # once: it indexes every item
         parts = training_parts(run, student, seal)
@@ -210,7 +210,7 @@ def run(params: Params) -> StepRun:
 
 def _train_adapter(
     run: StepRun,
-    student: model.LocalModel,
+    student: LocalModel,
     parts: list[TrainingPart],
     *,
     folder: Path,
@@ -222,7 +222,7 @@ def _train_adapter(
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
 
-    def heldout(tuned: model.LocalModel) -> float:
+    def heldout(tuned: LocalModel) -> float:
         found = _accuracy_per_item(
             tuned, "held out", cards, dev, params=params
         ).values()
@@ -248,7 +248,7 @@ def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:
 
 
 def _accuracy_per_item(
-    student: model.LocalModel,
+    student: LocalModel,
     adapter: str,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],

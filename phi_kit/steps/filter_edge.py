@@ -24,9 +24,8 @@ from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import row_lengths, truncated_share, unanswered_counts
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
-from phi_kit.models import catalog
 from phi_kit.plots import pass_rate_histogram
 from phi_kit.selection import controls, question_rubric, reference_answers, tiers
 from phi_kit.selection.adaptive_sampling import SamplingPlan
@@ -111,7 +110,7 @@ class Params(StepParams):
             self.reference_tokens,
             self.reference_share,
             self.reference_margin,
-            partial(model.sampler, self),
+            partial(completion.open_sampler, self),
         )
 
     def plan(self, seeds: int) -> SamplingPlan:
@@ -126,7 +125,7 @@ class Params(StepParams):
         names = ("model", "reference", "reference2", "rubric_model")
         models = {name: getattr(self, name) for name in names}
         return {
-            name: catalog.model_fingerprint(model)
+            name: completion.model_fingerprint(model)
             for name, model in models.items()
             if model
         }
@@ -179,7 +178,7 @@ def rate_seeds(
     Writes the samples, the fresh ones too, and puts into the result what they took.
     Seeds that nobody could answer are not asked; they are `suspect`.
     """
-    student = model.sampler(params)
+    student = completion.open_sampler(params)
     asked = [seed for seed in seeds if seed.answer]
     if not asked:
         raise DataError(
@@ -260,7 +259,8 @@ def rank_teachable(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
     teachable = rows[rows.tier == "teachable"]
     if params.rubric_model and len(teachable):
         grader = question_rubric.grader(
-            model.sampler(params, params.rubric_model), rng_seed=params.rng_seed
+            completion.open_sampler(params, params.rubric_model),
+            rng_seed=params.rng_seed,
         )
         grades = question_rubric.grade_questions(grader, from_frame(teachable))
         rows = rows.join(question_rubric.grade_table(grades, index=teachable.index))

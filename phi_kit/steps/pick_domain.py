@@ -32,9 +32,8 @@ from phi_kit.evaluation.ask import (
     truncated_share,
     unanswered_counts,
 )
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
-from phi_kit.models import catalog
 from phi_kit.plots import difficulty
 from phi_kit.stats.intervals import accuracy
 
@@ -81,7 +80,7 @@ class Params(StepParams):
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
-        return {"model": catalog.model_fingerprint(self.model), **files}
+        return {"model": completion.model_fingerprint(self.model), **files}
 
 
 def held_out_items(domain: Domain, params: Params) -> splits.HeldOut:
@@ -191,7 +190,7 @@ def run(params: Params) -> StepRun:
             rng_seed=params.rng_seed,
         )
         samples = ask(
-            model.sampler(params),
+            completion.open_sampler(params),
             domain,
             dev,
             sampling=SamplingParams(params.max_tokens, params.temperature),

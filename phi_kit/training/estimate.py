@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from phi_kit.core.errors import DataError
-from phi_kit.inference.local.model import LocalModel, device
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.models.loading import device
 
 from . import memory, packing, trainer
 from .data_order import micro_batches

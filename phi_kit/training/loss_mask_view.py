@@ -14,7 +14,7 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from phi_kit.models.turn_framing import control_token_ids
+from phi_kit.models.chat_template import control_token_ids
 
 from .encoding import IGNORE_INDEX, EncodedRow
 

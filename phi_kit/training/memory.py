@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from phi_kit.inference.local.model import device
+from phi_kit.models.loading import device
 
 from .encoding import EncodedRow
 from .packing import hidden_states, pack, to_device

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import DataError
 from phi_kit.models import chat_template
-from phi_kit.models.turn_framing import template_fingerprint, turn_framing
+from phi_kit.models.chat_template import template_fingerprint, turn_framing
 
 from .encoding import IGNORE_INDEX, EncodedRow, TrainingRow, collate, encode
 from .loss_mask_view import view_loss_mask

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phi_kit.core import thinking
-from phi_kit.models.turn_framing import TurnFraming, control_token_ids, turn_framing
+from phi_kit.models.chat_template import TurnFraming, control_token_ids, turn_framing
 
 from .encoding import IGNORE_INDEX, EncodedRow, TrainingRow
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import RunError
 from phi_kit.core.progress import Heartbeat
-from phi_kit.inference.local.model import LocalModel, device
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.models.loading import device
 
 from . import checkpoints
 from .data_order import micro_batches

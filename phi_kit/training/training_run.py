@@ -10,7 +10,8 @@ from typing import Any
 
 from phi_kit.core.progress import progress
 from phi_kit.core.rng import label_seed
-from phi_kit.inference.local.model import LocalModel, device
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.models.loading import device
 
 from . import memory, packing
 from .checkpoints import Checkpoints, completion_notes, mark_complete, step_of

@@ -16,7 +16,7 @@ from phi_kit.core.errors import DataError, RunError, StudyError
 from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.domains.custom import Definition, build
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.steps import filter_edge, pick_domain
 from phi_kit.study import config
 
@@ -181,7 +181,7 @@ def graded(rows, monkeypatch):
 
     def made(read):
         grader = Grader(read)
-        monkeypatch.setattr(model, "judge", lambda name, params: grader)
+        monkeypatch.setattr(completion, "judge_function", lambda name, params: grader)
         source = {"path": str(rows), "question": "Question", "answer": "Answer"}
         given = {"verifier": "judge", "judge_model": "big", "sources": [source]}
         params = pick_domain.Params(domain="plus", custom=given)

@@ -82,7 +82,7 @@ def study(
 def test_the_final_adapter_exports(study, tmp_path):
     runs, _ = study
     done = subprocess.run(
-        phi_kit("export", "smoke", "--to", "merged", "--gguf"),
+        phi_kit("export", "smoke", "--to", "merged"),
         env=environment(runs),
         cwd=tmp_path,
         capture_output=True,
@@ -93,7 +93,7 @@ def test_the_final_adapter_exports(study, tmp_path):
     assert "the likeliest token is the same at" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["merged"]
     names = {path.name for path in (tmp_path / "merged").iterdir()}
-    assert {"model.safetensors", "tokenizer.json", "merged.gguf"} <= names
+    assert {"model.safetensors", "tokenizer.json"} <= names
 
 
 def test_every_training_run_passed_the_gate_and_says_so(study):

@@ -14,7 +14,7 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import RunFolder, open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.selection import question_rubric
 from phi_kit.steps import filter_edge as step
 
@@ -46,8 +46,8 @@ def collect(seeds):
 
 
 def models(monkeypatch, **named):
-    """What `loading.load` hands out by name; `student` is the step's model."""
-    monkeypatch.setattr(model, "load", lambda name: named[name])
+    """What `completion.load` hands out by name; `student` is the step's model."""
+    monkeypatch.setattr(completion, "load", lambda name: named[name])
 
 
 def filtered(**more):

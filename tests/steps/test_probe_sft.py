@@ -18,7 +18,7 @@ from phi_kit.data.records import to_frame
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, step_sampling
 from phi_kit.evaluation.probe import ProbeBench
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.steps import expand_domains, probe_sft, synthesize
 from phi_kit.study.report import findings, tables
 from phi_kit.training import training_config as recipes
@@ -64,7 +64,7 @@ def study(tiny, tmp_path_factory):
     """Steps 1 and 3 by hand, in a folder of its own; the tiny model in all steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PHI_KIT_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(model, "load", lambda name: tiny)
+        patch.setattr(completion, "load", lambda name: tiny)
         dev = drawn("dev", 12)
         with open_run(Card(study="s")) as run:
             sealed_splits.seal_split(run, "dev", dev)

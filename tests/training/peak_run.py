@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 
 from peaks import peak, reset
 
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.estimate import predicted
 from phi_kit.training.qlora import train
@@ -42,7 +43,7 @@ RUNS = {
 }
 
 
-def rows_of(student: model.LocalModel, number: int, tokens: int) -> list[TrainingRow]:
+def rows_of(student: LocalModel, number: int, tokens: int) -> list[TrainingRow]:
     """Rows of about so many tokens, half of them trained on, no two parts alike."""
     draw = random.Random(number)
     half = tokens // 4  # a number and its space are two tokens
@@ -61,7 +62,7 @@ def main(name: str) -> None:
     """Predict, train, compare."""
     number, tokens, settings = RUNS[name]
     recipe = TrainingConfig(epochs=1, **settings)
-    student = model.load("smollm2-135m")
+    student = completion.load("smollm2-135m")
     rows = rows_of(student, number, tokens)
     said = predicted(student, recipe, rows=rows)
     reset()

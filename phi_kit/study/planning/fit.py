@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from phi_kit.inference.local.model import device
 from phi_kit.models import catalog
 from phi_kit.models.architecture import model_sizes
+from phi_kit.models.loading import device
 from phi_kit.study.config import Unit
 from phi_kit.training import ladder, memory
 from phi_kit.training.estimate import Peak

@@ -24,7 +24,7 @@ from phi_kit.data.read_sources import read_source
 from phi_kit.data.records import Seed
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import row_lengths, training_rows
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.types import SampleRequest, SamplingParams
 from phi_kit.models import catalog
@@ -133,7 +133,7 @@ def _measured(units: Sequence[Unit], seconds: float) -> Pace:
     if not is_endpoint(probe.model):
         catalog.resolve(probe.model)  # fetched once, and not by every step
     loaded = time.monotonic()
-    student, pace = model.load(probe.model), Pace()
+    student, pace = completion.load(probe.model), Pace()
     pace.load = time.monotonic() - loaded
     rows: list[TrainingRow] = []
     by_domain = list(_by_domain(units))
