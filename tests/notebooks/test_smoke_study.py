@@ -239,15 +239,15 @@ def test_a_plan_of_it_comes_true(study, tmp_path, monkeypatch):
     """
     from phi_kit.cli import app
     from phi_kit.study import config
-    from phi_kit.study.planning import plan, probe_speed
+    from phi_kit.study.planning import plan_table, speed_probe
 
-    measure, measured = probe_speed.measure, []
+    measure, measured = speed_probe.measure, []
 
     def noted(*given, **named):
         measured.append(measure(*given, **named))
         return measured[-1]
 
-    monkeypatch.setattr(probe_speed, "measure", noted)
+    monkeypatch.setattr(speed_probe, "measure", noted)
 
     runs, _ = study
     took = sum(
@@ -260,7 +260,7 @@ def test_a_plan_of_it_comes_true(study, tmp_path, monkeypatch):
     assert "tokens/s sampled" in done.stdout
     assert re.search(r"\d+ of (10|32) seeds teachable", done.stdout)
     assert not list(tmp_path.rglob("*"))
-    steps = plan.steps(config.load("smoke").units(), measured[0])
-    said = sum(step.seconds - plan.NOTEBOOK for step in steps)
+    steps = plan_table.plan_steps(config.load("smoke").units(), measured[0], 0)
+    said = sum(step.seconds - plan_table.NOTEBOOK for step in steps)
     assert took / 2.5 < said < took * 2.5
     assert all(step.most >= step.seconds for step in steps)
