@@ -71,17 +71,6 @@ class TestedDomain:
     guess: list[float]
 
 
-def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
-    """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
-    by_item = {
-        seed_id: metric_scores.maj_at_k(
-            part.extracted.tolist(), (part.verdict == "right").tolist()
-        )
-        for seed_id, part in samples.groupby("seed_id")
-    }
-    return [by_item[seed.id] for seed in order]
-
-
 @reuse_finished
 def run(params: Params) -> StepRun:
     """Ask base and final the same test items and compare item by item."""
@@ -159,6 +148,17 @@ def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
             }
         )
     return rows
+
+
+def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
+    """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
+    by_item = {
+        seed_id: metric_scores.maj_at_k(
+            part.extracted.tolist(), (part.verdict == "right").tolist()
+        )
+        for seed_id, part in samples.groupby("seed_id")
+    }
+    return [by_item[seed.id] for seed in order]
 
 
 def compare_families(tested: TestedDomain, *, params: Params) -> list[dict]:

@@ -26,7 +26,6 @@ from phi_kit.data.near_duplicates import NearDuplicateIndex
 from phi_kit.data.read_sources import (
     available_rows,
     mix_sources,
-    read_source,
     source_shares,
 )
 from phi_kit.data.records import Seed, to_frame
@@ -70,47 +69,6 @@ class Params(StepParams):
         return {name: mark for name, mark in marks.items() if mark}
 
 
-def read_rows(
-    params: Params, domain: Domain, families: list[Family]
-) -> tuple[list[Seed], list[dict]]:
-    """Every row of every source, or each source's share of the limit.
-
-    Returns:
-        The rows, and per source how many were wanted, how many were read, and how
-        many there are that a limit left unread.
-    """
-
-    def opened(source: Source) -> Iterator[Seed]:
-        return read_source(
-            source, domain.name, families=families, rng_seed=params.rng_seed
-        )
-
-    found, counts = [], Counter()
-    drawn = mix_sources(params.sources, params.limit, opened, rng_seed=params.rng_seed)
-    for place, seed in drawn:
-        counts[place] += 1
-        found.append(replace(seed, answer_kind=domain.answer_kind))
-    parts = source_shares(params.sources, params.limit) if params.limit else None
-    mixed = []
-    for place, source in enumerate(params.sources):
-        wanted, got = parts[place] if parts else source.limit, counts[place]
-        # A source that was read to its end has nothing left to count; those of one's
-        # own domain have limits of their own.
-        cut = wanted is not None and got >= wanted
-        cut = cut or isinstance(source, Procedural)
-        there = available_rows(source, families) if cut else None
-        mixed.append(
-            {
-                "source": source.name,
-                "weight": source.weight,
-                "wanted": wanted,
-                "read": got,
-                "unread": max(there - got, 0) if there else 0,
-            }
-        )
-    return found, mixed
-
-
 @reuse_finished
 def run(params: Params) -> StepRun:
     """Read every source, judge every row, keep the clean ones."""
@@ -151,3 +109,42 @@ def run(params: Params) -> StepRun:
             ),
         }
     return run
+
+
+def read_rows(
+    params: Params, domain: Domain, families: list[Family]
+) -> tuple[list[Seed], list[dict]]:
+    """Every row of every source, or each source's share of the limit.
+
+    Returns:
+        The rows, and per source how many were wanted, how many were read, and how
+        many there are that a limit left unread.
+    """
+
+    def opened(source: Source) -> Iterator[Seed]:
+        return read(source, domain.name, families=families, rng_seed=params.rng_seed)
+
+    found, counts = [], Counter()
+    drawn = mix_sources(params.sources, params.limit, opened, rng_seed=params.rng_seed)
+    for place, seed in drawn:
+        counts[place] += 1
+        found.append(replace(seed, answer_kind=domain.answer_kind))
+    parts = source_shares(params.sources, params.limit) if params.limit else None
+    mixed = []
+    for place, source in enumerate(params.sources):
+        wanted, got = parts[place] if parts else source.limit, counts[place]
+        # A source that was read to its end has nothing left to count; those of one's
+        # own domain have limits of their own.
+        cut = wanted is not None and got >= wanted
+        cut = cut or isinstance(source, Procedural)
+        there = available_rows(source, families) if cut else None
+        mixed.append(
+            {
+                "source": source.name,
+                "weight": source.weight,
+                "wanted": wanted,
+                "read": got,
+                "unread": max(there - got, 0) if there else 0,
+            }
+        )
+    return found, mixed

@@ -102,7 +102,7 @@ class Params(StepParams):
         return self.band_low, self.band_high
 
     @property
-    def rules(self) -> reference.Rules:
+    def rules(self) -> reference_answers.ReferenceRules:
         """How the reference is asked."""
         return reference_answers.ReferenceRules(
             tuple(filter(None, (self.reference, self.reference2))),
@@ -146,12 +146,8 @@ def run(params: Params) -> StepRun:
         )
         rows = rate_seeds(params, domain, key.seeds, run=run)
         rows = recheck_frontier(params, domain, rows, key=key, run=run)
-        rows = rank_teachable(params, rows)
-        if not (rows.tier == "teachable").any():
-            samples = pd.read_parquet(run.staging / "samples.parquet")
-            raise tiers.no_teachable_error(rows, samples)
-        if (rows.tier == "teachable").sum() < tiers.MIN_TEACHABLE:
-            raise tiers.too_few_error(rows)
+        rows = rank_teachable(params, rows, key.seeds)
+        _require_teachable(rows, run=run)
         rows = rows.assign(**controls.control_columns(rows, rng_seed=params.rng_seed))
         run.save_rows(rows)
         run.flow = RowCounts()
@@ -185,19 +181,17 @@ def rate_seeds(
             f"none of {len(seeds)} seeds has an answer",
             todo="give the reference more samples, or name a stronger one",
         )
-    how = SamplingParams(params.max_tokens, params.temperature)
+    sampling = SamplingParams(params.max_tokens, params.temperature)
     screening = PassRateSampler(
-        student, domain, asked, sampling=how, rng_seed=params.rng_seed
+        student, domain, asked, sampling=sampling, rng_seed=params.rng_seed
     )
     found = screening.run(params.plan(len(asked)))
     rated = screening.rated(found)
     tier, why = tiers.assign_by_student(rated, found.place, asked)
     rated = rated.assign(tier=tier, why=why)
-    chosen = [
-        seed for seed, name in zip(asked, tier, strict=True) if name == "teachable"
-    ]
-    if params.confirm and chosen:
-        fresh, samples = screening.afresh(chosen, k=params.confirm)
+    teachable = _seeds_of("teachable", rated, asked)
+    if params.confirm and teachable:
+        fresh, samples = screening.afresh(teachable, k=params.confirm)
         rated = rated.join(fresh)
         run.save_rows(samples, "fresh")
     run.save_rows(screening.samples, "samples")
@@ -232,8 +226,11 @@ def recheck_frontier(
     """
     if not params.reference:
         return rows
-    seeds = from_frame(rows[rows.tier == "frontier"])
-    seeds = [seed for seed in seeds if reference_answers.ANSWERED_BY not in seed.facts]
+    seeds = [
+        seed
+        for seed in _seeds_of("frontier", rows, key.seeds)
+        if reference_answers.ANSWERED_BY not in seed.facts
+    ]
     opinions = reference_answers.ask_references(
         params.rules, domain, seeds, rng_seed=params.rng_seed
     )
@@ -251,10 +248,17 @@ def recheck_frontier(
     )
 
 
-def rank_teachable(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
-    """The teachable rows with their priority; those above `wanted` become `spare`.
+def rank_teachable(
+    params: Params, rows: pd.DataFrame, seeds: list[Seed]
+) -> pd.DataFrame:
+    """The rows with the teachable ones' priority; those above `wanted` are `spare`.
 
     Without a rubric, and among equals, the surest of the band come first.
+
+    Args:
+        params: of the step.
+        rows: with their tiers.
+        seeds: of those rows, in the same order.
     """
     teachable = rows[rows.tier == "teachable"]
     if params.rubric_model and len(teachable):
@@ -262,7 +266,9 @@ def rank_teachable(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
             completion.open_sampler(params, params.rubric_model),
             rng_seed=params.rng_seed,
         )
-        grades = question_rubric.grade_questions(grader, from_frame(teachable))
+        grades = question_rubric.grade_questions(
+            grader, _seeds_of("teachable", rows, seeds)
+        )
         rows = rows.join(question_rubric.grade_table(grades, index=teachable.index))
     else:
         rows = rows.assign(priority=float("nan"))
@@ -273,6 +279,25 @@ def rank_teachable(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
     )
     spare = order.index[params.wanted :]
     return rows.assign(tier=rows.tier.mask(rows.index.isin(spare), "spare"))
+
+
+def _seeds_of(tier: str, rows: pd.DataFrame, seeds: list[Seed]) -> list[Seed]:
+    """The seeds of one tier; `rows` has a row for each of them, in order."""
+    return [seed for seed, name in zip(seeds, rows.tier, strict=True) if name == tier]
+
+
+def _require_teachable(rows: pd.DataFrame, *, run: StepRun) -> None:
+    """Stop where training would have nothing to learn from.
+
+    Raises:
+        DataError: no seed is teachable, or too few are.
+    """
+    teachable = (rows.tier == "teachable").sum()
+    if not teachable:
+        samples = pd.read_parquet(run.staging / "samples.parquet")
+        raise tiers.no_teachable_error(rows, samples)
+    if teachable < tiers.MIN_TEACHABLE:
+        raise tiers.too_few_error(rows)
 
 
 def fresh_pass_rates(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
