@@ -26,6 +26,7 @@ from phi_kit.data.near_duplicates import NearDuplicateIndex
 from phi_kit.data.read_sources import (
     available_rows,
     mix_sources,
+    read_source,
     source_shares,
 )
 from phi_kit.data.records import Seed, to_frame
@@ -122,7 +123,9 @@ def read_rows(
     """
 
     def opened(source: Source) -> Iterator[Seed]:
-        return read(source, domain.name, families=families, rng_seed=params.rng_seed)
+        return read_source(
+            source, domain.name, families=families, rng_seed=params.rng_seed
+        )
 
     found, counts = [], Counter()
     drawn = mix_sources(params.sources, params.limit, opened, rng_seed=params.rng_seed)

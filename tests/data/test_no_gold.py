@@ -19,7 +19,7 @@ from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import LocalFile
 from phi_kit.steps import collect_seeds
-from phi_kit.verifiers import numeric
+from phi_kit.verifiers.math import numeric
 
 ROWS = [
     {"question": "How many legs have two hens?", "answer": "4"},

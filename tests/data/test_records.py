@@ -13,7 +13,7 @@ from phi_kit.data.records import Seed, from_frame, normalise_prompt, to_frame
 from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains import get
-from phi_kit.verifiers import numeric
+from phi_kit.verifiers.math import numeric
 
 SEED = Seed("math", "What is 3 + 4?", "7", level=2, extra='{"a": [1]}')
 

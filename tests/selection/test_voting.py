@@ -14,8 +14,8 @@ from phi_kit.selection.voting import (
     mean_of_known,
     vote,
 )
-from phi_kit.verifiers import choice, exact, numeric
-from phi_kit.verifiers.math import verifier
+from phi_kit.verifiers import choice, exact
+from phi_kit.verifiers.math import numeric, verifier
 
 
 def test_right_answers_are_one_and_wrong_ones_are_told_apart():

@@ -225,8 +225,8 @@ def test_nothing_that_could_be_judged_is_no_tier(monkeypatch):
     broken = {s.prompt for s in seeds[:3]}
 
     def unjudged(item, text):
-        from phi_kit.verifiers import numeric
         from phi_kit.verifiers.base import Verdict
+        from phi_kit.verifiers.math import numeric
 
         if item.prompt in broken:
             return Verdict("unknown", "judge failed: no reply")
