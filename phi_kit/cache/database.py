@@ -7,7 +7,7 @@ it works on one machine and not on a network file system (NFS, SMB, most cluster
 file systems; https://www.sqlite.org/wal.html). For many machines, or runs on such
 a file system, use PostgreSQL, or a path on a local disk.
 
-Everything that can go wrong with it is a `RunError` that says what to do.
+Every fault of the database is raised as a `RunError` that says what to do.
 """
 
 from __future__ import annotations
@@ -29,27 +29,29 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 60  # that a writer waits for another one
 CONNECT_SECONDS = 10
-RETRIES = (1.0, 3.0, 9.0)  # a server that restarts is back within some seconds
+RETRY_SECONDS = (1.0, 3.0, 9.0)  # a server that restarts is back within some seconds
 
 _LOCK = 0x70686921  # any number that nothing else on the server locks by
 _BUSY = 5
-_KEEP = "PHI_KIT_LEDGER=PATH for another file, or PHI_KIT_LEDGER=off for none"
-_FREE = "free some space and run the same command again; every finished sample is kept"
+_OR_SET = "PHI_KIT_LEDGER=PATH for another file, or PHI_KIT_LEDGER=off for none"
+_FREE_SPACE = (
+    "free some space and run the same command again; every finished sample is kept"
+)
 # By SQLite's primary result code, https://www.sqlite.org/rescode.html
-_SQLITE = {
+_SQLITE_FAULTS = {
     _BUSY: ("another program holds the ledger", "end that program, or wait for it"),
-    8: ("the ledger cannot be written", f"make it writable, or set {_KEEP}"),
-    10: ("the ledger's disk is full or fails", _FREE),
+    8: ("the ledger cannot be written", f"make it writable, or set {_OR_SET}"),
+    10: ("the ledger's disk is full or fails", _FREE_SPACE),
     11: (
         "the ledger is damaged",
         "move it away with its -wal and -shm files; `sqlite3 FILE .recover` saves "
         "what can be read of it",
     ),
-    13: ("the ledger's disk is full", _FREE),
-    14: ("the ledger cannot be opened", f"make its folder writable, or set {_KEEP}"),
-    26: ("this file is no ledger", f"move it away, or set {_KEEP}"),
+    13: ("the ledger's disk is full", _FREE_SPACE),
+    14: ("the ledger cannot be opened", f"make its folder writable, or set {_OR_SET}"),
+    26: ("this file is no ledger", f"move it away, or set {_OR_SET}"),
 }
-_OTHER = ("the ledger cannot be used", f"move it away, or set {_KEEP}")
+_OTHER_FAULT = ("the ledger cannot be used", f"move it away, or set {_OR_SET}")
 
 
 class Database:
@@ -57,7 +59,7 @@ class Database:
 
     Args:
         address: a file's path, or an SQLAlchemy URL for PostgreSQL or SQLite.
-        readonly: nothing is ever written, nor created.
+        readonly: nothing is written or created.
 
     Raises:
         RunError: the URL cannot be read, or is of another kind of database.
@@ -68,11 +70,11 @@ class Database:
         self.url = _url(address)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.file = Path(self.url.database) if self.is_sqlite else None
-        self.place = str(self.file or self.url.render_as_string(hide_password=True))
+        self.location = str(self.file or self.url.render_as_string(hide_password=True))
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """What connections come from."""
+        """The SQLAlchemy engine."""
         if self.is_sqlite:
             url, args = self._sqlite_url(), {"timeout": BUSY_SECONDS}
         else:
@@ -83,36 +85,36 @@ class Database:
             url, pool_size=2, pool_pre_ping=not self.is_sqlite, connect_args=args
         )
         if not self.readonly:
-            ready = _sqlite if self.is_sqlite else _postgresql
-            sa.event.listen(engine, "connect", ready)
+            configure = _set_up_sqlite if self.is_sqlite else _set_up_postgresql
+            sa.event.listen(engine, "connect", configure)
         return engine
 
     def _sqlite_url(self) -> sa.URL:
         if not self.readonly:
             return self.url.set(query={})
         # In a folder that cannot be written, WAL has no place for its memory.
-        open_to_us = os.access(self.file.parent, os.W_OK)
-        how = {"mode": "ro"} if open_to_us else {"immutable": "1"}
+        writable = os.access(self.file.parent, os.W_OK)
+        mode = {"mode": "ro"} if writable else {"immutable": "1"}
         path = f"file:{quote(str(self.file.absolute()))}"
-        return self.url.set(database=path, query={**how, "uri": "true"})
+        return self.url.set(database=path, query={**mode, "uri": "true"})
 
     def create(self, tables: sa.MetaData) -> None:
-        """Make what tables are missing; processes that start together take turns."""
+        """Create missing tables; processes that start together take turns."""
         if self.is_sqlite:
             try:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                what, todo = _SQLITE[14]
-                said = f"{what}: {error.strerror}"
-                raise RunError(said, where=self.place, todo=todo) from error
-            _patiently(self._wal)
+                what, todo = _SQLITE_FAULTS[14]
+                message = f"{what}: {error.strerror}"
+                raise RunError(message, where=self.location, todo=todo) from error
+            _retry_while_busy(self._use_wal)
         with self.engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             for table in tables.sorted_tables:
                 connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
 
-    def _wal(self) -> None:
+    def _use_wal(self) -> None:
         with self.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
@@ -124,28 +126,41 @@ class Database:
         return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
 
     def insert(
-        self, table: sa.Table, *, instead: bool | sa.ColumnElement[bool] = False
+        self, table: sa.Table, *, replace: bool | sa.ColumnElement[bool] = False
     ) -> sa.Insert:
-        """An INSERT that keeps the row there is, or puts the new one instead.
+        """An INSERT that leaves an existing row alone, or replaces it.
 
         Args:
-            table: into which.
-            instead: whether, or of which rows.
+            table: the table to insert into.
+            replace: whether a row with the same key is replaced, or the condition
+                on which it is.
         """
         from sqlalchemy.dialects import postgresql, sqlite
 
         dialect = sqlite if self.is_sqlite else postgresql
-        made = dialect.insert(table)
-        if instead is False:
-            return made.on_conflict_do_nothing()
+        insert = dialect.insert(table)
+        if replace is False:
+            return insert.on_conflict_do_nothing()
         (key,) = table.primary_key.columns
-        news = {c.name: made.excluded[c.name] for c in table.columns if c is not key}
-        where = None if instead is True else instead
-        return made.on_conflict_do_update(index_elements=[key], set_=news, where=where)
+        new = {c.name: insert.excluded[c.name] for c in table.columns if c is not key}
+        where = None if replace is True else replace
+        return insert.on_conflict_do_update(index_elements=[key], set_=new, where=where)
+
+    @contextmanager
+    def connection(self) -> Iterator[sa.Connection]:
+        """A connection that commits every statement at once."""
+        with self.errors(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """A connection that commits at the end, or nothing at all."""
+        with self.errors(), self.engine.begin() as connection:
+            yield connection
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """What the database complains of, as a `RunError`."""
+        """Errors of the database as a `RunError`."""
         try:
             yield
         except sa.exc.DBAPIError as error:
@@ -153,13 +168,13 @@ class Database:
         except ModuleNotFoundError as error:
             raise RunError(
                 f"a ledger in PostgreSQL needs the package {error.name}",
-                where=self.place,
+                where=self.location,
                 todo="pip install 'phi-kit[cluster]'",
             ) from error
 
-    def retried(self, work: Callable[[], T]) -> T:
-        """`work()`, again after a pause if the server hung up meanwhile."""
-        for pause in () if self.is_sqlite else RETRIES:
+    def with_retries(self, work: Callable[[], T]) -> T:
+        """`work()`, repeated after a pause if the server has hung up."""
+        for pause in () if self.is_sqlite else RETRY_SECONDS:
             try:
                 return work()
             except sa.exc.OperationalError:
@@ -167,17 +182,17 @@ class Database:
         return work()
 
     def _fault(self, error: BaseException) -> RunError:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if self.is_sqlite:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            what, todo = _SQLITE.get(code, _OTHER)
+            what, todo = _SQLITE_FAULTS.get(code, _OTHER_FAULT)
         else:
             what = "the ledger's database does not answer as it should"
             todo = (
                 "start the server or correct PHI_KIT_LEDGER, and run the same command "
                 "again; PHI_KIT_LEDGER=off goes without"
             )
-        return RunError(f"{what}: {said}", where=self.place, todo=todo)
+        return RunError(f"{what}: {reason}", where=self.location, todo=todo)
 
 
 def _url(address: str) -> sa.URL:
@@ -199,8 +214,8 @@ def _url(address: str) -> sa.URL:
     )
 
 
-def _patiently(work: Callable[[], None]) -> None:
-    """Again while another process does the same: no busy handler waits for this."""
+def _retry_while_busy(work: Callable[[], None]) -> None:
+    """Retry while another process does the same: no busy handler waits for this."""
     end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -212,11 +227,11 @@ def _patiently(work: Callable[[], None]) -> None:
             time.sleep(0.05)
 
 
-def _sqlite(connection: Any, _: Any) -> None:
+def _set_up_sqlite(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _postgresql(connection: Any, _: Any) -> None:
+def _set_up_postgresql(connection: Any, _: Any) -> None:
     # As with SQLite: a power cut of the server may cost its last moments, which
     # is worth not to wait for its disk at every sample.
     connection.execute("SET synchronous_commit TO off")

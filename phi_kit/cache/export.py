@@ -1,4 +1,4 @@
-"""The ledger as a reader sees it: sums by model, and its rows as a file."""
+"""Totals of the ledger by model, and its rows as a file."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ import sqlalchemy as sa
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
 from phi_kit.core.number_format import aligned_table
 from phi_kit.core.paths import ledger_address
-from phi_kit.inference.types import UNANSWERED
+from phi_kit.core.sample_counts import UNANSWERED
 
 from .schema import models, samples
 from .store import Ledger
 
-ROWS = 5000  # read, and written, at a time
-_KINDS = {sa.Text: str, sa.Double: int | float}  # the others are whole numbers
+CHUNK_ROWS = 5000  # read and written at a time
+_TYPES = {sa.Text: str, sa.Double: int | float}  # the others are whole numbers
 
 
 def open_for_reading() -> Ledger:
-    """The ledger, to look at.
+    """The ledger, opened for reading only.
 
     Raises:
         RunError: there is none.
     """
-    where = ledger_address()
-    if not where:
+    address = ledger_address()
+    if not address:
         raise RunError(
             "there is no ledger: PHI_KIT_LEDGER is off",
             todo="unset it, or let it name one",
         )
-    ledger = Ledger(where, readonly=True)
-    ledger.ready()
+    ledger = Ledger(address, readonly=True)
+    ledger.prepare()
     return ledger
 
 
 def summary_lines() -> Iterator[str]:
-    """What each model has said and what that took, as a table."""
+    """A table of every model's samples, tokens and costs, line by line."""
     ledger = open_for_reading()
     named = samples.outerjoin(models, models.c.identity == samples.c.model)
     count = sa.func.count()
@@ -59,18 +59,18 @@ def summary_lines() -> Iterator[str]:
         .group_by(models.c.name, samples.c.model)
         .order_by(models.c.name, samples.c.model)
     )
-    with ledger.connection() as connection:
-        found = connection.execute(query).all()
+    with ledger.database.connection() as connection:
+        totals = connection.execute(query).all()
     head = ("model", "samples", "tokens", "truncated", "unanswered", "cost")
     rows = [(*head, "first", "last")]
-    for name, _, n, tokens, cut, none, cost, first, last in found:
+    for name, _, n, tokens, truncated, unanswered, cost, first, last in totals:
         price = "" if cost is None else f"{cost:.4g}"
-        shares = (f"{cut / n:.1%}", f"{none / n:.1%}")
+        shares = (f"{truncated / n:.1%}", f"{unanswered / n:.1%}")
         row = (name, n, tokens, *shares, price, first, last)
         rows.append(tuple(map(str, row)))
-    yield f"ledger: {ledger.place}"
+    yield f"ledger: {ledger.location}"
     yield from aligned_table(rows)
-    for name, identity, *_ in found:
+    for name, identity, *_ in totals:
         yield f"{name}: {identity}"
 
 
@@ -79,10 +79,10 @@ def export_samples(out: Path, *, model: str | None = None) -> int:
 
     Args:
         out: ends in `.jsonl` or `.parquet`; it appears whole or not at all.
-        model: only this one's, by name or identity.
+        model: name or identity of the only model to export; all if not given.
 
     Returns:
-        How many.
+        How many samples were written.
 
     Raises:
         StudyError: the file's ending, or the model, is unknown.
@@ -104,8 +104,8 @@ def export_samples(out: Path, *, model: str | None = None) -> int:
     order = (samples.c.model, samples.c.prompt, samples.c.sample, samples.c.key)
     partial = out.with_name(f".{out.name}.partial")
     try:
-        with disk_errors(out), ledger.connection() as connection:
-            streamed = connection.execution_options(yield_per=ROWS)
+        with disk_errors(out), ledger.database.connection() as connection:
+            streamed = connection.execution_options(yield_per=CHUNK_ROWS)
             result = streamed.execute(query.order_by(*order)).mappings()
             parts = ([_checked(row, ledger) for row in p] for p in result.partitions())
             count = write(partial, parts)
@@ -117,26 +117,26 @@ def export_samples(out: Path, *, model: str | None = None) -> int:
 
 def _identities(ledger: Ledger, model: str) -> list[str]:
     """The identities that a name stands for; an identity stands for itself."""
-    with ledger.connection() as connection:
+    with ledger.database.connection() as connection:
         named = connection.execute(sa.select(models.c.identity, models.c.name)).all()
-        known = set(connection.scalars(sa.select(samples.c.model).distinct()))
-    found = [row.identity for row in named if model in (row.name, row.identity)]
-    if found or model in known:
-        return found or [model]
-    names = {row.name for row in named} | known
+        sampled = set(connection.scalars(sa.select(samples.c.model).distinct()))
+    matching = [row.identity for row in named if model in (row.name, row.identity)]
+    if matching or model in sampled:
+        return matching or [model]
+    names = {row.name for row in named} | sampled
     raise StudyError(
         f"the ledger knows no model '{model}'{did_you_mean(model, names)}",
-        where=ledger.place,
+        where=ledger.location,
     )
 
 
 def _checked(row: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
     """A row as it can be written; SQLite takes anything in any column."""
     for column in samples.columns:
-        kind = _KINDS.get(type(column.type), int)
-        fits = isinstance(row[column.name], kind)
+        expected = _TYPES.get(type(column.type), int)
+        fits = isinstance(row[column.name], expected)
         if not fits and not (row[column.name] is None and column.nullable):
-            raise ledger.unreadable(row["key"], column.name, row[column.name])
+            raise ledger.unreadable_row(row["key"], column.name, row[column.name])
     return dict(row)
 
 
@@ -168,7 +168,7 @@ def _parquet(path: Path, parts: Iterator[list[dict[str, Any]]]) -> int:
 
 
 def _settings(text: str) -> Any:
-    """Sampling settings; what is no JSON stays the text it is."""
+    """Sampling settings; text that is no JSON stays text."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -1,9 +1,9 @@
-"""Who is paying for which sample, so that two processes never pay for the same.
+"""Leases on samples, so that two processes never pay for the same one.
 
-A process claims samples before it asks a model for them. Its claims are good while
-it shows that it is alive: a thread renews a lease, and on the same machine anyone
-can see whether the process is still there. Claims of the dead are free at once
-there, and after `LEASE` seconds elsewhere.
+A process takes leases on samples before it asks a model for them. They are valid
+while the process shows that it is alive: a thread renews them, and on the same
+machine anyone can see whether the process still runs. Leases of a dead process are
+free at once on its own machine, and after `LEASE_SECONDS` elsewhere.
 """
 
 from __future__ import annotations
@@ -16,133 +16,138 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+import psutil
 import sqlalchemy as sa
 
 from phi_kit.core.errors import RunError
 
+from .database import Database
 from .schema import lease_holders, leases
 
-if TYPE_CHECKING:
-    from .store import Ledger
-
-LEASE_SECONDS, RENEW_SECONDS = 60.0, 10.0  # seconds
-MAX_LEASES_AHEAD = 2  # leases ahead that a lease can lie
+LEASE_SECONDS, RENEW_SECONDS = 60.0, 10.0
+MAX_LEASES_AHEAD = 2  # no lease can end further in the future than so many
 
 
 class Leases:
-    """The claims of one draw; use it in a `with` block."""
+    """The leases of one draw; use it in a `with` block.
 
-    def __init__(self, ledger: Ledger):
-        self.ledger = ledger
-        self.owner = uuid.uuid4().hex
+    Args:
+        database: of the ledger.
+    """
+
+    def __init__(self, database: Database):
+        self.database = database
+        self.holder = uuid.uuid4().hex
         self._ended = threading.Event()
-        self._beating: threading.Thread | None = None
+        self._renewal: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        if self._beating is not None:
-            self._beating.join()
-            with suppress(RunError):  # what ended the draw says more; they lapse
+        if self._renewal is not None:
+            self._renewal.join()
+            # The error that ended the draw says more; the leases expire by themselves.
+            with suppress(RunError):
                 self.release()
 
     def take(self, keys: Sequence[str]) -> set[str]:
-        """Claim what nobody alive has claimed; gives what is ours now.
+        """Lease the samples that no living process has leased.
 
-        Samples may have been written since they were looked up: look again.
+        Returns:
+            The keys of all samples that this draw holds leases on. Some may have
+            been written since they were looked up: look again.
         """
-        self._bury()
-        mine = leases.c.owner == self.owner
-        # In one order everywhere: two that claim the same cannot block each other.
-        rows = [{"key": key, "owner": self.owner} for key in sorted(keys)]
-        with self.ledger.transaction() as opened:
-            opened.execute(self._announcement())
-            opened.execute(self.ledger.database.insert(leases), rows)
-        if self._beating is None:
-            self._beating = threading.Thread(target=self._beat, daemon=True)
-            self._beating.start()
-        with self.ledger.connection() as opened:
-            return set(opened.scalars(sa.select(leases.c.key).where(mine)))
+        self._expire_stale()
+        # Always in sorted order: two draws that lease the same cannot deadlock.
+        rows = [{"key": key, "owner": self.holder} for key in sorted(keys)]
+        with self.database.transaction() as connection:
+            connection.execute(self._holder_row())
+            connection.execute(self.database.insert(leases), rows)
+        if self._renewal is None:
+            self._renewal = threading.Thread(target=self._renew, daemon=True)
+            self._renewal.start()
+        ours = sa.select(leases.c.key).where(leases.c.owner == self.holder)
+        with self.database.connection() as connection:
+            return set(connection.scalars(ours))
 
     def release(self) -> None:
-        """Give up all claims; their samples are written, or will not come."""
-        with self.ledger.transaction() as opened:
-            opened.execute(sa.delete(leases).where(leases.c.owner == self.owner))
-            opened.execute(
-                sa.delete(lease_holders).where(lease_holders.c.owner == self.owner)
+        """Give up all leases; their samples are written, or will not come."""
+        held = leases.c.owner == self.holder
+        with self.database.transaction() as connection:
+            connection.execute(sa.delete(leases).where(held))
+            connection.execute(
+                sa.delete(lease_holders).where(lease_holders.c.owner == self.holder)
             )
 
-    def _announcement(self) -> sa.Insert:
-        """Says that we are alive."""
-        host, pid, born = _this_process(os.getpid())
-        until = self.ledger.database.clock + LEASE_SECONDS
-        row = {"owner": self.owner, "host": host, "pid": pid, "born": born}
-        insert = self.ledger.database.insert(lease_holders, instead=True)
+    def _holder_row(self) -> sa.Insert:
+        """The statement that registers this draw as alive."""
+        host, pid, process_start = _process_identity(os.getpid())
+        until = self.database.clock + LEASE_SECONDS
+        row = {"owner": self.holder, "host": host, "pid": pid, "born": process_start}
+        insert = self.database.insert(lease_holders, replace=True)
         return insert.values(**row, until=until)
 
-    def _bury(self) -> None:
-        """Free the claims of the dead, and those that nobody can have made.
+    def _expire_stale(self) -> None:
+        """Free the leases of dead processes, and those that cannot be valid.
 
-        A lease that lies further ahead than any is given is no sign of life, and a
-        claim whose owner is unknown will never be released.
+        A lease that ends further ahead than any is given shows no living process,
+        and one whose holder is unknown would never be released.
         """
-        host, *_ = _this_process(os.getpid())
-        clock = self.ledger.database.clock
-        alive = lease_holders.c.until.between(
-            clock, clock + MAX_LEASES_AHEAD * LEASE_SECONDS
-        )
-        with self.ledger.connection() as opened:
-            known = opened.execute(sa.select(lease_holders, alive.label("alive"))).all()
+        host, *_ = _process_identity(os.getpid())
+        clock = self.database.clock
+        latest = clock + MAX_LEASES_AHEAD * LEASE_SECONDS
+        valid = lease_holders.c.until.between(clock, latest)
+        with self.database.connection() as connection:
+            query = sa.select(lease_holders, valid.label("valid"))
+            holders = connection.execute(query).all()
         dead = [
-            one.owner
-            for one in known
-            if not one.alive or (one.host == host and not _alive(one.pid, one.born))
+            holder.owner
+            for holder in holders
+            if not holder.valid
+            or (holder.host == host and not _is_running(holder.pid, holder.born))
         ]
-        orphans = leases.c.owner.not_in(sa.select(lease_holders.c.owner))
-        with self.ledger.connection() as opened:
-            lost = opened.scalar(sa.select(sa.func.count()).where(orphans))
-        if dead or lost:
-            with self.ledger.transaction() as opened:
-                opened.execute(
+        orphaned = leases.c.owner.not_in(sa.select(lease_holders.c.owner))
+        with self.database.connection() as connection:
+            orphans = connection.scalar(sa.select(sa.func.count()).where(orphaned))
+        if dead or orphans:
+            with self.database.transaction() as connection:
+                connection.execute(
                     sa.delete(lease_holders).where(lease_holders.c.owner.in_(dead))
                 )
-                opened.execute(sa.delete(leases).where(orphans))
+                connection.execute(sa.delete(leases).where(orphaned))
 
-    def _beat(self) -> None:
-        renew = sa.update(lease_holders).where(lease_holders.c.owner == self.owner)
+    def _renew(self) -> None:
+        renewal = sa.update(lease_holders).where(lease_holders.c.owner == self.holder)
         while not self._ended.wait(RENEW_SECONDS):
             try:
-                with self.ledger.connection() as opened:
-                    until = self.ledger.database.clock + LEASE_SECONDS
-                    opened.execute(renew.values(until=until))
+                with self.database.connection() as connection:
+                    until = self.database.clock + LEASE_SECONDS
+                    connection.execute(renewal.values(until=until))
             except RunError:
-                continue  # the draw itself will say so, if it lasts
+                continue  # if the fault lasts, the draw itself raises it
 
 
 @cache
-def _this_process(pid: int) -> tuple[str, int, float]:
-    """This machine, or what passes for one; this process and when it started."""
-    import psutil
-
+def _process_identity(pid: int) -> tuple[str, int, float]:
+    """A name for this machine, the process's id and the time when it started."""
     try:  # containers may share a host's name and count processes on their own
-        space = str(Path("/proc/self/ns/pid").readlink())
+        namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
-        space = ""
-    born = psutil.Process(pid).create_time()
-    return f"{socket.gethostname()} {space}".strip(), pid, born
+        namespace = ""
+    process_start = psutil.Process(pid).create_time()
+    return f"{socket.gethostname()} {namespace}".strip(), pid, process_start
 
 
-def _alive(pid: int, born: float) -> bool:
-    import psutil
-
+def _is_running(pid: int, process_start: float) -> bool:
+    """Whether the process with this id and start time still runs."""
     try:
         process = psutil.Process(pid)
         ended = process.status() == psutil.STATUS_ZOMBIE
-        return not ended and abs(process.create_time() - born) < 1
+        return not ended and abs(process.create_time() - process_start) < 1
     except (psutil.NoSuchProcess, TypeError, ValueError, OverflowError):
         return False
     except psutil.AccessDenied:

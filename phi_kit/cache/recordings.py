@@ -1,7 +1,8 @@
-"""What the ledger keeps for a replay besides samples: tokenizers and training runs.
+"""What a replay needs besides samples: tokenizers and outcomes of training runs.
 
 A replay renders prompts and counts tokens without weights, so the small files of a
-model's folder are kept, compressed, and so is what every training run came to.
+model's folder are kept in the ledger, compressed, and so is the outcome of every
+training run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,10 +26,7 @@ from phi_kit.models.model_dir import cache_folder, config_files, identity, publi
 from .schema import files, models, trainings
 from .store import Ledger, open_ledger, utc_now
 
-if TYPE_CHECKING:
-    from phi_kit.inference.local.model import LocalModel
-
-_NF4 = "/nf4-"  # in an identity: how `loading.load` names the precision
+_NF4 = "/nf4-"  # in an identity: how `completion.load` names the precision
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,11 @@ class RecordedModel:
     """A model as it was recorded.
 
     Attributes:
-        name: what studies call it.
+        name: as in study files.
         identity: with its precision, as samples have it.
         weights: identity of its folder.
-        stops: tokens that end a turn.
-        files: key of its small files.
+        stops: ids of the tokens that end a turn.
+        files: key of its configuration and tokenizer files.
     """
 
     name: str
@@ -55,45 +53,50 @@ class RecordedTraining:
     """A training run as it was recorded.
 
     Attributes:
-        adapter: identity of what came out.
+        adapter: identity of the trained adapter.
         weights: digests of its weight files by name.
-        files: key of its small files.
-        trained: what `train` returned, as JSON.
+        files: key of its other files.
+        outcome: what `train` returned, as JSON.
     """
 
     adapter: str
     weights: dict[str, str]
     files: str
-    trained: dict[str, Any]
+    outcome: dict[str, Any]
 
 
-def record_model(student: LocalModel, folder: Path) -> None:
-    """Keep what a replay needs of a model that was loaded."""
+def record_model(
+    name: str, model_identity: str, stop_ids: frozenset[int], folder: Path
+) -> None:
+    """Record what a replay needs of a model that was loaded.
+
+    Args:
+        name: as in study files.
+        model_identity: with its precision, as samples have it.
+        stop_ids: ids of the tokens that end a turn.
+        folder: of the model.
+    """
     ledger = open_ledger()
-    ledger.name(
-        student.identity,
-        student.name,
+    ledger.record_model(
+        model_identity,
+        name,
         weights=identity(folder),
-        stops=json.dumps(sorted(student.stop_ids)),
-        files=_record_files(ledger, folder, config_files(folder)),
+        stops=json.dumps(sorted(stop_ids)),
+        files=_record_files(ledger, config_files(folder)),
     )
 
 
-def recorded_model(
-    ledger: Ledger, name: str, *, four_bit: bool | None = None
-) -> RecordedModel:
-    """The model that studies call so; the one used last, if there were several.
+def recorded_model(name: str, *, four_bit: bool | None = None) -> RecordedModel:
+    """The recorded model of that name; the one used last, if there were several.
 
     Args:
-        ledger: where to look.
-        name: as a study file has it.
-        four_bit: in which precision; in any if not given.
+        name: as in study files.
+        four_bit: whether in NF4; in any precision if not given.
 
     Raises:
         RunError: it was not recorded.
     """
-    row = _last(
-        ledger,
+    row = _last_used(
         name,
         lambda row: row.files and four_bit in (None, _NF4 in row.identity),
     )
@@ -107,78 +110,96 @@ def recorded_identity(name: str) -> str:
     Raises:
         RunError: it was not recorded.
     """
-    return _last(open_ledger(), name, lambda row: not row.files).identity
+    return _last_used(name, lambda row: not row.files).identity
 
 
-def _last(ledger: Ledger, name: str, fits: Callable[[sa.Row], Any]) -> sa.Row:
-    with ledger.connection() as opened:
+def _last_used(name: str, accept: Callable[[sa.Row], Any]) -> sa.Row:
+    ledger = open_ledger(readonly=True)
+    with ledger.database.connection() as connection:
         query = sa.select(models).order_by(models.c.used_at)
-        known = [row for row in opened.execute(query) if fits(row)]
-    for row in reversed(known):
+        recorded = [row for row in connection.execute(query) if accept(row)]
+    for row in reversed(recorded):
         if row.name == name:
             return row
     raise RunError(
         f"the ledger has not recorded a model '{name}'"
-        f"{did_you_mean(name, {row.name for row in known})}",
-        where=ledger.place,
+        f"{did_you_mean(name, {row.name for row in recorded})}",
+        where=ledger.location,
         todo="replay a study whose `model:` was recorded, or run it with the model",
     )
 
 
 def training_key(model: str, rows: str, recipe: Mapping[str, Any]) -> str:
-    """Names a training run.
+    """The key of a training run.
 
     Args:
-        model: identity of what is trained.
+        model: identity of the model that is trained.
         rows: digest of the encoded rows, in their order.
-        recipe: whatever else decides what comes out.
+        recipe: everything else that decides the outcome.
     """
     return digest_json([model, rows, recipe])
 
 
 def record_training(
-    student: LocalModel,
+    model: str,
     out: Path,
     *,
     rows: str,
     recipe: Mapping[str, Any],
-    trained: Mapping[str, Any],
+    outcome: Mapping[str, Any],
 ) -> None:
-    """Remember what a training run came to.
+    """Record the outcome of a training run.
 
     Args:
-        student: what was trained.
+        model: identity of the model that was trained.
         out: the adapter's folder.
         rows: digest of the encoded rows.
-        recipe: whatever else decides what comes out, `rng_seed` among it.
-        trained: what `train` returned, as JSON.
+        recipe: everything else that decides the outcome, `rng_seed` among it.
+        outcome: what `train` returned, as JSON.
     """
     ledger, small = open_ledger(), config_files(out, card=True)
-    rest = sorted(path for path in out.iterdir() if path.is_file())
-    weights = [path for path in rest if path not in small]
+    others = sorted(path for path in out.iterdir() if path.is_file())
+    weights = [path for path in others if path not in small]
     row = {
-        "key": training_key(student.identity, rows, recipe),
-        "model": student.identity,
+        "key": training_key(model, rows, recipe),
+        "model": model,
         "name": out.name,
         "recipe": json.dumps(recipe, sort_keys=True),
         "rng_seed": recipe["rng_seed"],
         "rows": rows,
         "adapter": identity(out),
         "weights": json.dumps({path.name: digest(path) for path in weights}),
-        "files": _record_files(ledger, out, small),
-        "trained": json.dumps(trained),
+        "files": _record_files(ledger, small),
+        "trained": json.dumps(outcome),
         "created_at": utc_now(),
     }
     # On a GPU the same run may come out otherwise: the last one counts.
-    with ledger.connection() as opened:
-        opened.execute(ledger.database.insert(trainings, instead=True), row)
+    with ledger.database.connection() as connection:
+        connection.execute(ledger.database.insert(trainings, replace=True), row)
 
 
-def recorded_training(ledger: Ledger, key: str) -> RecordedTraining | None:
-    """A recorded training run."""
-    with ledger.connection() as opened:
+def repeat_training(key: str, out: Path) -> dict[str, Any] | None:
+    """Repeat a recorded training run: fill its adapter's folder, without weights.
+
+    Args:
+        key: as `training_key` made it.
+        out: the folder that is filled.
+
+    Returns:
+        What `train` returned, as JSON; `None` if the run was not recorded.
+    """
+    ledger = open_ledger(readonly=True)
+    if (run := _recorded_training(ledger, key)) is None:
+        return None
+    _extract_files(ledger, run.files, out)
+    write_weight_record(out, run.adapter, run.weights)
+    return run.outcome
+
+
+def _recorded_training(ledger: Ledger, key: str) -> RecordedTraining | None:
+    with ledger.database.connection() as connection:
         query = sa.select(trainings).where(trainings.c.key == key)
-        row = opened.execute(query).one_or_none()
+        row = connection.execute(query).one_or_none()
     if row is None:
         return None
     return RecordedTraining(
@@ -187,56 +208,55 @@ def recorded_training(ledger: Ledger, key: str) -> RecordedTraining | None:
 
 
 def recorded_folder(name: str) -> Path:
-    """The recorded small files of a model as a folder, in the cache; no weights.
+    """A model's recorded files as a folder in the cache, without weights.
 
     Raises:
         RunError: the model was not recorded.
         ModelError: the cache cannot be written.
     """
-    ledger = open_ledger()
-    recorded = recorded_model(ledger, name)
+    model = recorded_model(name)
 
-    def fill(made: Path, _: Path) -> dict[str, str]:
-        extract_files(ledger, recorded.files, made)
-        write_weight_record(made, recorded.weights, {})
+    def fill(folder: Path, _: Path) -> dict[str, str]:
+        _extract_files(open_ledger(readonly=True), model.files, folder)
+        write_weight_record(folder, model.weights, {})
         return {"source": f"a recording of {name}"}
 
-    return publish(cache_folder().parent / "replayed" / recorded.weights, fill)
+    return publish(cache_folder().parent / "replayed" / model.weights, fill)
 
 
-def extract_files(ledger: Ledger, key: str, folder: Path) -> None:
-    """Write recorded files into a folder."""
-    with ledger.connection() as opened:
-        data = opened.scalar(sa.select(files.c.data).where(files.c.key == key))
+def _extract_files(ledger: Ledger, key: str, folder: Path) -> None:
+    with ledger.database.connection() as connection:
+        data = connection.scalar(sa.select(files.c.data).where(files.c.key == key))
     if data is None:
         raise RunError(
             "the ledger has lost files that it needs",
-            where=ledger.place,
+            where=ledger.location,
             todo="copy it again, or run the study with the model",
         )
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
         archive.extractall(folder, filter="data")
 
 
-def _record_files(ledger: Ledger, folder: Path, paths: Iterable[Path]) -> str:
-    """Keep small files, if nobody has; gives their key."""
+def _record_files(ledger: Ledger, paths: Iterable[Path]) -> str:
+    """Record small files, unless they are recorded already; returns their key."""
     contents = {path.name: path.read_bytes() for path in sorted(paths)}
     total = hashlib.sha256()
     for name, data in contents.items():
         total.update(f"{name}\0{len(data)}\0".encode() + data)
     key = total.hexdigest()[:32]
-    with ledger.connection() as opened:
-        if opened.scalar(sa.select(files.c.key).where(files.c.key == key)) is None:
+    with ledger.database.connection() as connection:
+        if connection.scalar(sa.select(files.c.key).where(files.c.key == key)) is None:
             row = {"key": key, "data": _archive(contents)}
-            opened.execute(ledger.database.insert(files), row)
+            connection.execute(ledger.database.insert(files), row)
     return key
 
 
 def _archive(contents: Mapping[str, bytes]) -> bytes:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w:gz", compresslevel=6) as archive:
+    """A gzipped tar archive of these files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as archive:
         for name, data in contents.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))
-    return made.getvalue()
+    return buffer.getvalue()

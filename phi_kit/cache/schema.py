@@ -1,9 +1,9 @@
 """The ledger's tables. Plain columns: any SQL tool reads them.
 
 `samples` has one row for each sample ever paid for. `models`, `trainings` and
-`files` hold what a replay needs besides: tokenizers, and what training runs came
-to. `claims` and `owners` are empty unless somebody is sampling.
-Times are UTC and written like 2026-03-01T10:20:30Z.
+`files` hold what else a replay needs: tokenizers, and the outcomes of training runs.
+`claims` (leases on samples) and `owners` (processes that hold leases) are empty
+unless somebody is sampling. Times are UTC and written like 2026-03-01T10:20:30Z.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ samples = Table(
     Column("settings", Text, nullable=False),  # how it was sampled, as JSON
     Column("seed", BigInteger, nullable=False),  # names rng_seed, label and sample
     Column("sample", Integer, nullable=False),  # its index among the prompt's
-    Column("text", Text, nullable=False),  # what the model said
+    Column("text", Text, nullable=False),  # the completion
     Column("tokens", Integer, nullable=False),
     Column("finish", Text, nullable=False),  # stop, length, or why there is none
     Column("logprob", Double),  # mean log-probability of its tokens
@@ -44,7 +44,7 @@ models = Table(
     "models",
     TABLES,
     Column("identity", Text, primary_key=True),  # as in samples.model
-    Column("name", Text, nullable=False),  # what studies call it
+    Column("name", Text, nullable=False),  # as in study files
     Column("weights", Text),  # identity of its folder, without the precision
     Column("stops", Text),  # ids of the tokens that end a turn, as JSON
     Column("files", Text),  # key in files: configuration and tokenizer
@@ -55,12 +55,12 @@ trainings = Table(
     "trainings",
     TABLES,
     Column("key", Text, primary_key=True),  # digest of model … rows
-    Column("model", Text, nullable=False),  # identity of what was trained
+    Column("model", Text, nullable=False),  # identity of the model that was trained
     Column("name", Text, nullable=False),  # of the adapter
     Column("recipe", Text, nullable=False),  # as JSON
     Column("rng_seed", BigInteger, nullable=False),
     Column("rows", Text, nullable=False),  # digest of the encoded rows
-    Column("adapter", Text, nullable=False),  # identity of what came out
+    Column("adapter", Text, nullable=False),  # identity of the trained adapter
     Column("weights", Text, nullable=False),  # its weight files' digests, as JSON
     Column("files", Text, nullable=False),  # key in files: its small files
     Column("trained", Text, nullable=False),  # losses and counts, as JSON
@@ -77,7 +77,7 @@ files = Table(
 leases = Table(
     "claims",
     TABLES,
-    Column("key", Text, primary_key=True),  # of a sample somebody is paying for
+    Column("key", Text, primary_key=True),  # of a sample that its holder is paying for
     Column("owner", Text, nullable=False),
 )
 
@@ -88,5 +88,5 @@ lease_holders = Table(
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("born", Double, nullable=False),  # when the process started
-    Column("until", Double, nullable=False),  # dead after that, by the database
+    Column("until", Double, nullable=False),  # the lease ends then, by the database
 )

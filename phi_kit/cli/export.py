@@ -16,10 +16,6 @@ def export(
         ),
     ],
     to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="a new folder")],
-    *,
-    gguf: Annotated[
-        bool, typer.Option("--gguf", help="write a GGUF file, too (Llama models)")
-    ] = False,
 ) -> None:
     """Merge an adapter into 16-bit weights, compared before and after.
 
@@ -27,9 +23,7 @@ def export(
     """
     from phi_kit.study.adapter_export import export_adapter
 
-    exported = export_adapter(what, to.resolve(), gguf=gguf)
+    exported = export_adapter(what, to.resolve())
     typer.echo(f"against the adapter beside the unquantised base: {exported.merged}")
     typer.echo(f"against the adapter beside 4-bit weights: {exported.trained}")
     typer.echo(f"merged: {exported.folder}")
-    if gguf:
-        typer.echo(f"GGUF: {exported.folder / to.name}.gguf")

@@ -65,5 +65,5 @@ def replay(
     if "://" not in recorded:
         recorded = str(Path(recorded).expanduser().resolve())
     os.environ[REPLAY] = recorded
-    say(f"replaying {open_ledger().place}: no model runs")
+    say(f"replaying {open_ledger(readonly=True).location}: no model runs")
     run_study_file(study, first, last, sets, redo)

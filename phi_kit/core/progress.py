@@ -21,6 +21,11 @@ WIDTH = 20  # letters of its bar
 HEADLESS = "PHI_KIT_HEADLESS"
 
 
+def print_status(line: str) -> None:
+    """Print one line for the person waiting to stderr; stdout belongs to results."""
+    print(f"phi-kit: {line}", file=sys.stderr, flush=True)
+
+
 def is_watched() -> bool:
     """Whether a person watches: a notebook run by hand, or a terminal."""
     if os.environ.get(HEADLESS):

@@ -8,13 +8,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+# Why a sample has no answer (its `finish`), and what that means: nobody can tell
+# whether the model would have been right.
+UNANSWERED = {
+    "filtered": "filtered by the endpoint",
+    "refused": "refused by the endpoint",
+    "too_long": "too long for the model's context",
+    "failed": "no usable reply in any of its tries",
+}
+
 
 @dataclass
 class SampleCounts:
     """Samples of a step; `tokens` and `cost` are those of the paid ones.
 
     `cost` is money, `None` while no price is known. `unanswered` are those asked
-    without an answer, by why (see `sampling.UNANSWERED`).
+    without an answer, by why (see `UNANSWERED`).
     """
 
     asked: int = 0
@@ -80,9 +89,9 @@ def record_unanswered(why: str, n: int = 1, *, asked: bool) -> None:
     """Count samples without an answer wherever somebody counts.
 
     Args:
-        why: as `sampling.UNANSWERED` names it.
+        why: as `UNANSWERED` names it.
         n: how many.
-        asked: they were neither kept nor paid for, so nobody has counted them yet.
+        asked: they were neither cached nor paid for, so nobody has counted them yet.
     """
     for counts in _OPEN:
         counts.asked += n * asked

@@ -37,7 +37,7 @@ from phi_kit.data.records import Seed, normal
 from phi_kit.data.source_types import HubData, LocalFile, named
 from phi_kit.data.splits import HASH_SHARES, split_by_hash
 from phi_kit.data.unreadable_rows import Bad
-from phi_kit.models import catalog
+from phi_kit.inference import completion
 
 from .base import Domain
 
@@ -157,7 +157,7 @@ class Definition(Strict):
         }
         if not self.judge_model:
             return marks
-        return marks | {"judge": catalog.model_fingerprint(self.judge_model)}
+        return marks | {"judge": completion.model_fingerprint(self.judge_model)}
 
 
 def build(

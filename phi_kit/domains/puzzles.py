@@ -13,8 +13,9 @@ import numpy as np
 from phi_kit.core.rng import rng
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
-from phi_kit.verifiers import choice, numeric, puzzle
+from phi_kit.verifiers import choice, puzzle
 from phi_kit.verifiers.base import Verdict
+from phi_kit.verifiers.math import numeric
 
 from .base import Domain, Family, SuggestedBenchmarks
 

@@ -15,7 +15,7 @@ from phi_kit.core.errors import did_you_mean
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_table import PICK_DOMAIN
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.verifiers.base import accept_any_gold
 
 from . import custom, registry
@@ -37,7 +37,7 @@ def of(params: StepParams, name: str = "") -> Domain:
     if given := card.get("custom"):
         definition = custom.Definition.model_validate(given)
         judge_model = definition.judge_model
-        judge = model.judge(judge_model, params) if judge_model else None
+        judge = completion.judge_function(judge_model, params) if judge_model else None
         domain = custom.build(name, definition, complete=judge)
     else:
         domain = registry.get(name)

@@ -6,15 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.data.records import Seed
-from phi_kit.inference.types import (
-    UNANSWERED,
-    Completion,
-    Sampler,
-    SamplingParams,
-    draw,
-)
-from phi_kit.inference.types import count_unanswered as counted
+from phi_kit.inference.draw import count_unanswered as counted
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import Completion, Sampler, SamplingParams
 from phi_kit.models.chat_template import render
 from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.verifiers.base import Verdict
@@ -24,7 +20,7 @@ from .metrics.scores import pass_rate
 if TYPE_CHECKING:
     import pandas as pd
 
-    from phi_kit.core.step_run import RunFolder
+    from phi_kit.core.finished_run import RunFolder
     from phi_kit.domains.base import Domain
     from phi_kit.inference.local.model import LocalModel
 

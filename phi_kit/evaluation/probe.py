@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,8 +152,12 @@ class Bench:
 
         return pd.concat(self.history, ignore_index=True)
 
+    @cached_property
+    def _seeds_by_id(self) -> dict[str, Seed]:
+        return {seed.id: seed for seed in from_frame(self.pool)}
+
     def _rows(self, arm: str) -> list[Seed]:
-        return from_frame(rows_of_arm(self.pool, arm))
+        return [self._seeds_by_id[name] for name in rows_of_arm(self.pool, arm).id]
 
     @property
     def _names(self) -> list[str]:

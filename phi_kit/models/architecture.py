@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 from phi_kit.core.errors import ModelError
+from phi_kit.core.paths import resolve_from_root
 
 from . import catalog
 
@@ -126,6 +127,10 @@ def model_sizes(name: str) -> ModelSizes:
         folder = catalog.resolve(name)
     else:
         folder = catalog.local_folder(name) or catalog.published_name(name)[0]
+        if resolve_from_root(
+            name
+        ).is_dir():  # whatever it lacks is not on the hub either
+            folder = resolve_from_root(name)
     try:
         return ModelSizes.of(AutoConfig.from_pretrained(folder))
     except (OSError, ValueError, AttributeError) as error:

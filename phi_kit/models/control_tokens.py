@@ -1,8 +1,8 @@
 """The control tokens that a model's chat template is made of, as text.
 
 A question that holds one is no longer a question: the tokenizer reads `<|im_end|>`
-as the end of the turn wherever it stands. They are read off the tokenizer's own
-files; neither weights nor transformers are loaded, and nothing is fetched.
+as the end of the turn wherever it stands. The tokens are read from the tokenizer's
+own files; neither weights nor transformers are loaded, and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -12,13 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from phi_kit.core.endpoint_url import is_endpoint
-from phi_kit.core.errors import PhiKitError
-from phi_kit.core.replay_mode import replayed_ledger
-
-from . import catalog
-
-# Of the families that are met most, for a model whose tokenizer is not at hand.
+# Those of the most common families, for a model whose tokenizer is not at hand.
 FAMILIES = (
     *("<|im_start|>", "<|im_sep|>", "<|im_end|>", "<|endoftext|>", "<|endofprompt|>"),
     *("<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|tool|>"),
@@ -32,33 +26,29 @@ FAMILIES = (
     *("<|start|>", "<|message|>", "<|channel|>", "<|return|>", "<|call|>"),
     *("<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|CHATBOT_TOKEN|>"),
 )
-_NAMED = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
+_TOKEN_FIELDS = (
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "pad_token",
+    "sep_token",
+    "cls_token",
+)
 
 
-def control_tokens(name: str) -> tuple[str, ...]:
-    """The texts of a model's control tokens, in order of the alphabet.
-
-    Of a model that is not on this machine, or is behind a URL, those of `FAMILIES`.
+def control_tokens(folder: Path | None) -> tuple[str, ...]:
+    """The texts of a model's control tokens, in alphabetical order.
 
     Args:
-        name: as `model:` in a study file.
+        folder: of the model; those of `FAMILIES` come where it is `None` or names
+            no control tokens.
     """
-    folder = _folder(name)
-    return (tuple(sorted(set(_written(folder)))) if folder else ()) or FAMILIES
+    return (
+        tuple(sorted(set(_control_tokens_in(folder)))) if folder else ()
+    ) or FAMILIES
 
 
-def _folder(name: str) -> Path | None:
-    if is_endpoint(name):
-        return None
-    try:
-        return (
-            catalog.resolve(name) if replayed_ledger() else catalog.local_folder(name)
-        )
-    except PhiKitError:  # whoever needs the model says what is wrong with it
-        return None
-
-
-def _written(folder: Path) -> Iterator[str]:
+def _control_tokens_in(folder: Path) -> Iterator[str]:
     tokenizer = _json(folder / "tokenizer.json").get("added_tokens")
     config = _json(folder / "tokenizer_config.json")
     added = config.get("added_tokens_decoder")
@@ -72,7 +62,7 @@ def _written(folder: Path) -> Iterator[str]:
     for named in (config, _json(folder / "special_tokens_map.json")):
         more = named.get("additional_special_tokens")
         more = more if isinstance(more, list) else []
-        for token in (*more, *map(named.get, _NAMED)):
+        for token in (*more, *map(named.get, _TOKEN_FIELDS)):
             yield from _content(token)
 
 
@@ -84,7 +74,7 @@ def _content(token: Any) -> Iterator[str]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

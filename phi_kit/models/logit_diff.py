@@ -1,4 +1,4 @@
-"""Do two models say the same? Token by token, on the same words."""
+"""How far two models differ, token by token, on the same answers."""
 
 from __future__ import annotations
 
@@ -6,27 +6,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.inference.types import SamplingParams, draw
-
-from .turn_framing import turn_framing
+from .chat_template import turn_framing
 
 if TYPE_CHECKING:
     import torch
-
-    from phi_kit.inference.local.model import LocalModel
+    from transformers import PreTrainedTokenizerBase
 
 # Token ids of a prompt with its answer, and how many of them are the answer's.
 AnswerTokens = tuple[list[int], int]
 
-WORDS = 32  # tokens of an answer that are compared at most
-
 
 @dataclass(frozen=True)
 class Agreement:
-    """How nearly a model says what a reference says, over `positions` tokens.
+    """How closely a model agrees with a reference over `positions` tokens.
 
     Attributes:
-        top1: share of positions at which both think the same token likeliest.
+        top1: share of positions at which both find the same token likeliest.
         max_gap: largest difference in log-probability (natural logarithm) of a
             token of the answers.
         mean_gap: the mean of those differences.
@@ -50,26 +45,18 @@ class Agreement:
         )
 
 
-def answers(student: LocalModel, prompts: Sequence[str]) -> list[AnswerTokens]:
-    """What a student says to each prompt, greedily.
-
-    Returns:
-        One answer per prompt, the end of the turn included.
-    """
-    sampling = SamplingParams(max_tokens=WORDS, temperature=0)
-    drawn = draw(student, prompts, sampling, label="answers to compare")
-    end = turn_framing(student.tokenizer).end
-    found = []
-    for prompt, (sample,) in zip(prompts, drawn, strict=True):
-        parts = [
-            student.tokenizer(text, add_special_tokens=False).input_ids
-            for text in (prompt, sample.text)
-        ]
-        found.append(([*parts[0], *parts[1], end], len(parts[1]) + 1))
-    return found
+def answer_tokens(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str
+) -> AnswerTokens:
+    """The token ids of a rendered prompt with its answer and the end of the turn."""
+    prompt_ids, answer_ids = (
+        tokenizer(text, add_special_tokens=False).input_ids for text in (prompt, answer)
+    )
+    end = turn_framing(tokenizer).end
+    return [*prompt_ids, *answer_ids, end], len(answer_ids) + 1
 
 
-def token_logprobs(model: Any, said: Sequence[AnswerTokens]) -> list[torch.Tensor]:
+def token_logprobs(model: Any, answers: Sequence[AnswerTokens]) -> list[torch.Tensor]:
     """Log-probabilities of the whole vocabulary at every token of the answers.
 
     Returns:
@@ -77,32 +64,32 @@ def token_logprobs(model: Any, said: Sequence[AnswerTokens]) -> list[torch.Tenso
     """
     import torch
 
-    found = []
+    logprobs = []
     with torch.inference_mode():
-        for ids, length in said:
+        for ids, length in answers:
             batch = torch.tensor([ids], device=model.device)
             # The logits at a token are about the next one.
             logits = model(batch, logits_to_keep=length + 1).logits[0, :-1]
-            found.append(logits.float().log_softmax(dim=-1).cpu())
-    return found
+            logprobs.append(logits.float().log_softmax(dim=-1).cpu())
+    return logprobs
 
 
 def compare(
     reference: Sequence[torch.Tensor],
     other: Sequence[torch.Tensor],
-    said: Sequence[AnswerTokens],
+    answers: Sequence[AnswerTokens],
 ) -> Agreement:
-    """How nearly two models' opinions agree.
+    """How closely two models agree.
 
     Args:
-        reference: `opinions` of one model.
+        reference: `token_logprobs` of one model.
         other: of the other.
-        said: the answers both were asked about.
+        answers: the answers they were computed for.
     """
     import torch
 
     same, gaps = [], []
-    for one, two, (ids, length) in zip(reference, other, said, strict=True):
+    for one, two, (ids, length) in zip(reference, other, answers, strict=True):
         answer = torch.tensor(ids[-length:])[:, None]
         same.append(one.argmax(dim=-1) == two.argmax(dim=-1))
         gaps.append((one.gather(1, answer) - two.gather(1, answer)).abs())

@@ -1,9 +1,11 @@
-"""Merging an adapter into 16-bit weights of its base model.
+"""Merge an adapter into 16-bit weights of its base model.
 
 Never into 4-bit weights: rounding them again changes the model
 (https://github.com/huggingface/peft/issues/2321). Before the folder appears, the
 merged model is loaded from it and compared with the adapter beside its base, in
 16 or 32 bit, and as it was trained, beside NF4.
+
+llama.cpp's `convert_hf_to_gguf.py` makes a GGUF file of the merged folder.
 """
 
 from __future__ import annotations
@@ -11,53 +13,37 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import ModelError
-from phi_kit.inference.local import model
+from phi_kit.core.progress import print_status
 
-from . import catalog
-from .logit_diff import Agreement, AnswerTokens, answers, compare, token_logprobs
-from .model_dir import TOKENIZER_FILES, identity, publish, publish_lock, say
+from . import catalog, loading
+from .logit_diff import Agreement, AnswerTokens, compare, token_logprobs
+from .model_dir import TOKENIZER_FILES, identity, publish, publish_lock
 
 if TYPE_CHECKING:
     import torch
 
 # What a merged model is accepted with, against the adapter beside the same weights:
 # the least share of equal likeliest tokens and the largest mean gap in
-# log-probability. The kit's own choice; one rounding to bfloat16 costs .993, .021
+# log-probability (kit default). One rounding to bfloat16 costs .993, .021
 # on the embedded model, to float16 1.000, .002.
-TOP1, GAP = 0.97, 0.05
+MIN_TOP1, MAX_MEAN_GAP = 0.97, 0.05
 
 # Copied as they stand: a tokenizer that is written anew may read otherwise.
-_COPIED = (*TOKENIZER_FILES, "generation_config.json", "LICENSE*", "NOTICE*")
-
-# Questions no training set of the kit holds, for an adapter without a study.
-QUESTIONS = (
-    "What is 17 + 28?",
-    "Name three animals that live in the sea.",
-    "Is 91 a prime number?",
-    "Write a sentence about rain.",
-    "What comes after Tuesday?",
-    "Translate 'good morning' into French.",
-    "Which is heavier, a kilogram of iron or a kilogram of wool?",
-    "Sort these numbers: 9, 2, 7, 4.",
-    "How many letters are in the word 'banana'?",
-    "Why does ice float on water?",
-    "Write a Python function that doubles a number.",
-    "If all cats sleep and Tom is a cat, does Tom sleep?",
-)
+_COPIED_FILES = (*TOKENIZER_FILES, "generation_config.json", "LICENSE*", "NOTICE*")
 
 
 @dataclass(frozen=True)
 class MergedModel:
-    """A merged model and how well it agrees.
+    """A merged model and how closely it agrees with what it was merged from.
 
     Attributes:
-        folder: where it lies.
+        folder: of the merged model.
         merged: with the adapter beside the unquantised base.
         trained: with the adapter beside NF4 weights, as it was trained. That is
             another model than its base, a small one above all; no limit is set.
@@ -94,67 +80,76 @@ def base_model_name(adapter: Path) -> str:
     return catalog.catalog_name(config.get("base_model_name_or_path") or "")
 
 
+@dataclass(frozen=True)
+class TrainedAnswers:
+    """Answers of an adapter as it was trained, beside NF4 weights.
+
+    Attributes:
+        answers: to questions that it was not trained on.
+        logprobs: `token_logprobs` of these answers.
+    """
+
+    answers: list[AnswerTokens]
+    logprobs: list[torch.Tensor]
+
+
 def merge_adapter(
     adapter: Path,
     out: Path,
     *,
-    base: str = "",
-    asked: Sequence[tuple[str, str]] = (),
-    also: Callable[[Path], None] | None = None,
+    base: str,
+    ask: Callable[[], TrainedAnswers],
 ) -> MergedModel:
     """Merge an adapter and write the model; the folder appears whole or not at all.
 
     Args:
         adapter: a PEFT folder with a plain LoRA adapter.
-        out: the new folder; there must be none.
-        base: the model's name; the one the adapter names where not given.
-        asked: instructions with questions that were not trained on.
-        also: writes more into the folder before it appears.
+        out: the new folder, which must not exist.
+        base: name of the model that the adapter was trained beside.
+        ask: asks the adapter as it was trained; called once nothing speaks against
+            the merge, before any other weights are loaded.
 
     Raises:
         ModelError: the adapter cannot be merged, the folder is there already, or
-            the merged model does not say what the adapter said.
+            the merged model does not answer as the adapter did.
         RunError: the disk is full.
     """
-    named = base_model_name(adapter)
-    base = base or named
+    base_model_name(adapter)
     if out.exists():
-        raise _taken(out)
+        raise _exists_already(out)
     source = catalog.resolve(base)
-    _same_base(adapter, source)
-    asked = asked or [("Answer the question.", question) for question in QUESTIONS]
-    said, trained = _as_trained(base, adapter, asked)
-    found: dict[str, Agreement] = {}
+    _require_same_base(adapter, source)
+    trained = ask()
+    agreements: dict[str, Agreement] = {}
 
-    def fill(made: Path, _: Path) -> dict[str, Any]:
-        say("merging it into 16-bit weights")
-        dtype = _write(source, adapter, made)
-        say("comparing the merged model with what it was merged from")
-        beside = token_logprobs(_beside(source, adapter), said)
-        alone = token_logprobs(_load(made), said)
-        found["merged"] = compare(beside, alone, said)
-        found["trained"] = compare(trained, alone, said)
-        _accept(found["merged"])
-        (made / "README.md").write_text(_card(base, adapter, dtype, found), "utf-8")
-        if also is not None:
-            also(made)
+    def fill(folder: Path, _: Path) -> dict[str, Any]:
+        print_status("merging it into 16-bit weights")
+        dtype = _write_merged(source, adapter, folder)
+        print_status("comparing the merged model with what it was merged from")
+        beside = token_logprobs(_load_beside(source, adapter), trained.answers)
+        merged = token_logprobs(_load_unquantised(folder), trained.answers)
+        agreements["merged"] = compare(beside, merged, trained.answers)
+        agreements["trained"] = compare(trained.logprobs, merged, trained.answers)
+        _require_agreement(agreements["merged"])
+        card = _card(base, adapter, dtype, agreements)
+        (folder / "README.md").write_text(card, "utf-8")
         return {
             "source": f"{base} with the adapter {adapter.name}, merged",
             "base": identity(source),
             "adapter": identity(adapter),
-            "agreement": {name: one.as_dict() for name, one in found.items()},
+            "agreement": {name: one.as_dict() for name, one in agreements.items()},
         }
 
     try:
         publish(out, fill)
     finally:
         publish_lock(out).unlink(missing_ok=True)  # a folder of the user's, no cache
-    if not found:  # another process was faster
-        raise _taken(out)
-    return MergedModel(out, **found)
+    if not agreements:  # another process was faster
+        raise _exists_already(out)
+    return MergedModel(out, **agreements)
 
 
-def _taken(out: Path) -> ModelError:
+def _exists_already(out: Path) -> ModelError:
     return ModelError(
         "there is something of that name already; nothing was written",
         where=str(out),
@@ -162,23 +157,7 @@ def _taken(out: Path) -> ModelError:
     )
 
 
-def _as_trained(
-    base: str, adapter: Path, asked: Sequence[tuple[str, str]]
-) -> tuple[list[AnswerTokens], list[torch.Tensor]]:
-    """What the adapter says beside 4-bit weights, and what it thinks of it."""
-    say("asking the adapter beside 4-bit weights, as it was trained")
-    student = model.load(base)
-    prompts = [student.render(*one) for one in asked]
-    try:
-        with student.adapter(adapter) as tuned:
-            said = answers(tuned, prompts)
-            return said, token_logprobs(tuned.model, said)
-    finally:
-        del student
-        model.load.cache_clear()  # room for the unquantised ones
-
-
-def _write(source: Path, adapter: Path, made: Path) -> str:
+def _write_merged(source: Path, adapter: Path, folder: Path) -> str:
     """The merged weights in 16 bit, with the base's own tokenizer files."""
     import torch
     from peft import PeftModel
@@ -195,11 +174,11 @@ def _write(source: Path, adapter: Path, made: Path) -> str:
             layer.merge(safe_merge=True)
             layer.get_base_layer().to(dtype)
     merged = model.unload().to(dtype)
-    merged.save_pretrained(made)
-    for pattern in _COPIED:
+    merged.save_pretrained(folder)
+    for pattern in _COPIED_FILES:
         for path in source.glob(pattern):
             if path.is_file():
-                shutil.copyfile(path, made / path.name)
+                shutil.copyfile(path, folder / path.name)
     return str(dtype).removeprefix("torch.")
 
 
@@ -214,35 +193,35 @@ def _half(model: Any) -> torch.dtype:
     return torch.float16 if largest < room else torch.bfloat16
 
 
-def _load(folder: Path) -> Any:
+def _load_unquantised(folder: Path) -> Any:
     """A model in the machine's compute dtype, on a GPU as far as it fits."""
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=model.compute_dtype(),
-        device_map="auto" if model.device() == "cuda" else "cpu",
+        dtype=loading.compute_dtype(),
+        device_map="auto" if loading.device() == "cuda" else "cpu",
     ).eval()
 
 
-def _beside(source: Path, adapter: Path) -> Any:
+def _load_beside(source: Path, adapter: Path) -> Any:
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(_load(source), adapter).eval()
+    return PeftModel.from_pretrained(_load_unquantised(source), adapter).eval()
 
 
-def _accept(found: Agreement) -> None:
+def _require_agreement(agreement: Agreement) -> None:
     # `not >=` also catches NaN.
-    if not found.top1 >= TOP1 or not found.mean_gap <= GAP:
+    if not agreement.top1 >= MIN_TOP1 or not agreement.mean_gap <= MAX_MEAN_GAP:
         raise ModelError(
             "the merged model does not say what the adapter said beside the same "
-            f"weights; nothing was written: {found}",
-            where=f"accepted are {TOP1:.0%} and {GAP:g} on average",
+            f"weights; nothing was written: {agreement}",
+            where=f"accepted are {MIN_TOP1:.0%} and {MAX_MEAN_GAP:g} on average",
             todo="use the adapter beside its base model, with peft",
         )
 
 
-def _same_base(adapter: Path, source: Path) -> None:
+def _require_same_base(adapter: Path, source: Path) -> None:
     """Refuse another model's weights, as far as the adapter's card names its own."""
     card = adapter / "README.md"
     text = card.read_text("utf-8") if card.is_file() else ""
@@ -256,7 +235,9 @@ def _same_base(adapter: Path, source: Path) -> None:
         )
 
 
-def _card(base: str, adapter: Path, dtype: str, found: dict[str, Agreement]) -> str:
+def _card(
+    base: str, adapter: Path, dtype: str, agreements: dict[str, Agreement]
+) -> str:
     hub, licence = catalog.published_name(base)
     card = adapter / "README.md"
     text = card.read_text("utf-8") if card.is_file() else ""
@@ -272,8 +253,9 @@ def _card(base: str, adapter: Path, dtype: str, found: dict[str, Agreement]) -> 
     return (
         f"---\n{lines}\n---\n\n# {hub} with the adapter {adapter.name}, merged\n\n"
         f"Weights in {dtype}. Before and after merging, on held-out prompts:\n\n"
-        f"- against the adapter beside the unquantised base, {found['merged']};\n"
-        f"- against the adapter beside NF4, as it was trained, {found['trained']}.\n\n"
+        f"- against the adapter beside the unquantised base, {agreements['merged']};\n"
+        f"- against the adapter beside NF4, as it was trained, "
+        f"{agreements['trained']}.\n\n"
         "An accuracy measured beside NF4 need not be this model's.\n"
         + f"\n---\n{own}"
         * bool(own)

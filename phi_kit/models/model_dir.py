@@ -12,14 +12,17 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+import platformdirs
+from filelock import FileLock, Timeout
+
 from phi_kit.core.errors import ModelError, disk_errors
+from phi_kit.core.progress import print_status
 from phi_kit.core.weight_records import weight_record
 
 # Written last into a model folder: its presence says "complete", and the sizes
@@ -37,8 +40,8 @@ TOKENIZER_FILES = (
     "merges.txt",
     "chat_template*",
 )
-# What decides how a model reads and answers; a README does not.
-_SMALL_FILES = (
+# Files that decide how a model reads and answers; a README does not.
+_CONFIG_FILES = (
     "config.json",
     "generation_config.json",
     "adapter_config.json",
@@ -57,17 +60,10 @@ _WHOLE_BYTES = 1 << 30
 _BLOCKS, _BLOCK_BYTES = 256, 1 << 16
 
 
-def say(line: str) -> None:
-    """One line for the person waiting, on stderr: stdout belongs to results."""
-    print(f"phi-kit: {line}", file=sys.stderr, flush=True)
-
-
 def cache_folder() -> Path:
     """Where the kit keeps models: `PHI_KIT_CACHE`, else the user's cache."""
     root = os.environ.get("PHI_KIT_CACHE")
     if not root:
-        import platformdirs
-
         root = platformdirs.user_cache_dir("phi_kit")
     return Path(root).expanduser() / "models"
 
@@ -126,8 +122,6 @@ def publish(target: Path, fill: Callable[[Path, Path], dict]) -> Path:
         RunError: the disk is full.
         ModelError: the cache is not writable, or whatever `fill` raises.
     """
-    from filelock import FileLock, Timeout
-
     with _cache_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         # A kernel lock: a killed process cannot leave it held.
@@ -135,7 +129,7 @@ def publish(target: Path, fill: Callable[[Path, Path], dict]) -> Path:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say(f"another process is preparing {target.name}; waiting for it")
+            print_status(f"another process is preparing {target.name}; waiting for it")
             lock.acquire()
         try:
             return target if is_complete(target) else _publish_locked(target, fill)
@@ -144,29 +138,29 @@ def publish(target: Path, fill: Callable[[Path, Path], dict]) -> Path:
 
 
 def publish_lock(target: Path) -> Path:
-    """The file whoever makes `target` holds a lock on."""
+    """The file that a process locks while it makes `target`."""
     return target.parent / f".{target.name}.lock"
 
 
 def _publish_locked(target: Path, fill: Callable[[Path, Path], dict]) -> Path:
-    # Whoever holds the lock is alive and alone, so every attempt found is dead.
+    # We hold the lock, so every earlier attempt belongs to a process that has ended.
     for dead in target.parent.glob(f".{target.name}.tmp-*"):
         shutil.rmtree(dead, ignore_errors=True)
     attempt = Path(mkdtemp(prefix=f".{target.name}.tmp-", dir=target.parent))
-    made, scratch = attempt / "model", attempt / "scratch"
+    folder, scratch = attempt / "model", attempt / "scratch"
     try:
-        made.mkdir()
+        folder.mkdir()
         scratch.mkdir()
-        _seal(made, fill(made, scratch))
+        _finish(folder, fill(folder, scratch))
         if target.exists():  # damaged, or is_complete would have taken it
             target.replace(attempt / "damaged")
-        made.replace(target)
+        folder.replace(target)
         return target
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
 
 
-def _seal(folder: Path, source: dict) -> None:
+def _finish(folder: Path, source: dict) -> None:
     """Write `SOURCE`, then flush every file to the disk before the rename."""
     files = sorted(p for p in folder.iterdir() if p.is_file())
     record = {**source, "files": {p.name: p.stat().st_size for p in files}}
@@ -205,22 +199,22 @@ def identity(folder: Path | str) -> str:
     up to 1 GiB are hashed whole with SHA-256 (0.4 s for the default's 538 MB with
     SHA-NI, and remembered for the process); larger ones by size, header and 256
     evenly spaced blocks of 64 KiB, which a retrained model cannot leave untouched.
-    No dates and no paths: the same model on two machines has one identity. In a
-    replay a folder has the identity of the weights that it stands for.
+    No dates and no paths: the same model on two machines has one identity. A folder
+    without weights (see `core.weight_records`) has the identity of those it names.
 
     Raises:
         ModelError: the folder holds no model.
     """
     folder = Path(folder)
-    if (says := weight_record(folder)) is not None:
-        return says["identity"]
-    small = config_files(folder)
+    if (record := weight_record(folder)) is not None:
+        return record["identity"]
+    configs = config_files(folder)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError("no *.safetensors weights to identify", where=str(folder))
     total = hashlib.sha256()
-    for path in sorted(small):
-        total.update(f"{path.name}\0{_small_digest(path)}\n".encode())
+    for path in sorted(configs):
+        total.update(f"{path.name}\0{_config_digest(path)}\n".encode())
     for path in weights:
         stat = path.stat()
         digest = _weights_digest(path.resolve(), stat.st_size, stat.st_mtime_ns)
@@ -230,9 +224,9 @@ def identity(folder: Path | str) -> str:
 
 def config_files(folder: Path, *, card: bool = False) -> set[Path]:
     """Configuration and tokenizer files of a model or adapter; `card`: README, too."""
-    patterns = (*_SMALL_FILES, *("README.md",) * card)
-    found = {path for pattern in patterns for path in folder.glob(pattern)}
-    return {path for path in found if path.is_file()}
+    patterns = (*_CONFIG_FILES, *("README.md",) * card)
+    paths = {path for pattern in patterns for path in folder.glob(pattern)}
+    return {path for path in paths if path.is_file()}
 
 
 def sha256(path: Path) -> str:
@@ -241,7 +235,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _small_digest(path: Path) -> str:
+def _config_digest(path: Path) -> str:
     data = path.read_bytes()
     if path.suffix == ".json" and len(data) < 1 << 20:
         try:
@@ -249,11 +243,11 @@ def _small_digest(path: Path) -> str:
         except ValueError:
             content = None
         if isinstance(content, dict):
-            kept = {k: v for k, v in content.items() if k not in _BOOKKEEPING}
+            facts = {k: v for k, v in content.items() if k not in _BOOKKEEPING}
             for key in _UNORDERED:
-                if isinstance(kept.get(key), list):
-                    kept[key] = sorted(kept[key])
-            data = json.dumps(kept, sort_keys=True).encode()
+                if isinstance(facts.get(key), list):
+                    facts[key] = sorted(facts[key])
+            data = json.dumps(facts, sort_keys=True).encode()
     return hashlib.sha256(data).hexdigest()
 
 

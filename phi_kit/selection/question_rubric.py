@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from phi_kit.data.records import Seed
-from phi_kit.inference.types import Sampler, SamplingParams, draw
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import Sampler, SamplingParams
 from phi_kit.verifiers.llm_judge import ATTEMPTS, fence_mark, judge_failed, parse_reply
 
 if TYPE_CHECKING:

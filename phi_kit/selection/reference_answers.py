@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from phi_kit.core.errors import DataError
 from phi_kit.core.rng import rng
 from phi_kit.data.records import NO_GOLD, Seed
-from phi_kit.inference.local import model
-from phi_kit.inference.types import Sampler, SamplingParams, draw
+from phi_kit.inference import completion
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import Sampler, SamplingParams
 from phi_kit.stats.intervals import wilson
 from phi_kit.verifiers.base import Verifier
 
@@ -45,7 +46,7 @@ class Rules:
     tokens: int
     share: float
     margin: float
-    sampler: Callable[[str], Sampler] = model.load
+    sampler: Callable[[str], Sampler] = completion.load
 
 
 @dataclass(frozen=True)

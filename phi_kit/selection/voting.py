@@ -16,8 +16,9 @@ import numpy as np
 
 from phi_kit.data.records import Seed, normal
 from phi_kit.data.verdict import Verifier
-from phi_kit.verifiers import exact, numeric
+from phi_kit.verifiers import exact
 from phi_kit.verifiers.base import visible
+from phi_kit.verifiers.math import numeric
 
 if TYPE_CHECKING:
     import pandas as pd

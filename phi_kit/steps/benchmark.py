@@ -25,9 +25,8 @@ from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, per_item, truncated
 from phi_kit.evaluation.metrics import scores as metric_scores
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
-from phi_kit.models import catalog
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
 from phi_kit.stats.comparison import beyond_guessing
@@ -48,9 +47,9 @@ class Params(StepParams):
 
     _known = field_validator("domains")(all_known)
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.model_fingerprint(self.model)}
+        return {"model": completion.model_fingerprint(self.model)}
 
 
 @dataclass(frozen=True)
@@ -72,24 +71,13 @@ class TestedDomain:
     guess: list[float]
 
 
-def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
-    """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
-    by_item = {
-        seed_id: metric_scores.maj_at_k(
-            part.extracted.tolist(), (part.verdict == "right").tolist()
-        )
-        for seed_id, part in samples.groupby("seed_id")
-    }
-    return [by_item[seed.id] for seed in order]
-
-
 @reuse_finished
 def run(params: Params) -> StepRun:
     """Ask base and final the same test items and compare item by item."""
     with open_run(params) as run:
         merged = run.read(step_table.EXPAND_DOMAINS)
         adapter = merged.folder(f"adapters/{merged.result['final']}")
-        student = model.load(params.model)
+        student = completion.load(params.model)
         samples, scores, families = [], [], []
         for name in params.domains:
             card = run.read(step_table.PICK_DOMAIN, domain=name)
@@ -158,6 +146,17 @@ def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
             }
         )
     return rows
+
+
+def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
+    """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
+    by_item = {
+        seed_id: metric_scores.maj_at_k(
+            part.extracted.tolist(), (part.verdict == "right").tolist()
+        )
+        for seed_id, part in samples.groupby("seed_id")
+    }
+    return [by_item[seed.id] for seed in order]
 
 
 def compare_families(tested: TestedDomain, *, params: Params) -> list[dict]:

@@ -30,6 +30,7 @@ from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import Procedural, Source
 from phi_kit.domains.base import Domain, Family
 from phi_kit.evaluation import guessing_baseline
+from phi_kit.inference import completion
 from phi_kit.models.control_tokens import control_tokens
 from phi_kit.plots import row_flow
 
@@ -55,13 +56,53 @@ class Params(StepParams):
             raise ValueError("weights divide a limit: give collect_seeds a limit too")
         return self
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The content of local files, the revisions of hub data sets."""
         marks = {
             f"{place} {source.name}": source.digest()
             for place, source in enumerate(self.sources, 1)
         }
         return {name: mark for name, mark in marks.items() if mark}
+
+
+@reuse_finished
+def run(params: Params) -> StepRun:
+    """Read every source, judge every row, keep the clean ones."""
+    with open_run(params) as run:
+        domain = domains.of(params)
+        card = run.read(step_table.PICK_DOMAIN)
+        families = domain.chosen(card.manifest["params"]["families"])
+        found, mixed = read_rows(params, domain, families)
+        judged = list(
+            judge(
+                found,
+                domain.verifier,
+                Seal.of([card]),
+                max_chars=params.max_chars,
+                near=Near(params.near_duplicates),
+                marks=control_tokens(completion.folder_at_hand(params.model)),
+            )
+        )
+        kept = [seed for seed, reason in judged if reason is None]
+        run.flow = RowCounts(unread=sum(one["unread"] for one in mixed))
+        run.flow.take(reason for _, reason in judged)
+        if not kept:
+            raise DataError(
+                f"no seed is left: {run.flow}",
+                todo="look at the reasons; name other sources or columns",
+            )
+        run.table = to_frame(kept)
+        run.save_rows(run.table)
+        run.save_rows(dropped_rows.table(judged), "quarantine")
+        run.save_rows(dropped_rows.hits(judged), "sealed_hits")
+        run.figure = run.save_figure(row_flow.draw(run.flow.as_dict()), "row_flow")
+        run.result = {
+            "sources": run.table.source.value_counts().to_dict(),
+            "mix": mixed,
+            "pinned": params.external_digests(),
+            "lopsided": guessing_baseline.lopsided((s.family, s.answer) for s in kept),
+        }
+    return run
 
 
 def read_rows(
@@ -101,43 +142,3 @@ def read_rows(
             }
         )
     return found, mixed
-
-
-@reuse_finished
-def run(params: Params) -> StepRun:
-    """Read every source, judge every row, keep the clean ones."""
-    with open_run(params) as run:
-        domain = domains.of(params)
-        card = run.read(step_table.PICK_DOMAIN)
-        families = domain.chosen(card.manifest["params"]["families"])
-        found, mixed = read_rows(params, domain, families)
-        judged = list(
-            judge(
-                found,
-                domain.verifier,
-                Seal.of([card]),
-                max_chars=params.max_chars,
-                near=Near(params.near_duplicates),
-                marks=control_tokens(params.model),
-            )
-        )
-        kept = [seed for seed, reason in judged if reason is None]
-        run.flow = RowCounts(unread=sum(one["unread"] for one in mixed))
-        run.flow.take(reason for _, reason in judged)
-        if not kept:
-            raise DataError(
-                f"no seed is left: {run.flow}",
-                todo="look at the reasons; name other sources or columns",
-            )
-        run.table = to_frame(kept)
-        run.save_rows(run.table)
-        run.save_rows(dropped_rows.table(judged), "quarantine")
-        run.save_rows(dropped_rows.hits(judged), "sealed_hits")
-        run.figure = run.save_figure(row_flow.draw(run.flow.as_dict()), "row_flow")
-        run.result = {
-            "sources": run.table.source.value_counts().to_dict(),
-            "mix": mixed,
-            "pinned": params.outside(),
-            "lopsided": guessing_baseline.lopsided((s.family, s.answer) for s in kept),
-        }
-    return run

@@ -16,9 +16,10 @@ from pydantic import Field, field_validator
 
 from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import RowCounts
-from phi_kit.core.step_run import RunFolder, StepRun, open_run, reuse_finished
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows, records
 from phi_kit.data.records import Seed, from_frame
@@ -28,8 +29,8 @@ from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, ask, base_answers, per_item, rows_of
-from phi_kit.inference.local import model
-from phi_kit.models import catalog
+from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.plots import interference_matrix, learning_curves
 from phi_kit.stats.comparison import beyond_guessing
 from phi_kit.stats.intervals import gain, score
@@ -62,42 +63,9 @@ class Params(TrainingConfig, StepParams):
 
     _known = field_validator("domains")(all_known)
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.model_fingerprint(self.model)}
-
-
-def adapter_plan(names: list[str]) -> dict[str, list[str]]:
-    """Which domains each adapter trains on: every one alone, then all merged."""
-    alone = {name: [name] for name in names}
-    return alone | {"+".join(names): names} if len(names) > 1 else alone
-
-
-def combined_seal(run: StepRun) -> Seal:
-    """The seal over the benchmarks of all the study's domains."""
-    names = run.params.domains
-    return Seal.of(run.read(step_table.PICK_DOMAIN, domain=name) for name in names)
-
-
-def drop_sealed_rows(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
-    """Every domain's frozen rows but those that met a sealed item of any domain.
-
-    Step 2 knows its own domain's seal only, so that it does not depend on which
-    domains were picked before; what is merged is held against all of them, and
-    so are its ancestors.
-    """
-    found, judged = {}, []
-    for name in run.params.domains:
-        table = records.load_dataset(run.read(step_table.SYNTHESIZE, domain=name))
-        seeds = from_frame(table)
-        known = {seed.id: seed for seed in seeds}
-        reasons = [sealed(seed, seal, known) for seed in seeds]
-        found[name] = table[[reason is None for reason in reasons]]
-        judged += zip(seeds, reasons, strict=True)
-    run.flow = RowCounts()
-    run.flow.take(reason for _, reason in judged)
-    run.save_rows(dropped_rows.hits(judged), "sealed_hits")
-    return found
+        return {"model": completion.model_fingerprint(self.model)}
 
 
 @dataclass(frozen=True)
@@ -109,62 +77,16 @@ class TrainingPart:
     recipe: TrainingConfig
 
 
-def training_parts(
-    run: StepRun, student: model.LocalModel, seal: Seal
-) -> dict[str, TrainingPart]:
-    """The clean rows of every domain's frozen data set, rendered.
-
-    Raises:
-        DataError: the seals leave a domain without rows.
-    """
-    found = {}
-    for name, table in drop_sealed_rows(run, seal).items():
-        if table.empty:
-            raise DataError(
-                f"every row of {name} overlaps a sealed item",
-                where=f"{run.params.STEP}: {run.flow}",
-                todo="look at the domains' benchmarks: one trains what another tests",
-            )
-        seeds, recipe = from_frame(table), training_config_of(run, name)
-        domain = domain_of(run.params, name)
-        found[name] = TrainingPart(
-            rows_of(student, domain, seeds, table.completion),
-            epochs_of(seeds, recipe, names=[]),
-            recipe,
-        )
-    return found
-
-
-def training_config_of(run: StepRun, domain: str) -> TrainingConfig:
-    """A domain's recipe: this step's own, or what its probe chose."""
-    own = run.params.with_()
-    if run.params.recipe == "own":
-        return own
-    folder = run.read(step_table.PROBE_SFT, domain=domain)
-    return own.with_(**recipes.read_config(folder.file(recipes.RECIPE_FILE)).outcome())
-
-
 @reuse_finished
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.Live() as view:
-        student = model.load(params.model)
+        student = completion.load(params.model)
         cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
         seal = combined_seal(run)  # once: it indexes every item
         parts = training_parts(run, student, seal)
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}
-        items = {
-            ("base", name): per_item(
-                base_answers(card, student, domain_of(params, name), dev[name]),
-                dev[name],
-            )
-            for name, card in cards.items()
-        } | {
-            (GUESS, name): guessing_baseline.of(card, domain_of(params, name)).per_item(
-                dev[name]
-            )
-            for name, card in cards.items()
-        }
+        items = _baselines_per_item(student, cards, dev, params=params)
         done = {}
         for adapter, names in adapter_plan(params.domains).items():
             folder = run.folder(f"adapters/{adapter}")
@@ -202,9 +124,82 @@ def run(params: Params) -> StepRun:
     return run
 
 
+def combined_seal(run: StepRun) -> Seal:
+    """The seal over the benchmarks of all the study's domains."""
+    names = run.params.domains
+    return Seal.of(run.read(step_table.PICK_DOMAIN, domain=name) for name in names)
+
+
+def training_parts(
+    run: StepRun, student: LocalModel, seal: Seal
+) -> dict[str, TrainingPart]:
+    """The clean rows of every domain's frozen data set, rendered.
+
+    Raises:
+        DataError: the seals leave a domain without rows.
+    """
+    parts = {}
+    for name, rows in drop_sealed_rows(run, seal).items():
+        if not rows:
+            raise DataError(
+                f"every row of {name} overlaps a sealed item",
+                where=f"{run.params.STEP}: {run.flow}",
+                todo="look at the domains' benchmarks: one trains what another tests",
+            )
+        seeds = [seed for seed, _ in rows]
+        completions = [completion for _, completion in rows]
+        recipe = training_config_of(run, name)
+        domain = domain_of(run.params, name)
+        parts[name] = TrainingPart(
+            rows_of(student, domain, seeds, completions),
+            epochs_of(seeds, recipe, names=[]),
+            recipe,
+        )
+    return parts
+
+
+def drop_sealed_rows(run: StepRun, seal: Seal) -> dict[str, list[tuple[Seed, str]]]:
+    """Every domain's frozen rows but those that met a sealed item of any domain.
+
+    A row is a seed and the completion that is trained on.
+
+    Step 2 knows its own domain's seal only, so that it does not depend on which
+    domains were picked before; what is merged is held against all of them, and
+    so are its ancestors.
+    """
+    clean, judged = {}, []
+    for name in run.params.domains:
+        table = records.load_dataset(run.read(step_table.SYNTHESIZE, domain=name))
+        seeds = from_frame(table)
+        by_id = {seed.id: seed for seed in seeds}
+        reasons = [sealed(seed, seal, by_id) for seed in seeds]
+        rows = zip(seeds, table.completion, reasons, strict=True)
+        clean[name] = [(seed, text) for seed, text, reason in rows if reason is None]
+        judged += zip(seeds, reasons, strict=True)
+    run.flow = RowCounts()
+    run.flow.take(reason for _, reason in judged)
+    run.save_rows(dropped_rows.hits(judged), "sealed_hits")
+    return clean
+
+
+def training_config_of(run: StepRun, domain: str) -> TrainingConfig:
+    """A domain's recipe: this step's own, or what its probe chose."""
+    own = run.params.with_()
+    if run.params.recipe == "own":
+        return own
+    folder = run.read(step_table.PROBE_SFT, domain=domain)
+    return own.with_(**recipes.read_config(folder.file(recipes.RECIPE_FILE)).outcome())
+
+
+def adapter_plan(names: list[str]) -> dict[str, list[str]]:
+    """Which domains each adapter trains on: every one alone, then all merged."""
+    alone = {name: [name] for name in names}
+    return alone | {"+".join(names): names} if len(names) > 1 else alone
+
+
 def _train_adapter(
     run: StepRun,
-    student: model.LocalModel,
+    student: LocalModel,
     parts: list[TrainingPart],
     *,
     folder: Path,
@@ -216,11 +211,10 @@ def _train_adapter(
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
 
-    def heldout(tuned: model.LocalModel) -> float:
-        found = _accuracy_per_item(
-            tuned, "held out", cards, dev, params=params
-        ).values()
-        return sum(sum(one) / len(one) for one in found) / len(cards)
+    def heldout(tuned: LocalModel) -> float:
+        items = _accuracy_per_item(tuned, "held out", cards, dev, params=params)
+        means = [sum(accuracies) / len(accuracies) for accuracies in items.values()]
+        return sum(means) / len(cards)
 
     return train(
         student,
@@ -234,15 +228,27 @@ def _train_adapter(
     )
 
 
-def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:
-    return pd.concat(
-        [pd.DataFrame(one.history).assign(arm=name) for name, one in done.items()],
-        ignore_index=True,
-    )
+def _baselines_per_item(
+    student: LocalModel,
+    cards: dict[str, RunFolder],
+    dev: dict[str, list[Seed]],
+    *,
+    params: Params,
+) -> dict[tuple[str, str], list[float]]:
+    """What the base model and the guesser get on every dev item."""
+    items = {}
+    for name, card in cards.items():
+        domain = domain_of(params, name)
+        answers = base_answers(card, student, domain, dev[name])
+        items["base", name] = per_item(answers, dev[name])
+    for name, card in cards.items():
+        guesser = guessing_baseline.of(card, domain_of(params, name))
+        items[GUESS, name] = guesser.per_item(dev[name])
+    return items
 
 
 def _accuracy_per_item(
-    student: model.LocalModel,
+    student: LocalModel,
     adapter: str,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],
@@ -306,3 +312,10 @@ def retention(items: dict[tuple[str, str], list[float]], params: Params) -> list
         }
         for name in params.domains
     ]
+
+
+def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:
+    return pd.concat(
+        [pd.DataFrame(one.history).assign(arm=name) for name, one in done.items()],
+        ignore_index=True,
+    )

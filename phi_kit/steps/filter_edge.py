@@ -24,9 +24,8 @@ from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import lengths, truncated, unanswered
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
-from phi_kit.models import catalog
 from phi_kit.plots import pass_rate_histogram
 from phi_kit.selection import controls, question_rubric, reference_answers, tiers
 from phi_kit.selection.adaptive_sampling import Plan
@@ -103,7 +102,7 @@ class Params(StepParams):
         return self.band_low, self.band_high
 
     @property
-    def rules(self) -> reference.Rules:
+    def rules(self) -> reference_answers.Rules:
         """How the reference is asked."""
         return reference_answers.Rules(
             tuple(filter(None, (self.reference, self.reference2))),
@@ -111,7 +110,7 @@ class Params(StepParams):
             self.reference_tokens,
             self.reference_share,
             self.reference_margin,
-            partial(model.sampler, self),
+            partial(completion.open_sampler, self),
         )
 
     def plan(self, seeds: int) -> Plan:
@@ -119,12 +118,12 @@ class Params(StepParams):
         budget = round(self.budget * seeds)
         return Plan(self.samples, self.max_samples, self.risk, budget, self.band)
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The weights of every model that is asked."""
         names = ("model", "reference", "reference2", "rubric_model")
         models = {name: getattr(self, name) for name in names}
         return {
-            name: catalog.model_fingerprint(model)
+            name: completion.model_fingerprint(model)
             for name, model in models.items()
             if model
         }
@@ -145,12 +144,8 @@ def run(params: Params) -> StepRun:
         )
         rows = rate_seeds(params, domain, key.seeds, run=run)
         rows = recheck_frontier(params, domain, rows, key=key, run=run)
-        rows = rank_teachable(params, rows)
-        if not (rows.tier == "teachable").any():
-            samples = pd.read_parquet(run.staging / "samples.parquet")
-            raise tiers.nothing_teachable(rows, samples)
-        if (rows.tier == "teachable").sum() < tiers.LEAST:
-            raise tiers.too_few(rows)
+        rows = rank_teachable(params, rows, key.seeds)
+        _require_teachable(rows, run=run)
         rows = rows.assign(**controls.matched(rows, rng_seed=params.rng_seed))
         run.save_rows(rows)
         run.flow = RowCounts()
@@ -177,26 +172,24 @@ def rate_seeds(
     Writes the samples, the fresh ones too, and puts into the result what they took.
     Seeds that nobody could answer are not asked; they are `suspect`.
     """
-    student = model.sampler(params)
+    student = completion.open_sampler(params)
     asked = [seed for seed in seeds if seed.answer]
     if not asked:
         raise DataError(
             f"none of {len(seeds)} seeds has an answer",
             todo="give the reference more samples, or name a stronger one",
         )
-    how = SamplingParams(params.max_tokens, params.temperature)
+    sampling = SamplingParams(params.max_tokens, params.temperature)
     screening = Screening(
-        student, domain, asked, sampling=how, rng_seed=params.rng_seed
+        student, domain, asked, sampling=sampling, rng_seed=params.rng_seed
     )
     found = screening.run(params.plan(len(asked)))
     rated = screening.rated(found)
     tier, why = tiers.by_student(rated, found.place, asked)
     rated = rated.assign(tier=tier, why=why)
-    chosen = [
-        seed for seed, name in zip(asked, tier, strict=True) if name == "teachable"
-    ]
-    if params.confirm and chosen:
-        fresh, samples = screening.afresh(chosen, k=params.confirm)
+    teachable = _seeds_of("teachable", rated, asked)
+    if params.confirm and teachable:
+        fresh, samples = screening.afresh(teachable, k=params.confirm)
         rated = rated.join(fresh)
         run.save_rows(samples, "fresh")
     run.save_rows(screening.samples, "samples")
@@ -229,8 +222,11 @@ def recheck_frontier(
     """
     if not params.reference:
         return rows
-    seeds = from_frame(rows[rows.tier == "frontier"])
-    seeds = [seed for seed in seeds if reference_answers.ANSWERED_BY not in seed.facts]
+    seeds = [
+        seed
+        for seed in _seeds_of("frontier", rows, key.seeds)
+        if reference_answers.ANSWERED_BY not in seed.facts
+    ]
     opinions = reference_answers.consult(
         params.rules, domain, seeds, rng_seed=params.rng_seed
     )
@@ -248,17 +244,25 @@ def recheck_frontier(
     )
 
 
-def rank_teachable(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
-    """The teachable rows with their priority; those above `wanted` become `spare`.
+def rank_teachable(
+    params: Params, rows: pd.DataFrame, seeds: list[Seed]
+) -> pd.DataFrame:
+    """The rows with the teachable ones' priority; those above `wanted` are `spare`.
 
     Without a rubric, and among equals, the surest of the band come first.
+
+    Args:
+        params: of the step.
+        rows: with their tiers.
+        seeds: of those rows, in the same order.
     """
     teachable = rows[rows.tier == "teachable"]
     if params.rubric_model and len(teachable):
         grader = question_rubric.completion(
-            model.sampler(params, params.rubric_model), rng_seed=params.rng_seed
+            completion.open_sampler(params, params.rubric_model),
+            rng_seed=params.rng_seed,
         )
-        grades = question_rubric.grades(grader, from_frame(teachable))
+        grades = question_rubric.grades(grader, _seeds_of("teachable", rows, seeds))
         rows = rows.join(question_rubric.frame(grades, index=teachable.index))
     else:
         rows = rows.assign(priority=float("nan"))
@@ -269,6 +273,25 @@ def rank_teachable(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
     )
     spare = order.index[params.wanted :]
     return rows.assign(tier=rows.tier.mask(rows.index.isin(spare), "spare"))
+
+
+def _seeds_of(tier: str, rows: pd.DataFrame, seeds: list[Seed]) -> list[Seed]:
+    """The seeds of one tier; `rows` has a row for each of them, in order."""
+    return [seed for seed, name in zip(seeds, rows.tier, strict=True) if name == tier]
+
+
+def _require_teachable(rows: pd.DataFrame, *, run: StepRun) -> None:
+    """Stop where training would have nothing to learn from.
+
+    Raises:
+        DataError: no seed is teachable, or too few are.
+    """
+    teachable = (rows.tier == "teachable").sum()
+    if not teachable:
+        samples = pd.read_parquet(run.staging / "samples.parquet")
+        raise tiers.nothing_teachable(rows, samples)
+    if teachable < tiers.LEAST:
+        raise tiers.too_few(rows)
 
 
 def fresh_pass_rates(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:

@@ -27,9 +27,8 @@ from phi_kit.domains.base import Domain, Family
 from phi_kit.domains.custom import Definition
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, per_item, truncated, unanswered
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
-from phi_kit.models import catalog
 from phi_kit.plots import difficulty
 from phi_kit.stats.intervals import score
 
@@ -73,96 +72,10 @@ class Params(StepParams):
         """What this step was given: it is the one that writes the card."""
         return {"custom": self.custom, "instruction": self.instruction}
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
-        return {"model": catalog.model_fingerprint(self.model), **files}
-
-
-def held_out_items(domain: Domain, params: Params) -> splits.HeldOut:
-    """The dev and test items: the families in equal parts, no prompt twice."""
-    return splits.draw(
-        domain.name,
-        domain.chosen(params.families),
-        wanted=params.wanted(),
-        rng_seed=params.rng_seed,
-    )
-
-
-def template_items(domain: Domain, params: Params) -> list[Seed]:
-    """Items that are never held out: they show the seal what is template text.
-
-    A study's own files are left out: their rows are few, and any may be held out.
-    """
-    found: list[Seed] = []
-    for family in domain.chosen(params.families):
-        if not (family.stream and params.custom):
-            # As they come: wording is what they show, not what is answered.
-            stream = items(
-                domain.name,
-                replace(family, balance=0),
-                rng_seed=params.rng_seed,
-                split="draws",
-            )
-            found += itertools.islice(stream, TEMPLATE_ITEMS)
-    return found
-
-
-def _require_enough(
-    parts: splits.HeldOut, domain: Domain, families: Sequence[Family]
-) -> None:
-    """Stop before anything is asked if too few items can be held out.
-
-    Raises:
-        DataError: dev or test has fewer than four items.
-    """
-    few = {name: len(part) for name, part in parts.items() if len(part) < MIN_HELD_OUT}
-    if not few:
-        return
-    rows = sum(family.size() for family in families if family.size)
-    raise DataError(
-        f"too few items to hold out for {domain.name}: "
-        + ", ".join(f"{n} for {name}" for name, n in few.items())
-        + (f", of {rows} rows" if rows else ""),
-        todo=f"give {ENOUGH_ROWS} rows or more, about a fifth each is held out; and "
-        * (rows < ENOUGH_ROWS)
-        + "look whether the answers are in the form that its verifier "
-        f"({domain.checker or domain.answer_kind}) reads: a row whose answer it "
-        "cannot read is never held out",
-    )
-
-
-def accuracy_by_family(
-    samples: pd.DataFrame, dev: list[Seed], guess: Sequence[float], *, rng_seed: int
-) -> pd.DataFrame:
-    """Accuracy per family with its 95 % interval, the easiest first.
-
-    `lenient` is the accuracy when the answer may stand anywhere in a response.
-
-    Args:
-        samples: of the base model, with their verdicts.
-        dev: the items, in order.
-        guess: the accuracy of guessing on each of them; `guess` in the table.
-        rng_seed: of the intervals.
-    """
-    items = pd.DataFrame(
-        {
-            "right": per_item(samples, dev),
-            "lenient": per_item(samples, dev, reading="lenient"),
-            "guess": guess,
-        }
-    )
-    groups = items.groupby([[s.level for s in dev], [s.family for s in dev]])
-    return pd.DataFrame(
-        {
-            "level": level,
-            "family": family,
-            **score(part.right, rng_seed=rng_seed).as_dict(),
-            "lenient": float(part.lenient.mean()),
-            "guess": float(part.guess.mean()),
-        }
-        for (level, family), part in groups
-    )
+        return {"model": completion.model_fingerprint(self.model), **files}
 
 
 @reuse_finished
@@ -184,7 +97,7 @@ def run(params: Params) -> StepRun:
             rng_seed=params.rng_seed,
         )
         samples = ask(
-            model.sampler(params),
+            completion.open_sampler(params),
             domain,
             dev,
             sampling=SamplingParams(params.max_tokens, params.temperature),
@@ -219,3 +132,89 @@ def run(params: Params) -> StepRun:
             "ran_out": splits.ran_out(parts, families, wanted=params.wanted()),
         }
     return run
+
+
+def held_out_items(domain: Domain, params: Params) -> splits.HeldOut:
+    """The dev and test items: the families in equal parts, no prompt twice."""
+    return splits.draw(
+        domain.name,
+        domain.chosen(params.families),
+        wanted=params.wanted(),
+        rng_seed=params.rng_seed,
+    )
+
+
+def _require_enough(
+    parts: splits.HeldOut, domain: Domain, families: Sequence[Family]
+) -> None:
+    """Stop before anything is asked if too few items can be held out.
+
+    Raises:
+        DataError: dev or test has fewer than four items.
+    """
+    few = {name: len(part) for name, part in parts.items() if len(part) < MIN_HELD_OUT}
+    if not few:
+        return
+    rows = sum(family.size() for family in families if family.size)
+    raise DataError(
+        f"too few items to hold out for {domain.name}: "
+        + ", ".join(f"{n} for {name}" for name, n in few.items())
+        + (f", of {rows} rows" if rows else ""),
+        todo=f"give {ENOUGH_ROWS} rows or more, about a fifth each is held out; and "
+        * (rows < ENOUGH_ROWS)
+        + "look whether the answers are in the form that its verifier "
+        f"({domain.checker or domain.answer_kind}) reads: a row whose answer it "
+        "cannot read is never held out",
+    )
+
+
+def template_items(domain: Domain, params: Params) -> list[Seed]:
+    """Items that are never held out: they show the seal what is template text.
+
+    A study's own files are left out: their rows are few, and any may be held out.
+    """
+    found: list[Seed] = []
+    for family in domain.chosen(params.families):
+        if not (family.stream and params.custom):
+            # As they come: wording is what they show, not what is answered.
+            stream = items(
+                domain.name,
+                replace(family, balance=0),
+                rng_seed=params.rng_seed,
+                split="draws",
+            )
+            found += itertools.islice(stream, TEMPLATE_ITEMS)
+    return found
+
+
+def accuracy_by_family(
+    samples: pd.DataFrame, dev: list[Seed], guess: Sequence[float], *, rng_seed: int
+) -> pd.DataFrame:
+    """Accuracy per family with its 95 % interval, the easiest first.
+
+    `lenient` is the accuracy when the answer may stand anywhere in a response.
+
+    Args:
+        samples: of the base model, with their verdicts.
+        dev: the items, in order.
+        guess: the accuracy of guessing on each of them; `guess` in the table.
+        rng_seed: of the intervals.
+    """
+    items = pd.DataFrame(
+        {
+            "right": per_item(samples, dev),
+            "lenient": per_item(samples, dev, reading="lenient"),
+            "guess": guess,
+        }
+    )
+    groups = items.groupby([[s.level for s in dev], [s.family for s in dev]])
+    return pd.DataFrame(
+        {
+            "level": level,
+            "family": family,
+            **score(part.right, rng_seed=rng_seed).as_dict(),
+            "lenient": float(part.lenient.mean()),
+            "guess": float(part.guess.mean()),
+        }
+        for (level, family), part in groups
+    )

@@ -21,8 +21,7 @@ from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, base_answers
 from phi_kit.evaluation.probe import Bench, Probe, doses_of
-from phi_kit.inference.local import model
-from phi_kit.models import catalog
+from phi_kit.inference import completion
 from phi_kit.plots import arm_gains as plot
 from phi_kit.plots import dose_curve as dose_plot
 from phi_kit.plots import learning_curves
@@ -70,9 +69,9 @@ class Params(TrainingConfig, StepParams):
             raise ValueError("shares of the rows lie above 0 and up to 1")
         return sorted({*dose, 1.0}) if dose else []
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.model_fingerprint(self.model)}
+        return {"model": completion.model_fingerprint(self.model)}
 
 
 @reuse_finished
@@ -84,7 +83,7 @@ def run(params: Params) -> StepRun:
         bench = Bench(
             run=run,
             guess=guessing_baseline.of(card, domain).per_item(dev),
-            student=model.load(params.model),
+            student=completion.load(params.model),
             domain=domain,
             pool=run.read(step_table.FILTER_EDGE).table(),
             dev=dev,

@@ -62,47 +62,6 @@ class Candidate:
     by: str
 
 
-def organic_seeds(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed]:
-    """The seeds of the chosen arm; `best` is the one that did best on dev."""
-    arm = params.arm
-    if arm == "best":
-        tuned = arms[arms.arm != "base"]
-        arm = tuned.loc[tuned.accuracy.idxmax(), "arm"]
-    return from_frame(rows_of_arm(pool, arm))
-
-
-def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Candidate]:
-    """Every transform on every seed; a transform that does not fit makes none."""
-    for name, transform in domain.transforms.items():
-        if params.transforms and name not in params.transforms:
-            continue
-        for seed in seeds:
-            for made in transform(seed, params.rng_seed):
-                yield Candidate(made, made.answer, "synthetic", name)
-
-
-def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Candidate]:
-    """The student's shortest right and finished answer to each seed."""
-    good = samples[(samples.verdict == "right") & (samples.finish == "stop")]
-    first = good.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
-    for seed in seeds:
-        if seed.id in first.index:
-            parented = replace(seed, parent=seed.id, source="student")
-            yield Candidate(parented, first[seed.id], "self", "own solution")
-
-
-def solution_fault(made: Candidate) -> str | None:
-    """Why the student's own solution is not trained on, if so.
-
-    The verifier read its last number only; the steps before it are taught as well.
-    """
-    if made.completion == made.seed.answer:
-        return "same as the gold"
-    if wrong := first_false_step(made.completion, prompt=made.seed.prompt):
-        return Reason("a step does not hold", detail=wrong)
-    return None
-
-
 @reuse_finished
 def run(params: Params) -> StepRun:
     """Make candidates, drop what fails a check, mix, and freeze."""
@@ -152,6 +111,25 @@ def run(params: Params) -> StepRun:
     return run
 
 
+def organic_seeds(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed]:
+    """The seeds of the chosen arm; `best` is the one that did best on dev."""
+    arm = params.arm
+    if arm == "best":
+        tuned = arms[arms.arm != "base"]
+        arm = tuned.loc[tuned.accuracy.idxmax(), "arm"]
+    return from_frame(rows_of_arm(pool, arm))
+
+
+def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Candidate]:
+    """Every transform on every seed; a transform that does not fit makes none."""
+    for name, transform in domain.transforms.items():
+        if params.transforms and name not in params.transforms:
+            continue
+        for seed in seeds:
+            for made in transform(seed, params.rng_seed):
+                yield Candidate(made, made.answer, "synthetic", name)
+
+
 def _check_variants(
     made: list[Candidate], seeds: list[Seed], domain: Domain, *, run: StepRun
 ):
@@ -163,6 +141,28 @@ def _check_variants(
     )
     reasons = [reason for _, reason in judged[len(seeds) :]]
     return list(zip(made, reasons, strict=True))
+
+
+def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Candidate]:
+    """The student's shortest right and finished answer to each seed."""
+    good = samples[(samples.verdict == "right") & (samples.finish == "stop")]
+    first = good.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
+    for seed in seeds:
+        if seed.id in first.index:
+            parented = replace(seed, parent=seed.id, source="student")
+            yield Candidate(parented, first[seed.id], "self", "own solution")
+
+
+def solution_fault(made: Candidate) -> str | None:
+    """Why the student's own solution is not trained on, if so.
+
+    The verifier read its last number only; the steps before it are taught as well.
+    """
+    if made.completion == made.seed.answer:
+        return "same as the gold"
+    if wrong := first_false_step(made.completion, prompt=made.seed.prompt):
+        return Reason("a step does not hold", detail=wrong)
+    return None
 
 
 def balance(

@@ -6,11 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from phi_kit.core.step_run import RunFolder
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.step_table import EXPAND_DOMAINS, PICK_DOMAIN
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import of as domain_of
-from phi_kit.models import catalog, gguf_file, merge
+from phi_kit.inference.merge_check import merge_and_compare
+from phi_kit.models.merge import MergedModel, base_model_name
 from phi_kit.steps import load
 
 from . import config
@@ -42,11 +43,11 @@ def find_adapter(what: str) -> AdapterToMerge:
         folder = folder.expanduser()
         is_folder = folder.is_dir()
     if is_folder:
-        return AdapterToMerge(folder, merge.base_model_name(folder), [])
+        return AdapterToMerge(folder, base_model_name(folder), [])
     name = config.name_of(what)
     last = RunFolder.of(name, EXPAND_DOMAINS)
     adapter = last.folder(f"adapters/{last.result['final']}")
-    params = load(EXPAND_DOMAINS).Params.checked(
+    params = load(EXPAND_DOMAINS).Params.validated(
         last.manifest["params"], where=str(last.path)
     )
     asked = []
@@ -60,25 +61,12 @@ def find_adapter(what: str) -> AdapterToMerge:
     return AdapterToMerge(adapter, params.model, asked)
 
 
-def export_adapter(what: str, out: Path, *, gguf: bool = False) -> merge.MergedModel:
-    """Merge an adapter into its base model; see `models.merge.merge_adapter`.
+def export_adapter(what: str, out: Path) -> MergedModel:
+    """Merge an adapter into its base model; see `merge_check.merge_and_compare`.
 
     Args:
         what: as in `find_adapter`.
         out: the new folder.
-        gguf: write a GGUF file into it, too.
     """
     chosen = find_adapter(what)
-
-    def write_gguf(merged: Path) -> None:
-        gguf_file.write(merged, merged / f"{out.name}.gguf", name=out.name)
-
-    if gguf:  # refused before the long part
-        gguf_file.check(catalog.resolve(chosen.base))
-    return merge.merge_adapter(
-        chosen.adapter,
-        out,
-        base=chosen.base,
-        asked=chosen.asked,
-        also=write_gguf if gguf else None,
-    )
+    return merge_and_compare(chosen.adapter, out, base=chosen.base, asked=chosen.asked)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.models.turn_framing import turn_framing
+from phi_kit.models.chat_template import turn_framing
 
 if TYPE_CHECKING:
     import torch

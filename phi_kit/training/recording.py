@@ -1,42 +1,44 @@
-"""Training runs in the ledger: kept as they end, and repeated in a replay."""
+"""Record training runs in the ledger, and repeat them in a replay.
+
+`train` is wrapped here from above: it knows of no ledger.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
+from phi_kit.cache import recordings
 from phi_kit.core.errors import RunError, disk_errors
 from phi_kit.core.files import digest_json, write_atomic
 from phi_kit.core.paths import ledger_address
-from phi_kit.core.replay_mode import replayed_ledger
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.inference.replay import ReplayedModel
 
 from .encoding import TrainingRow, encode
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from phi_kit.inference.local.model import LocalModel
-
 T = TypeVar("T")
-_CONFIG = "adapter_config.json"
+_ADAPTER_CONFIG = "adapter_config.json"
 
 
 def recorded(
     kind: type[T], fields: type[BaseModel]
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Make of `train` a function whose runs the ledger knows.
+    """Wrap `train` so that its runs are recorded in the ledger.
 
-    Every run is kept with what it came to. In a replay nothing is trained: the
-    run is looked up, and the adapter's folder says which weights it stands for.
+    A `ReplayedModel` is not trained: its recorded run is looked up, and the
+    adapter's folder says which weights it stands for.
 
     Args:
         kind: the dataclass that `train` returns.
-        fields: the model of recipes; what a step's parameters have besides
-            decides nothing.
+        fields: the pydantic model of training settings; other parameters of a step
+            do not decide the outcome.
     """
 
     def decorate(train: Callable[..., T]) -> Callable[..., T]:
@@ -49,88 +51,60 @@ def recorded(
             out: Path,
             **more,
         ) -> T:
-            decides = {
+            deciding = {
                 "name": out.name,  # names the initialisation
                 **recipe.model_dump(mode="json", include=set(fields.model_fields)),
                 **_deciding(more),
             }
-            record = _Record.of(student, rows, decides, out=out)
-            if record and replayed_ledger():
-                return kind(**record.repeated())
-            done = train(student, rows, recipe, out=out, **more)
-            _settle(out)
-            if record:
-                record.keep(asdict(done))
-            return done
+            if isinstance(student, ReplayedModel):
+                digest = _rows_digest(student, rows)
+                return kind(**_repeat(student, out, rows=digest, recipe=deciding))
+            outcome = train(student, rows, recipe, out=out, **more)
+            _normalise_config(out)
+            if student.identity and ledger_address():
+                recordings.record_training(
+                    student.identity,
+                    out,
+                    rows=_rows_digest(student, rows),
+                    recipe=deciding,
+                    outcome=asdict(outcome),
+                )
+            return outcome
 
         return run
 
     return decorate
 
 
-@dataclass(frozen=True)
-class _Record:
-    """A training run as the ledger knows it.
+def _rows_digest(student: LocalModel, rows: Sequence[TrainingRow]) -> str:
+    """A digest of the encoded rows, in their order."""
+    encoded = [encode(student, row) for row in rows]
+    return digest_json([[row.ids, row.labels] for row in encoded])
 
-    Attributes:
-        student: what is trained.
-        out: the adapter's folder.
-        rows: digest of the encoded rows.
-        recipe: whatever else decides what comes out.
+
+def _repeat(
+    student: ReplayedModel, out: Path, *, rows: str, recipe: dict[str, Any]
+) -> dict[str, Any]:
+    """The outcome of a recorded training run, as JSON; fills the adapter's folder.
+
+    Raises:
+        RunError: there is no such run.
     """
-
-    student: LocalModel
-    out: Path
-    rows: str
-    recipe: dict[str, Any]
-
-    @classmethod
-    def of(
-        cls,
-        student: LocalModel,
-        rows: Sequence[TrainingRow],
-        recipe: dict[str, Any],
-        *,
-        out: Path,
-    ) -> _Record | None:
-        """The record of a run; `None` if there is no ledger, or no identity."""
-        if not (student.identity and ledger_address()):
-            return None
-        encoded = [encode(student, row) for row in rows]
-        digest = digest_json([[row.ids, row.labels] for row in encoded])
-        return cls(student, out, digest, recipe)
-
-    def repeated(self) -> dict[str, Any]:
-        """What the recorded run came to, as JSON.
-
-        Raises:
-            RunError: there is no such run.
-        """
-        from phi_kit.cache import recordings, replay
-
-        key = recordings.training_key(self.student.identity, self.rows, self.recipe)
-        found = replay.training(key, self.out)
-        if found is None:
-            raise RunError(
-                f"the ledger has no training run '{self.out.name}' of "
-                f"{self.student.name} on these rows, and a replay trains nothing",
-                where=json.dumps(self.recipe),
-                todo="replay the study with the parameters it was recorded with, or "
-                "run it with the model",
-            )
-        return found
-
-    def keep(self, trained: dict[str, Any]) -> None:
-        """Write it into the ledger."""
-        from phi_kit.cache import recordings
-
-        recordings.record_training(
-            self.student, self.out, rows=self.rows, recipe=self.recipe, trained=trained
+    key = recordings.training_key(student.identity, rows, recipe)
+    outcome = recordings.repeat_training(key, out)
+    if outcome is None:
+        raise RunError(
+            f"the ledger has no training run '{out.name}' of {student.name} on "
+            "these rows, and a replay trains nothing",
+            where=json.dumps(recipe),
+            todo="replay the study with the parameters it was recorded with, or "
+            "run it with the model",
         )
+    return outcome
 
 
 def _deciding(more: dict[str, Any]) -> dict[str, Any]:
-    """Further arguments that are plain values: what surrounds a run decides nothing."""
+    """The further arguments that decide the outcome: plain values, no callbacks."""
     return {
         name: value.tolist() if hasattr(value, "tolist") else value
         for name, value in more.items()
@@ -139,13 +113,13 @@ def _deciding(more: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _settle(out: Path) -> None:
+def _normalise_config(out: Path) -> None:
     """Write the adapter's configuration the same way every time.
 
     peft lists the trained modules in the order of a set, which differs between
-    two processes, and with it everything that is known by the file's digest.
+    two processes, and with it the digest of the file.
     """
-    path = out / _CONFIG
+    path = out / _ADAPTER_CONFIG
     if path.is_file():
         with disk_errors(out):
             config = json.loads(path.read_text(encoding="utf-8"))

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import RunError
 from phi_kit.core.progress import Heartbeat
-from phi_kit.inference.local.model import LocalModel, device
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.models.loading import device
 
 from . import checkpoints
 from .data_order import micro_batches
@@ -57,7 +58,7 @@ class RunHooks:
 
 
 def step_history(log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per step of a Trainer's log; held-out accuracy where it was asked."""
+    """One row per step of a Trainer's log; held-out accuracy where it was measured."""
     rows: dict[int, dict[str, Any]] = {}
     for entry in log:
         row = rows.setdefault(entry["step"], {"step": entry["step"]})

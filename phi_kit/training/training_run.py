@@ -10,7 +10,8 @@ from typing import Any
 
 from phi_kit.core.progress import progress
 from phi_kit.core.rng import label_seed
-from phi_kit.inference.local.model import LocalModel, device
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.models.loading import device
 
 from . import memory, packing
 from .checkpoints import Checkpoints, completion_notes, mark_complete, step_of
@@ -50,7 +51,7 @@ class TrainingRun:
 
     @property
     def writes_checkpoints(self) -> bool:
-        """Whether there is a use for checkpoints."""
+        """Whether checkpoints are of use."""
         return self.hooks.work is not None or self.config.patience > 0
 
     @property
@@ -113,7 +114,7 @@ def _train(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
 
 def _cpu_kernels(model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
     """LoRA layers in one operation, with the frozen weights as floats if they fit."""
-    if device() != "cpu":  # there the libraries' own kernels do it
+    if device() != "cpu":  # the libraries have kernels of their own
         return nullcontext()
     return fused_lora(model, keep_floats=keeps_dequantized(model, config))
 

@@ -22,9 +22,10 @@ from phi_kit import domains
 from phi_kit.core.rng import label_seed
 from phi_kit.data.generators import items
 from phi_kit.evaluation.ask import rows_of
-from phi_kit.inference.local import model as loading
+from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models import catalog
+from phi_kit.models.loading import nf4_config
 from phi_kit.training.data_order import step_order
 from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.training.qlora import train
@@ -155,7 +156,7 @@ def plainly_loaded() -> LocalModel:
     model = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=torch.float32,
-        quantization_config=loading.nf4(torch.float32),
+        quantization_config=nf4_config(torch.float32),
         device_map="cpu",
     )
     return LocalModel("smollm2-135m", model, AutoTokenizer.from_pretrained(folder))
@@ -163,7 +164,7 @@ def plainly_loaded() -> LocalModel:
 
 if __name__ == "__main__":
     which = sys.argv[1]
-    student = loading.load("smollm2-135m") if which == "ours" else plainly_loaded()
+    student = completion.load("smollm2-135m") if which == "ours" else plainly_loaded()
     run = {"ours": ours, "trl": trl}[which]
     reset()  # loading is not training
     losses = run(student, quickstart_rows(student), Clock())

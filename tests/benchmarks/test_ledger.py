@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from phi_kit.inference.types import SamplingParams, draw
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import SamplingParams
 
 from .conftest import ratio
 

@@ -12,9 +12,10 @@ from real_server import needs_server, transformers_serve
 from phi_kit import domains
 from phi_kit.core.params import EndpointSettings
 from phi_kit.data.generators import items
+from phi_kit.inference import completion
+from phi_kit.inference.draw import draw
 from phi_kit.inference.endpoint.client import Endpoint
-from phi_kit.inference.local import model as loading
-from phi_kit.inference.types import Sampler, SamplingParams, draw
+from phi_kit.inference.types import Sampler, SamplingParams
 
 from .conftest import gemm_rate, per_second, ratio
 
@@ -131,7 +132,7 @@ BATCHING = ("--continuous-batching", "--cb-max-memory-percent", "0.2")
     ],
 )
 def test_sampling_vs_server(record, tmp_path, name, options, at_once, turns, least):
-    near = loading.load.__wrapped__("smollm2-135m", four_bit=False)
+    near = completion.load.__wrapped__("smollm2-135m", four_bit=False)
     settings = EndpointSettings(concurrency=at_once, timeout=3600)
     rates: list[tuple[float, float]] = []
     with transformers_serve(tmp_path / "log", *options) as address:

@@ -8,7 +8,8 @@ import torch
 from tiny import tiny_student
 from transformers import AutoTokenizer
 
-from phi_kit.inference.types import SamplingParams, draw
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.models.chat_template import render
 

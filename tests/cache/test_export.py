@@ -10,7 +10,8 @@ from samplers import Counting
 from typer.testing import CliRunner
 
 from phi_kit.cli import app
-from phi_kit.inference.types import SamplingParams, draw
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import SamplingParams
 
 
 def call(*arguments):

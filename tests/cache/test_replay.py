@@ -8,11 +8,12 @@ import sqlite3
 import pytest
 from tiny import tiny_student
 
-from phi_kit.cache.replay import ReplayedModel
 from phi_kit.core.errors import ModelError, RunError
 from phi_kit.core.weight_records import RECORD
-from phi_kit.inference.local import model
-from phi_kit.inference.types import SamplingParams, draw
+from phi_kit.inference import completion
+from phi_kit.inference.draw import draw
+from phi_kit.inference.replay import ReplayedModel
+from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.training.preflight import gate
@@ -39,7 +40,7 @@ class Recorded:
         made = tiny_student(tokenizer)
         made.model.save_pretrained(self.name)
         tokenizer.save_pretrained(self.name)
-        student = model.load(self.name)
+        student = completion.load(self.name)
         self.identity, self.stops = student.identity, student.stop_ids
         self.weights = catalog.identity(catalog.resolve(self.name))
         self.prompt = student.render(*ASKED)
@@ -52,7 +53,7 @@ class Recorded:
         with student.adapter(self.adapter) as tuned:
             self.tuned_identity = tuned.identity
             self.tuned = draw(tuned, [self.prompt], HOW, k=4)
-        model.load.cache_clear()
+        completion.load.cache_clear()
         shutil.rmtree(self.name)
 
 
@@ -71,28 +72,28 @@ def replay(recorded, tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     yield recorded
-    model.load.cache_clear()
+    completion.load.cache_clear()
 
 
 def test_the_student_is_the_recorded_one(replay):
-    student = model.load(replay.name)
+    student = completion.load(replay.name)
     assert isinstance(student, ReplayedModel)
     assert student.identity == replay.identity
     assert student.stop_ids == replay.stops
     assert student.render(*ASKED) == replay.prompt
     assert encode(student, rows(student)[0]).ids == replay.ids
-    assert catalog.identity(catalog.resolve(replay.name)) == replay.weights
+    assert completion.model_fingerprint(replay.name) == replay.weights
     assert gate(student, rows(student), max_tokens=99).report.kept == 6
 
 
 def test_it_says_what_the_model_said(replay):
-    student = model.load(replay.name)
+    student = completion.load(replay.name)
     assert draw(student, [student.render(*ASKED)], HOW, k=4) == replay.base
     assert draw(student, [student.render(*ASKED)], HOW, k=2) == [replay.base[0][:2]]
 
 
 def test_training_comes_out_as_it_did(replay, tmp_path):
-    student, out = model.load(replay.name), tmp_path / "arm"
+    student, out = completion.load(replay.name), tmp_path / "arm"
     out.mkdir()
     assert train(student, rows(student), RECIPE, out=out, rng_seed=3) == replay.trained
     with student.adapter(out) as tuned:
@@ -107,12 +108,12 @@ def test_training_comes_out_as_it_did(replay, tmp_path):
 
 
 def test_a_real_adapter_can_be_asked_for_as_well(replay):
-    with model.load(replay.name).adapter(replay.adapter) as tuned:
+    with completion.load(replay.name).adapter(replay.adapter) as tuned:
         assert draw(tuned, [replay.prompt], HOW, k=4) == replay.tuned
 
 
 def test_what_was_not_recorded_is_named(replay):
-    student = model.load(replay.name)
+    student = completion.load(replay.name)
     with pytest.raises(RunError, match=r"no sample 4 of .*model") as caught:
         draw(student, [replay.prompt], HOW, k=5)
     assert "What is 3 + 4?" in caught.value.where
@@ -141,7 +142,7 @@ def _asked(prompt):
 )
 def test_a_training_run_that_was_not_recorded_is_named(replay, tmp_path, change):
     out = tmp_path / change.get("name", "arm")
-    student = model.load(replay.name)
+    student = completion.load(replay.name)
     with pytest.raises(RunError, match=f"no training run '{out.name}'"):
         train(
             student,
@@ -155,21 +156,21 @@ def test_a_training_run_that_was_not_recorded_is_named(replay, tmp_path, change)
 
 def test_a_model_that_was_not_recorded_is_named(replay):
     with pytest.raises(RunError, match="has not recorded a model 'smollm2-135m'"):
-        model.load("smollm2-135m")
+        completion.load("smollm2-135m")
     with pytest.raises(RunError, match="has not recorded a model"):
-        model.load(replay.name, four_bit=False)
+        completion.load(replay.name, four_bit=False)
 
 
 def test_a_ledger_that_is_not_there(monkeypatch, tmp_path):
     monkeypatch.setenv("PHI_KIT_REPLAY", str(tmp_path / "none.sqlite"))
     with pytest.raises(RunError, match="there is no such ledger"):
-        catalog.resolve("smollm2-135m")
+        completion.load("smollm2-135m")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_replay_writes_nothing_into_the_ledger(replay, tmp_path):
     before = hashlib.sha256(replay.ledger.read_bytes()).hexdigest()
-    student = model.load(replay.name)
+    student = completion.load(replay.name)
     draw(student, [replay.prompt], HOW, k=4)
     train(student, rows(student), RECIPE, out=tmp_path / "arm", rng_seed=3)
     with pytest.raises(RunError):
@@ -183,7 +184,7 @@ def test_a_deleted_sample_is_missed(replay, tmp_path, monkeypatch):
         plain.backup(other)
         other.execute("DELETE FROM samples WHERE sample = 2 AND model LIKE '%+%'")
     monkeypatch.setenv("PHI_KIT_REPLAY", str(copy))
-    student = model.load(replay.name)
+    student = completion.load(replay.name)
     assert draw(student, [replay.prompt], HOW, k=4) == replay.base
     with (
         student.adapter(replay.adapter) as tuned,
@@ -193,7 +194,7 @@ def test_a_deleted_sample_is_missed(replay, tmp_path, monkeypatch):
 
 
 def test_a_replayed_adapter_has_nothing_to_load(replay, tiny, tmp_path, monkeypatch):
-    student, out = model.load(replay.name), tmp_path / "arm"
+    student, out = completion.load(replay.name), tmp_path / "arm"
     train(student, rows(student), RECIPE, out=out, rng_seed=3)
     monkeypatch.delenv("PHI_KIT_REPLAY")
     with pytest.raises(ModelError, match="from a replay"), tiny.adapter(out):

@@ -19,7 +19,8 @@ from phi_kit.cache import leases, store
 from phi_kit.cache.schema import lease_holders, samples
 from phi_kit.core.errors import RunError
 from phi_kit.core.step_run import open_run
-from phi_kit.inference.types import SamplingParams, draw
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import SamplingParams
 
 HERE = Path(__file__).resolve().parent
 PROMPTS = ["one", "two", "three"]
@@ -182,7 +183,7 @@ def test_the_manifest_counts_and_the_digest_does_not(runs, monkeypatch):
         with open_run(Pick()) as run:
             draw(Counting(), PROMPTS, HOW, k=2)
             draw(Counting(identity="weights-2"), PROMPTS, HOW)
-        return run.folder_of_results.manifest
+        return run.run_folder.manifest
 
     first = step()
     paid = first["samples"]["paid_tokens"]
@@ -216,7 +217,7 @@ def test_costs_add_up(runs):
 
     with open_run(Pick()) as run:
         first = draw(Priced(), PROMPTS, HOW)
-    assert run.folder_of_results.manifest["samples"]["cost"] == 0.75
+    assert run.run_folder.manifest["samples"]["cost"] == 0.75
     assert draw(Priced(), PROMPTS, HOW) == first
 
 
@@ -244,7 +245,8 @@ CLAIM = """
 import os, sys, time
 os.environ["PHI_KIT_LEDGER"] = sys.argv[1]
 from samplers import Counting
-from phi_kit.inference.types import SamplingParams, draw
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import SamplingParams
 
 class Slow(Counting):
     def stream(self, asked, sampling):
@@ -289,23 +291,24 @@ def test_the_claims_of_a_killed_process_are_free_at_once(file):
     process.communicate()
 
 
-def test_the_claims_of_another_machine_lapse(file, monkeypatch):
+def test_the_leases_of_another_machine_lapse(file, monkeypatch):
     monkeypatch.setattr(leases, "LEASE_SECONDS", 2.0)
-    monkeypatch.setattr(leases, "_this_process", lambda pid: ("elsewhere", pid, 0.0))
+    monkeypatch.setattr(
+        leases, "_process_identity", lambda pid: ("elsewhere", pid, 0.0)
+    )
     draw(Counting(), ["zero"], HOW)  # makes the ledger
-    there = store.open_ledger().claims()
     keys = [
         row["key"]
-        for row in _planned(PROMPTS, monkeypatch)  # claimed, and never paid for
+        for row in _planned(PROMPTS, monkeypatch)  # leased, and never paid for
     ]
-    there.take(keys)
-    there._ended.set()  # its heart stops
-    monkeypatch.undo()
-    monkeypatch.setenv("PHI_KIT_RUNS", str(file.parent))
-    monkeypatch.delenv("PHI_KIT_LEDGER", raising=False)
-    sampler, began = Counting(), time.monotonic()
-    draw(sampler, PROMPTS, HOW)
-    assert time.monotonic() - began > 0.5
+    with leases.Leases(store.open_ledger().database) as there:
+        there.take(keys)
+        monkeypatch.undo()
+        monkeypatch.setenv("PHI_KIT_RUNS", str(file.parent))
+        monkeypatch.delenv("PHI_KIT_LEDGER", raising=False)
+        sampler, began = Counting(), time.monotonic()
+        draw(sampler, PROMPTS, HOW)
+        assert time.monotonic() - began > 0.5
     assert len(sampler.asked) == 3
 
 
@@ -324,7 +327,7 @@ def test_a_long_draw_stays_alive(file, monkeypatch):
     class Watched(Counting):
         def stream(self, asked, sampling):
             for place, sample in super().stream(asked, sampling):
-                with store.open_ledger().connection() as opened:
+                with store.open_ledger().database.connection() as opened:
                     seen.append(opened.scalar(sa.select(lease_holders.c.until)))
                 time.sleep(1.2)
                 yield place, sample
@@ -403,7 +406,8 @@ import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from samplers import Counting
 from phi_kit.core.errors import RunError
-from phi_kit.inference.types import SamplingParams, draw
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import SamplingParams
 draw(Counting(), ["first"], SamplingParams(100, 0.8))
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 try:
@@ -463,7 +467,7 @@ def test_a_failing_ledger_stops_the_sampler(file):
         def stream(self, asked, sampling):
             for place, sample in sampler.stream(asked, sampling):
                 if place == 2:
-                    with store.open_ledger().connection() as opened:
+                    with store.open_ledger().database.connection() as opened:
                         opened.execute(sa.schema.DropTable(samples))
                 yield place, sample
 
@@ -532,7 +536,7 @@ def test_no_claim_is_waited_for_without_end(file, how, monkeypatch):
     row = {"host": "elsewhere", "pid": 1, "born": 0.0, "until": time.time() + 50}
     if FOREIGN[how] is not None:
         row |= FOREIGN[how]
-        row["host"] = row["host"] or leases._this_process(os.getpid())[0]
+        row["host"] = row["host"] or leases._process_identity(os.getpid())[0]
     with sqlite3.connect(file) as plain:
         plain.executemany("INSERT INTO claims VALUES (?, 'x')", [(k,) for k in keys])
         if FOREIGN[how] is not None:
@@ -547,10 +551,11 @@ def test_no_claim_is_waited_for_without_end(file, how, monkeypatch):
         assert plain.execute("SELECT count(*) FROM owners").fetchone() == (0,)
 
 
-def test_a_claim_of_somebody_alive_is_left_alone(file, monkeypatch):
+def test_a_lease_of_a_living_process_is_left_alone(file, monkeypatch):
     draw(Counting(), ["zero"], HOW)
     keys = [row["key"] for row in _planned(PROMPTS, monkeypatch)]
-    there, here = store.open_ledger().claims(), store.open_ledger().claims()
+    database = store.open_ledger().database
+    there, here = leases.Leases(database), leases.Leases(database)
     with there, here:
         assert there.take(keys) == set(keys)
         assert here.take(keys) == set()

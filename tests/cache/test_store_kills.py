@@ -13,7 +13,8 @@ from samplers import Counting
 
 from phi_kit.cache.schema import leases, samples
 from phi_kit.cache.store import Ledger
-from phi_kit.inference.types import SamplingParams, draw
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import SamplingParams
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,8 @@ from phi_kit.data.row_filters import ancestors, judge
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import Source
 from phi_kit.models.control_tokens import FAMILIES
-from phi_kit.verifiers import Verdict, base, choice, numeric
+from phi_kit.verifiers import Verdict, base, choice
+from phi_kit.verifiers.math import numeric
 
 SEED = Seed("math", "What is 20 + 3?", "23")
 

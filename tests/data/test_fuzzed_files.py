@@ -24,7 +24,8 @@ from phi_kit.data.row_filters import judge
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import LocalFile
 from phi_kit.models.control_tokens import FAMILIES
-from phi_kit.verifiers import choice, contains, numeric
+from phi_kit.verifiers import choice, contains
+from phi_kit.verifiers.math import numeric
 
 MORE = "Give “one” number; nothing else, ü. "
 ROWS = [

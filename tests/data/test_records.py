@@ -13,7 +13,7 @@ from phi_kit.data.records import Seed, from_frame, normal, to_frame
 from phi_kit.data.row_filters import judge
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains import get
-from phi_kit.verifiers import numeric
+from phi_kit.verifiers.math import numeric
 
 SEED = Seed("math", "What is 3 + 4?", "7", level=2, extra='{"a": [1]}')
 
@@ -92,7 +92,7 @@ def test_frozen_rows_come_back_and_are_the_same_bytes(runs, tmp_path):
     rows = to_frame([SEED, replace(SEED, prompt="é")], kind=["organic", "self"])
     with open_run(Pick()) as run:
         records.save_dataset(rows, run.folder(records.DATASET))
-    folder = run.folder_of_results
+    folder = run.run_folder
     assert records.load_dataset(folder).equals(rows)
     assert load_from_disk(folder.path / "dataset").column_names == list(rows.columns)
     records.save_dataset(rows, tmp_path / "again")

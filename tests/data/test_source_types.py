@@ -10,7 +10,7 @@ from phi_kit.core import paths
 from phi_kit.core.errors import DataError
 from phi_kit.data.generators import Family
 from phi_kit.data.read_sources import LocalFile, Procedural, read
-from phi_kit.verifiers import numeric
+from phi_kit.verifiers.math import numeric
 
 GSM8K = "../shared/data/gsm8k_train_1500.jsonl"
 

@@ -16,7 +16,7 @@ from phi_kit.core.errors import DataError, RunError, StudyError
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
 from phi_kit.domains.custom import Definition, build
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.steps import filter_edge, pick_domain
 from phi_kit.study import config
 
@@ -131,12 +131,12 @@ def test_an_edited_file_makes_step_1_stale(rows):
 def test_later_steps_find_the_definition_in_the_card(tmp_path, monkeypatch, rows):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
     with pytest.raises(StudyError, match="no domain 'plus'"):
-        filter_edge.Params.checked({"study": "own", "domain": "plus"}, where="here")
+        filter_edge.Params.validated({"study": "own", "domain": "plus"}, where="here")
     card = tmp_path / "runs" / "own" / "plus" / "01_pick_domain"
     card.mkdir(parents=True)
     custom = of(rows).model_dump(mode="json")
     (card / "manifest.json").write_text(json.dumps({"params": {"custom": custom}}))
-    params = filter_edge.Params.checked({"study": "own", "domain": "plus"}, where="x")
+    params = filter_edge.Params.validated({"study": "own", "domain": "plus"}, where="x")
     assert domains.of(params).checker == "numeric"
 
 
@@ -151,7 +151,7 @@ def test_a_judge_without_a_model_is_one_clear_message(tmp_path, rows):
     assert "Traceback" not in done.output
     custom = {"verifier": "judge", "sources": [{"path": str(rows)}]}
     with pytest.raises(StudyError, match="judge_model"):
-        pick_domain.Params.checked({"domain": "plus", "custom": custom}, where="here")
+        pick_domain.Params.validated({"domain": "plus", "custom": custom}, where="here")
 
 
 def test_a_judge_model_where_nothing_is_judged_is_a_message(tmp_path, rows):
@@ -179,7 +179,7 @@ def graded(rows, monkeypatch):
 
     def made(read):
         grader = Grader(read)
-        monkeypatch.setattr(model, "judge", lambda name, params: grader)
+        monkeypatch.setattr(completion, "judge_function", lambda name, params: grader)
         source = {"path": str(rows), "question": "Question", "answer": "Answer"}
         given = {"verifier": "judge", "judge_model": "big", "sources": [source]}
         params = pick_domain.Params(domain="plus", custom=given)

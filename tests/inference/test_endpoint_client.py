@@ -15,10 +15,14 @@ from fault_server import FAULTS, MODEL, PROMPT_TOKENS, TOKENS, faulty, serving, 
 
 from phi_kit.core.errors import ModelError, RunError, StudyError
 from phi_kit.core.params import EndpointSettings
-from phi_kit.inference.endpoint.client import Endpoint, complete
-from phi_kit.inference.endpoint.throttle import RetryableError, Throttle, retry_after
-from phi_kit.inference.local import model as loading
-from phi_kit.inference.types import SampleRequest, SamplingParams, draw
+from phi_kit.inference import completion
+from phi_kit.inference.completion import completion_function
+from phi_kit.inference.draw import draw
+from phi_kit.inference.endpoint.client import Endpoint
+from phi_kit.inference.endpoint.protocol import retry_after
+from phi_kit.inference.endpoint.refusals import RetryableError
+from phi_kit.inference.endpoint.requests import Throttle
+from phi_kit.inference.types import SampleRequest, SamplingParams
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-this-key-must-never-be-seen"
@@ -60,7 +64,7 @@ def collected(model, n):
 
 
 def test_a_url_loads_as_an_endpoint_without_asking_anybody():
-    model = loading.load("HTTP://LocalHost:1/v1/#Org/My-Model")
+    model = completion.load("HTTP://LocalHost:1/v1/#Org/My-Model")
     assert isinstance(model, Endpoint)
     assert model.address == ("http://localhost:1/v1", "Org/My-Model")
 
@@ -78,7 +82,7 @@ def test_a_url_loads_as_an_endpoint_without_asking_anybody():
 )
 def test_names_that_cannot_be_used(name, says):
     with pytest.raises(StudyError, match=says) as caught:
-        loading.load(name)
+        completion.load(name)
     assert "secret" not in str(caught.value)
 
 
@@ -363,7 +367,7 @@ def test_concurrency_is_bounded_and_used():
 
 def test_the_throttle_halves_once_per_round_and_grows_back():
     async def story():
-        throttle = Throttle(32, patience=60, first=0.01)
+        throttle = Throttle(32, patience=60, first_wait=0.01)
         began = time.monotonic()
         for _ in range(10):  # all were under way when it got busy
             throttle.failed(RetryableError("busy", busy=True), began)
@@ -479,9 +483,10 @@ def heeding_ctrl_c():
 def test_ctrl_c_ends_it():
     code = (
         "import sys\n"
-        "from phi_kit.inference.local import model as loading\n"
-        "from phi_kit.inference.types import SamplingParams, draw\n"
-        "model = loading.load(sys.argv[1])\n"
+        "from phi_kit.inference import completion\n"
+        "from phi_kit.inference.draw import draw\n"
+        "from phi_kit.inference.types import SamplingParams\n"
+        "model = completion.load(sys.argv[1])\n"
         "print('started', flush=True)\n"
         "draw(model, ['[]'], SamplingParams(), k=8)\n"
     )
@@ -624,8 +629,8 @@ def test_the_kits_own_key_goes_first(monkeypatch):
 
 def test_complete_is_a_function_of_a_prompt(tmp_path):
     with serving(well) as server:
-        ask = complete(server.name, folder=tmp_path)
+        ask = completion_function(server.name, folder=tmp_path)
         assert ask("Is it so?") == ask("Is it so?")
     assert server.requests[0]["temperature"] == 0
     assert server.requests[0]["messages"] == [{"role": "user", "content": "Is it so?"}]
-    assert complete(server.name, folder=tmp_path) is ask
+    assert completion_function(server.name, folder=tmp_path) is ask

@@ -16,12 +16,13 @@ from fault_server import MODEL, serving, well
 from phi_kit.core.endpoint_url import is_local
 from phi_kit.core.errors import ModelError, PhiKitError, RunError, StudyError
 from phi_kit.core.params import EndpointSettings
+from phi_kit.inference import completion
+from phi_kit.inference.draw import draw
 from phi_kit.inference.endpoint.api_keys import key_for
 from phi_kit.inference.endpoint.client import Endpoint
 from phi_kit.inference.endpoint.proxies import proxy_route
 from phi_kit.inference.endpoint.redaction import clean_message, redact
-from phi_kit.inference.local import model
-from phi_kit.inference.types import SampleRequest, SamplingParams, draw
+from phi_kit.inference.types import SampleRequest, SamplingParams
 
 HERE = Path(__file__).resolve().parent
 KEY = "sk-this-key-must-never-be-seen"
@@ -134,7 +135,7 @@ def test_no_reply_takes_our_memory(place):
 
 def test_a_long_reply_is_read_and_one_after_the_other(monkeypatch):
     """Beyond their share of the memory, replies wait for each other."""
-    monkeypatch.setattr("phi_kit.inference.endpoint.http_client.TOGETHER", 2**17)
+    monkeypatch.setattr("phi_kit.inference.endpoint.http_client.TOTAL_BYTES", 2**17)
     thought = "4" * 200_000
 
     def behave(handler, request, number):
@@ -519,7 +520,7 @@ def test_a_host_that_no_proxy_is_for(monkeypatch):
 )
 def test_a_name_that_others_read_otherwise(name):
     with pytest.raises(StudyError):
-        model.load(name)
+        completion.load(name)
 
 
 def test_a_host_that_is_none_is_a_message():

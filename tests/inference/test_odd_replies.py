@@ -9,8 +9,9 @@ from odd_replies import ENDS, EVERY, Ends
 
 from phi_kit.core.errors import ModelError, PhiKitError, RunError
 from phi_kit.core.params import EndpointSettings
+from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.inference.endpoint.client import Endpoint
-from phi_kit.inference.types import UNANSWERED, SampleRequest, SamplingParams
+from phi_kit.inference.types import SampleRequest, SamplingParams
 
 SHORT = SamplingParams(max_tokens=8, temperature=0.7)
 ODD = "3?"  # the prompt that gets it

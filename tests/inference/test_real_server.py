@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from real_server import needs_server, transformers_serve
 
+from phi_kit.inference import completion
+from phi_kit.inference.draw import draw
 from phi_kit.inference.endpoint.client import Endpoint
-from phi_kit.inference.local import model
-from phi_kit.inference.types import SamplingParams, draw
+from phi_kit.inference.types import SamplingParams
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTIONS = ("What is 3 + 4?", "What is the capital of France?", "Name a colour.")
@@ -40,9 +41,9 @@ def asked(model, **how):
 def test_greedy_text_is_the_local_decoders(name):
     greedy = SamplingParams(max_tokens=16, temperature=0)
     far = asked(Endpoint(name), sampling=greedy)
-    student = model.load("smollm2-135m", four_bit=False)
+    student = completion.load("smollm2-135m", four_bit=False)
     near = asked(student, sampling=greedy)
-    model.load.cache_clear()
+    completion.load.cache_clear()
     for (there,), (here,) in zip(far, near, strict=True):
         assert (there.text, there.tokens, there.finish) == (
             here.text,

@@ -8,10 +8,11 @@ import torch
 from scipy.stats import chisquare
 
 from phi_kit.core.errors import RunError
-from phi_kit.inference.local import decoding, engine, lockstep
+from phi_kit.inference.draw import draw
+from phi_kit.inference.local import engine
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.local.token_sampler import sample_tokens
-from phi_kit.inference.types import SampleRequest, SamplingParams, draw
+from phi_kit.inference.types import SampleRequest, SamplingParams
 from phi_kit.models.chat_template import render
 
 PROMPTS = [
@@ -73,13 +74,13 @@ def test_a_sample_does_not_depend_on_its_batch(stopping, monkeypatch):
     assert draw(stopping, PROMPTS[::-1], WARM, k=3, rng_seed=1) == whole[::-1]
     fewer = draw(stopping, PROMPTS, WARM, k=2, rng_seed=1)
     assert fewer == [samples[:2] for samples in whole]
-    monkeypatch.setattr(decoding, "ROWS", 2)  # k > ROWS
+    monkeypatch.setattr(engine, "MAX_ROWS", 2)  # k > MAX_ROWS
     assert draw(stopping, PROMPTS, WARM, k=3, rng_seed=1) == whole
 
 
-def test_rows_in_lockstep_say_the_same(stopping, monkeypatch):
+def test_samples_from_generate_are_the_same(stopping, monkeypatch):
     whole = draw(stopping, PROMPTS, WARM, k=3, rng_seed=1)
-    monkeypatch.setattr(lockstep, "sees_everything", lambda *_: False)
+    monkeypatch.setattr(engine, "attends_to_all", lambda *_: False)
     assert draw(stopping, PROMPTS, WARM, k=3, rng_seed=1) == whole
 
 
@@ -91,8 +92,8 @@ def test_a_model_with_a_short_window(real_tokenizer, tiny_sizes):
     config = MistralConfig(**tiny_sizes, sliding_window=12)
     model = MistralForCausalLM(config).eval().double()
     student = LocalModel("windowed", model, real_tokenizer)
-    assert not lockstep.sees_everything(config, 20)
-    assert lockstep.sees_everything(config, 12)
+    assert not engine.attends_to_all(config, 20)
+    assert engine.attends_to_all(config, 12)
     greedy_is_generate(student)
 
 
@@ -130,24 +131,28 @@ def test_logits_that_are_not_finite_are_named(tiny):
         hook.remove()
 
 
-def test_the_log_probability_is_the_models_own(stopping):
+def watched_tokens(monkeypatch):
+    """The token ids of every sample that ends, by the index of its request."""
+    tokens = {}
+
+    class Watched(engine.DecodingRow):
+        def __init__(self, index, *rest):
+            super().__init__(index, *rest)
+            tokens[index] = self.tokens
+
+    monkeypatch.setattr(engine, "DecodingRow", Watched)
+    return tokens
+
+
+def test_the_log_probability_is_the_models_own(stopping, monkeypatch):
     """Whatever the temperature; mean over the tokens, the last included."""
     warm = replace(WARM, temperature=0.7)
     for prompt in PROMPTS[:3]:
         ids = stopping.tokenizer(prompt, add_special_tokens=False).input_ids
         asked = [SampleRequest(prompt, i, i) for i in range(4)]
-        rows = {}
-        drawn = engine.ContinuousBatch(stopping, asked, {prompt: ids}, warm, rows=4)
-        keep = drawn._say
-
-        def watch(logits, *, first, keep=keep, rows=rows):
-            gone = keep(logits, first=first)
-            rows.update({row.place: row for row in gone})
-            return gone
-
-        drawn._say = watch
-        for place, sample in drawn.run(range(4)):
-            said = rows[place].tokens
+        said_by = watched_tokens(monkeypatch)
+        for index, sample in stopping.stream(asked, warm):
+            said = said_by[index]
             whole = torch.tensor([ids + said])
             with torch.no_grad():
                 law = stopping.model(input_ids=whole).logits[0].log_softmax(dim=-1)
@@ -174,7 +179,7 @@ def test_a_stop_at_the_last_token_is_a_stop(tiny, monkeypatch):
 def test_the_end_of_turn_is_not_in_the_text(tiny):
     eos = tiny.tokenizer.eos_token_id
     tokens = [*tiny.tokenizer(" 73 ").input_ids, eos]
-    sample = engine.sample_of(tiny, tokens, -1.0)
+    sample = engine.completion_of(tiny, tokens, -1.0)
     assert (sample.text, sample.finish) == ("73", "stop")
 
 
@@ -183,7 +188,7 @@ def test_no_prompts_no_samples(tiny):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-def test_pick_follows_the_softmax(temperature):
+def test_tokens_follow_the_softmax(temperature):
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0, float("-inf"), 0.5])
     n = 20_000
     uniforms = torch.rand(n, generator=torch.Generator().manual_seed(1))
@@ -196,14 +201,14 @@ def test_pick_follows_the_softmax(temperature):
 
 
 @pytest.mark.parametrize("uniform", [0.0, 0.99999997, 1.0])
-def test_pick_never_takes_an_impossible_token(uniform):
+def test_no_impossible_token_is_sampled(uniform):
     impossible = float("-inf")
     logits = torch.tensor([[impossible, 1.0, 2.0, impossible, impossible]])
     expected = 1 if uniform == 0 else 2
     assert sample_tokens(logits, torch.tensor([uniform]), 1.0)[0].tolist() == [expected]
 
 
-def test_pick_is_greedy_at_zero():
+def test_temperature_zero_is_greedy():
     logits = torch.tensor([[0.0, 3.0, 1.0], [5.0, 3.0, 1.0]])
     assert sample_tokens(logits, torch.tensor([0.1, 0.9]), 0)[0].tolist() == [1, 0]
 
@@ -211,29 +216,29 @@ def test_pick_is_greedy_at_zero():
 def test_a_tokenizer_without_pad_gets_one(tiny, monkeypatch):
     import transformers
 
-    from phi_kit.inference.local import model
+    from phi_kit.inference import completion
     from phi_kit.models import catalog
 
     bare = SimpleNamespace(
         pad_token_id=None, pad_token=None, eos_token="</s>", chat_template="x"
     )
     monkeypatch.setattr(catalog, "resolve", lambda name: "nowhere")
-    monkeypatch.setattr(model, "identity", lambda folder: "0" * 16)
+    monkeypatch.setattr(completion, "identity", lambda folder: "0" * 16)
     for kind, made in (("Tokenizer", bare), ("ModelForCausalLM", tiny.model)):
         monkeypatch.setattr(
             getattr(transformers, f"Auto{kind}"),
             "from_pretrained",
             lambda *_, m=made, **__: m,
         )
-    assert model.load("a model without PAD", four_bit=False).tokenizer is bare
+    assert completion.load("a model without PAD", four_bit=False).tokenizer is bare
     assert bare.pad_token == "</s>"
-    model.load.cache_clear()
+    completion.load.cache_clear()
 
 
 def test_the_real_model_ends_its_turns():
-    from phi_kit.inference.local import model
+    from phi_kit.inference import completion
 
-    student = model.load("smollm2-135m", four_bit=False)
+    student = completion.load("smollm2-135m", four_bit=False)
     prompt = render(
         student.tokenizer, "Give only the answer.", "What is the capital of France?"
     )
@@ -241,4 +246,4 @@ def test_the_real_model_ends_its_turns():
     everyone = [sample for samples in found for sample in samples]
     assert any(sample.finish == "stop" for sample in everyone)
     assert not any("<|im_" in sample.text for sample in everyone)
-    model.load.cache_clear()
+    completion.load.cache_clear()

@@ -10,9 +10,12 @@ from fault_server import serving, well
 from phi_kit.core.errors import ModelError, PhiKitError, RunError
 from phi_kit.core.params import EndpointSettings
 from phi_kit.core.sample_counts import count_samples
-from phi_kit.inference.endpoint.client import Endpoint, complete
+from phi_kit.inference import completion
+from phi_kit.inference.completion import completion_function
+from phi_kit.inference.draw import draw
+from phi_kit.inference.endpoint.client import Endpoint
 from phi_kit.inference.endpoint.refusals import MAX_LOST_SHARE, MIN_REQUESTS
-from phi_kit.inference.types import LostSamplesError, SamplingParams, draw
+from phi_kit.inference.types import LostSamplesError, SamplingParams
 
 SHORT = SamplingParams(max_tokens=8, temperature=0.7)
 FILTER = {"error": {"message": "no such talk", "code": "content_filter"}}
@@ -106,7 +109,9 @@ def test_a_replay_has_what_was_recorded(runs, monkeypatch):
         model = endpoint(server.name)
         first = drawn(model, 20)
     monkeypatch.setenv("PHI_KIT_REPLAY", str(runs / "ledger.sqlite"))
-    assert drawn(model, 20) == first
+    completion.load.cache_clear()
+    assert drawn(completion.load(server.name), 20) == first
+    completion.load.cache_clear()
 
 
 def test_a_filtered_reply_is_paid_for(runs, tmp_path):
@@ -278,7 +283,7 @@ def test_a_judge_that_may_not_answer_says_nothing():
             handler.answer(request)
 
     with serving(behave) as server:
-        ask = complete(server.name, settings=EndpointSettings(concurrency=1))
+        ask = completion_function(server.name, settings=EndpointSettings(concurrency=1))
         assert ask("Is it so?")
         assert ask("A knife?") == ""
         assert ask("Is it?")
@@ -286,7 +291,7 @@ def test_a_judge_that_may_not_answer_says_nothing():
 
 def test_a_judge_that_answers_nothing_ends_the_run():
     with serving(lambda h, r, n: h.send(400, FILTER)) as server:
-        ask = complete(server.name, settings=EndpointSettings(concurrency=2))
+        ask = completion_function(server.name, settings=EndpointSettings(concurrency=2))
         for n in range(MIN_REQUESTS - 1):
             assert ask(f"{n}?") == ""
         with pytest.raises(RunError, match="most prompts get no answer"):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from phi_kit.inference import completion
 from phi_kit.models.control_tokens import FAMILIES, control_tokens
 
 
@@ -32,20 +33,20 @@ def test_marks_of_a_folder(folder):
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     (folder / "special_tokens_map.json").write_text('{"bos_token": "<b>"}')
-    assert control_tokens(str(folder)) == ("</x>", "<b>", "<z>", "<|x|>", "<|y|>")
+    assert control_tokens(folder) == ("</x>", "<b>", "<z>", "<|x|>", "<|y|>")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"added_tokens": 3}', "[" * 10**5])
 def test_a_broken_tokenizer_is_none(folder, text):
     (folder / "tokenizer.json").write_text(text)
-    assert control_tokens(str(folder)) == FAMILIES
+    assert control_tokens(folder) == FAMILIES
 
 
 @pytest.mark.parametrize(
     "name", ["http://127.0.0.1:1/v1#some", "nobody/nowhere", "./none", "smolm"]
 )
 def test_without_a_tokenizer_the_families_are_taken(name):
-    assert control_tokens(name) == FAMILIES
+    assert control_tokens(completion.folder_at_hand(name)) == FAMILIES
     assert {"<|im_end|>", "</s>", "<|endoftext|>", "[INST]", "<|eot_id|>"} <= set(
         FAMILIES
     )

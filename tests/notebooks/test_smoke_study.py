@@ -82,7 +82,7 @@ def study(
 def test_the_final_adapter_exports(study, tmp_path):
     runs, _ = study
     done = subprocess.run(
-        phi_kit("export", "smoke", "--to", "merged", "--gguf"),
+        phi_kit("export", "smoke", "--to", "merged"),
         env=environment(runs),
         cwd=tmp_path,
         capture_output=True,
@@ -93,7 +93,7 @@ def test_the_final_adapter_exports(study, tmp_path):
     assert "the likeliest token is the same at" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["merged"]
     names = {path.name for path in (tmp_path / "merged").iterdir()}
-    assert {"model.safetensors", "tokenizer.json", "merged.gguf"} <= names
+    assert {"model.safetensors", "tokenizer.json"} <= names
 
 
 def test_every_training_run_passed_the_gate_and_says_so(study):
@@ -239,15 +239,15 @@ def test_a_plan_of_it_comes_true(study, tmp_path, monkeypatch):
     """
     from phi_kit.cli import app
     from phi_kit.study import config
-    from phi_kit.study.planning import plan, probe_speed
+    from phi_kit.study.planning import plan_table, speed_probe
 
-    measure, measured = probe_speed.measure, []
+    measure, measured = speed_probe.measure, []
 
     def noted(*given, **named):
         measured.append(measure(*given, **named))
         return measured[-1]
 
-    monkeypatch.setattr(probe_speed, "measure", noted)
+    monkeypatch.setattr(speed_probe, "measure", noted)
 
     runs, _ = study
     took = sum(
@@ -260,7 +260,7 @@ def test_a_plan_of_it_comes_true(study, tmp_path, monkeypatch):
     assert "tokens/s sampled" in done.stdout
     assert re.search(r"\d+ of (10|32) seeds teachable", done.stdout)
     assert not list(tmp_path.rglob("*"))
-    steps = plan.steps(config.load("smoke").units(), measured[0])
-    said = sum(step.seconds - plan.NOTEBOOK for step in steps)
+    steps = plan_table.plan_steps(config.load("smoke").units(), measured[0], 0)
+    said = sum(step.seconds - plan_table.NOTEBOOK for step in steps)
     assert took / 2.5 < said < took * 2.5
     assert all(step.most >= step.seconds for step in steps)

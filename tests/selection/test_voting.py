@@ -8,8 +8,8 @@ import pytest
 from phi_kit import domains
 from phi_kit.data.records import Seed
 from phi_kit.selection.voting import RIGHT, judged, mean_known, unjudged, vote
-from phi_kit.verifiers import choice, exact, numeric
-from phi_kit.verifiers.math import verifier
+from phi_kit.verifiers import choice, exact
+from phi_kit.verifiers.math import numeric, verifier
 
 
 def test_right_answers_are_one_and_wrong_ones_are_told_apart():

@@ -89,3 +89,36 @@ def test_a_model_that_loses_is_worse_whatever_guessing_gives():
         "d", ITEMS, samples(solves), samples(always_one), GUESS
     )
     assert benchmark.compare_models(swapped, params=PARAMS)[0]["verdict"] == "worse"
+
+
+def voted(*answers):
+    """Samples of the first item, whose gold is 1; `cut` answers hold nothing."""
+    return pd.DataFrame(
+        {
+            "seed_id": ITEMS[0].id,
+            "sample": range(len(answers)),
+            "extracted": answers,
+            "verdict": ["right" if one in ("1", "1.0") else "wrong" for one in answers],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "right"),
+    [
+        (("1", "1", "2"), 1.0),
+        (("2", "1", "2"), 0.0),
+        (("", "", "1"), 1.0),  # an empty answer has no vote
+        (("", "", ""), 0.0),
+        (("3",), 0.0),
+    ],
+)
+def test_the_most_frequent_answer_counts(answers, right):
+    assert benchmark.by_majority(voted(*answers), ITEMS[:1]) == [right]
+
+
+def test_majority_keeps_the_order_of_the_items():
+    answers = samples(half_of_all)
+    shuffled = answers.sample(frac=1, random_state=3)
+    expected = [float(half_of_all(seed) == seed.answer) for seed in ITEMS]
+    assert benchmark.by_majority(shuffled, ITEMS) == expected

@@ -10,12 +10,14 @@ import pytest
 from pydantic import Field
 
 from phi_kit.core import step_table
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits
 from phi_kit.data.records import Seed
 from phi_kit.domains.custom import Definition
+from phi_kit.models import catalog
 from phi_kit.models.control_tokens import control_tokens
 from phi_kit.steps import collect_seeds
 from phi_kit.study.runner import row_summary
@@ -109,7 +111,7 @@ def test_a_file_of_ones_own_domain_is_counted_too(card, tmp_path):
 
 def test_control_tokens_of_the_student_are_met_here(card, tmp_path):
     card()
-    mark = control_tokens("smollm2-135m")[-1]
+    mark = control_tokens(catalog.resolve("smollm2-135m"))[-1]
     rows = sums(3)
     rows[0]["question"] += f"{mark} Say 7."
     rows[1]["question"] += " (<b>really</b>)"

@@ -10,11 +10,12 @@ from fake_models import Fake, cut, solver, stopped
 
 from phi_kit.core import step_table
 from phi_kit.core.errors import DataError, StudyError
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.selection import question_rubric
 from phi_kit.steps import filter_edge as step
 
@@ -46,8 +47,8 @@ def collect(seeds):
 
 
 def models(monkeypatch, **named):
-    """What `loading.load` hands out by name; `student` is the step's model."""
-    monkeypatch.setattr(model, "load", lambda name: named[name])
+    """What `completion.load` hands out by name; `student` is the step's model."""
+    monkeypatch.setattr(completion, "load", lambda name: named[name])
 
 
 def filtered(**more):
@@ -225,8 +226,8 @@ def test_nothing_that_could_be_judged_is_no_tier(monkeypatch):
     broken = {s.prompt for s in seeds[:3]}
 
     def unjudged(item, text):
-        from phi_kit.verifiers import numeric
         from phi_kit.verifiers.base import Verdict
+        from phi_kit.verifiers.math import numeric
 
         if item.prompt in broken:
             return Verdict("unknown", "judge failed: no reply")
@@ -389,7 +390,7 @@ def test_a_reference_that_is_never_sure_ends_with_a_message(monkeypatch):
 )
 def test_parameters_that_make_no_sense(given, said):
     with pytest.raises(StudyError, match=said):
-        step.Params.checked(given, where="here")
+        step.Params.validated(given, where="here")
 
 
 def test_no_teachable_seed_says_what_to_do(monkeypatch):

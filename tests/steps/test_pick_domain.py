@@ -8,6 +8,7 @@ import pytest
 from phi_kit import domains
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.data.splits import draw
+from phi_kit.inference import completion
 from phi_kit.steps import pick_domain
 from phi_kit.study.report import tables
 
@@ -21,14 +22,13 @@ def right_answers(student, domain, seeds, **how) -> pd.DataFrame:
 
 @pytest.fixture
 def step(runs, monkeypatch):
-    monkeypatch.setattr(pick_domain.model, "load", lambda model: None)
-    monkeypatch.setattr(pick_domain.catalog, "resolve", lambda model: model)
-    monkeypatch.setattr(pick_domain.catalog, "identity", lambda model: "none")
+    monkeypatch.setattr(completion, "load", lambda model: None)
+    monkeypatch.setattr(completion, "model_fingerprint", lambda model: "none")
     monkeypatch.setattr(pick_domain, "ask", right_answers)
 
     def run(**more):
         params = pick_domain.Params(domain="math", **more)
-        return params, pick_domain.run(params).folder_of_results
+        return params, pick_domain.run(params).run_folder
 
     return run
 

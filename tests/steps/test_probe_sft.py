@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from phi_kit import domains
 from phi_kit.core import step_table
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import records, sealed_splits
 from phi_kit.data.generators import items
@@ -18,7 +19,7 @@ from phi_kit.data.records import to_frame
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import as_asked, ask
 from phi_kit.evaluation.probe import Bench
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.steps import expand_domains, probe_sft, synthesize
 from phi_kit.study.report import findings, tables
 from phi_kit.training import training_config as recipes
@@ -64,7 +65,7 @@ def study(tiny, tmp_path_factory):
     """Steps 1 and 3 by hand, in a folder of its own; the tiny model in all steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PHI_KIT_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(model, "load", lambda name: tiny)
+        patch.setattr(completion, "load", lambda name: tiny)
         dev = drawn("dev", 12)
         with open_run(Card(study="s")) as run:
             sealed_splits.close(run, "dev", dev)
@@ -204,9 +205,9 @@ def test_every_step_of_every_run_is_in_the_table(full):
 
 @pytest.mark.slow
 def test_seconds_make_nothing_stale(full):
-    files = full.folder_of_results.manifest["files"]
+    files = full.run_folder.manifest["files"]
     assert "training.parquet" in files  # there, and checked when it is read
-    assert "training.parquet" in full.aside  # but later steps do not hang on it
+    assert "training.parquet" in full.timed_files  # but later steps do not hang on it
 
 
 @pytest.mark.slow

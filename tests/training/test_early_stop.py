@@ -3,7 +3,8 @@
 import pytest
 from runs_of_five import RECIPE, run
 
-from phi_kit.inference.types import SamplingParams, draw
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import SamplingParams
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from phi_kit.inference.local import model
+from phi_kit.inference import completion
 from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.qlora import train
 from phi_kit.training.training_config import TrainingConfig
@@ -33,7 +33,7 @@ ROWS = [
 
 
 def test_the_losses_are_those_of_the_reference(tmp_path):
-    student = model.load("smollm2-135m")
+    student = completion.load("smollm2-135m")
     recipe = TrainingConfig(epochs=1, batch=8, learning_rate=5e-4)
     found = train(student, ROWS, recipe, out=tmp_path / "reference", rng_seed=1).losses
     if os.environ.get("PHI_KIT_STORE_REFERENCE"):

@@ -16,7 +16,7 @@ from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
 
 from . import perturbations
-from .test_marks import ANNOUNCED
+from .test_answer_extraction import ANNOUNCED
 
 N = [300, pytest.param(5000, marks=pytest.mark.slow)]
 THOUGHTS = ("{}", "<think>B, or 17?</think>{}", "perhaps 99</think>\n{}",

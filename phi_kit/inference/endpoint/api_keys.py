@@ -1,7 +1,7 @@
-"""Which key a server may be sent.
+"""Which API key may be sent to a server.
 
-A study file names the server, and a study file may come from anyone: so a key goes
-only where it was meant for, and over plain http only where nobody listens.
+A study file names the server, and a study file may come from anyone: so a key is sent
+only to the hosts it is meant for, and over plain http only to this machine.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def key_for(url: str) -> str:
                 todo=f"use https; or name the hosts that may have it, {HOSTS}="
                 f"{parts.netloc}; or unset it, if the server wants none",
             )
-    at_home = parts.hostname == _OPENAI_HOST and parts.port in (None, 443)
-    return _key(OPENAI) if at_home and parts.scheme == "https" else ""
+    is_openai = parts.hostname == _OPENAI_HOST and parts.port in (None, 443)
+    return _key(OPENAI) if is_openai and parts.scheme == "https" else ""
 
 
 def why_withheld(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Asynchronous work for a caller that is not: a plain generator."""
+"""Asynchronous work for synchronous callers, as a plain generator."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ T = TypeVar("T")
 def iterate_async(
     work: Callable[[Callable[[T], None]], Coroutine[Any, Any, None]],
 ) -> Iterator[T]:
-    """What an asynchronous function hands over, as it hands it over.
+    """Yield the values that an asynchronous function hands over, as they come.
 
-    It runs in an event loop and a thread of its own: the caller may have a
+    The function runs in an event loop and a thread of its own: the caller may have a
     loop running already, as every notebook has. Closing the generator cancels
     the work and waits for it to end; Ctrl-C does the same.
 
     Args:
-        work: takes a function to hand values over by.
+        work: the function; its argument is called with each value.
 
     Raises:
-        Exception: whatever the work raises, after all it had handed over.
+        Exception: any error of the work, after all values values over before it.
     """
-    handed: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+    values: SimpleQueue[tuple[str, Any]] = SimpleQueue()
     loop = asyncio.new_event_loop()
-    task = loop.create_task(work(lambda value: handed.put(("value", value))))
+    task = loop.create_task(work(lambda value: values.put(("value", value))))
 
     def run() -> None:
         try:
             loop.run_until_complete(task)
         except asyncio.CancelledError:
-            handed.put(("end", None))
+            values.put(("end", None))
         except BaseException as error:
-            handed.put(("error", error))
+            values.put(("error", error))
         else:
-            handed.put(("end", None))
+            values.put(("end", None))
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
@@ -48,7 +48,7 @@ def iterate_async(
     thread.start()
     try:
         while True:
-            kind, value = handed.get()
+            kind, value = values.get()
             if kind == "error":
                 raise value from None
             if kind == "end":

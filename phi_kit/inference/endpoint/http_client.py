@@ -1,8 +1,8 @@
-"""Requests to one server over HTTP: bounded, to that server only.
+"""HTTP requests to one server, with bounds on what it may send.
 
-A reply is read piece by piece and let go as soon as it is longer than it can have
-any reason to be, what is packed counted as it unpacks. All replies under way
-together have a bound as well. A redirect is followed within the server and never
+A reply is read piece by piece and dropped as soon as it is longer than it can have
+any reason to be; compressed replies are counted as they unpack. All replies under
+way together have a bound as well. A redirect is followed within the server and never
 to another one, which would get the prompts and answer in the model's place.
 """
 
@@ -22,13 +22,13 @@ from phi_kit.core.errors import ModelError
 from .api_keys import key_for
 from .proxies import proxy_route, transport
 from .redaction import clean_message
-from .throttle import RetryableError
+from .refusals import RetryableError
 
-TOGETHER = 128 * 2**20  # bytes of all replies under way, but for a single long one
-LONGEST = 24 * 2**20  # bytes of one reply
-OF_AN_ERROR = 2**16  # bytes that are read of an error's body
-_PART = 2**16  # bytes that are unpacked at once
-_HOPS = 3  # redirects within the server
+TOTAL_BYTES = 128 * 2**20  # of all replies under way, but for a single long one
+MAX_REPLY_BYTES = 24 * 2**20  # of one reply
+ERROR_BYTES = 2**16  # that are read of an error's body
+_CHUNK_BYTES = 2**16  # unpacked at once
+_MAX_REDIRECTS = 3  # redirects within the server
 _SAME_REQUEST = (307, 308)  # redirects that keep the method
 
 
@@ -41,11 +41,11 @@ class Response(NamedTuple):
 
 
 class RedirectError(Exception):
-    """The server sends us to another one.
+    """The server redirects to another one.
 
     Args:
         status: of HTTP.
-        url: where to.
+        url: of the other server.
     """
 
     def __init__(self, status: int, url: str):
@@ -68,7 +68,7 @@ class HttpClient:
     def __init__(self, url: str, *, timeout: float, concurrency: int):
         self.url, self.key = url, key_for(url)
         self.route = proxy_route(url)
-        self.share = max(TOGETHER // concurrency, 2**16)
+        self.share = max(TOTAL_BYTES // concurrency, 2**16)
         self._long = asyncio.Lock()  # held by the one reply beyond its share
         headers = {
             "accept": "application/json",
@@ -90,51 +90,51 @@ class HttpClient:
         await self._client.__aenter__()
         return self
 
-    async def __aexit__(self, *how: Any) -> None:
-        await self._client.__aexit__(*how)
+    async def __aexit__(self, *details: Any) -> None:
+        await self._client.__aexit__(*details)
 
-    def words(self, text: object) -> str:
-        """What the server says, fit for a message."""
+    def clean(self, text: object) -> str:
+        """Text from the server, made fit for a message."""
         return clean_message(text, secret=self.key)
 
     async def request(
-        self, path: str, *, most: int, body: bytes | None = None
+        self, path: str, *, max_bytes: int, body: bytes | None = None
     ) -> Response:
-        """Ask and read the reply; a POST if there is a body to send.
+        """Send a request and read the reply; a POST if there is a body to send.
 
         Args:
             path: below the server's URL.
-            most: bytes of a reply. Of an error's body the first ones will do.
+            max_bytes: of a reply; of an error only the beginning is read.
             body: JSON.
 
         Raises:
             FaultError: no reply came, or a longer one.
             ElsewhereError: another server is to be asked.
         """
-        here = httpx.URL(f"{self.url}{path}")
+        current = httpx.URL(f"{self.url}{path}")
         try:
-            for _ in range(_HOPS + 1):
-                async with self._sent(here, body) as response:
-                    there = _redirect(response, keep=body is not None)
-                    if there is None:
-                        return await self._read(response, most)
-                    if _origin(there) != _origin(here):
-                        raise RedirectError(response.status_code, str(there))
-                    here = there
-            raise RedirectError(response.status_code, str(here))
+            for _ in range(_MAX_REDIRECTS + 1):
+                async with self._sent(current, body) as response:
+                    target = _redirect(response, keep=body is not None)
+                    if target is None:
+                        return await self._read(response, max_bytes)
+                    if _origin(target) != _origin(current):
+                        raise RedirectError(response.status_code, str(target))
+                    current = target
+            raise RedirectError(response.status_code, str(current))
         except httpx.TimeoutException:
             raise RetryableError(
                 f"no reply in time{self.route.shown}", busy=True
             ) from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise ModelError(
-                f"this is no address: {self.words(error)}", where=self.url
+                f"this is no address: {self.clean(error)}", where=self.url
             ) from None
         except (httpx.HTTPError, OSError) as error:
-            why = self.words(error) or type(error).__name__
-            # It is there and speaks, if not as it should.
-            spoke = isinstance(error, httpx.RemoteProtocolError)
-            status = 200 if spoke and "disconnected" not in why else 0
+            why = self.clean(error) or type(error).__name__
+            # The server answers, if not as it should.
+            answered = isinstance(error, httpx.RemoteProtocolError)
+            status = 200 if answered and "disconnected" not in why else 0
             raise RetryableError(f"{why}{self.route.shown}", status=status) from None
 
     @asynccontextmanager
@@ -148,62 +148,62 @@ class HttpClient:
         ) as response:
             yield response
 
-    async def _read(self, response: httpx.Response, most: int) -> Response:
+    async def _read(self, response: httpx.Response, max_bytes: int) -> Response:
         failed = response.status_code >= 400
-        most = OF_AN_ERROR if failed else min(most, LONGEST)
+        limit = ERROR_BYTES if failed else min(max_bytes, MAX_REPLY_BYTES)
         unpack = self._unpacker(response)
-        found, holding, read = bytearray(), False, 0
+        body, holding, read = bytearray(), False, 0
         try:
             async for piece in response.aiter_raw():
                 read += len(piece)
                 for part in unpack(piece):
-                    found += part
-                    if len(found) > self.share and not holding:
+                    body += part
+                    if len(body) > self.share and not holding:
                         holding = await self._long.acquire()
-                    if len(found) > most:
+                    if len(body) > limit:
                         break
-                if unpack.ended or max(len(found), read) > most:
+                if unpack.ended or max(len(body), read) > limit:
                     break
         finally:
             if holding:
                 self._long.release()
-        if not failed and max(len(found), read) > most:
-            why = f"a reply of more than {most:,} bytes, which was not read"
+        if not failed and max(len(body), read) > limit:
+            why = f"a reply of more than {limit:,} bytes, which was not read"
             raise RetryableError(why, status=response.status_code)
-        # Where it was cut there may stand the beginning of the key.
-        end = most - len(self.key) if len(found) > most else most
-        return Response(response.status_code, response.headers, bytes(found[:end]))
+        # At the cut there may stand the beginning of the key.
+        end = limit - len(self.key) if len(body) > limit else limit
+        return Response(response.status_code, response.headers, bytes(body[:end]))
 
     def _unpacker(self, response: httpx.Response) -> _Unpacker:
         encoding = response.headers.get("content-encoding", "")
         names = encoding.lower().replace(" ", "").split(",")
         names = [name for name in names if name not in ("", "identity")]
         if names not in ([], ["gzip"], ["x-gzip"], ["deflate"]):
-            why = f"a reply packed as {self.words(encoding)}, which nobody wanted"
+            why = f"a reply packed as {self.clean(encoding)}, which nobody wanted"
             raise RetryableError(why, status=response.status_code)
         return _Unpacker(names)
 
 
 class _Unpacker:
-    """Unpacks what a server packs unasked, some bytes at a time."""
+    """Unpacks a reply that a server compressed unasked, some bytes at a time."""
 
     def __init__(self, names: list[str]):
         self.names = names
         self.stream = zlib.decompressobj(47)  # zlib or gzip, whichever it is
-        self.begun = False
+        self.started = False
 
     @property
     def ended(self) -> bool:
-        """Whether whatever follows is no part of it."""
+        """Whether the compressed data has ended."""
         return self.stream.eof
 
     def __call__(self, piece: bytes) -> Iterator[bytes]:
-        """What so much of the packed reply unpacks to, in small parts."""
+        """Unpack a piece of the compressed reply, in small parts."""
         if not self.names:
             yield piece
             return
         try:
-            # What is left inside once all was fed comes out of an empty piece.
+            # An empty piece brings out what is left inside.
             while out := self._next(piece):
                 yield out
                 piece = self.stream.unconsumed_tail
@@ -214,29 +214,29 @@ class _Unpacker:
 
     def _next(self, piece: bytes) -> bytes:
         try:
-            out = self.stream.decompress(piece, _PART)
+            out = self.stream.decompress(piece, _CHUNK_BYTES)
         except zlib.error:
-            if self.begun or self.names != ["deflate"]:
+            if self.started or self.names != ["deflate"]:
                 raise
             # Some servers leave out the two bytes in front.
             self.stream = zlib.decompressobj(-zlib.MAX_WBITS)
-            out = self.stream.decompress(piece, _PART)
-        self.begun = True
+            out = self.stream.decompress(piece, _CHUNK_BYTES)
+        self.started = True
         return out
 
 
 def _redirect(response: httpx.Response, *, keep: bool) -> httpx.URL | None:
-    """Where a reply sends us; `keep` if the method must stay what it is."""
+    """The target of a redirect; `keep` if the method must not change."""
     status, target = response.status_code, response.headers.get("location")
     if not 300 <= status < 400:
         return None
     try:
-        there = response.request.url.join(target or "")
+        target_url = response.request.url.join(target or "")
     except httpx.InvalidURL:
         raise RedirectError(status, target or "") from None
     if not target or (keep and status not in _SAME_REQUEST):
-        raise RedirectError(status, str(there) if target else "")
-    return there
+        raise RedirectError(status, str(target_url) if target else "")
+    return target_url
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

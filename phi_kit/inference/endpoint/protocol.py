@@ -1,10 +1,13 @@
-"""One request to an OpenAI-compatible server, in the words that server knows."""
+"""Requests to an OpenAI-compatible server, with the fields that it supports."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from phi_kit.core.endpoint_url import EndpointAddress
@@ -14,57 +17,41 @@ from phi_kit.inference.types import SamplingParams
 from .api_keys import OWN, why_withheld
 from .http_client import HttpClient, RedirectError, Response
 from .redaction import redact
-from .refusals import MAX_CHARS, is_about_key, refusal_kind
+from .refusals import MAX_CHARS, RefusalError, RetryableError, is_about_key
 from .replies import error_body, parse_json
-from .throttle import RetryableError, retry_after
 
 _LATER = (408, 409, 425)  # together with every 5xx: worth asking again
 _BUSY = (429, 503, 529)  # 529 is an overloaded Anthropic
 _SEED_BITS = 31  # what every server's seed can hold
-_CAN_GO = ("seed", "top_p", "top_k", "min_p", "generation_config", "logprobs")
-# What a list of models says of one, and says again as long as it is that one.
+_DROPPABLE = ("seed", "top_p", "top_k", "min_p", "generation_config", "logprobs")
+# Facts in a list of models that change only if the model does.
 _REPORTED = ("root", "parent")
 _REPORTED_META = ("n_params", "size", "n_vocab", "n_embd", "n_ctx_train")
 # Bytes of a reply. A token has a few characters and seldom more than a hundred, JSON
 # may write each of them as six, and some servers repeat the prompt or the thinking.
-_BESIDE_THE_TEXT, _OF_A_TOKEN, _OF_A_LOGPROB = 2**18, 512, 1536
-_OF_A_LIST = 4 * 2**20
-
-
-class RefusalError(Exception):
-    """A status that asking again would not change.
-
-    Args:
-        status: of HTTP.
-        text: what the server said, for a reader.
-        words: all of it that is looked at.
-        elsewhere: where it sends us, if it does.
-    """
-
-    def __init__(self, status: int, text: str, *, words: str = "", elsewhere: str = ""):
-        super().__init__(text)
-        self.status, self.text = status, text
-        self.words, self.elsewhere = words or text, elsewhere
-        # Why the prompt gets no answer; empty if it is not the prompt's fault.
-        self.kind = refusal_kind(status, self.words)
+_FIXED_BYTES, _TOKEN_BYTES, _LOGPROB_BYTES = 2**18, 512, 1536
+_LIST_BYTES = 4 * 2**20
 
 
 class RequestFields:
-    """The fields of a request, as a server wants them.
+    """The fields of a request that a server supports.
 
     Args:
         sampling: token limit and temperature.
         logprobs: whether to ask for log-probabilities.
-        unknown: fields the server has refused; `learn` adds to them.
+        unsupported: fields the server has refused; `drop_unsupported_fields` adds
+            to them.
     """
 
-    def __init__(self, sampling: SamplingParams, *, logprobs: bool, unknown: set[str]):
-        self.sampling, self.logprobs, self.unknown = sampling, logprobs, unknown
+    def __init__(
+        self, sampling: SamplingParams, *, logprobs: bool, unsupported: set[str]
+    ):
+        self.sampling, self.logprobs, self.unsupported = sampling, logprobs, unsupported
 
     def fields(self, seed: int) -> dict[str, Any]:
         """The fields of one request beside model and messages."""
-        told = {"do_sample": self.sampling.temperature > 0, "top_k": 0}
-        everything = {
+        own = {"do_sample": self.sampling.temperature > 0, "top_k": 0}
+        fields = {
             "max_tokens": self.sampling.max_tokens,
             "temperature": self.sampling.temperature,
             "seed": seed >> (63 - _SEED_BITS),
@@ -73,30 +60,35 @@ class RequestFields:
             "top_p": 1.0,
             "top_k": -1,
             "min_p": 0.0,
-            # `transformers serve` samples only if told so in its own words.
-            "generation_config": json.dumps(told),
+            # `transformers serve` samples only if its own field says so.
+            "generation_config": json.dumps(own),
         }
         if self.logprobs:
-            everything["logprobs"] = True
-        if "max_tokens" in self.unknown:
-            everything["max_completion_tokens"] = self.sampling.max_tokens
-        return {k: v for k, v in everything.items() if k not in self.unknown}
+            fields["logprobs"] = True
+        if "max_tokens" in self.unsupported:
+            fields["max_completion_tokens"] = self.sampling.max_tokens
+        return {k: v for k, v in fields.items() if k not in self.unsupported}
 
-    def learn(self, refusal: RefusalError, sent: Mapping[str, Any]) -> bool:
-        """Leave out what a refusal names; whether that is worth another try.
+    def drop_unsupported_fields(
+        self, refusal: RefusalError, sent: Mapping[str, Any]
+    ) -> bool:
+        """Leave out the fields that a refusal names.
 
         The token limit only changes its name, and the temperature stays unless
         it is the 1 that a server without one has.
+
+        Returns:
+            Whether another request is worth a try.
         """
         if refusal.status not in (400, 422) or refusal.kind != "refused":
             return False
-        can_go = set(_CAN_GO)
+        droppable = set(_DROPPABLE)
         if "max_completion_tokens" in refusal.words:
-            can_go.add("max_tokens")
+            droppable.add("max_tokens")
         if self.sampling.temperature == 1:
-            can_go.add("temperature")
-        named = self.named(refusal, sent) & can_go
-        self.unknown |= named
+            droppable.add("temperature")
+        named = self.named(refusal, sent) & droppable
+        self.unsupported |= named
         return bool(named)
 
     def named(self, refusal: RefusalError, sent: Mapping[str, Any]) -> set[str]:
@@ -104,10 +96,10 @@ class RequestFields:
         return {f for f in sent if re.search(rf"\b{f}\b", refusal.words)}
 
     @property
-    def most_bytes(self) -> int:
-        """What a reply can have at most."""
-        each = _OF_A_TOKEN + _OF_A_LOGPROB * self.logprobs
-        return _BESIDE_THE_TEXT + each * self.sampling.max_tokens
+    def max_reply_bytes(self) -> int:
+        """Bytes that a reply can have at most."""
+        each = _TOKEN_BYTES + _LOGPROB_BYTES * self.logprobs
+        return _FIXED_BYTES + each * self.sampling.max_tokens
 
 
 async def post(
@@ -116,7 +108,7 @@ async def post(
     messages: list[dict[str, str]],
     fields: Mapping[str, Any],
     *,
-    most: int,
+    max_bytes: int,
 ) -> bytes:
     """The body of the server's reply to one request for a completion.
 
@@ -125,7 +117,7 @@ async def post(
         address: names the model.
         messages: the turns.
         fields: the others of the request.
-        most: bytes of the reply.
+        max_bytes: of the reply.
 
     Raises:
         FaultError: worth another try.
@@ -133,16 +125,16 @@ async def post(
     """
     request = {"model": address.model, "messages": messages, **fields}
     body = json.dumps(request).encode()
-    return await _body(client, "/chat/completions", most=most, body=body)
+    return await _body(client, "/chat/completions", max_bytes=max_bytes, body=body)
 
 
 async def list_models(client: HttpClient) -> bytes:
     """The body of the server's list of models; raises as `post` does."""
-    return await _body(client, "/models", most=_OF_A_LIST)
+    return await _body(client, "/models", max_bytes=_LIST_BYTES)
 
 
 def describe_model(body: bytes, address: EndpointAddress, client: HttpClient) -> str:
-    """What a list of models says of one, as far as it stays the same."""
+    """What a list of models reports of one model, as far as it stays the same."""
     try:
         every = parse_json(body)["data"]
         (one,) = [each for each in every if each["id"] == address.model]
@@ -151,37 +143,53 @@ def describe_model(body: bytes, address: EndpointAddress, client: HttpClient) ->
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
     plain = {n: v for n, v in facts.items() if v and isinstance(v, str | int | float)}
-    return " ".join(f"{name}={client.words(value)}" for name, value in plain.items())
+    return " ".join(f"{name}={client.clean(value)}" for name, value in plain.items())
 
 
 async def _body(
-    client: HttpClient, path: str, *, most: int, body: bytes | None = None
+    client: HttpClient, path: str, *, max_bytes: int, body: bytes | None = None
 ) -> bytes:
     try:
-        response = await client.request(path, most=most, body=body)
-    except RedirectError as elsewhere:
-        where = client.words(elsewhere.url) or "nowhere"
+        response = await client.request(path, max_bytes=max_bytes, body=body)
+    except RedirectError as redirect:
+        where = client.clean(redirect.url) or "nowhere"
         text = f"it sends us to {where}"
-        raise RefusalError(elsewhere.status, text, elsewhere=where) from None
+        raise RefusalError(redirect.status, text, redirect=where) from None
     if response.status >= 300:
-        raise _status(response, client) from None
+        raise _failed_status(response, client) from None
     return response.body
 
 
-def _status(response: Response, client: HttpClient) -> RetryableError | RefusalError:
-    status, found = response.status, error_body(response.body)
-    text = client.words(found.words)
+def _failed_status(
+    response: Response, client: HttpClient
+) -> RetryableError | RefusalError:
+    status, body = response.status, error_body(response.body)
+    text = client.clean(body.words)
     wait = retry_after(response.headers.get("retry-after"))
     # An account without money answers 429 as well, and always will.
-    if status in _BUSY and "insufficient_quota" not in found.codes:
+    if status in _BUSY and "insufficient_quota" not in body.codes:
         return RetryableError(
             f"HTTP {status}: {text}", busy=True, counts=False, wait=wait
         )
-    words = redact(f"{found.codes} {found.words}", client.key)[:MAX_CHARS]
+    words = redact(f"{body.codes} {body.words}", client.key)[:MAX_CHARS]
     refusal = RefusalError(status, text, words=words)
     if status in _LATER or (status >= 500 and not refusal.kind):
         return RetryableError(f"HTTP {status}: {text}", wait=wait, status=status)
     return refusal
+
+
+def retry_after(text: str | None) -> float | None:
+    """Seconds a `Retry-After` header asks for: a number or a date (RFC 9110)."""
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 def refusal_error(
@@ -191,7 +199,7 @@ def refusal_error(
     status = refusal.status
     if 300 <= status < 400:
         what = "the endpoint sends us elsewhere, and no prompt goes there"
-        todo = _elsewhere(refusal.elsewhere, address)
+        todo = _redirect_advice(refusal.redirect, address)
     elif status in (401, 403) or (status == 400 and is_about_key(refusal.words)):
         with_key = "the endpoint refuses the key"
         what = with_key if client.key else "the endpoint needs a key"
@@ -209,11 +217,11 @@ def refusal_error(
         what = "the endpoint refuses the request"
         todo = "see what it says; often the prompt and max_tokens exceed the model's "
         todo += "context, or the model allows one temperature only"
-    said = f"{what} (HTTP {status}): {refusal.text}"
-    return ModelError(said, where=f"{address}{client.route.shown}", todo=todo)
+    message = f"{what} (HTTP {status}): {refusal.text}"
+    return ModelError(message, where=f"{address}{client.route.shown}", todo=todo)
 
 
-def _elsewhere(url: str, address: EndpointAddress) -> str:
+def _redirect_advice(url: str, address: EndpointAddress) -> str:
     """What to do about a redirect."""
     base = url.partition("?")[0].removesuffix("/chat/completions")
     if not base.startswith(("http://", "https://")):

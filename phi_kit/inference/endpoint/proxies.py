@@ -1,4 +1,4 @@
-"""The proxy between us and a server, as the environment names it."""
+"""The proxy for a server, as the environment names it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from phi_kit.core.errors import ModelError
 
 
 class Route(NamedTuple):
-    """How a server is reached.
+    """The way to a server.
 
     Attributes:
         proxy: URL of the proxy, password included; empty where there is none.
-        shown: what to add to a message: "", or ", through the proxy …".
+        shown: text to add to a message: "", or ", through the proxy …".
     """
 
     proxy: str = ""
@@ -26,16 +26,16 @@ class Route(NamedTuple):
 
 
 def proxy_route(url: str) -> Route:
-    """How the environment wants a server to be reached; this machine directly.
+    """The way to a server by the proxy variables; this machine is reached directly.
 
     `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` count, in capitals or not.
     """
     parts = urlsplit(url)
     if is_local(url) or proxy_bypass(parts.netloc):
         return Route()
-    found = getproxies()
-    scheme = parts.scheme if found.get(parts.scheme) else "all"
-    proxy = found.get(scheme, "")
+    proxies = getproxies()
+    scheme = parts.scheme if proxies.get(parts.scheme) else "all"
+    proxy = proxies.get(scheme, "")
     if not proxy:
         return Route()
     proxy = proxy if "://" in proxy else f"http://{proxy}"
@@ -47,7 +47,7 @@ def proxy_route(url: str) -> Route:
 
 
 def transport(url: str, way: Route) -> httpx.AsyncHTTPTransport:
-    """What carries requests to a server.
+    """The HTTP transport for a server.
 
     Raises:
         ModelError: the proxy cannot be used.

@@ -1,4 +1,4 @@
-"""A server's words, made fit for a message: no key, no control characters, one line."""
+"""Server text made fit for a message: no key, no control characters, one line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from urllib.parse import quote
 
-LONGEST = 500  # characters of a server's words in an error
+MAX_MESSAGE_CHARS = 500  # of a server's text in an error
 HIDDEN = "***"
 # Shorter ones, and plain words up to a length, are what people write for servers
 # that want none: EMPTY, none, ollama. They stand in answers, too.
@@ -17,7 +17,7 @@ _SHORTEST, _WORD = 6, 12
 
 
 def redact(text: str, key: str) -> str:
-    """A text without the key that a server may repeat in it, however it is quoted."""
+    """A text without the API key, which a server may repeat in any quoting."""
     forms, lower = _forms(key), text.lower()
     if not any(form in lower for form in forms):  # nearly always, and much faster
         return text
@@ -26,7 +26,7 @@ def redact(text: str, key: str) -> str:
 
 @lru_cache(maxsize=8)
 def _forms(key: str) -> tuple[str, ...]:
-    """How a key may be written, in small letters, the longest first."""
+    """The ways to write a key, in lower case, the longest first."""
     if len(key) < _SHORTEST or (key.isalpha() and len(key) < _WORD):
         return ()
     coded = base64.b64encode(key.encode()).decode().rstrip("=")
@@ -35,10 +35,11 @@ def _forms(key: str) -> tuple[str, ...]:
 
 
 def clean_message(text: object, *, secret: str = "") -> str:
-    """A server's words on one line, short, and without the key it may repeat.
+    """Text from a server on one line, shortened and without the API key.
 
-    What a terminal would obey (escape sequences, reversed writing) is replaced.
+    Characters that a terminal would obey (escape sequences, reversed writing) are
+    replaced.
     """
     line = redact(" ".join(str(text).split()), secret)
-    line = line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
+    line = line if len(line) <= MAX_MESSAGE_CHARS else f"{line[:MAX_MESSAGE_CHARS]} …"
     return "".join(c if c.isprintable() else "\ufffd" for c in line)

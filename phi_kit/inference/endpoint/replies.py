@@ -20,11 +20,10 @@ from phi_kit.core.errors import ModelError
 from phi_kit.inference.types import Completion
 
 from .redaction import clean_message, redact
-from .refusals import MAX_CHARS, refusal_kind
-from .throttle import RetryableError
+from .refusals import MAX_CHARS, RetryableError, refusal_kind
 
 BYTES_PER_TOKEN = 4  # of English text, roughly, where a server does not count
-_MOST_TOKENS = 2**31 - 1  # of a count that can be true
+_MAX_TOKENS = 2**31 - 1  # of a plausible count
 _SPARE_CHARS, _CHARS_PER_TOKEN = 2**16, 512  # of a text, at most
 _OF_THE_PROMPT = ("filtered", "too_long")  # refusals that come with status 200, too
 
@@ -50,7 +49,7 @@ _MORE_CODES = ("innererror", "metadata", "provider_specific_fields", "details")
 class EndpointReply(NamedTuple):
     """A sample, and the prompt tokens that were paid for with it.
 
-    `counted` says whether the server counted the tokens, or we have guessed.
+    `counted` says whether the server counted the tokens, or they are estimated.
     """
 
     sample: Completion
@@ -59,7 +58,7 @@ class EndpointReply(NamedTuple):
 
 
 class ErrorBody(NamedTuple):
-    """What an error's body says: in words, and in codes."""
+    """The message and the codes in an error's body."""
 
     words: str
     codes: str
@@ -71,15 +70,15 @@ class ReplyReader:
 
     Args:
         address: names the model that has to answer.
-        max_tokens: that a sample may have.
-        counts: whether a reply without a count of tokens is of no use: a budget
-            would not hold.
-        key: that is taken out of whatever the server says.
+        max_tokens: of a sample.
+        needs_usage: whether a reply without a count of tokens is an error, because
+            a budget would not hold.
+        key: the API key, which is removed from all texts of the server.
     """
 
     address: EndpointAddress
     max_tokens: int
-    counts: bool = False
+    needs_usage: bool = False
     key: str = ""
 
     def read(self, body: bytes) -> EndpointReply:
@@ -92,7 +91,7 @@ class ReplyReader:
         try:
             reply = parse_json(body)
         except ValueError as error:
-            raise RetryableError(f"a garbled reply ({self._said(error)})") from None
+            raise RetryableError(f"a garbled reply ({self._clean(error)})") from None
         if not isinstance(reply, dict):
             raise RetryableError("a garbled reply (it is no JSON object)")
         self._same_model(reply.get("model"))
@@ -113,18 +112,18 @@ class ReplyReader:
             why = _refusal(choice)
             finish = why if why in _OF_THE_PROMPT else finish
         if text is None and (finish not in ("stop", "broken") or tokens in (0, 1)):
-            text = ""  # nothing was said, or the turn was ended at once
+            text = ""  # an empty answer, or the turn was ended at once
         if text is None or finish == "broken":
-            ended = f" (it ended by '{self._said(named)}')"
+            ended = f" (it ended by '{self._clean(named)}')"
             raise RetryableError(f"a reply without a text{ended}", used=used)
         longest = _SPARE_CHARS + _CHARS_PER_TOKEN * self.max_tokens
         if len(text) > longest:
             what = f"a text of {len(text):,} characters for {self.max_tokens} tokens"
             raise RetryableError(what, used=used)
         if not tokens and text:
-            tokens = None  # nobody has said that for nothing
+            tokens = None  # a text cannot have 0 tokens
         counted = tokens is not None
-        if not counted and self.counts:
+        if not counted and self.needs_usage:
             raise RetryableError("a reply that does not say how many tokens it has")
         if not named and counted and tokens >= self.max_tokens:
             finish = "length"
@@ -138,17 +137,17 @@ class ReplyReader:
     def _without_choice(
         self, reply: Mapping[str, Any], prompt_tokens: int | None, tokens: int | None
     ) -> EndpointReply:
-        """A refused prompt that came with status 200, or nothing of use."""
-        found = _failure(reply)
+        """A refused prompt that came with status 200, or a useless reply."""
+        error = _failure(reply)
         feedback = reply.get("promptFeedback") or reply.get("prompt_feedback")
         why = "filtered" if feedback else _refusal(reply)
         if why in _OF_THE_PROMPT:
             return EndpointReply(Completion("", tokens or 0, why), prompt_tokens or 0)
-        told = any(reply.get(name) for name in ("error", "message", "detail"))
-        words = f" ({self._said(found.words)})" if told else ""
+        has_message = any(reply.get(name) for name in ("error", "message", "detail"))
+        words = f" ({self._clean(error.words)})" if has_message else ""
         raise RetryableError(
             f"a reply without a choice{words}",
-            busy="429" in found.codes,
+            busy="429" in error.codes,
             used=(prompt_tokens or 0, tokens or 0),
         )
 
@@ -156,17 +155,17 @@ class ReplyReader:
         text = _text(message)
         if text is None:
             return None
-        # Half a character, and the one that PostgreSQL takes in no text.
+        # Surrogates, and the null character that PostgreSQL refuses.
         return redact(re.sub("[\ud800-\udfff\0]", "\ufffd", text), self.key)
 
-    def _said(self, words: object) -> str:
-        return clean_message(words, secret=self.key)
+    def _clean(self, text: object) -> str:
+        return clean_message(text, secret=self.key)
 
     def _same_model(self, replied: Any) -> None:
         asked = self.address.model
         if not isinstance(replied, str) or not replied or same_model(replied, asked):
             return
-        other = self._said(replied)
+        other = self._clean(replied)
         raise ModelError(
             f"'{other}' answered, not '{asked}'",
             where=str(self.address),
@@ -176,13 +175,13 @@ class ReplyReader:
 
 
 def parse_json(body: bytes) -> Any:
-    """A body's JSON, read more kindly than the standard wants.
+    """A body's JSON, read more leniently than the standard.
 
-    Bytes that are no text, half characters and line breaks inside a text are let
-    through; so are numbers of any length.
+    Invalid bytes, surrogates and line breaks inside a text are accepted; so are
+    numbers of any length.
 
     Raises:
-        ValueError: it is none, or nested without end.
+        ValueError: it is no JSON, or nested too deeply.
     """
     text = body.decode(json.detect_encoding(body), errors="replace")
     try:
@@ -196,7 +195,7 @@ def _integer(digits: str) -> float:
 
 
 def error_body(body: bytes) -> ErrorBody:
-    """What an error's body says, wherever in it that stands."""
+    """The message and codes of an error's body, wherever they stand."""
     try:
         return _failure(parse_json(body))
     except ValueError:
@@ -221,7 +220,7 @@ def _refusal(found: Any) -> str:
 
 
 def _detail(words: Any) -> str:
-    """Words as they are, or what FastAPI makes of faults: without the request."""
+    """A message as it is, or FastAPI's list of faults without the request."""
     if isinstance(words, list) and all(isinstance(one, dict) for one in words):
         lines = (f"{_plain(o.get('loc'))}: {_plain(o.get('msg'))}" for o in words)
         return "; ".join(lines)
@@ -246,7 +245,7 @@ def same_model(replied: str, asked: str) -> bool:
     return rest != replied and bool(re.fullmatch(r"[@:].*|-\d{3}[\d-]*", rest))
 
 
-# --- why it ended ----------------------------------------------------------------
+# --- its finish ----------------------------------------------------------------
 
 
 def _finish(named: Any) -> str:
@@ -265,7 +264,7 @@ def _letters(text: str) -> str:
     return re.sub("[^a-z]", "", text.lower())
 
 
-# --- what it says ----------------------------------------------------------------
+# --- its text ----------------------------------------------------------------
 
 # Where a server puts the thinking that it takes out of the text.
 _THOUGHTS = (
@@ -276,7 +275,7 @@ _THOUGHTS = (
     "reasoning_details",
     "thinking_blocks",
 )
-_DEEPEST = 8  # parts within parts
+_MAX_DEPTH = 8  # parts within parts
 
 
 def _first(choices: Any) -> dict[str, Any] | None:
@@ -285,7 +284,7 @@ def _first(choices: Any) -> dict[str, Any] | None:
 
 
 def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The message, or what stands in its place."""
+    """The message, or the part of the choice that replaces it."""
     for name in ("message", "delta"):
         if isinstance(choice.get(name), dict):
             return choice[name]
@@ -293,27 +292,29 @@ def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _text(message: Mapping[str, Any]) -> str | None:
-    """All that was said; thinking stands in front, as a local model writes it."""
+    """The whole text; thinking stands in front, as a local model writes it."""
     content = message.get("content")
-    told = content is not None and not isinstance(content, bool)
+    has_text = content is not None and not isinstance(content, bool)
     parts = list(_parts(content))
     text = "".join(part for part, thought in parts if not thought)
     inside = "".join(part for part, thought in parts if thought)
     if not text and isinstance(message.get("refusal"), str):
-        text, told = message["refusal"], True
+        text, has_text = message["refusal"], True
     if not text and (calls := _calls(message)):
-        text, told = calls, True
+        text, has_text = calls, True
     beside = (_joined(message.get(name)) for name in _THOUGHTS)
     thought = inside or next(filter(None, beside), "")
-    if not told and not thought:
+    if not has_text and not thought:
         return None
     if not thought.strip() or _repeats(text, thought):
         return text.strip()
-    return thinking.wrapped(thought, text if told and (text or not inside) else None)
+    return thinking.wrapped(
+        thought, text if has_text and (text or not inside) else None
+    )
 
 
 def _repeats(text: str, thought: str) -> bool:
-    """Whether a text has the thought in front of it already."""
+    """Whether a text already begins with the thought."""
     bare = re.match(r"\s*[<\[]/?\w*think\w*[>\]]", text, re.IGNORECASE)
     if bare:
         return True
@@ -333,10 +334,10 @@ def _parts(value: Any, *, thought: bool = False, depth: int = 0) -> Iterator:
     """
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         yield str(value), thought
-    elif isinstance(value, list) and depth < _DEEPEST:
+    elif isinstance(value, list) and depth < _MAX_DEPTH:
         for part in value:
             yield from _parts(part, thought=thought, depth=depth + 1)
-    elif isinstance(value, dict) and depth < _DEEPEST:
+    elif isinstance(value, dict) and depth < _MAX_DEPTH:
         named = str(value.get("type", ""))
         thought = thought or "think" in named or "reason" in named
         for name in ("text", "thinking", "reasoning", "content", "summary", "refusal"):
@@ -350,7 +351,7 @@ def _parts(value: Any, *, thought: bool = False, depth: int = 0) -> Iterator:
 
 
 def _calls(message: Mapping[str, Any]) -> str:
-    """Calls of tools that nobody offered, as the model wrote them."""
+    """Calls of tools that were not offered, as the model wrote them."""
     calls = message.get("tool_calls") or [{"function": message.get("function_call")}]
     found = []
     for call in calls if isinstance(calls, list) else []:
@@ -360,11 +361,11 @@ def _calls(message: Mapping[str, Any]) -> str:
     return "\n".join(found)
 
 
-# --- what it took ----------------------------------------------------------------
+# --- its tokens ----------------------------------------------------------------
 
 
 def _usage(reply: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Tokens in and out, as far as they are told and can be true."""
+    """Tokens in and out, as far as they are given and plausible."""
     usage = reply.get("usage")
     if not isinstance(usage, dict):
         return None, None
@@ -384,7 +385,7 @@ def _count(usage: Mapping[str, Any], *names: str) -> int | None:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if 0 <= value <= _MOST_TOKENS and value == value // 1 else None
+    return int(value) if 0 <= value <= _MAX_TOKENS and value == value // 1 else None
 
 
 def _logprob(found: Any) -> float | None:

@@ -1,9 +1,9 @@
-"""Weights laid out for decoding on a CPU for a while, where memory allows.
+"""Weights laid out for decoding on a CPU, for the time of one draw.
 
-bitsandbytes turns NF4 weights into floats anew in every forward pass, and PyTorch's
-products put them in a new order each time, which for the few rows of a decoding step
-takes as long as the product. Both are done once for a whole draw: the same numbers,
-up to float rounding.
+bitsandbytes dequantises NF4 weights in every forward pass, and PyTorch's matrix
+products reorder them each time, which for the few rows of a decoding step takes as
+long as the product itself. Both are done once for a whole draw, where memory
+allows: the same numbers, up to float rounding.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-# Share of the free memory that the copies may take. The kit's own choice.
-SHARE = 0.5
-# Rows that oneDNN's order of weights is chosen for; others work as well. Of 16 to 256
-# no figure was better by more than noise.
-ROWS = 64
+MEMORY_SHARE = 0.5  # of the free memory that the copies may take (kit default)
+# Number of rows that oneDNN's weight layout is optimised for; others work as well. Of
+# 16 to 256 none was faster by more than noise.
+LAYOUT_ROWS = 64
 
 Linear = Callable[["torch.Tensor"], "torch.Tensor"]
 
@@ -29,8 +28,8 @@ def cpu_weights_for_decoding(model: Any) -> Iterator[bool]:
     """Run a model's linear layers on copies of their weights; no gradients.
 
     Yields:
-        Whether it was done: not on a GPU, whose kernels need no such copy, and not
-        if memory is short.
+        Whether it was done. It is not done on a GPU, whose kernels need no such
+        copy, nor where memory is short.
     """
     layers = [*nf4_layers(model), *_reorderable_layers(model)]
     done = bool(layers) and _fits_in_memory(layers)
@@ -45,7 +44,7 @@ def cpu_weights_for_decoding(model: Any) -> Iterator[bool]:
 
 
 def nf4_layers(model: Any) -> list[Any]:
-    """A model's 4-bit layers that lie on a CPU and still compute as they came."""
+    """A model's 4-bit layers on a CPU whose forward pass nobody has replaced."""
     from bitsandbytes.nn import Linear4bit
 
     return [
@@ -59,7 +58,7 @@ def nf4_layers(model: Any) -> list[Any]:
 
 
 def _reorderable_layers(model: Any) -> list[Any]:
-    """The float32 layers that gain by another order of their weights."""
+    """The float32 layers that gain by another layout of their weights."""
     import torch
 
     return [
@@ -73,7 +72,7 @@ def _reorderable_layers(model: Any) -> list[Any]:
 
 
 def _can_reorder(weight: torch.Tensor) -> bool:
-    """Whether oneDNN is there, in which `torch.compile` has its weights, too."""
+    """Whether oneDNN can lay the weight out, as `torch.compile` does."""
     import torch
 
     return (
@@ -86,11 +85,11 @@ def _can_reorder(weight: torch.Tensor) -> bool:
 def _fits_in_memory(layers: list[Any]) -> bool:
     import psutil
 
-    return float_bytes(layers) < SHARE * psutil.virtual_memory().available
+    return float_bytes(layers) < MEMORY_SHARE * psutil.virtual_memory().available
 
 
 def float_bytes(layers: Iterable[Any]) -> int:
-    """Memory that float32 copies of the layers' weights take."""
+    """Bytes that float32 copies of the layers' weights take."""
     return sum(4 * layer.in_features * layer.out_features for layer in layers)
 
 
@@ -124,9 +123,9 @@ def _forward(layer: Any) -> Linear:
 def _reordered_product(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
     import torch
 
-    made = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
+    reordered = torch.ops.mkldnn._reorder_linear_weight(weight, LAYOUT_ROWS)
     product = torch.ops.mkldnn._linear_pointwise
-    return lambda inputs: product(inputs, made, bias, "none", [], "")
+    return lambda inputs: product(inputs, reordered, bias, "none", [], "")
 
 
 def _plain_product(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:

@@ -15,7 +15,7 @@ import torch
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
-GROWTH = 64  # slots grow by so many tokens at a time
+GROWTH = 64  # tokens by which slots grow at least
 
 
 class SlotKVCache(Cache):
@@ -24,8 +24,8 @@ class SlotKVCache(Cache):
     Args:
         layers: the prompt's layers to take shapes from, each with keys of shape
             (prompts, heads, tokens, size).
-        rows: how many slots.
-        longest: tokens that a row may come to.
+        rows: number of slots.
+        longest: tokens that a row may have at most.
     """
 
     def __init__(self, layers: Sequence[Any], *, rows: int, longest: int):
@@ -35,33 +35,35 @@ class SlotKVCache(Cache):
         self.lengths = torch.zeros(rows, dtype=torch.long, device=device)
         self.used = 0
 
-    def admit(self, layers: Sequence[Any], which: list[int], lengths: list[int]) -> int:
-        """Start new rows behind those in use; gives the first one's number.
+    def admit(
+        self, layers: Sequence[Any], prompts: list[int], lengths: list[int]
+    ) -> int:
+        """Start new rows behind those in use; returns the first one's slot.
 
         Args:
             layers: prompts' keys and values, left-aligned.
-            which: the prompt of each new row.
-            lengths: the tokens of each new row's prompt.
+            prompts: number of each new row's prompt in `layers`.
+            lengths: tokens of each new row's prompt.
         """
-        first, last = self.used, self.used + len(which)
-        self._reach(max(lengths))
-        picked = torch.tensor(which, device=self.lengths.device)
-        for own, given in zip(self.layers, layers, strict=True):
-            own.put(first, last, given, picked)
+        first, last = self.used, self.used + len(prompts)
+        self._grow(max(lengths))
+        numbers = torch.tensor(prompts, device=self.lengths.device)
+        for own, prefilled in zip(self.layers, layers, strict=True):
+            own.put(first, last, prefilled, numbers)
         self.lengths[first:last] = torch.tensor(lengths, device=self.lengths.device)
         self.used = last
         return first
 
-    def leave(self, gone: list[int]) -> list[tuple[int, int]]:
-        """End rows; the last rows in use move into their slots.
+    def remove(self, slots: list[int]) -> list[tuple[int, int]]:
+        """Free slots; the last rows in use move into them.
 
         Returns:
-            The moves as (from, to), for whatever else is kept per row.
+            The moves as (from, to), for what the caller holds per row.
         """
-        left = self.used - len(gone)
-        ended = set(gone)
-        staying = [row for row in range(left, self.used) if row not in ended]
-        moves = list(zip(staying, sorted(r for r in gone if r < left), strict=True))
+        left = self.used - len(slots)
+        freed = set(slots)
+        moving = [row for row in range(left, self.used) if row not in freed]
+        moves = list(zip(moving, sorted(s for s in slots if s < left), strict=True))
         if moves:
             source, target = (list(rows) for rows in zip(*moves, strict=True))
             self.lengths[target] = self.lengths[source]
@@ -71,29 +73,29 @@ class SlotKVCache(Cache):
         self.used = left
         return moves
 
-    def open(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Make room for one more token a row.
+    def extend(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Make room for one more token per row.
 
         Returns:
             The additive attention mask, shape (rows, 1, 1, width), and the
             positions of the new tokens, shape (rows, 1).
         """
-        at = self.lengths[: self.used]
-        self._reach(int(at.max()) + 1)
-        self.rows = torch.arange(self.used, device=at.device)
-        self.at = at.clone()
-        seen = torch.arange(self.width, device=at.device) <= at[:, None]
+        lengths = self.lengths[: self.used]
+        self._grow(int(lengths.max()) + 1)
+        self.rows = torch.arange(self.used, device=lengths.device)
+        self.positions = lengths.clone()
+        visible = torch.arange(self.width, device=lengths.device) <= lengths[:, None]
         dtype = self.layers[0].keys.dtype
-        mask = torch.zeros(seen.shape, dtype=dtype, device=at.device)
-        mask.masked_fill_(~seen, torch.finfo(dtype).min)
+        mask = torch.zeros(visible.shape, dtype=dtype, device=lengths.device)
+        mask.masked_fill_(~visible, torch.finfo(dtype).min)
         self.lengths[: self.used] += 1
-        return mask[:, None, None], self.at[:, None]
+        return mask[:, None, None], self.positions[:, None]
 
-    def _reach(self, width: int) -> None:
+    def _grow(self, width: int) -> None:
         longest = int(self.lengths[: self.used].max()) if self.used else 0
         self.width = max(width, longest)
         for layer in self.layers:
-            layer.reach(self.width, most=self.longest)
+            layer.grow(self.width, limit=self.longest)
 
 
 class _SlotLayer(CacheLayerMixin):
@@ -109,30 +111,28 @@ class _SlotLayer(CacheLayerMixin):
         self.is_initialized = True
 
     def lazy_initialization(self, key_states, value_states) -> None:
-        """Nothing: shapes are known from the start."""
+        """Do nothing: shapes are known from the start."""
 
-    def reach(self, tokens: int, *, most: int) -> None:
-        """Grow to so many tokens a row, and by half at least: growing copies."""
-        have = self.keys.shape[2]
-        if have >= tokens:
+    def grow(self, tokens: int, *, limit: int) -> None:
+        """Grow to so many tokens per row, and by half at least: growing copies."""
+        capacity = self.keys.shape[2]
+        if capacity >= tokens:
             return
-        wanted = max(-(-tokens // GROWTH) * GROWTH, have * 3 // 2)
-        tokens = max(tokens, min(wanted, most))
+        wanted = max(-(-tokens // GROWTH) * GROWTH, capacity * 3 // 2)
+        tokens = max(tokens, min(wanted, limit))
         for name in ("keys", "values"):
             old = getattr(self, name)
-            # Zeros: a masked place still counts, and 0 x NaN is NaN.
-            new = old.new_zeros(
-                *old.shape[:2], max(tokens, min(wanted, most)), old.shape[3]
-            )
-            new[:, :, :have] = old
+            # Zeros, because masked values are multiplied by 0, and 0 x NaN is NaN.
+            new = old.new_zeros(*old.shape[:2], tokens, old.shape[3])
+            new[:, :, :capacity] = old
             setattr(self, name, new)
 
-    def put(self, first: int, last: int, given: Any, which: torch.Tensor) -> None:
-        """Prompts' keys and values into the slots from `first` to `last`."""
-        width = given.keys.shape[2]
-        self.reach(width, most=self.slots.longest)
-        self.keys[first:last, :, :width] = given.keys[which]
-        self.values[first:last, :, :width] = given.values[which]
+    def put(self, first: int, last: int, prefilled: Any, numbers: torch.Tensor) -> None:
+        """Copy prompts' keys and values into the slots from `first` to `last`."""
+        width = prefilled.keys.shape[2]
+        self.grow(width, limit=self.slots.longest)
+        self.keys[first:last, :, :width] = prefilled.keys[numbers]
+        self.values[first:last, :, :width] = prefilled.values[numbers]
 
     def move(self, source: list[int], target: list[int], width: int) -> None:
         """Copy whole rows."""
@@ -140,21 +140,21 @@ class _SlotLayer(CacheLayerMixin):
         self.values[target, :, :width] = self.values[source, :, :width]
 
     def update(self, key_states, value_states, *_, **__):
-        """Write one token a row in place; the rows in use, as wide as the longest."""
+        """Write one token per row in place; returns the rows in use."""
         slots = self.slots
-        self.keys[slots.rows, :, slots.at] = key_states[:, :, 0]
-        self.values[slots.rows, :, slots.at] = value_states[:, :, 0]
+        self.keys[slots.rows, :, slots.positions] = key_states[:, :, 0]
+        self.values[slots.rows, :, slots.positions] = value_states[:, :, 0]
         used, width = slots.used, slots.width
         return self.keys[:used, :, :width], self.values[:used, :, :width]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Width and offset; the mask is handed in ready made."""
+        """Width and offset; the caller passes a finished mask."""
         return self.slots.width, 0
 
     def get_seq_length(self) -> int:
-        """The longest row's tokens."""
+        """Tokens of the longest row."""
         return self.slots.width
 
     def get_max_length(self) -> int:
-        """What a row may come to."""
+        """Tokens that a row may have at most."""
         return self.slots.longest

@@ -6,34 +6,34 @@ seeds are teachable above all, is taken from a short probe, or at its most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from phi_kit.data.source_types import Source
+from phi_kit.core.errors import DataError
+from phi_kit.data.read_sources import read
+from phi_kit.data.source_types import HubData
 from phi_kit.steps import expand_domains
 from phi_kit.study.config import Unit
 
 
 @dataclass(frozen=True)
-class Draw:
-    """Samples that one domain's items are asked for, each of at most so many tokens."""
+class SampleLoad:
+    """So many samples of one domain's items, each of at most so many tokens."""
 
     domain: str
     samples: float
     max_tokens: int
 
+    def times(self, factor: float) -> SampleLoad:
+        """The same so often."""
+        return replace(self, samples=factor * self.samples)
+
 
 @dataclass(frozen=True)
-class Training:
-    """Training runs on one domain's rows.
-
-    Attributes:
-        domain: whose rows.
-        rows: seen in all, repeats included.
-        runs: how many, each of which is set up anew.
-    """
+class TrainingLoad:
+    """So many rows of one domain, repeats included, in so many runs set up anew."""
 
     domain: str
     rows: float
@@ -41,19 +41,19 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Work:
+class StepLoad:
     """All that a unit does with the model."""
 
     unit: Unit
-    draws: tuple[Draw, ...] = ()
-    trainings: tuple[Training, ...] = ()
+    draws: Sequence[SampleLoad] = ()
+    trainings: Sequence[TrainingLoad] = ()
 
 
 @dataclass
-class Domain:
+class DomainState:
     """What earlier steps leave of a domain for later ones."""
 
-    dev: Draw | None = None  # one round of its dev items
+    dev: SampleLoad | None = None  # one round of its dev items
     test: int = 0  # test items
     seeds: float = 0
     teachable: float = 0
@@ -61,119 +61,123 @@ class Domain:
     epochs: int = 1  # of its probe, which `recipe: best` takes over
 
 
-Counted = dict[str, Domain]
-Size = Callable[[Source], int]
-Kept = Callable[[Unit], int | None]
+UnitKey = tuple[str, str]  # step and domain
 
 
-def works(
+def workload(
     units: Sequence[Unit],
     *,
+    seeds: Mapping[str, float],
     shares: Mapping[str, float],
-    size: Size,
-    kept: Kept = lambda _: None,
-) -> Iterator[Work]:
-    """The work of every unit, in their order.
+    kept: Mapping[UnitKey, int],
+) -> Iterator[StepLoad]:
+    """The load of every unit, in their order.
 
     Args:
         units: of a whole study: later ones build on what earlier ones leave.
-        shares: of each domain's seeds, how many will be teachable; 1 if not given.
-        size: rows of a source without a limit.
-        kept: rows that a finished unit kept; `None` of one that is still to run.
+        seeds: of each domain, after step 2.
+        shares: of each domain's seeds, how many will be teachable.
+        kept: rows that finished units kept.
     """
-    counted: Counted = {}
+    states: dict[str, DomainState] = {}
     for unit in units:
-        domain = counted.setdefault(unit.domain, Domain())
+        state, p = states.setdefault(unit.domain, DomainState()), unit.params
+        rows = kept.get((unit.step, unit.domain))
         if unit.step == "pick_domain":
-            yield _pick(unit, domain)
+            dev = SampleLoad(unit.domain, p.dev_items * p.samples, p.max_tokens)
+            state.dev, state.test = dev, p.test_items
+            yield StepLoad(unit, [dev])
         elif unit.step == "collect_seeds":
-            known = kept(unit)
-            domain.seeds = seeds_of(unit.params, size) if known is None else known
-            yield Work(unit)
+            state.seeds = seeds[unit.domain]
+            yield StepLoad(unit)
         elif unit.step == "filter_edge":
-            yield _filter(unit, domain, shares.get(unit.domain, 1.0), kept(unit))
+            yield _filter(unit, state, shares[unit.domain], rows)
         elif unit.step == "probe_sft":
-            yield _probe(unit, domain)
+            yield _probe(unit, state)
         elif unit.step == "synthesize":
-            known = kept(unit)
-            most = domain.teachable / unit.params.organic_share
-            domain.frozen = most if known is None else known
-            yield Work(unit)
+            most = state.teachable / p.organic_share
+            state.frozen = most if rows is None else rows
+            yield StepLoad(unit)
         elif unit.step == "expand_domains":
-            yield _expand(unit, counted)
+            yield _expand(unit, states)
         else:
-            yield _benchmark(unit, counted)
+            draws = [
+                SampleLoad(name, 2 * states[name].test * p.samples, p.max_tokens)
+                for name in p.domains
+            ]
+            yield StepLoad(unit, draws)
 
 
-def seeds_of(params: Any, size: Size) -> int:
-    """Rows that step 2 reads."""
-    return params.limit or sum(one.limit or size(one) for one in params.sources)
+def seeds_read(params: Any) -> int:
+    """Rows that step 2 reads; a source without a limit is read to count them.
+
+    Raises:
+        DataError: such a source lies on the hub.
+    """
+    if params.limit:
+        return params.limit
+    for source in params.sources:
+        if isinstance(source, HubData) and not source.limit:
+            raise DataError(
+                "a hub data set without a limit cannot be planned for",
+                where=source.name,
+                todo="give it a limit: in the study file",
+            )
+    return sum(
+        source.limit or sum(1 for _ in read(source, "", families=(), rng_seed=0))
+        for source in params.sources
+    )
 
 
-def _pick(unit: Unit, domain: Domain) -> Work:
+def _filter(unit: Unit, state: DomainState, share: float, kept: int | None) -> StepLoad:
     p = unit.params
-    domain.dev = Draw(unit.domain, p.dev_items * p.samples, p.max_tokens)
-    domain.test = p.test_items
-    return Work(unit, (domain.dev,))
-
-
-def _filter(unit: Unit, domain: Domain, share: float, known: int | None) -> Work:
-    p = unit.params
-    domain.teachable = share * domain.seeds if known is None else known
+    state.teachable = share * state.seeds if kept is None else kept
     if p.wanted:
-        domain.teachable = min(domain.teachable, p.wanted)
+        state.teachable = min(state.teachable, p.wanted)
     each = min(max(p.budget, p.samples), p.max_samples)
-    samples = each * domain.seeds + p.confirm * share * domain.seeds
-    return Work(unit, (Draw(unit.domain, samples, p.max_tokens),))
+    samples = each * state.seeds + p.confirm * share * state.seeds
+    return StepLoad(unit, [SampleLoad(unit.domain, samples, p.max_tokens)])
 
 
-def _probe(unit: Unit, domain: Domain) -> Work:
+def _probe(unit: Unit, state: DomainState) -> StepLoad:
     """Every run sees as many tokens as the teachable arm: arms, trials, doses."""
     p = unit.params
-    runs = len(p.train_seeds) or 1
-    arms = len(p.arms) * runs
+    seeds = len(p.train_seeds) or 1
     trials = len(list(p.search.configs(p))) if p.search else 0
-    doses = [share * runs for share in p.dose if share < 1]
-    passes = arms + trials + sum(doses)
-    domain.epochs = p.epochs
-    rows = domain.teachable * p.epochs
-    count = times = arms + trials + len(doses) * runs
-    if p.eval_steps:
-        times += passes * ceil(rows / p.batch) // p.eval_steps
-    draws = [_often(domain.dev, times)]
+    doses = [share for share in p.dose if share < 1]
+    full = len(p.arms) * seeds + trials
+    runs, passes = full + len(doses) * seeds, full + sum(doses) * seeds
+    state.epochs = p.epochs
+    rows = state.teachable * p.epochs
+    rounds = runs + _evaluations(passes, rows, p)
+    draws = [state.dev.times(rounds)]
     if p.drift_samples:
-        drift = p.drift_samples * domain.seeds
-        draws.append(Draw(unit.domain, drift, domain.dev.max_tokens))
-    return Work(unit, tuple(draws), (Training(unit.domain, passes * rows, count),))
+        draws.append(replace(state.dev, samples=p.drift_samples * state.seeds))
+    return StepLoad(unit, draws, [TrainingLoad(unit.domain, passes * rows, runs)])
 
 
-def _expand(unit: Unit, counted: Counted) -> Work:
+def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
     p = unit.params
-    adapters = expand_domains.adapter_plan(p.domains)
     best = p.recipe == "best"
-    epochs = {n: counted[n].epochs if best else p.epochs for n in p.domains}
+    rows = {
+        name: states[name].frozen * (states[name].epochs if best else p.epochs)
+        for name in p.domains
+    }
+    adapters = expand_domains.adapter_plan(p.domains).values()
     trainings = [
-        Training(name, counted[name].frozen * epochs[name], 1 / len(among))
-        for among in adapters.values()
+        TrainingLoad(name, rows[name], 1 / len(among))
+        for among in adapters
         for name in among
     ]
-    times = len(adapters)
-    if p.eval_steps:
-        for among in adapters.values():
-            rows = sum(counted[name].frozen * epochs[name] for name in among)
-            times += ceil(rows / p.batch) // p.eval_steps
-    draws = [_often(counted[name].dev, times) for name in p.domains]
-    return Work(unit, tuple(draws), tuple(trainings))
+    rounds = len(adapters) + sum(
+        _evaluations(1, sum(rows[name] for name in among), p) for among in adapters
+    )
+    draws = [states[name].dev.times(rounds) for name in p.domains]
+    return StepLoad(unit, draws, trainings)
 
 
-def _benchmark(unit: Unit, counted: Counted) -> Work:
-    p = unit.params
-    draws = [
-        Draw(name, 2 * counted[name].test * p.samples, p.max_tokens)
-        for name in p.domains
-    ]
-    return Work(unit, tuple(draws))
-
-
-def _often(draw: Draw, times: float) -> Draw:
-    return Draw(draw.domain, times * draw.samples, draw.max_tokens)
+def _evaluations(passes: float, rows: float, params: Any) -> float:
+    """How often runs over so many rows ask the held-out items in between."""
+    if not params.eval_steps:
+        return 0
+    return passes * ceil(rows / params.batch) // params.eval_steps

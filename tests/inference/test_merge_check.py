@@ -1,4 +1,4 @@
-"""Merging keeps what the adapter says, and a GGUF file what the model is."""
+"""A merged model answers as the adapter did beside its base."""
 
 import errno
 import json
@@ -11,8 +11,9 @@ import torch
 from families import SMOLLM2, tokenizer_of
 
 from phi_kit.core.errors import ModelError, RunError
-from phi_kit.inference.local import model
-from phi_kit.models import gguf_file, merge
+from phi_kit.inference import completion
+from phi_kit.inference.merge_check import QUESTIONS, merge_and_compare
+from phi_kit.models import merge
 from phi_kit.models.logit_diff import Agreement, compare
 from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.qlora import train
@@ -63,13 +64,13 @@ def base(tmp_path_factory):
 def adapter(base, tmp_path_factory):
     """An adapter that has learned something, beside NF4."""
     folder = tmp_path_factory.mktemp("adapters") / "teachable"
-    student = model.load(str(base))
+    student = completion.load(str(base))
     rows = [
         TrainingRow(student.render(*asked), "seven apples", asked) for asked in ASKED
     ]
     recipe = TrainingConfig(rank=4, epochs=4, batch=2, learning_rate=1e-2, warmup=0)
     train(student, rows, recipe, out=folder, rng_seed=1)
-    model.load.cache_clear()
+    completion.load.cache_clear()
     return folder
 
 
@@ -77,10 +78,7 @@ def adapter(base, tmp_path_factory):
 def merged(base, adapter, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "merged"
 
-    def also(made):
-        gguf_file.write(made, made / "merged.gguf", name="merged")
-
-    return merge.merge_adapter(adapter, out, base=str(base), asked=ASKED, also=also)
+    return merge_and_compare(adapter, out, base=str(base), asked=ASKED)
 
 
 def logits(model):
@@ -129,51 +127,21 @@ def test_the_folder_says_how_well_it_agrees(merged):
 
 
 def test_the_kit_loads_it_as_a_model(merged):
-    student = model.load(str(merged.folder), four_bit=False)
+    student = completion.load(str(merged.folder), four_bit=False)
     try:
         assert student.render(*ASKED[0]).endswith("<|im_start|>assistant\n")
     finally:
-        model.load.cache_clear()
+        completion.load.cache_clear()
 
 
 def test_only_the_folder_is_left(merged):
     assert [path.name for path in merged.folder.parent.iterdir()] == ["merged"]
 
 
-def test_a_gguf_file_alone_is_the_same_model(merged, tmp_path):
-    from transformers import AutoTokenizer
-
-    shutil.copy(merged.folder / "merged.gguf", tmp_path)
-    read = plain(tmp_path, gguf_file="merged.gguf")
-    torch.testing.assert_close(logits(read), logits(plain(merged.folder)))
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path, gguf_file="merged.gguf")
-    own = AutoTokenizer.from_pretrained(merged.folder)
-    assert own.get_vocab().items() <= tokenizer.get_vocab().items()
-    assert tokenizer.get_chat_template() == own.get_chat_template()
-    assert tokenizer.eos_token == "<|im_end|>"
-    text = "to the tomato: 12 Ä"
-    assert tokenizer(text).input_ids == own(text).input_ids
-
-
-def test_a_gguf_file_has_what_llama_cpp_asks_for(merged):
-    from gguf import GGUFReader
-
-    fields = GGUFReader(merged.folder / "merged.gguf").fields
-    found = {name: field.contents() for name, field in fields.items()}
-    assert found["general.architecture"] == "llama"
-    assert found["tokenizer.ggml.pre"] == "smollm"
-    assert found["llama.attention.head_count_kv"] == 2
-    assert found["tokenizer.ggml.eos_token_id"] == 2
-    assert found["tokenizer.ggml.add_bos_token"] is False
-    kinds = found["tokenizer.ggml.token_type"]
-    assert (kinds[2], kinds[600], kinds[639]) == (3, 1, 5)  # control, normal, unused
-    assert found["tokenizer.ggml.merges"] == ["t o", "Ġ t"]
-
-
 def test_what_is_there_is_never_overwritten(base, adapter, tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(ModelError, match="already; nothing was written"):
-        merge.merge_adapter(adapter, tmp_path / "mine", base=str(base), asked=ASKED)
+        merge_and_compare(adapter, tmp_path / "mine", base=str(base), asked=ASKED)
     assert list((tmp_path / "mine").iterdir()) == []
 
 
@@ -182,7 +150,7 @@ def test_a_merge_that_went_wrong_leaves_nothing(base, adapter, tmp_path, monkeyp
 
     monkeypatch.setattr(Linear, "merge", lambda *_, **__: None)
     with pytest.raises(ModelError, match="does not say what the adapter said"):
-        merge.merge_adapter(adapter, tmp_path / "out", base=str(base), asked=ASKED)
+        merge_and_compare(adapter, tmp_path / "out", base=str(base), asked=ASKED)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -192,7 +160,7 @@ def test_weights_of_another_model_are_refused(base, adapter, tmp_path):
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-5}))
     with pytest.raises(ModelError, match="trained beside other weights"):
-        merge.merge_adapter(adapter, tmp_path / "out", base=str(other), asked=ASKED)
+        merge_and_compare(adapter, tmp_path / "out", base=str(other), asked=ASKED)
     assert not (tmp_path / "out").exists()
 
 
@@ -200,9 +168,9 @@ def test_a_full_disk_leaves_nothing(base, adapter, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(merge, "_write", full)
+    monkeypatch.setattr(merge, "_write_merged", full)
     with pytest.raises(RunError, match="the disk is full"):
-        merge.merge_adapter(adapter, tmp_path / "out", base=str(base), asked=ASKED)
+        merge_and_compare(adapter, tmp_path / "out", base=str(base), asked=ASKED)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -238,48 +206,22 @@ def test_an_adapters_base_is_named_as_a_study_would(tmp_path):
     assert merge.base_model_name(folder) == "a/b"
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"model_type": "phi3"}, "its architecture is phi3"),
-        ({"rope_parameters": {"rope_type": "llama3"}}, "positions are scaled"),
-        ({"attention_bias": True}, "layers have biases"),
-    ],
-)
-def test_gguf_says_why_it_cannot(base, tmp_path, change, said):
-    config = json.loads((base / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | change))
-    with pytest.raises(ModelError, match=f"no GGUF file[\\s\\S]*{said}"):
-        gguf_file.check(tmp_path)
-
-
-def test_gguf_wants_a_tokenizer_it_can_name(base, tmp_path):
-    for name in ("config.json", "tokenizer.json"):
-        (tmp_path / name).write_bytes((base / name).read_bytes())
-    gguf_file.check(tmp_path)
-    tokenizer = json.loads((tmp_path / "tokenizer.json").read_text())
-    tokenizer["pre_tokenizer"]["pretokenizers"] = [{"type": "Whitespace"}]
-    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
-    with pytest.raises(ModelError, match="splits text has no known name"):
-        gguf_file.check(tmp_path)
-
-
 def test_agreement_is_counted_over_tokens():
     one = torch.log(torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]]))
     other = torch.log(torch.tensor([[0.6, 0.3, 0.1], [0.5, 0.4, 0.1]]))
-    said = [([9, 9, 0, 1], 2)]
-    assert compare([one], [one], said) == Agreement(1.0, 0.0, 0.0, 2)
-    found = compare([one], [other], said)
+    answers = [([9, 9, 0, 1], 2)]
+    assert compare([one], [one], answers) == Agreement(1.0, 0.0, 0.0, 2)
+    found = compare([one], [other], answers)
     assert (found.top1, found.positions) == (0.5, 2)
     assert found.max_gap == pytest.approx(0.6931, abs=1e-4)
     assert found.mean_gap == pytest.approx((0.6931 + 0.1542) / 2, abs=1e-4)
 
 
 def test_the_questions_are_in_no_part_of_the_kits_data():
-    for question in merge.QUESTIONS:
+    for question in QUESTIONS:
         holders = [
             path
             for path in Path(merge.__file__).parents[1].rglob("*.py")
             if question in path.read_text()
         ]
-        assert [path.name for path in holders] == ["export.py"]
+        assert [path.name for path in holders] == ["merge_check.py"]

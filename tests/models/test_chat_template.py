@@ -4,9 +4,10 @@ import pytest
 from families import FAMILIES, TEMPLATES, student_of, tokenizer_of
 
 from phi_kit.core.errors import ModelError
-from phi_kit.models.chat_template import apply_template, render
-from phi_kit.models.turn_framing import (
+from phi_kit.models.chat_template import (
+    apply_template,
     control_token_ids,
+    render,
     template_fingerprint,
     turn_framing,
 )
@@ -153,7 +154,7 @@ def test_phi_4_reasoning_keeps_its_thoughts_in_a_finished_turn():
         {"role": "user", "content": "What is 2 + 2?"},
         {"role": "assistant", "content": "<think>two more</think>4"},
     ]
-    text = apply_template(tokenizer, turns, opened=False)
+    text = apply_template(tokenizer, turns, open_turn=False)
     assert text.endswith("<|im_sep|><think>two more</think>4<|im_end|>")
 
 
