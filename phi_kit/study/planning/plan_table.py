@@ -23,7 +23,7 @@ from phi_kit.core.number_format import (
 from phi_kit.core.step_state import run_folder_path, up_to_date
 from phi_kit.models.architecture import model_sizes
 from phi_kit.models.loading import device
-from phi_kit.stats.intervals import wilson
+from phi_kit.stats.intervals import wilson_interval
 from phi_kit.study.config import Unit
 from phi_kit.study.runner import title
 
@@ -174,7 +174,7 @@ def teachable_share(probed: ProbedDomain) -> tuple[float, float]:
     if not probed.asked:
         return 1.0, 1.0
     k, n = probed.teachable, probed.asked
-    return (k + 0.5) / (n + 1), wilson(k, n)[1]
+    return (k + 0.5) / (n + 1), wilson_interval(k, n)[1]
 
 
 def finished_unit(unit: Unit) -> FinishedUnit | None:

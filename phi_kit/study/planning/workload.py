@@ -12,7 +12,7 @@ from math import ceil
 from typing import Any
 
 from phi_kit.core.errors import DataError
-from phi_kit.data.read_sources import read
+from phi_kit.data.read_sources import read_source
 from phi_kit.data.source_types import HubData
 from phi_kit.steps import expand_domains
 from phi_kit.study.config import Unit
@@ -110,7 +110,7 @@ def seeds_read(params: Any) -> int:
                 todo="give it a limit: in the study file",
             )
     return sum(
-        source.limit or sum(1 for _ in read(source, "", families=(), rng_seed=0))
+        source.limit or sum(1 for _ in read_source(source, "", families=(), rng_seed=0))
         for source in params.sources
     )
 
