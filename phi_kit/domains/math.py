@@ -9,8 +9,7 @@ from math import gcd
 
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.verifiers import numeric
-from phi_kit.verifiers.math import verifier
+from phi_kit.verifiers.math import numeric, verifier
 
 from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 

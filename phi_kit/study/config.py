@@ -164,26 +164,17 @@ def _study_model(params: Mapping[str, type[StepParams]]) -> type[BaseModel]:
 
 
 class _Draft:
-    """A study file before it is checked, and the faults of its form.
-
-    Attributes:
-        common: the keys of the whole study.
-        sections: what each step is given at the top of the file.
-        overrides: what a domain gives its steps, by domain and step.
-        domains: the study's domains, those that exist.
-        defined: the domains that this file defines.
-        sets: parameters from the command line: domain ("" is every one), step,
-            name and value, in their order.
-    """
+    """A study file before its values are checked; it notes the faults of the form."""
 
     def __init__(self, source: Source, stem: str):
         self.source = source
         self.params = {step.name: steps.load(step).Params for step in steps.STEPS}
         self.domains: list[str] = []
-        self.defined: list[str] = []
-        self.refused: set[str] = set()  # domains that are defined, yet cannot be
+        self.defined: list[str] = []  # the domains that this file defines
+        self.refused: set[str] = set()  # those that it defines, yet cannot
+        # Each --set: its domain ("" is every one), step, parameter and value.
         self.sets: list[tuple[str, str, str, Given]] = []
-        self.overrides: dict[str, dict[str, Section]] = {}
+        self.overrides: dict[str, dict[str, Section]] = {}  # by domain and step
         top = self._below(Given(source.values, (), 1), "keys to values")
         chosen = top.pop("domains", None)
         self.common = {"study": Given(stem, ("study",), 1)}
@@ -356,7 +347,8 @@ class _Draft:
             self.common["endpoint"] = before._replace(value=value)
 
     def _set_parameter(self, given: Given) -> None:
-        *domain, step, name = given.keys if len(given.keys) > 1 else (*given.keys, "")
+        keys = given.keys if len(given.keys) > 1 else (*given.keys, "")
+        *domain, step, name = keys
         if len(domain) > 1 or (domain and domain[0] not in self.domains):
             near = did_you_mean(domain[0], self.domains)
             fault = f"the study has no domain '{printable(domain[0])}'{near}"
@@ -393,12 +385,11 @@ class _Draft:
             for fault in error.errors():
                 self._note(fault)
             return ()
-        in_domains = [
+        return tuple(
             Unit(step, name, getattr(study.domains[name], step))
             for name in names
             for step in per_domain
-        ]
-        return (*in_domains, *(Unit(step, "", getattr(study, step)) for step in once))
+        ) + tuple(Unit(step, "", getattr(study, step)) for step in once)
 
     def _check_name(self) -> None:
         given = self.common["study"]

@@ -13,7 +13,7 @@ __all__ = ["MODEL_VERIFIERS", "Verdict", "Verifier", "by_model", "get", "names"]
 
 # The name that a study file uses, and the module whose `verify` it is.
 MODULES = {
-    "numeric": "numeric",
+    "numeric": "math.numeric",
     "math": "math.verifier",
     "choice": "choice",
     "exact": "exact",

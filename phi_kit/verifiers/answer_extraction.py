@@ -1,7 +1,7 @@
-"""Where an answer stands in a response: boxes, tags, marks, the last sentence.
+"""Finds the answer in a response: boxes, tags, announcements, the last sentence.
 
-Every verifier finds the place of an answer here and reads what stands there by
-rules of its own. A mark may be written in any of the languages of `languages`.
+Every verifier finds candidate texts here and reads them by rules of its own. An
+announcement may be written in any of the languages of `answer_phrases`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from .answer_phrases import (
     SENTENCE_ENDING,
     may_name_answer,
 )
+from .math.latex import BOX_COMMAND
 
-_BOX = re.compile(r"\\(?:f?boxed|fbox|framebox)\s*(\{|[^\s{}\\$]+)")
+_BOX = re.compile(rf"{BOX_COMMAND}\s*(\{{|[^\s{{}}\\$]+)")
 _TAG = re.compile(
     r"<(answer|final[ _-]?answer)\b[^<>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL
 )
@@ -77,7 +78,7 @@ _NAMED_KINDS = ("line", "heading", "is")  # those that need the answer's name
 _LEAD = re.compile(LEAD_WORDS, re.IGNORECASE)
 _MAX_NESTING = 20
 # A full stop ends a sentence only before a space: `3.5` holds none.
-_SENTENCE = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？।])\s*|\n+")
+SENTENCE_BREAK = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？।])\s*|\n+")
 # What opens a block whose first line says nothing, and what closes it.
 _DISPLAY = re.compile(r"(\$\$|\\\[|```)\w*\s*$")
 _CLOSES = {"$$": "$$", "\\[": "\\]", "```": "```"}
@@ -101,11 +102,11 @@ _NEW_VERSION = re.compile(
 
 
 class AnswerMark(NamedTuple):
-    """A piece of a response that something announces as its answer.
+    """A piece of a response that is announced as its answer.
 
     Attributes:
-        kind: what announces it: `box`, `tag`, `json`, `hashes`, `line`, `heading`, …
-        begin: where the mark stands in the text.
+        kind: how it is announced: `box`, `tag`, `json`, `hashes`, `line`, `heading`, …
+        begin: the index in the text at which the mark begins.
         text: the piece.
     """
 
@@ -115,7 +116,7 @@ class AnswerMark(NamedTuple):
 
 
 def boxes(text: str) -> list[str]:
-    r"""What stands in each `\boxed{…}`, braces matched, nested boxes unwrapped.
+    r"""The content of each `\boxed{…}`, braces matched, nested boxes unwrapped.
 
     A box that never closes (a truncated response) holds no answer.
     """
@@ -123,14 +124,14 @@ def boxes(text: str) -> list[str]:
 
 
 def _boxed(text: str) -> Iterator[tuple[int, int, str]]:
-    """Each closed box: where it begins and ends, and what stands in it."""
-    begin = open_ended = 0
+    """Each closed box: where it begins and ends, and its content."""
+    begin = unclosed = 0
     while match := _BOX.search(text, begin):
         begin = match.end()
         end = _closing_brace(text, begin) if match[1] == "{" else begin
         if end is None:
-            open_ended += 1
-            if open_ended == _MAX_NESTING:  # a loop of broken boxes costs no minutes
+            unclosed += 1
+            if unclosed == _MAX_NESTING:  # bounds the time for a loop of broken boxes
                 return
             continue
         inside = text[begin:end] if match[1] == "{" else match[1]
@@ -152,12 +153,12 @@ def _innermost(inside: str) -> str:
 
 def _closing_brace(text: str, begin: int) -> int | None:
     depth = 1
-    for place in range(begin, len(text)):
-        letter = text[place]
-        if letter in "{}" and text[place - 1] != "\\":
+    for index in range(begin, len(text)):
+        letter = text[index]
+        if letter in "{}" and text[index - 1] != "\\":
             depth += 1 if letter == "{" else -1
             if not depth:
-                return place
+                return index
     return None
 
 
@@ -180,7 +181,7 @@ def final_boxes(text: str) -> list[str]:
 
 
 def ends_inside_box(text: str) -> bool:
-    r"""Whether a response ends inside a `\boxed{`: what it holds may go on."""
+    r"""Whether a response ends inside a `\boxed{`: its content may be incomplete."""
     last = text.rfind("boxed{")
     return last >= 0 and _closing_brace(text, last + len("boxed{")) is None
 
@@ -204,11 +205,11 @@ def find_marks(text: str, *, letter_a: bool = False) -> list[AnswerMark]:
             # One that ends inside a box may go on: it is not the answer yet.
             if piece and not ends_inside_box(piece):
                 marks.append(AnswerMark(kind, match.start(), piece))
-    said = [mark for mark in marks if mark.kind == "is"]
+    stated = [mark for mark in marks if mark.kind == "is"]
     for match in _DENIED.finditer(text) if called else ():
-        said.append(AnswerMark("is", match.start(), f"not {match[1].strip()}"))
-    said.sort(key=lambda mark: mark.begin)
-    return [mark for mark in marks if mark.kind != "is"] + said
+        stated.append(AnswerMark("is", match.start(), f"not {match[1].strip()}"))
+    stated.sort(key=lambda mark: mark.begin)
+    return [mark for mark in marks if mark.kind != "is"] + stated
 
 
 def _announced_text(kind: str, match: re.Match[str], text: str) -> str:
@@ -238,18 +239,18 @@ def _unquoted(value: str) -> str:
 
 
 def final_answers(text: str, *, letter_a: bool = False) -> list[str]:
-    """The pieces that the strongest kind of mark announces, in their order."""
+    """The answers announced by the strongest kind of mark, in their order."""
     marks = find_marks(text, letter_a=letter_a)
     return [mark.text for mark in marks if mark.kind == marks[0].kind]
 
 
 def all_candidates(text: str) -> list[str]:
-    """Every piece that any kind of mark announces, for the lenient reading."""
+    """All answers announced by any kind of mark, for the lenient reading."""
     return [mark.text for mark in find_marks(text, letter_a=True)]
 
 
 def after_first_mark(text: str) -> str:
-    """All that follows the first mark of a line: a solution of several lines."""
+    """The text after the first announcing line: a solution of several lines."""
     if match := _SOLVED.search(text):
         return match[1]
     return ""
@@ -257,7 +258,7 @@ def after_first_mark(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """The sentences of a response; a line end ends one, too."""
-    return [piece for piece in map(str.strip, _SENTENCE.split(text)) if piece]
+    return [piece for piece in map(str.strip, SENTENCE_BREAK.split(text)) if piece]
 
 
 def last_sentence(text: str) -> str:

@@ -1,7 +1,8 @@
 """How an answer is announced in many languages: the words, and what follows them.
 
 One row a language (or a few that share their words): what the answer is called,
-and how a sentence says that it *is* something. Pieces of patterns, for `marks`.
+and how a sentence says that it *is* something. These are pieces of patterns, for
+`answer_extraction`.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ _PLAIN_NAMES = [w for w in _ASCII if not any(o in w for o in _ASCII if o != w)]
 
 
 def may_name_answer(text: str) -> bool:
-    """Whether a text may hold a name of the answer: sooner told than searched."""
+    """Whether a text may hold a name of the answer; a quick test before searching."""
     if not text.isascii():
         return True
     text = text.lower()

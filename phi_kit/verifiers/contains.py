@@ -2,7 +2,7 @@
 
 For a model that answers "The capital of Israel is Jerusalem." where the gold is
 `Jerusalem`. The gold must stand there as whole words (spelled as `exact` wants it)
-and be said: "not Rome", "Rome or Paris", "Is it Rome?" and a bare list of
+and be asserted: "not Rome", "Rome or Paris", "Is it Rome?" and a bare list of
 candidates say nothing. In one sentence it may stand only once. Where the item has
 options no other option's text may stand beside it. A mark (`Answer: …`) says where
 the answer is; then only that place is read.

@@ -1,7 +1,7 @@
 """Short exact answers: a word, a name, a list.
 
 The whole answer must be the gold one. What is folded and what is not, case above
-all, stands in `spelling`.
+all, is decided in `text_equality`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def normalized_answer(text: str) -> str | None:
 
 
 def stated_answer(text: str) -> str:
-    """What a visible response presents as its answer: its mark, or all of it."""
+    """The answer that a visible response announces, or else all of it."""
     found = answer_extraction.final_answers(text)
     return found[-1] if found else text
 

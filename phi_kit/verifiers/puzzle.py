@@ -22,10 +22,12 @@ from fractions import Fraction
 from typing import Any
 
 from phi_kit.data.records import Seed
+from phi_kit.verifiers.code.blocks import fenced_blocks
+from phi_kit.verifiers.math import numeric
 from phi_kit.verifiers.math.compare import STRICT_DIGITS
 from phi_kit.verifiers.math.exact_arithmetic import parse_exact as exact_number
 
-from . import answer_extraction, choice, exact, numeric
+from . import answer_extraction, choice, exact
 from .base import NO_ANSWER, Verdict, visible
 from .worker_pool import CHECK_SECONDS, pool
 
@@ -71,9 +73,8 @@ FALSE_GOLDS: Mapping[str, re.Pattern[str]] = {
 }
 # Tasks that ask for a rounded number themselves.
 _DIGITS = {"power_function": 3}
-_FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 _TOKEN = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[^\W\d_]+|[^\w\s'\"]")
-_HUGE = re.compile(r"[eE][-+]?\d{4}")  # `1e99999999` is a number of a day's work
+_HUGE = re.compile(r"[eE][-+]?\d{4}")  # `1e99999999` would take a day to compute
 _LONG = 20_000
 
 
@@ -91,8 +92,8 @@ def verify(seed: Seed, response: str) -> Verdict:
     if not isinstance(entry.get("metadata"), Mapping):
         entry["metadata"] = {}
     entry["config"] = facts.get("config")
-    false = FALSE_GOLDS.get(task)
-    if false and false.fullmatch(str(entry["answer"]).strip()):
+    false_gold = FALSE_GOLDS.get(task)
+    if false_gold and false_gold.fullmatch(str(entry["answer"]).strip()):
         return Verdict("unknown", "the gold answers another question than was asked")
     pieces = candidate_solutions(visible(response))
     if not pieces:
@@ -115,14 +116,15 @@ def _plain(seed: Seed, response: str) -> Verdict:
 
 
 def candidate_solutions(text: str) -> list[str]:
-    """Where a solution may stand, the strictest place first; at most five."""
+    """The texts that may be the solution, the strictest reading first; at most five."""
     announced = answer_extraction.find_marks(text)
     tagged = [mark.text for mark in announced if mark.kind == "tag"]
+    fenced = [code for closed, code in fenced_blocks(text, any_kind=True) if closed]
     strongest = announced[:1] and announced[0].kind
     places = [
         *tagged[-1:],
         *answer_extraction.boxes(text)[-1:],
-        *_FENCE.findall(text)[-1:],
+        *fenced[-1:],
         answer_extraction.after_first_mark(text),
         *[mark.text for mark in announced if mark.kind == strongest][-1:],
         text,
@@ -158,13 +160,13 @@ def _verdict_on(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, 
 def _scored(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, str]:
     job = {"task": task, "entry": dict(entry), "answer": answer}
     job["config"] = entry.get("config")
-    said = pool("puzzle_worker").ask(job)
-    if said.result == "full":
+    reply = pool("puzzle_worker").ask(job)
+    if reply.result == "full":
         return "right", "solves the puzzle"
-    if said.result == "less":
+    if reply.result == "less":
         return "wrong", "does not solve the puzzle"
-    what = f"ran out of time ({CHECK_SECONDS:g} s)" if said.late else said.result
-    if said.stage == "entry":
+    what = f"ran out of time ({CHECK_SECONDS:g} s)" if reply.late else reply.result
+    if reply.stage == "entry":
         return "unknown", f"the checker {what} on the entry"
     return "wrong", f"the checker {what}"
 

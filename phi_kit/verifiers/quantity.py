@@ -1,8 +1,8 @@
 """Numbers with units: `12 m/s`, `43.2 km/h` and `12` where the unit was asked for.
 
 What a response writes never reaches pint's expression parser: numbers and
-units are read by `prose` and `units` (bounded exponents, a list of unit words),
-and pint only converts. `10**10**10` is no number here, it costs nothing.
+units are read by `numbers_in_text` and `units` (bounded exponents, a list of unit
+words), and pint only converts. `10**10**10` is no number here and costs nothing.
 
 `Seed.extra` may hold `unit` (the unit a bare number is meant in), `asked`
 (whether the prompt names that unit, so that a bare number is a full answer) and
@@ -25,8 +25,8 @@ from .math import numbers_in_text, units
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-# The kit's own choice for golds that were rounded; items with exact answers ask
-# for 0. (SciBench, arXiv 2307.10635, accepts 5 %.)
+# For golds that were rounded (kit default); items with exact answers ask for 0.
+# (SciBench, arXiv 2307.10635, accepts 5 %.)
 TOLERANCE = 0.01
 _FLOAT_NOISE = 1e-9  # what a conversion may cost a number that is exact
 
@@ -40,7 +40,7 @@ _READ = 2000  # characters at a response's end in which its answer must stand
 class Quantity(NamedTuple):
     """A number and its unit as pint spells it.
 
-    `unit` is empty if none stood there, and `?` for one that nobody knows.
+    `unit` is empty if the text has none, and `?` if it is not known.
     """
 
     value: float

@@ -25,9 +25,9 @@ from collections.abc import Iterator
 
 from phi_kit.core.thinking import visible
 
-_STYLE = re.compile(
-    r"\\(?:text|textbf|textit|textrm|texttt|mathrm|mathbf|emph)\s*\{([^{}]*)\}"
-)
+from .answer_extraction import SENTENCE_BREAK
+from .math.latex import STYLED
+
 _WRAPS = (
     ("**", "**"), ("__", "__"), ("*", "*"), ("```", "```"), ("`", "`"), ('"', '"'),
     ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"), ("„", "“"), ("「", "」"),
@@ -71,13 +71,12 @@ _BARE_LIST = re.compile(
     r"\W*(?:[^,.;:\n]|\.(?=\w)){1,40}(?:,\s*(?:[^,.;:\n]|\.(?=\w)){1,40}){2,}\W*",
     re.DOTALL,
 )
-_SENTENCE = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？।])\s*|\n+")
 
 
 def normalize_text(text: str) -> str:
     """A short text without what only dresses it; its case is kept."""
     text = unicodedata.normalize(
-        "NFC", _STYLE.sub(r"\1", text) if "\\" in text else text
+        "NFC", STYLED.sub(r"\1", text) if "\\" in text else text
     )
     if not text.isascii():
         text = "".join(map(_plain_look, text)).translate(_SIGNS)
@@ -181,7 +180,7 @@ def mentions(gold: str, text: str) -> Iterator[tuple[str, bool]]:
     gold = normalize_text(gold)
     if not gold:
         return
-    text = unicodedata.normalize("NFC", _STYLE.sub(r"\1", text))
+    text = unicodedata.normalize("NFC", STYLED.sub(r"\1", text))
     text = "".join(map(_plain_look, text)).translate(_SIGNS)
     shape = _shape(gold)
     for sentence in _sentences(text, gold):
@@ -194,7 +193,7 @@ def _sentences(text: str, gold: str) -> list[str]:
     if " " in gold:
         text = re.sub(r"(?<!\n)\n(?!\n)", " ", text)  # a line may break inside it
     # A gold with a full stop of its own (`St. Louis`) is looked for in the whole.
-    pieces = [text] if re.search(r"[.!?。]\s", gold) else _SENTENCE.split(text)
+    pieces = [text] if re.search(r"[.!?。]\s", gold) else SENTENCE_BREAK.split(text)
     return [piece for piece in pieces if piece.strip()]
 
 

@@ -8,6 +8,14 @@ started them: their input closes.
 
 The protocol is one JSON line per job; the worker answers with a line per
 stage (`#gold`) and one result line.
+
+`pebble.ProcessPool` (5.1) was measured beside it, on two cores: ready after 0.70 s
+against 0.55 s, 0.9 ms a call against 1.6 ms, an endless check ended after 1.07 s
+against 1.01 s. It is not used because its time-out counts wall-clock time: beside six
+busy processes not one of four comparisons that take 0.1 s each came back in time,
+where this pool, which counts processor time, answered ten of ten beside eight. It
+also imports the caller's main script again, so a script without a `__main__` guard
+fails.
 """
 
 from __future__ import annotations
@@ -27,10 +35,10 @@ from typing import Any
 
 from phi_kit.core.errors import RunError
 
-# The kit's own choice: formulas of exams take milliseconds.
+# Processor time of one check (kit default): formulas of exams take milliseconds.
 CHECK_SECONDS = 1.0
 _START_SECONDS = 120  # imports on a busy machine
-_STRETCH = 10  # a worker that got no processor may take this many limits
+_STRETCH = 10  # wall-clock time may be this many times the limit
 _BYTES = 4 << 30
 
 _CODE = """\
@@ -43,7 +51,7 @@ serve({module!r}, {limit!r})
 
 @dataclass(frozen=True)
 class WorkerReply:
-    """What a worker said (nothing if it was killed), and the stage it was at."""
+    """A worker's result (empty if it was killed), and the stage it had reached."""
 
     result: str = ""
     stage: str = ""
@@ -75,15 +83,15 @@ class Worker:
         watch.cancel()
         if ready.strip() != "ready":
             raise self._broken()
-        # Nobody reads it any more; a full pipe would stop the worker.
+        # Drained, since a full pipe would stop the worker.
         threading.Thread(target=self.process.stderr.read, daemon=True).start()
 
     def _broken(self) -> RunError:
         self.process.kill()
-        said = self.process.stderr.read().strip().splitlines()
+        lines = self.process.stderr.read().strip().splitlines()
         return RunError(
             f"the checker of {self.module} does not start",
-            where=said[-1] if said else "",
+            where=lines[-1] if lines else "",
             todo="install what it needs: pip install phi-kit",
         )
 
@@ -108,12 +116,12 @@ class Worker:
         return WorkerReply(stage=stage)
 
     def _watch(self, done: threading.Event) -> None:
-        begun, used = time.monotonic(), _cpu_seconds(self.process.pid)
+        started, used = time.monotonic(), _cpu_seconds(self.process.pid)
         rest = self.limit
         while not done.wait(max(rest, 0.01)):
             now = _cpu_seconds(self.process.pid)
             rest = self.limit - (now - used) if now is not None else 0
-            if time.monotonic() - begun > self.limit * _STRETCH:
+            if time.monotonic() - started > self.limit * _STRETCH:
                 rest = 0
             if rest <= 0.02:
                 self.process.kill()
@@ -125,7 +133,7 @@ class Worker:
         return self.process.poll() is None
 
     def close(self) -> None:
-        """Kill the process and take its exit status."""
+        """Kill the process and wait for it."""
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
@@ -192,9 +200,9 @@ _pools: list[WorkerPool] = []
 @cache
 def pool(module: str) -> WorkerPool:
     """The pool of this process for `phi_kit.verifiers.<module>`."""
-    made = WorkerPool(f"phi_kit.verifiers.{module}")
-    _pools.append(made)
-    return made
+    workers = WorkerPool(f"phi_kit.verifiers.{module}")
+    _pools.append(workers)
+    return workers
 
 
 @atexit.register
@@ -218,7 +226,7 @@ def serve(module: str, limit: float) -> None:
     import logging
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # whatever a library prints is no result
     logging.disable(logging.CRITICAL)
@@ -237,7 +245,7 @@ def serve(module: str, limit: float) -> None:
 
 
 def _deadline(seconds: float) -> None:
-    """Die even where the parent no longer lives to kill this process."""
+    """End this process after that time even if its parent is gone."""
     import signal
 
     if hasattr(signal, "setitimer"):

@@ -1,4 +1,4 @@
-"""Yes or no, true or false: which of the two a response says.
+"""Yes or no, true or false: which of the two words a response states.
 
 `no` is also a word of sentences ("no exceptions"), and an explanation may name the
 other word. What counts is a word that a mark announces, that the response opens or
@@ -65,7 +65,7 @@ def verify(seed: Seed, response: str) -> Verdict:
 
 
 def stated_word(text: str, pair: Pair) -> str:
-    """The word of a pair that a visible response says, or an empty text."""
+    """The word of a pair that a visible response states, or an empty text."""
     for mark in reversed(answer_extraction.find_marks(text)):
         if word := _opening(mark.text, pair) or _only(mark.text, pair):
             return word

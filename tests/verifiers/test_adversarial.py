@@ -9,42 +9,59 @@ import pytest
 from phi_kit import verifiers
 from phi_kit.data.records import Seed
 
-from . import adversarial as rows
+from . import adversarial
 from .cases import CASES, verdict_on
 
 SIGNS = {"+": "right", "-": "wrong", "?": "unknown"}
 CITIES = {"choices": {"A": "Paris", "B": "Rome", "C": "Berlin", "D": "a car"}}
-TABLES = [
-    *(("math", *row, {}) for row in (*rows.MATH, *rows.SYMBOLIC)),
-    *(("exact", *row, {}) for row in rows.EXACT),
-    *(("choice", *row, CITIES) for row in rows.CHOICE),
-    *(("choice", *row, {}) for row in rows.WORDS if row[0] != "maybe"),
-]
-OWN = [(name, case) for name, table in CASES.items() for case in table]
-
-
-# Seconds each: a worker is killed. test_worker_pool.py has one for every day.
+# Table: its verifier, its rows, and what their seeds hold besides.
+TABLES = {
+    "math": ("math", adversarial.MATH, {}),
+    "formulas": ("math", adversarial.SYMBOLIC, {}),
+    "exact": ("exact", adversarial.EXACT, {}),
+    "choice": ("choice", adversarial.CHOICE, CITIES),
+    "words": ("choice", [row for row in adversarial.WORDS if row[0] != "maybe"], {}),
+}
+# Such a row takes seconds: a worker is killed. test_worker_pool.py has one that is
+# tested every day.
 ENDLESS = "10^{10^{10"
-MARKED = [
-    pytest.param(*row, marks=[pytest.mark.slow] * any(ENDLESS in x for x in row[1:3]))
-    for row in TABLES
-]
 
 
-@pytest.mark.parametrize(("name", "gold", "response", "signs", "extra"), MARKED)
-def test_row(name, gold, response, signs, extra):
-    seed = Seed("test", "", gold, extra=json.dumps(extra))
-    verdict = verifiers.get(name)(seed, response)
-    wanted = (SIGNS[signs[0]], SIGNS[signs[-1]])
-    assert (verdict.value, verdict.lenient) == wanted, verdict
+def differing(table, *, endless):
+    """The rows of a table whose verdict is another one."""
+    name, rows, extra = TABLES[table]
+    for gold, response, signs in rows:
+        if (ENDLESS in gold + response) is not endless:
+            continue
+        seed = Seed("test", "", gold, extra=json.dumps(extra))
+        verdict = verifiers.get(name)(seed, response)
+        wanted = (SIGNS[signs[0]], SIGNS[signs[-1]])
+        if (verdict.value, verdict.lenient) != wanted:
+            yield gold, response, wanted, verdict
 
 
-@pytest.mark.parametrize(("name", "case"), OWN)
-def test_a_verifiers_own_case(name, case):
-    verdict = verdict_on(name, case)
-    wanted = (case.value, case.lenient or case.value)
-    assert (verdict.value, verdict.lenient) == wanted, verdict
+@pytest.mark.parametrize("table", TABLES)
+def test_every_row_gets_its_verdict(table):
+    assert not list(differing(table, endless=False))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["math", "formulas"])
+def test_so_does_every_endless_row(table):
+    assert not list(differing(table, endless=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_case_of_a_verifiers_table_gets_its_verdict(name):
+    failed = []
+    for case in CASES[name]:
+        verdict = verdict_on(name, case)
+        wanted = (case.value, case.lenient or case.value)
+        if (verdict.value, verdict.lenient) != wanted:
+            failed.append((case, verdict))
+    assert not failed
 
 
 def test_there_are_enough_rows():
-    assert len(TABLES) + len(OWN) >= 300
+    rows = sum(len(rows) for _, rows, _ in TABLES.values())
+    assert rows + sum(map(len, CASES.values())) >= 300

@@ -12,7 +12,7 @@ from phi_kit import verifiers
 from phi_kit.data.records import Seed
 from phi_kit.verifiers.math import compare, verifier
 
-from . import adversarial, made, spellings
+from . import adversarial, generated_answers, spellings
 
 SECONDS = 1.0  # of processor time for one verdict, without a worker
 PIECES = (
@@ -53,7 +53,7 @@ LETTERS = "\\{}$()[]<>+-*/^_=.,:;#?!'\"abcxyzieπ0123456789 \n"
 
 def corpus(name: str) -> list[tuple[str, str, str]]:
     """Rows that mean something, to be broken."""
-    rows = [(g, x, r) for g, x, r, _ in made.pairs(name, 300, seed=5)]
+    rows = [(g, x, r) for g, x, r, _ in generated_answers.pairs(name, 300, seed=5)]
     if name != "quantity":
         table = [row for rows in spellings.MATH.values() for row in rows]
         table += [*adversarial.MATH, *spellings.NUMERIC]

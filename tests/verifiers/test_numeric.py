@@ -3,7 +3,7 @@
 import pytest
 
 from phi_kit.data.records import Seed
-from phi_kit.verifiers.numeric import parse_number, verify
+from phi_kit.verifiers.math.numeric import parse_number, verify
 
 
 def said(response, gold):

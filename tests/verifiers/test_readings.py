@@ -349,17 +349,17 @@ TABLES = (
     ),
 )
 
-ROWS = [(name, extra, *row) for name, extra, rows in TABLES for row in rows]
 
-
-@pytest.mark.parametrize(("name", "extra", "gold", "response", "value"), ROWS)
-def test_reading(name, extra, gold, response, value):
-    seed = Seed("test", "", gold, extra=json.dumps(extra))
-    found = verifiers.get(name)(seed, response)
-    assert found.value == value, found
-    if value == "right":
-        assert found.lenient == "right"
+@pytest.mark.parametrize("place", range(len(TABLES)))
+def test_every_response_is_read(place):
+    (name, extra, rows), failed = TABLES[place], []
+    for gold, response, value in rows:
+        seed = Seed("test", "", gold, extra=json.dumps(extra))
+        verdict = verifiers.get(name)(seed, response)
+        if verdict.value != value or (value == "right" != verdict.lenient):
+            failed.append((gold, response, value, verdict))
+    assert not failed
 
 
 def test_there_are_enough_rows():
-    assert len(ROWS) > 250
+    assert sum(len(rows) for *_, rows in TABLES) > 250

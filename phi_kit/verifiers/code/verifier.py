@@ -10,10 +10,10 @@ Which of the two an item asks is in `Seed.extra`:
   and the function's name as `entry` for a function;
 - neither: output prediction, the printed text is the gold answer.
 
-A response is run only in the sandbox. What it is tested by runs in another one
-and gets plain values from it: printing a success, leaving early, or objects
-that equal everything change nothing. Whether a verdict is `unknown` depends on the
-item alone, never on what a solution does.
+A response runs only in the sandbox. Its tests run in another one and get plain
+values from it: printing a success, leaving early, or objects that equal everything
+change nothing. Whether a verdict is `unknown` depends on the item alone, never on
+what a solution does.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _SAYS = re.compile(
 _MARK = re.compile(
     r"\A(?:the\s+)?(?:final\s+)?(?:answer|output)(?:\s+is)?\s*:\s*", re.I
 )
-# How a run that gave no value ended, for the reader of a table.
+# Why a run gave no value, in words for a table.
 _ENDS = {
     "timeout": "out of time",
     "output": "too much output",
@@ -75,16 +75,16 @@ def verify(seed: Seed, response: str) -> Verdict:
     if not facts.get("tests") and not facts.get("cases"):
         return _verify_printed(seed.answer, text)
     try:
-        judge, wanted, given = _checker(seed, facts)
+        check, wanted, given = _checker(seed, facts)
         if given and _continues(response):
             text = f"{given}{response}"
         strict, loose = presented_code(text, wanted), all_code(text)
         if strict is None and loose is None:
             return Verdict("wrong", NO_ANSWER)
-        outcome = judge(strict) if strict is not None else ("wrong", "wrong", NO_ANSWER)
+        outcome = check(strict) if strict is not None else ("wrong", "wrong", NO_ANSWER)
         value, lenient, reason = outcome
         if lenient == "wrong" and loose is not None and loose != strict:
-            _, lenient, other = judge(loose)
+            _, lenient, other = check(loose)
             reason = other if strict is None and lenient != "right" else reason
         return Verdict(value, reason, strict or loose or "", lenient)
     except UnreadableTestError as error:
@@ -104,7 +104,7 @@ Judge = Callable[[str], CodeResult]
 
 
 def _checker(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str], str]:
-    """How this item's code is judged, what it has to define, what the prompt began."""
+    """How to check code for this item, the names it owes, what the prompt began."""
     setup, entry = str(facts.get("setup") or ""), str(facts.get("entry") or "")
     words = {"setup": setup, "prompt": seed.prompt, "gold": seed.answer}
     given = prompt_stub(seed.prompt)
@@ -132,7 +132,7 @@ def _checker(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str]
 
 
 def _function(code: str, tests: ItemTests) -> CodeResult:
-    """Have the tests ask the code; unknown if they cannot be run."""
+    """Run the tests against the code; unknown if they cannot be run."""
     jobs = tests.tests_job(), tests.solution_job(code)
     result = run_tests(*jobs, LIMITS, needs=tests.needs)
     verdict = result.verdict

@@ -1,4 +1,4 @@
-"""The types an answer may have; `typed` reads them, `matching` compares them."""
+"""The types an answer may have; `parse` reads them, `compare` compares them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer; `text` is how it was written, in plain spelling."""
+    """An answer; `text` is its normalized spelling."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Are two typed answers the same? Structure here, formulas by a worker."""
+"""Compares two typed answers: their structure here, their formulas by a worker."""
 
 from __future__ import annotations
 
@@ -43,35 +43,37 @@ DIFFERENT = AnswerMatch("wrong", "another answer")
 CompareFormulas = Callable[[str, str], AnswerMatch]
 
 
-def compare_answers(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
+def compare_answers(
+    gold: Answer, answer: Answer, compare_formulas: CompareFormulas
+) -> AnswerMatch:
     """Compare two answers by their types, both directions treated alike."""
-    if without_spaces(gold.text) == without_spaces(found.text):
+    if without_spaces(gold.text) == without_spaces(answer.text):
         return EQUAL
-    if isinstance(gold, SetAnswer) != isinstance(found, SetAnswer):
+    if isinstance(gold, SetAnswer) != isinstance(answer, SetAnswer):
         one = decimal_value(gold)
-        if one is not None and one == decimal_value(found):
+        if one is not None and one == decimal_value(answer):
             return EQUAL
-    if (named := _named(gold, found, leaf)) is not None:
+    if (named := _named(gold, answer, compare_formulas)) is not None:
         return named
-    if isinstance(gold, EquationAnswer) or isinstance(found, EquationAnswer):
-        return _equations(gold, found, leaf)
-    if isinstance(gold, NumberAnswer) and isinstance(found, NumberAnswer):
-        return compare_numbers(gold, found)
-    if isinstance(gold, BasedNumber) or isinstance(found, BasedNumber):
-        return _based(gold, found)
-    if isinstance(gold, TextAnswer) or isinstance(found, TextAnswer):
-        return EQUAL if _words(gold) == _words(found) else DIFFERENT
-    if isinstance(gold, UnionAnswer) or isinstance(found, UnionAnswer):
-        return _unions(gold, found, leaf)
-    if isinstance(gold, MatrixAnswer) or isinstance(found, MatrixAnswer):
-        return _matrices(gold, found, leaf)
+    if isinstance(gold, EquationAnswer) or isinstance(answer, EquationAnswer):
+        return _equations(gold, answer, compare_formulas)
+    if isinstance(gold, NumberAnswer) and isinstance(answer, NumberAnswer):
+        return compare_numbers(gold, answer)
+    if isinstance(gold, BasedNumber) or isinstance(answer, BasedNumber):
+        return _based(gold, answer)
+    if isinstance(gold, TextAnswer) or isinstance(answer, TextAnswer):
+        return EQUAL if _words(gold) == _words(answer) else DIFFERENT
+    if isinstance(gold, UnionAnswer) or isinstance(answer, UnionAnswer):
+        return _unions(gold, answer, compare_formulas)
+    if isinstance(gold, MatrixAnswer) or isinstance(answer, MatrixAnswer):
+        return _matrices(gold, answer, compare_formulas)
     if isinstance(gold, SequenceAnswer | SetAnswer) and isinstance(
-        found, SequenceAnswer | SetAnswer
+        answer, SequenceAnswer | SetAnswer
     ):
-        return _collections(gold, found, leaf)
-    if isinstance(gold, SetAnswer) != isinstance(found, SetAnswer):
-        return _single_item(gold, found, leaf)
-    return _formulas(gold, found, leaf)
+        return _collections(gold, answer, compare_formulas)
+    if isinstance(gold, SetAnswer) != isinstance(answer, SetAnswer):
+        return _single_item(gold, answer, compare_formulas)
+    return _formulas(gold, answer, compare_formulas)
 
 
 def decimal_value(value: Answer) -> Fraction | None:
@@ -84,50 +86,54 @@ def decimal_value(value: Answer) -> Fraction | None:
         return value.value if bare else None
     if not isinstance(value, SetAnswer) or value.braces or len(value.items) != 2:
         return None
-    found = _COMMA.match(value.text)
-    if not found or not _MONEY.fullmatch(value.text, found.end()):
+    match = _COMMA.match(value.text)
+    if not match or not _MONEY.fullmatch(value.text, match.end()):
         return None
-    said = Fraction(found[0].replace(",", "."))
+    number = Fraction(match[0].replace(",", "."))
     # `5,0` may be the two numbers 5 and 0; `5,00 €` is a price.
-    price = len(value.text) > found.end()
-    return said if said.denominator > 1 or price else None
+    is_price = len(value.text) > match.end()
+    return number if number.denominator > 1 or is_price else None
 
 
 _COMMA = re.compile(r"[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?!\d)")
 _MONEY = re.compile(r"\s*[$€£¥₽]?\s*")
 
 
-def _formulas(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
+def _formulas(
+    gold: Answer, answer: Answer, compare_formulas: CompareFormulas
+) -> AnswerMatch:
     """Two texts for the algebra system, unless they are of two kinds."""
     kinds = NumberAnswer | FormulaAnswer
-    if not isinstance(gold, kinds) or not isinstance(found, kinds):
-        relations = sum(bool(_RELATION.search(v.text)) for v in (gold, found))
-        sets = sum(isinstance(v, SequenceAnswer | UnionAnswer) for v in (gold, found))
-        asked = relations and sets and not _WORDY.search(gold.text + found.text)
-        return leaf(gold.text, found.text) if asked else DIFFERENT
-    one, other = without_spaces(gold.text), without_spaces(found.text)
+    if not isinstance(gold, kinds) or not isinstance(answer, kinds):
+        relations = sum(bool(_RELATION.search(v.text)) for v in (gold, answer))
+        sets = sum(isinstance(v, SequenceAnswer | UnionAnswer) for v in (gold, answer))
+        asked = relations and sets and not _WORDY.search(gold.text + answer.text)
+        return compare_formulas(gold.text, answer.text) if asked else DIFFERENT
+    one, other = without_spaces(gold.text), without_spaces(answer.text)
     if one != other and one.casefold() == other.casefold():
         return DIFFERENT  # to math-verify `mW` is `MW` and `A_1` is `a_1`
     # To math-verify `f'` is `f`, and `1:2` a half.
-    if any(gold.text.count(mark) != found.text.count(mark) for mark in "':"):
+    if any(gold.text.count(mark) != answer.text.count(mark) for mark in "':"):
         return DIFFERENT
     # `2x + z = 1` is not its right side; `f(x) < 2` is not a number.
-    if bool(_RELATION.search(gold.text)) != bool(_RELATION.search(found.text)):
+    if bool(_RELATION.search(gold.text)) != bool(_RELATION.search(answer.text)):
         return DIFFERENT
-    return _measured(gold.text, found.text, leaf)
+    return _measured(gold.text, answer.text, compare_formulas)
 
 
-def _measured(gold: str, found: str, leaf: CompareFormulas) -> AnswerMatch:
+def _measured(gold: str, answer: str, compare_formulas: CompareFormulas) -> AnswerMatch:
     """Two formulas, perhaps with a unit at their ends; one may leave it off."""
     (one, first), (other, second) = (
         units.split_trailing_unit(gold),
-        units.split_trailing_unit(found),
+        units.split_trailing_unit(answer),
     )
     if first and second:
-        return leaf(one, other) if first == second else DIFFERENT
-    if (first and len(gold.split()[-1]) > 1) or (second and len(found.split()[-1]) > 1):
-        return leaf(one, other)
-    return leaf(gold, found)
+        return compare_formulas(one, other) if first == second else DIFFERENT
+    if (first and len(gold.split()[-1]) > 1) or (
+        second and len(answer.split()[-1]) > 1
+    ):
+        return compare_formulas(one, other)
+    return compare_formulas(gold, answer)
 
 
 _RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|equiv|sim)(?![a-zA-Z])")
@@ -144,10 +150,10 @@ def _words(value: Answer) -> str:
     return re.sub(r"^(?:the|an?)\s+|\s+", " ", text).strip()
 
 
-def _based(gold: Answer, found: Answer) -> AnswerMatch:
-    if not isinstance(gold, BasedNumber) or not isinstance(found, BasedNumber):
+def _based(gold: Answer, answer: Answer) -> AnswerMatch:
+    if not isinstance(gold, BasedNumber) or not isinstance(answer, BasedNumber):
         return AnswerMatch("wrong", "another base")
-    same = (gold.digits, gold.base) == (found.digits, found.base)
+    same = (gold.digits, gold.base) == (answer.digits, answer.base)
     return EQUAL if same else DIFFERENT
 
 
@@ -167,18 +173,22 @@ def _names(value: Answer) -> dict[str, Answer] | None:
     return None
 
 
-def _named(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch | None:
+def _named(
+    gold: Answer, answer: Answer, compare_formulas: CompareFormulas
+) -> AnswerMatch | None:
     """Named values against others: by their names, or by their order."""
-    one, other = _names(gold), _names(found)
+    one, other = _names(gold), _names(answer)
     if one is None and other is None:
         return None
     if one is not None and other is not None:
         if one.keys() != other.keys():
             return DIFFERENT
-        return _all(compare_answers(one[name], other[name], leaf) for name in one)
+        return _all(
+            compare_answers(one[name], other[name], compare_formulas) for name in one
+        )
     ours = other is None  # whose names they are
-    named, bare = (one, found) if ours else (other, gold)
-    if not ours and isinstance(gold, SequenceAnswer) and isinstance(found, SetAnswer):
+    named, bare = (one, answer) if ours else (other, gold)
+    if not ours and isinstance(gold, SequenceAnswer) and isinstance(answer, SetAnswer):
         named = dict(sorted(named.items()))  # `y=1, x=2` is no (1, 2)
     items = tuple(named.values())
     if not isinstance(bare, SequenceAnswer | SetAnswer) or len(bare.items) != len(
@@ -193,23 +203,28 @@ def _named(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch | 
         if not numbered:
             return DIFFERENT
         pair = (items, bare.items) if ours else (bare.items, items)
-        return _unordered(*pair, leaf)
+        return _unordered(*pair, compare_formulas)
     pairs = zip(items, bare.items, strict=True)
-    return _all(compare_answers(*((a, b) if ours else (b, a)), leaf) for a, b in pairs)
+    return _all(
+        compare_answers(*((a, b) if ours else (b, a)), compare_formulas)
+        for a, b in pairs
+    )
 
 
-def _equations(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
-    if isinstance(gold, EquationAnswer) and isinstance(found, EquationAnswer):
-        if _name(gold.left) != _name(found.left):
+def _equations(
+    gold: Answer, answer: Answer, compare_formulas: CompareFormulas
+) -> AnswerMatch:
+    if isinstance(gold, EquationAnswer) and isinstance(answer, EquationAnswer):
+        if _name(gold.left) != _name(answer.left):
             return DIFFERENT
-        return compare_answers(gold.right, found.right, leaf)
-    one, other = (gold, found) if isinstance(gold, EquationAnswer) else (found, gold)
+        return compare_answers(gold.right, answer.right, compare_formulas)
+    one, other = (gold, answer) if isinstance(gold, EquationAnswer) else (answer, gold)
     # `x = 5` and `5` are one answer; `x = 5` and `x + y = 5` are not.
     if isinstance(other, FormulaAnswer) and "=" in other.text:
-        return leaf(gold.text, found.text)
+        return compare_formulas(gold.text, answer.text)
     if one is gold:
-        return compare_answers(gold.right, found, leaf)
-    return compare_answers(gold, found.right, leaf)
+        return compare_answers(gold.right, answer, compare_formulas)
+    return compare_answers(gold, answer.right, compare_formulas)
 
 
 def _name(left: str) -> str:
@@ -217,26 +232,30 @@ def _name(left: str) -> str:
     return re.sub(r"[\\{}\s]|\([a-z]\)$", "", left)
 
 
-def _unions(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
-    one, other = real_sets.spans_of(gold), real_sets.spans_of(found)
+def _unions(
+    gold: Answer, answer: Answer, compare_formulas: CompareFormulas
+) -> AnswerMatch:
+    one, other = real_sets.spans_of(gold), real_sets.spans_of(answer)
     if one is not None and other is not None:
         return EQUAL if one == other else DIFFERENT
-    if isinstance(gold, UnionAnswer) and isinstance(found, UnionAnswer):
-        return _unordered(gold.items, found.items, leaf)
-    return _formulas(gold, found, leaf)
+    if isinstance(gold, UnionAnswer) and isinstance(answer, UnionAnswer):
+        return _unordered(gold.items, answer.items, compare_formulas)
+    return _formulas(gold, answer, compare_formulas)
 
 
-def _matrices(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
-    one, other = _rows(gold), _rows(found)
+def _matrices(
+    gold: Answer, answer: Answer, compare_formulas: CompareFormulas
+) -> AnswerMatch:
+    one, other = _rows(gold), _rows(answer)
     if one is None or other is None:
         both = all(
-            isinstance(value, MatrixAnswer | FormulaAnswer) for value in (gold, found)
+            isinstance(value, MatrixAnswer | FormulaAnswer) for value in (gold, answer)
         )
-        return leaf(_typeset(gold), _typeset(found)) if both else DIFFERENT
+        return compare_formulas(_typeset(gold), _typeset(answer)) if both else DIFFERENT
     if [len(row) for row in one] != [len(row) for row in other]:
         return DIFFERENT
     return _all(
-        compare_answers(a, b, leaf)
+        compare_answers(a, b, compare_formulas)
         for first, second in zip(one, other, strict=True)
         for a, b in zip(first, second, strict=True)
     )
@@ -256,19 +275,23 @@ def _typeset(value: Answer) -> str:
     return value.text.replace(r"\cr ", r"\\ ")
 
 
-def compare_numbers(gold: NumberAnswer, found: NumberAnswer) -> AnswerMatch:
+def compare_numbers(gold: NumberAnswer, answer: NumberAnswer) -> AnswerMatch:
     """Exact fractions; percent, units and endless decimals by stated rules."""
-    if gold.unit and found.unit and gold.unit != found.unit:
+    if gold.unit and answer.unit and gold.unit != answer.unit:
         return AnswerMatch(
-            "wrong", f"another unit: {found.unit} instead of {gold.unit}"
+            "wrong", f"another unit: {answer.unit} instead of {gold.unit}"
         )
-    if any(_equal(a, b) for a, b in _faces(gold, found)):
-        if gold.worked_out and not found.worked_out:
+    if any(_equal(a, b) for a, b in _value_pairs(gold, answer)):
+        if gold.worked_out and not answer.worked_out:
             return AnswerMatch("wrong", "not worked out", "right")
         return EQUAL
-    if any(equal_when_rounded(a, b, STRICT_DIGITS) for a, b in _faces(gold, found)):
+    if any(
+        equal_when_rounded(a, b, STRICT_DIGITS) for a, b in _value_pairs(gold, answer)
+    ):
         return AnswerMatch("right", "equal when rounded")
-    if any(equal_when_rounded(a, b, LENIENT_DIGITS) for a, b in _faces(gold, found)):
+    if any(
+        equal_when_rounded(a, b, LENIENT_DIGITS) for a, b in _value_pairs(gold, answer)
+    ):
         return AnswerMatch("wrong", "rounded too early", "right")
     return DIFFERENT
 
@@ -277,17 +300,19 @@ def _equal(a: Fraction, b: Fraction) -> bool:
     return a == b
 
 
-def _faces(gold: NumberAnswer, found: NumberAnswer) -> list[tuple[Fraction, Fraction]]:
+def _value_pairs(
+    gold: NumberAnswer, answer: NumberAnswer
+) -> list[tuple[Fraction, Fraction]]:
     """The pairs of values that may be compared, percent signs considered."""
-    if gold.percent == found.percent:
-        return [(gold.value, found.value)]
+    if gold.percent == answer.percent:
+        return [(gold.value, answer.value)]
     if gold.percent:
-        return [(gold.value, found.value), (gold.value / 100, found.value)]
-    pairs = [(gold.value, found.value / 100)]
+        return [(gold.value, answer.value), (gold.value / 100, answer.value)]
+    pairs = [(gold.value, answer.value / 100)]
     # A question for a percentage often has its gold without the sign; a gold
     # such as 0.5 is a share, and `0.5 %` is another number.
     if gold.value.denominator == 1 or abs(gold.value) > 1:
-        pairs.append((gold.value, found.value))
+        pairs.append((gold.value, answer.value))
     return pairs
 
 
@@ -323,26 +348,28 @@ def _places(denominator: int) -> int:
 
 def _collections(
     gold: SequenceAnswer | SetAnswer,
-    found: SequenceAnswer | SetAnswer,
-    leaf: CompareFormulas,
+    answer: SequenceAnswer | SetAnswer,
+    compare_formulas: CompareFormulas,
 ) -> AnswerMatch:
-    if isinstance(gold, SetAnswer) and isinstance(found, SetAnswer):
-        return _unordered(gold.items, found.items, leaf)
-    if len(gold.items) != len(found.items):
+    if isinstance(gold, SetAnswer) and isinstance(answer, SetAnswer):
+        return _unordered(gold.items, answer.items, compare_formulas)
+    if len(gold.items) != len(answer.items):
         return DIFFERENT
-    if isinstance(gold, SequenceAnswer) and isinstance(found, SequenceAnswer):
-        if gold.ends != found.ends:
+    if isinstance(gold, SequenceAnswer) and isinstance(answer, SequenceAnswer):
+        if gold.ends != answer.ends:
             return AnswerMatch("wrong", "other brackets")
     else:
         # `1, 2` for `(1, 2)`: brackets left off, the order kept. LaTeX shows
         # nothing of the braces in `{1, 2}`.
-        bag, group = (gold, found) if isinstance(gold, SetAnswer) else (found, gold)
-        hidden = bag is found and bag.braces == "plain"
-        if (bag.braces and not hidden) or group.ends != "()":
+        items, sequence = (
+            (gold, answer) if isinstance(gold, SetAnswer) else (answer, gold)
+        )
+        hidden = items is answer and items.braces == "plain"
+        if (items.braces and not hidden) or sequence.ends != "()":
             return DIFFERENT
     return _all(
-        compare_answers(a, b, leaf)
-        for a, b in zip(gold.items, found.items, strict=True)
+        compare_answers(a, b, compare_formulas)
+        for a, b in zip(gold.items, answer.items, strict=True)
     )
 
 
@@ -359,17 +386,19 @@ def _all(matches) -> AnswerMatch:
 
 
 def _unordered(
-    gold: tuple[Answer, ...], found: tuple[Answer, ...], leaf: CompareFormulas
+    gold: tuple[Answer, ...],
+    answer: tuple[Answer, ...],
+    compare_formulas: CompareFormulas,
 ) -> AnswerMatch:
     """Each gold item needs its own partner; equality lets us take the first."""
-    gold, found = _distinct(gold), _distinct(found)
-    if len(gold) != len(found):
+    gold, answer = _distinct(gold), _distinct(answer)
+    if len(gold) != len(answer):
         return DIFFERENT
-    rest = list(found)
+    rest = list(answer)
     best: list[AnswerMatch] = []
     for item in gold:
         for place, other in enumerate(rest):
-            each = compare_answers(item, other, leaf)
+            each = compare_answers(item, other, compare_formulas)
             if each.value == "unknown":
                 return each
             if "right" in (each.value, each.lenient):
@@ -385,13 +414,15 @@ def _distinct(items: tuple[Answer, ...]) -> tuple[Answer, ...]:
     return tuple({without_spaces(item.text): item for item in items}.values())
 
 
-def _single_item(gold: Answer, found: Answer, leaf: CompareFormulas) -> AnswerMatch:
+def _single_item(
+    gold: Answer, answer: Answer, compare_formulas: CompareFormulas
+) -> AnswerMatch:
     """A set of one is its element."""
-    bag, other = (gold, found) if isinstance(gold, SetAnswer) else (found, gold)
-    if len(bag.items) != 1:
+    items, other = (gold, answer) if isinstance(gold, SetAnswer) else (answer, gold)
+    if len(items.items) != 1:
         return DIFFERENT
     return (
-        compare_answers(gold, bag.items[0], leaf)
-        if bag is found
-        else compare_answers(bag.items[0], other, leaf)
+        compare_answers(gold, items.items[0], compare_formulas)
+        if items is answer
+        else compare_answers(items.items[0], other, compare_formulas)
     )

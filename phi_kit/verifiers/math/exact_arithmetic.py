@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import factorial, isqrt
 
-# The kit's own limits: what is larger goes to a worker that can be killed.
+# Limits (kit defaults): larger numbers go to a worker that can be killed.
 _BITS = 100_000
 _LENGTH = 300
 _FACTORIAL = 3_000
@@ -36,7 +36,7 @@ class ExactNumber:
     worked_out: bool = True
 
 
-class _NotExact(Exception):  # noqa: N818 - no fault, an outcome
+class _NotExact(Exception):  # noqa: N818 - an outcome, no error
     pass
 
 

@@ -1,8 +1,9 @@
-r"""An answer's text made plain: no delimiters, no bold, no typesetting.
+r"""Normalizes an answer's text: no delimiters, no bold, no typesetting.
 
 Three ways of writing meet here: LaTeX (`\dfrac12`), Unicode (`½`, `√5`, `5²`) and
-plain notation (`sqrt(5)`, `2*pi`, `oo`). `plain` gives a short answer one
-spelling, which is LaTeX without dress; `running` does the same to prose.
+plain notation (`sqrt(5)`, `2*pi`, `oo`). `normalize_answer` gives a short answer
+one spelling, which is LaTeX without typesetting; `normalize_prose` does the same for
+running text.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ _SIGNS = {
 _SIGN = re.compile("[" + "".join(map(re.escape, _SIGNS)) + "]")
 _ROOT = re.compile(r"([√∛∜])\s*(?:\(([^()]*)\)|([\w.]+))")
 _DEGREES = {"√": "", "∛": "[3]", "∜": "[4]"}
+# How a box is written, and the styles that change the look of an argument only.
+BOX_COMMAND = r"\\(?:f?boxed|fbox|framebox)"
 _STYLES = (
     r"text|textbf|textit|textrm|texttt|textsf|textnormal|textup|mathrm|mathbf|mathit|"
     r"mathsf|mathtt|bm|boldsymbol|mbox|hbox|displaystyle|operatorname\*?|emph|"
     r"underline|rm|bf|mathcal|mathop"
 )
-_STYLED = re.compile(rf"\\(?:{_STYLES})\s*\{{([^{{}}]*)\}}")
+STYLED = re.compile(rf"\\(?:{_STYLES})\s*\{{([^{{}}]*)\}}")
 _SPACE = r"\\[,;:!> ]|\\q?quad|\\hspace\{[^{}]*\}|\\phantom\{[^{}]*\}|~"
 _DROP = re.compile(
     r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|limits)(?![a-zA-Z])|" + _SPACE
@@ -49,7 +52,7 @@ _DELIMITERS = (
     re.compile(r"^(?:\*\*|__)(.+?)(?:\*\*|__)$", re.DOTALL),
     re.compile(r"^[*`](?!\*)(.+?)[*`]$", re.DOTALL),
     re.compile(r'^\\?["“”«](.+?)\\?["“”»]$', re.DOTALL),
-    re.compile(r"^\\f?boxed\{([^{}]*)\}$", re.DOTALL),
+    re.compile(rf"^{BOX_COMMAND}\s*\{{([^{{}}]*)\}}$", re.DOTALL),
 )
 _EXPONENT = re.compile(r"\^\s*([-+]?\d+(?:\.\d+)?)")
 _TOWER = re.compile(r"\^\{([^{}]*)\}\^\{([^{}]*)\}")
@@ -250,7 +253,7 @@ def _plain_latex(text: str) -> str:
     text = _RENAMED.sub(lambda m: _RENAMES[m[0]] + " " * m[0][-1].isalpha(), text)
     text = _DROP.sub(lambda m: "" if m[0] == r"\!" else " ", text)
     for _ in range(3):  # styles nest, never deeply
-        text = _STYLED.sub(lambda m: f" {m[1]} ", text)
+        text = STYLED.sub(lambda m: f" {m[1]} ", text)
     text = _INSIDE.sub(lambda m: m[1] or m[2], text)
     text = _SHORT_FRAC.sub(lambda m: rf"\frac{_braced(m[1])}{_braced(m[2])}", text)
     return _SHORT_ROOT.sub(r"\\sqrt{\1}", text)

@@ -1,4 +1,4 @@
-"""The numbers that running text says, each with what makes it another number.
+"""The numbers in running text, each with what changes its value.
 
 A number is read with its sign, its exponent and its scale word, or it is not
 read at all: `minus 5` is no 5, nor is `5!`, `√5`, `5π`, `1.5k` or `5 and a half`.
@@ -87,7 +87,7 @@ class NumberInText:
         value: what it is; `None` where that cannot be read.
         begin: where it stands.
         end: where what belongs to it ends.
-        denied: whether the text turns it down: `not 5`.
+        denied: whether the text denies it: `not 5`.
         tail: the words behind it, in which its unit may stand.
     """
 
@@ -100,7 +100,7 @@ class NumberInText:
 
 
 def find_numbers(text: str, *, measured: bool = False) -> tuple[NumberInText, ...]:
-    """Every number of a text as `spelled` gives it, in order.
+    """Every number of a text that `normalize_numbers` has prepared, in order.
 
     Args:
         text: the text.
@@ -114,12 +114,12 @@ def find_numbers(text: str, *, measured: bool = False) -> tuple[NumberInText, ..
 
 
 def searchable_text(response: str) -> str:
-    """What counts of a response; long empty stretches cost a search its time."""
+    """The visible response, with long runs of white space shortened."""
     return _EMPTY.sub(lambda m: "\n\n" if "\n" in m[0] else "  ", visible(response))
 
 
 def normalize_numbers(text: str) -> str:
-    """A text as `numbers` reads it: one spelling, no dollar signs of mathematics."""
+    """A text as `find_numbers` reads it: one spelling, no mathematical dollar signs."""
     text = (
         normalize_prose(text)
         if re.search(r"[\\$^*_'’{]|[^\x00-\x7f]|\b(?:and|minus|neg)", text)

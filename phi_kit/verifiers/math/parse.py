@@ -85,7 +85,7 @@ _BUILDER = re.compile(r"\s*[a-z]\s*(?:\\in\s*\\mathbb\{R\}\s*)?(?:\\mid|\||:)\s*
 # Prime signs and letters close to a number make it another one.
 _EDGE = re.compile(r"(?<=[\d)}!.])\s*(?=[^\W\d_]|[%$€£¥₹₽₩¢])")
 
-# What parts a list of answers.
+# The words that separate the items of a list.
 AND_WORDS = re.compile(
     r"\s*(?:,?\s*\b(?:and|or|und|oder|et|ou)(?=\b|\d)|(?<=[\d)}\]])or(?=[\w(\\])|"
     r"\\(?:text)?or\b|\\lor\b|\\vee\b|\\land\b|\\wedge\b|(?:,\s*)?(?:或|和|или|и)(?!\w))\s*"
@@ -100,7 +100,7 @@ _OPENING, _CLOSING = "([{", ")]}"
 
 @lru_cache(maxsize=4096)
 def parse_answer(text: str) -> Answer | None:
-    """What a short answer is; `None` where nothing stands.
+    """A short answer with its type; `None` for an empty one.
 
     Args:
         text: a gold answer, or the piece of a response that states one.
@@ -112,7 +112,7 @@ def parse_answer(text: str) -> Answer | None:
 
 
 def parse_normalized(text: str, depth: int) -> Answer:
-    """What a plain text is, inside `depth` others."""
+    """A normalized text with its type, inside `depth` others."""
     text = strip_wrappers(text)
     if depth > 4 or len(text) > 400:
         return TextAnswer(text)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 # Above this relative difference two formulas are not equal, whatever a
-# comparison says; ours, far above the noise of 30-digit evaluation.
+# comparison says (kit default); the noise of 30-digit evaluation lies far below.
 _TOLERANCE = 1e-9
 _POINTS = ("0.37", "1.61", "2.83")
 
@@ -55,7 +55,7 @@ def _read(text: str) -> Any:
 
 
 def _equal(gold: Any, answer: Any) -> bool:
-    """math-verify's word in either direction, unless the numbers contradict."""
+    """Equal by math-verify in either direction, unless the numbers contradict."""
     from math_verify import verify
 
     if not any(
@@ -80,7 +80,7 @@ def _contradicted(gold: Any, answer: Any) -> bool:
         try:
             a, b = (complex(e.doit().subs(at).evalf(30)) for e in (gold, answer))
         except (TypeError, ValueError, OverflowError, AttributeError):
-            return False  # cannot be evaluated: math-verify's word stands
+            return False  # cannot be evaluated: math-verify decides
         if abs(a - b) > tolerance * max(abs(a), abs(b)):
             differing += 1
     return differing > 1

@@ -1,8 +1,8 @@
 """What stands around a number: a unit, a currency, a percent sign, `million`.
 
-One table for every verifier. `read` gives a unit as pint spells it, for those
-that convert; `canonical` gives a name that is only compared: `5 cm` is not `5 m`,
-and `5` alone may be either. Words that are no unit (`apples`) say nothing.
+One table for every verifier. `read_unit` gives a unit as pint spells it, for those
+that convert; `canonical_unit` gives a name that is only compared: `5 cm` is not
+`5 m`, and `5` alone may be either. Words that are no unit (`apples`) say nothing.
 """
 
 from __future__ import annotations

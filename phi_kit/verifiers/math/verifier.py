@@ -15,14 +15,15 @@ import re
 from functools import lru_cache
 
 from phi_kit.data.records import Seed, is_sentinel
-from phi_kit.verifiers import answer_extraction, exact, numeric
+from phi_kit.verifiers import answer_extraction, exact
 from phi_kit.verifiers.base import NO_ANSWER, UNREADABLE_GOLD, Verdict
 from phi_kit.verifiers.worker_pool import CHECK_SECONDS, pool
 
-from . import numbers_in_text
+from . import numbers_in_text, numeric
 from .answer_types import Answer, FormulaAnswer, NumberAnswer, SetAnswer, TextAnswer
 from .compare import DIFFERENT, EQUAL, AnswerMatch, compare_answers, decimal_value
 from .compare import compare_numbers as same_number
+from .latex import BOX_COMMAND
 from .parse import parse_answer
 
 _INLINE = re.compile(
@@ -35,11 +36,11 @@ _CLAUSE = re.compile(
     r"(?<=[\w)}\]$%])(?:\.(?:\s|$)|,\s(?=(?:because|since|as|so|which)\b))"
 )
 _WORD = re.compile(r"(?<![\\a-zA-Z])(?!and\b|or\b)[a-zA-Z]{2,}")
-# Work written out, such as `1.2 x 11 = 17`: its last number is what it says.
+# Work written out, such as `1.2 x 11 = 17`: its last number is the answer.
 _WORK = re.compile(r"(?:[-\d\s.,:()+*/=]|(?<=[\d) ])x(?=\s*[\d.(])|\\times|\\cdot)*")
 # What a chat template leaves at the end of a response.
 _TURN = re.compile(r"<\|\w+\|>\s*(?:user|assistant)?\s*$")
-_BOXED_NAME = r"([a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*\\f?boxed\s*\{\s*"
+_BOXED_NAME = rf"([a-zA-Z](?:_\{{?\w+\}}?)?)\s*=\s*{BOX_COMMAND}\s*\{{\s*"
 _DASHED = re.compile(r"\d+(?:[-–]\d+){1,2}|\d{1,4}/\d{1,2}/\d{1,4}")
 _PERCENT = re.compile(r"\s*\\?(?:%|per ?cent|pct)")
 _LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])")
@@ -90,7 +91,7 @@ def parse_gold(answer: str) -> Answer | None:
     if "boxed{" in answer and answer_extraction.final_boxes(f"{answer}}}"):
         return parse_gold(f"{answer}}}")  # only its last brace was lost
     if _DASHED.fullmatch(answer.strip()):
-        return TextAnswer(answer.strip())  # a date, a score: nobody takes 4 from 3
+        return TextAnswer(answer.strip())  # a date or a score, no subtraction
     value = parse_answer(answer)
     long = len(answer) > _LONG or "\n" in answer
     if (
@@ -125,7 +126,7 @@ def _strict(gold: Answer, text: str) -> tuple[str, Answer | None]:
 
 
 def _after_last_box(gold: Answer, text: str) -> tuple[str, Answer | None]:
-    """What a response calls its final answer after its last box."""
+    """The text that a response calls its final answer after its last box."""
     at = text.lower().rfind("final answer")
     if at < 0 or text.rfind("boxed{") > at:
         return "", None
@@ -167,7 +168,7 @@ _WORDY = re.compile(r"(?<![\\a-zA-Z])(?:[Tt]he|is|are|of|we|find|that|so)\b")
 
 
 def _is_unfinished_work(gold: Answer, value: Answer) -> bool:
-    """Whether a piece is arithmetic that nobody can work out: `12 +`, `1 = 2 = 3`."""
+    """Whether a piece is unfinished arithmetic: `12 +`, `1 = 2 = 3`."""
     formula = isinstance(gold, NumberAnswer) and isinstance(value, FormulaAnswer)
     return formula and bool(_WORK.fullmatch(value.text))
 
@@ -285,13 +286,13 @@ def _number_in(gold: NumberAnswer, piece: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def _compare_formulas(gold: str, answer: str) -> AnswerMatch:
-    """Two formulas, by a worker; what was once compared is remembered."""
-    said = pool("math.sympy_worker").ask({"gold": gold, "answer": answer})
-    if said.late or said.result.startswith("failed"):
-        what = f"ran out of time ({CHECK_SECONDS:g} s)" if said.late else said.result
-        if said.stage == "gold":
+    """Two formulas, compared by a worker; results are remembered."""
+    reply = pool("math.sympy_worker").ask({"gold": gold, "answer": answer})
+    if reply.late or reply.result.startswith("failed"):
+        what = f"ran out of time ({CHECK_SECONDS:g} s)" if reply.late else reply.result
+        if reply.stage == "gold":
             return AnswerMatch("unknown", f"the checker {what} on the gold")
         return AnswerMatch("wrong", f"the checker {what}")
-    if said.result == "no gold":
+    if reply.result == "no gold":
         return AnswerMatch("wrong", "another text; the gold is no readable formula")
-    return EQUAL if said.result == "equal" else DIFFERENT
+    return EQUAL if reply.result == "equal" else DIFFERENT

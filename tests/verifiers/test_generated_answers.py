@@ -7,14 +7,14 @@ import pytest
 from phi_kit import verifiers
 from phi_kit.data.records import Seed
 
-from . import made
+from . import generated_answers
 
 
 @pytest.mark.parametrize("n", [400, pytest.param(6000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", made.MAKERS)
+@pytest.mark.parametrize("name", generated_answers.MAKERS)
 def test_in_whatever_form(name, n):
     check, seen, failed = verifiers.get(name), set(), []
-    for gold, extra, response, wanted in made.pairs(name, n, seed=n):
+    for gold, extra, response, wanted in generated_answers.pairs(name, n, seed=n):
         verdict = check(Seed("made", "", gold, extra=extra), response)
         said = (
             "unparsed" if verdict.unparsed and wanted == "unparsed" else verdict.value

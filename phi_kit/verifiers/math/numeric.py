@@ -11,19 +11,19 @@ import re
 from fractions import Fraction
 
 from phi_kit.data.records import Seed
-from phi_kit.verifiers.math.exact_arithmetic import parse_exact
-from phi_kit.verifiers.math.latex import normalize_answer
-from phi_kit.verifiers.math.numbers_in_text import NumberInText
-
-from . import answer_extraction
-from .base import (
+from phi_kit.verifiers import answer_extraction
+from phi_kit.verifiers.base import (
     NO_TOLERANCE,
     Verdict,
     VerdictValue,
     compare_parsed,
     relative_tolerance,
 )
-from .math import numbers_in_text, units
+
+from . import numbers_in_text, units
+from .exact_arithmetic import parse_exact
+from .latex import normalize_answer
+from .numbers_in_text import NumberInText
 
 # A marked answer ends where its reasons begin.
 _CLAUSE = re.compile(
@@ -86,7 +86,7 @@ def number_in_box(piece: str) -> NumberInText | None:
 
 
 def number_in_piece(text: str, *, marked: bool = False) -> NumberInText | None:
-    """The number that a piece of text says.
+    """The number that a piece of text states.
 
     After a mark the first number answers, up to where its reasons begin; in
     running text the last one does. "5 or 7" and "not 5" answer nothing.
@@ -125,7 +125,7 @@ def _marked(text: str) -> NumberInText | None:
 
 
 def _unless_hedged(one: NumberInText, text: str) -> NumberInText | None:
-    """The number, unless another is offered beside it: `5 or 7`."""
+    """The number, unless another one is offered beside it: `5 or 7`."""
     if one.value is None:
         return None
     after = text[one.end : one.end + 20]
@@ -142,11 +142,11 @@ def _count_in_words(text: str) -> NumberInText | None:
 
 
 def candidate_numbers(text: str, marked: list[str]) -> list[NumberInText]:
-    """Every number of a visible response that a lenient reader could take.
+    """All numbers of a visible response that a lenient reading may take.
 
     Args:
         text: the response.
-        marked: what `marks.everywhere` found in it.
+        marked: the candidates that `answer_extraction.all_candidates` finds in it.
     """
     pieces = [number_in_piece(piece, marked=True) for piece in marked]
     pieces += [number_in_box(box) for box in answer_extraction.boxes(text)]
@@ -163,21 +163,21 @@ def candidate_numbers(text: str, marked: list[str]) -> list[NumberInText]:
 def verify(seed: Seed, response: str) -> Verdict:
     """Compare the number a response ends on with the seed's gold answer."""
     text = numbers_in_text.searchable_text(response)
-    one = stated_number(text)
-    shown, value = (one.text, one.value) if one else ("", None)
+    number = stated_number(text)
+    shown, value = (number.text, number.value) if number else ("", None)
     gold = parse_number(seed.answer)
-    near = relative_tolerance(seed.facts, 0.0) if len(seed.extra) > 2 else 0.0
-    if near is None:
+    tolerance = relative_tolerance(seed.facts, 0.0) if len(seed.extra) > 2 else 0.0
+    if tolerance is None:
         return Verdict("unknown", NO_TOLERANCE, shown)
     if gold is None or (value is not None and gold == value):
         return compare_parsed(gold, value, shown=shown)
-    if value is not None and _within(gold, value, near):
+    if value is not None and _within(gold, value, tolerance):
         return Verdict("right", "within the tolerance", shown)
     others = candidate_numbers(text, answer_extraction.all_candidates(text))
-    fits = any(_within(gold, other.value, near) for other in others)
+    fits = any(_within(gold, other.value, tolerance) for other in others)
     lenient: VerdictValue = "right" if fits else "wrong"
     return compare_parsed(gold, value, shown=shown, lenient=lenient)
 
 
-def _within(gold: Fraction, found: Fraction, share: float) -> bool:
-    return abs(gold - found) <= abs(gold) * Fraction(share)
+def _within(gold: Fraction, value: Fraction, tolerance: float) -> bool:
+    return abs(gold - value) <= abs(gold) * Fraction(tolerance)
