@@ -55,7 +55,7 @@ def replay(
     sets: Sets = None,
     redo: Redo = False,
 ) -> None:
-    """Run a study without a model: a recorded ledger says what the model said.
+    """Run a study without a model: its samples come from a recorded ledger.
 
     The run folders go where others do; every manifest says that it is a replay.
     """
