@@ -22,10 +22,15 @@ from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows
-from phi_kit.data.near_duplicates import Near
-from phi_kit.data.read_sources import available, mix, read, shares
+from phi_kit.data.near_duplicates import NearDuplicateIndex
+from phi_kit.data.read_sources import (
+    available_rows,
+    mix_sources,
+    read_source,
+    source_shares,
+)
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.data.row_filters import judge
+from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import Procedural, Source
 from phi_kit.domains.base import Domain, Family
@@ -56,7 +61,7 @@ class Params(StepParams):
             raise ValueError("weights divide a limit: give collect_seeds a limit too")
         return self
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The content of local files, the revisions of hub data sets."""
         marks = {
             f"{place} {source.name}": source.digest()
@@ -74,12 +79,12 @@ def run(params: Params) -> StepRun:
         families = domain.chosen(card.manifest["params"]["families"])
         found, mixed = read_rows(params, domain, families)
         judged = list(
-            judge(
+            filter_rows(
                 found,
                 domain.verifier,
                 Seal.of([card]),
                 max_chars=params.max_chars,
-                near=Near(params.near_duplicates),
+                near=NearDuplicateIndex(params.near_duplicates),
                 marks=control_tokens(completion.folder_at_hand(params.model)),
             )
         )
@@ -93,14 +98,16 @@ def run(params: Params) -> StepRun:
             )
         run.table = to_frame(kept)
         run.save_rows(run.table)
-        run.save_rows(dropped_rows.table(judged), "quarantine")
-        run.save_rows(dropped_rows.hits(judged), "sealed_hits")
+        run.save_rows(dropped_rows.dropped_table(judged), "quarantine")
+        run.save_rows(dropped_rows.seal_hit_table(judged), "sealed_hits")
         run.figure = run.save_figure(row_flow.draw(run.flow.as_dict()), "row_flow")
         run.result = {
             "sources": run.table.source.value_counts().to_dict(),
             "mix": mixed,
-            "pinned": params.outside(),
-            "lopsided": guessing_baseline.lopsided((s.family, s.answer) for s in kept),
+            "pinned": params.external_digests(),
+            "lopsided": guessing_baseline.lopsided_answers(
+                (s.family, s.answer) for s in kept
+            ),
         }
     return run
 
@@ -116,14 +123,16 @@ def read_rows(
     """
 
     def opened(source: Source) -> Iterator[Seed]:
-        return read(source, domain.name, families=families, rng_seed=params.rng_seed)
+        return read_source(
+            source, domain.name, families=families, rng_seed=params.rng_seed
+        )
 
     found, counts = [], Counter()
-    drawn = mix(params.sources, params.limit, opened, rng_seed=params.rng_seed)
+    drawn = mix_sources(params.sources, params.limit, opened, rng_seed=params.rng_seed)
     for place, seed in drawn:
         counts[place] += 1
         found.append(replace(seed, answer_kind=domain.answer_kind))
-    parts = shares(params.sources, params.limit) if params.limit else None
+    parts = source_shares(params.sources, params.limit) if params.limit else None
     mixed = []
     for place, source in enumerate(params.sources):
         wanted, got = parts[place] if parts else source.limit, counts[place]
@@ -131,7 +140,7 @@ def read_rows(
         # own domain have limits of their own.
         cut = wanted is not None and got >= wanted
         cut = cut or isinstance(source, Procedural)
-        there = available(source, families) if cut else None
+        there = available_rows(source, families) if cut else None
         mixed.append(
             {
                 "source": source.name,

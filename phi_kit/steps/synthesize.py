@@ -25,7 +25,7 @@ from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows, records
 from phi_kit.data.dropped_rows import Reason
 from phi_kit.data.records import Seed, from_frame, to_frame
-from phi_kit.data.row_filters import judge
+from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
@@ -90,7 +90,8 @@ def run(params: Params) -> StepRun:
         records.save_dataset(rows, run.folder("dataset"))
         run.save_rows(_dropped_table(checked), "dropped")
         run.save_rows(
-            dropped_rows.hits((m.seed, why) for m, why in checked), "sealed_hits"
+            dropped_rows.seal_hit_table((m.seed, why) for m, why in checked),
+            "sealed_hits",
         )
         yielded = _yield_table(checked)
         mix = {
@@ -104,7 +105,7 @@ def run(params: Params) -> StepRun:
         run.result = {
             "transforms": yielded.to_dict("records"),
             "mix": mix,
-            "lopsided": guessing_baseline.lopsided(
+            "lopsided": guessing_baseline.lopsided_answers(
                 ("the mix", answer) for answer in rows.answer
             ),
         }
@@ -137,7 +138,7 @@ def _check_variants(
     seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
     everything = [*seeds, *(m.seed for m in made)]
     judged = list(
-        judge(everything, domain.verifier, seal, max_chars=run.params.max_chars)
+        filter_rows(everything, domain.verifier, seal, max_chars=run.params.max_chars)
     )
     reasons = [reason for _, reason in judged[len(seeds) :]]
     return list(zip(made, reasons, strict=True))

@@ -10,8 +10,9 @@ import pytest
 from pydantic import Field
 
 from phi_kit.core import step_table
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits
 from phi_kit.data.records import Seed
@@ -39,7 +40,7 @@ def card(tmp_path, monkeypatch):
             own = run.params.custom
             run.result = {"defined": own and own.model_dump(mode="json")}
             for part in ("dev", "test", sealed_splits.DRAWS):
-                sealed_splits.close(
+                sealed_splits.seal_split(
                     run, part, [Seed("x", f"A {part} item, sealed.", "1")]
                 )
 
