@@ -25,7 +25,6 @@ from phi_kit.inference import completion
 from phi_kit.plots import arm_gains as plot
 from phi_kit.plots import dose_curve as dose_plot
 from phi_kit.plots import learning_curves
-from phi_kit.selection import drift
 from phi_kit.stats import comparison
 from phi_kit.training import training_config as recipes
 from phi_kit.training.arms import Arm, GridSearch, rows_of_arm
@@ -106,7 +105,7 @@ def run(params: Params) -> StepRun:
             bench, table, base, probes, recipe=recipe, budgets=budgets
         )
         if params.drift_samples and "teachable" in probes:
-            drift.record(run, bench.student, bench.domain, k=params.drift_samples)
+            _record_drift(bench)
         run.save_rows(bench.table(), "training", timed=True)
     return run
 
