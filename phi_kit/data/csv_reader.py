@@ -61,7 +61,7 @@ class _Lines:
 def read_csv(
     file: TextIO, spoilt: DecodingFault, *, tabs: bool = False
 ) -> Iterator[dict[str, Any] | MalformedLine]:
-    """The rows of a CSV file; a record that is none comes as a `MalformedLine` in its place.
+    """The rows of a CSV file; a broken record is a `MalformedLine` in its place.
 
     The fields are parted by a comma, a semicolon, a tab or a bar, whichever the
     header is parted by and most records fit; a first line `sep=;` says so itself.

@@ -8,9 +8,10 @@ covers well from one sample on (Brown, Cai and DasGupta 2001, Statistical Scienc
 are never solved, one right of four is mostly luck, and only a prior that has seen
 the pool knows it. Tiers and risks are taken under it.
 
-A sample that was cut off, or that nobody can judge, is *censored*: neither right
-nor wrong. Intervals span what it could have been. What share of the cut-off ones
-turn right is measured (`Counts.truncated_correct_rate`) and fills them in for every estimate.
+A sample that was truncated, or that no verifier can judge, is *censored*: neither
+right nor wrong. Intervals span what it could have been. What share of the truncated
+ones turn right is measured (`Counts.truncated_correct_rate`) and imputed in every
+estimate.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class Counts:
         wrong: finished and judged wrong.
         truncated: not right, and cut off at the token limit.
         unknown: finished, and nobody can judge them.
-        truncated_correct_rate: share of a seed's cut-off samples that would turn right if they
-            were finished; NaN leaves them out of every estimate.
+        truncated_correct_rate: share of a seed's truncated samples that would turn
+            right if they were finished; NaN leaves them out of every estimate.
     """
 
     right: np.ndarray
