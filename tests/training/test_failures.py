@@ -212,7 +212,7 @@ def test_with_one_row_at_a_time_activations_are_computed_twice(
         return loss()
 
     monkeypatch.setattr(training_run, "choose_loss", losses(change))
-    found = run(tiny, tmp_path / "work", tmp_path / "arm")
+    found = run(tiny, None, tmp_path / "arm")
     assert "activations are computed twice" in capsys.readouterr().out
     assert found.losses == pytest.approx(undisturbed[0].losses, abs=1e-4)
     assert not any(
@@ -276,7 +276,7 @@ def test_a_tracker_is_told(tiny, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     recipe, logs = RECIPE.with_(report_to=["tensorboard"]), tmp_path / "logs"
-    done = run(tiny, tmp_path / "work", tmp_path / "arm", recipe=recipe, logs=logs)
+    done = run(tiny, None, tmp_path / "arm", recipe=recipe, logs=logs)
     events = EventAccumulator(str(logs / "arm"))
     events.Reload()
     told = [one.value for one in events.Scalars("train/loss")]

@@ -141,8 +141,8 @@ def plan_steps(
             sampled=_sampled(load, speed),
             trained=_trained(load, speed),
             memory=max(
-                speed.sampling_bytes if load.draws else 0,
-                training_bytes if load.trainings else 0,
+                speed.sampling_bytes if load.samples else 0,
+                training_bytes if load.rows else 0,
             ),
         )
         for load, at_most in zip(likely, most, strict=True)
@@ -212,22 +212,22 @@ def _done(units: Sequence[Unit], finished: Finished) -> dict[UnitKey, FinishedUn
 
 def _sampled(load: StepLoad, speed: MachineSpeed) -> float:
     return sum(
-        draw.samples * speed.domains[draw.domain].tokens_each(draw.max_tokens)
-        for draw in load.draws
+        samples * speed.domains[domain].tokens_each(limit)
+        for (domain, limit), samples in load.samples.items()
     )
 
 
 def _trained(load: StepLoad, speed: MachineSpeed) -> float:
-    return sum(t.rows * speed.domains[t.domain].row for t in load.trainings)
+    return sum(rows * speed.domains[domain].row for domain, rows in load.rows.items())
 
 
 def _seconds(load: StepLoad, speed: MachineSpeed) -> float:
     return (
         NOTEBOOK
-        + speed.load * bool(load.draws or load.trainings)
+        + speed.load * bool(load.samples or load.rows)
         + _sampled(load, speed) / speed.sample_tps
         + _trained(load, speed) / speed.train_tps
-        + sum(training.runs for training in load.trainings) * speed.setup
+        + load.runs * speed.setup
     )
 
 
