@@ -76,7 +76,7 @@ class EndpointSettings(Strict):
         timeout: seconds a request may take.
         patience: seconds without any answer after which a run gives up.
         unanswered: share of the samples that may be filtered, too long or refused;
-            a run ends where it is more. The kit's own choice.
+            a run ends where it is more (kit default).
         logprobs: ask for the tokens' log-probabilities as well.
     """
 

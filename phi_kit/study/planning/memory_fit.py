@@ -138,7 +138,7 @@ def micro_batch(
     if kind == "cuda":
         return micro
     wish = _training_params(units)[0].dequantise
-    floats = 4 * model_sizes(setup.model).packed
+    floats = 4 * model_sizes(setup.model).linear_weights
     kept = wish == "on" or (wish == "auto" and 4 * floats < free)  # as the trainer does
     return micro.on_cpu(dequantized=kept)
 
