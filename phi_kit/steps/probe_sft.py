@@ -123,15 +123,15 @@ def search_config(bench: ProbeBench, params: Params) -> tuple[TrainingConfig, di
     """
     if not params.search:
         return params.with_(), {}
-    arm, found = params.search.arm, []
-    for number, one in enumerate(params.search.configs(params), 1):
-        probe = bench.tried(f"search-{number}", arm, one, runs=1)
+    arm, tried = params.search.arm, []
+    for number, config in enumerate(params.search.configs(params), 1):
+        probe = bench.tried(f"search-{number}", arm, config, runs=1)
         scored = comparison.accuracy_over_seeds(probe.items, rng_seed=params.rng_seed)
-        found.append({**one.outcome(), **scored.as_dict()})
+        tried.append({**config.outcome(), **scored.as_dict()})
     # The first of equals: the study file lists what it prefers first.
-    best = max(range(len(found)), key=lambda i: found[i]["accuracy"])
+    best = max(range(len(tried)), key=lambda i: tried[i]["accuracy"])
     chosen = list(params.search.configs(params))[best]
-    return chosen, {"arm": arm, "tried": found, "chosen": best}
+    return chosen, {"arm": arm, "tried": tried, "chosen": best}
 
 
 def compare_arms(
@@ -236,15 +236,16 @@ def _dose_curve(
         if share < 1
     } | {1.0: probes[arm]}
     rows = dose_table(arm, base, parts, rng_seed=params.rng_seed)
-    said, change = "cannot tell", None
+    verdict, change = "cannot tell", None
     if len(parts) > 2:
         means = {share: probe.mean for share, probe in parts.items()}
-        found = comparison.dose_tapering(means, rng_seed=params.rng_seed)
-        said, change = comparison.curve_verdict(found), found.as_dict()
+        tapering = comparison.dose_tapering(means, rng_seed=params.rng_seed)
+        verdict = comparison.curve_verdict(tapering)
+        change = tapering.as_dict()
     frame = pd.DataFrame(rows)
     start = table.accuracy[table.arm == "base"].iloc[0]
-    bench.run.save_figure(dose_plot.draw(frame, said, base=start), "dose")
-    return {"arm": arm, "points": rows, "change": change, "verdict": said}
+    bench.run.save_figure(dose_plot.draw(frame, verdict, base=start), "dose")
+    return {"arm": arm, "points": rows, "change": change, "verdict": verdict}
 
 
 def record_drift(run: StepRun, student: LocalModel, domain: Domain, *, k: int) -> None:

@@ -44,6 +44,11 @@ class Unit(NamedTuple):
     domain: str
     params: StepParams
 
+    @property
+    def title(self) -> str:
+        """`03 filter_edge math`."""
+        return f"{self.params.STEP.number:02} {self.step} {self.domain}".strip()
+
 
 @dataclass(frozen=True)
 class Study:
