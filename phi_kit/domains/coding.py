@@ -113,7 +113,7 @@ def _write_function(
 
 
 def _numbers(draw: np.random.Generator, *, size: int) -> list[int]:
-    return [int(one) for one in draw.integers(-20, 50, size)]
+    return [int(number) for number in draw.integers(-20, 50, size)]
 
 
 def _write_line(draw: np.random.Generator) -> GeneratedItem:
@@ -199,9 +199,9 @@ def _write_program(draw: np.random.Generator) -> GeneratedItem:
     cases = []
     for size in (3, 1, 8):
         numbers = [*_numbers(draw, size=size), n + 1, n]  # `>` is not `>=`
-        told = " ".join(map(str, numbers))
+        line = " ".join(map(str, numbers))
         shown = eval(body, {"numbers": numbers})
-        cases.append({"stdin": f"{told}\n", "stdout": f"{int(shown)}\n"})
+        cases.append({"stdin": f"{line}\n", "stdout": f"{int(shown)}\n"})
     prompt = (
         "Write a Python program that reads one line of whole numbers separated by "
         f"spaces and prints {what}.\nExample input: {cases[0]['stdin']}"

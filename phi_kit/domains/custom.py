@@ -2,7 +2,7 @@
 
 Its items are the rows of local files or of data sets of the hub, one family each.
 A hash of the prompt decides which split a row belongs to: up to a fifth each is held
-out for dev and for test (the shares are the kit's own choice), the rest are seeds.
+out for dev and for test (the shares are kit defaults), the rest are seeds.
 Which rows those are depends on nothing but their text and the study's seed.
 """
 

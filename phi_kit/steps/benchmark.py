@@ -54,7 +54,7 @@ class Params(StepParams):
 
 @dataclass(frozen=True)
 class TestedDomain:
-    """A domain's test items with everything that was said to them.
+    """A domain's test items with the completions of both models.
 
     Attributes:
         domain: its name.
@@ -169,8 +169,8 @@ def compare_families(tested: TestedDomain, *, params: Params) -> list[dict]:
     """
     items = pd.DataFrame(
         {
-            "level": [one.level for one in tested.items],
-            "family": [one.family for one in tested.items],
+            "level": [seed.level for seed in tested.items],
+            "family": [seed.family for seed in tested.items],
             "base": item_accuracies(tested.base, tested.items),
             "final": item_accuracies(tested.final, tested.items),
             "guess": tested.guess,

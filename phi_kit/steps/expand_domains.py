@@ -63,7 +63,7 @@ class Params(TrainingConfig, StepParams):
     WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
-    # About three times the rows of a probe: as many steps. The kit's own choice.
+    # About three times the rows of a probe: as many steps (kit default).
     epochs: int = Field(1, ge=1)
     recipe: Literal["own", "best"] = "own"
 
@@ -122,7 +122,7 @@ def run(params: Params) -> StepRun:
             .where(cells.notna(), None)
             .to_dict("records"),
             "retention": retention(items, params),
-            "gate": {name: one.gate for name, one in done.items()},
+            "gate": {name: result.gate for name, result in done.items()},
             "final": list(adapter_plan(params.domains))[-1],
             "rows": {name: len(part.rows) for name, part in parts.items()},
             "recipe": recipes.merge_configs(p.recipe for p in parts.values()).outcome(),
@@ -289,13 +289,13 @@ def compare_adapters(
         over = paired_gain(items["base", name], values, rng_seed=rng_seed)
         guess = items[GUESS, name]
         beyond = paired_gain(guess, values, rng_seed=rng_seed)
-        said = beyond_guessing(over.verdict, beyond)
+        verdict = beyond_guessing(over.verdict, beyond)
         row = {
             "adapter": adapter,
             "domain": name,
             **accuracy(values, rng_seed=rng_seed).as_dict(),
             "guess": sum(guess) / len(guess),
-            "verdict": "" if adapter in ("base", GUESS) else said,
+            "verdict": "" if adapter in ("base", GUESS) else verdict,
         }
         if adapter != "base":
             row |= {"delta": over.delta, "delta_low": over.low}
@@ -322,6 +322,9 @@ def retention(items: dict[tuple[str, str], list[float]], params: Params) -> list
 
 def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:
     return pd.concat(
-        [pd.DataFrame(one.history).assign(arm=name) for name, one in done.items()],
+        [
+            pd.DataFrame(result.history).assign(arm=name)
+            for name, result in done.items()
+        ],
         ignore_index=True,
     )

@@ -39,7 +39,7 @@ class Params(StepParams):
     The report drops what the base model solves, prefers reasoning over recall and
     takes a strong model's plurality where gold is missing (arXiv 2504.21318). It
     publishes neither the number of samples nor any threshold: every number here is
-    the kit's own choice.
+    a kit default.
 
     Args:
         samples: of every seed, to begin with.
@@ -185,23 +185,23 @@ def rate_seeds(
     screening = PassRateSampler(
         student, domain, asked, sampling=sampling, rng_seed=params.rng_seed
     )
-    found = screening.run(params.plan(len(asked)))
-    rated = screening.rated(found)
-    tier, why = tiers.assign_by_student(rated, found.place, asked)
+    outcome = screening.run(params.plan(len(asked)))
+    rated = screening.rating_table(outcome)
+    tier, why = tiers.assign_by_student(rated, outcome.tier_index, asked)
     rated = rated.assign(tier=tier, why=why)
     teachable = _seeds_of("teachable", rated, asked)
     if params.confirm and teachable:
-        fresh, samples = screening.afresh(teachable, k=params.confirm)
+        fresh, samples = screening.fresh_pass_rates(teachable, k=params.confirm)
         rated = rated.join(fresh)
         run.save_rows(samples, "fresh")
     run.save_rows(screening.samples, "samples")
     run.result |= {
-        "samples": round(sum(found.spent) / len(asked), 2),
-        "rounds": found.spent,
-        "doubt": round(float(found.doubt.mean()), 4),
+        "samples": round(sum(outcome.spent) / len(asked), 2),
+        "rounds": outcome.spent,
+        "doubt": round(float(outcome.doubt.mean()), 4),
         "truncated": truncated_share(screening.samples),
         "unanswered": unanswered_counts(screening.samples),
-        "cut_off": screening.cut_off(),
+        "cut_off": screening.truncation_summary(),
     }
     rows = (
         to_frame(seeds).join(rated, on="id").join(row_lengths(student, domain, seeds))
@@ -234,7 +234,10 @@ def recheck_frontier(
     opinions = reference_answers.ask_references(
         params.rules, domain, seeds, rng_seed=params.rng_seed
     )
-    whys = [reference_answers.frontier_doubt(one, domain.verifier) for one in opinions]
+    whys = [
+        reference_answers.frontier_doubt(opinion, domain.verifier)
+        for opinion in opinions
+    ]
     distrusted = {s.id: why for s, why in zip(seeds, whys, strict=True) if why}
     asked = reference_answers.opinion_table(opinions, "never solved")
     run.save_rows(pd.concat([key.asked, asked]), "reference")

@@ -61,15 +61,15 @@ class Params(StepParams):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        known = domains.names()
-        if self.custom is None and self.domain not in known:
-            near = did_you_mean(self.domain, known)
+        names = domains.names()
+        if self.custom is None and self.domain not in names:
+            near = did_you_mean(self.domain, names)
             raise ValueError(f"there is no domain '{self.domain}'{near}")
-        if self.custom is not None and self.domain in known:
+        if self.custom is not None and self.domain in names:
             raise ValueError(f"'{self.domain}' is one of the kit's; rename yours")
         return self
 
-    def wanted(self) -> dict[str, int]:
+    def items_per_split(self) -> dict[str, int]:
         """How many items each split should have."""
         return {"dev": self.dev_items, "test": self.test_items}
 
@@ -89,18 +89,18 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         domain = domains.of(params)
         families = domain.chosen(params.families)
-        parts = held_out_items(domain, params)
-        _require_enough(parts, domain, families)
-        for name, part in parts.items():
+        held_out = held_out_items(domain, params)
+        _require_enough(held_out, domain, families)
+        for name, part in held_out.items():
             sealed_splits.seal_split(run, name, part)
         sealed_splits.seal_split(
             run, sealed_splits.DRAWS, template_items(domain, params)
         )
-        dev = parts["dev"]
+        dev = held_out["dev"]
         guesser = guessing_baseline.choose_guesses(
             domain,
             families,
-            held_out=itertools.chain(*parts.values()),
+            held_out=itertools.chain(*held_out.values()),
             rng_seed=params.rng_seed,
         )
         samples = ask(
@@ -134,9 +134,11 @@ def run(params: Params) -> StepRun:
             "unanswered": unanswered_counts(samples),
             # Later steps read the definition from this card: it is a result as well.
             "defined": params.custom and params.custom.model_dump(mode="json"),
-            "sealed": {name: len(part) for name, part in parts.items()},
-            "held_out": splits.family_counts(parts, families),
-            "ran_out": splits.shortfall(parts, families, wanted=params.wanted()),
+            "sealed": {name: len(part) for name, part in held_out.items()},
+            "held_out": splits.family_counts(held_out, families),
+            "ran_out": splits.shortfall(
+                held_out, families, wanted=params.items_per_split()
+            ),
         }
     return run
 
@@ -146,7 +148,7 @@ def held_out_items(domain: Domain, params: Params) -> splits.HeldOut:
     return splits.draw_held_out(
         domain.name,
         domain.chosen(params.families),
-        wanted=params.wanted(),
+        wanted=params.items_per_split(),
         rng_seed=params.rng_seed,
     )
 
@@ -180,7 +182,7 @@ def template_items(domain: Domain, params: Params) -> list[Seed]:
 
     A study's own files are left out: their rows are few, and any may be held out.
     """
-    found: list[Seed] = []
+    seeds: list[Seed] = []
     for family in domain.chosen(params.families):
         if not (family.stream and params.custom):
             # As they come: wording is what they show, not what is answered.
@@ -190,8 +192,8 @@ def template_items(domain: Domain, params: Params) -> list[Seed]:
                 rng_seed=params.rng_seed,
                 split="draws",
             )
-            found += itertools.islice(stream, TEMPLATE_ITEMS)
-    return found
+            seeds += itertools.islice(stream, TEMPLATE_ITEMS)
+    return seeds
 
 
 def accuracy_by_family(

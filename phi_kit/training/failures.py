@@ -10,7 +10,7 @@ from pathlib import Path
 from phi_kit.core.errors import PhiKitError, RunError, StudyError, disk_errors
 
 
-class StoppedError(RunError, KeyboardInterrupt):
+class TrainingStoppedError(RunError, KeyboardInterrupt):
     """Training was stopped by Ctrl-C or by JupyterLab's stop button."""
 
 
@@ -47,10 +47,10 @@ def explain(
 
 def _explained(error: BaseException, name: str, work: Path, step: int) -> BaseException:
     again = f"carries on after step {step}" if step else "starts from the beginning"
-    if isinstance(error, StoppedError):
+    if isinstance(error, TrainingStoppedError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return StoppedError(
+        return TrainingStoppedError(
             f"training of {name} was stopped by hand",
             where=f"the last checkpoint is that of step {step}" if step else name,
             todo=f"run the same cell or command again: it {again}",

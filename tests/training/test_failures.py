@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 from phi_kit.core.errors import PhiKitError, RunError, StudyError
 from phi_kit.training import trainer, training_run
 from phi_kit.training.checkpoints import Checkpoints
-from phi_kit.training.failures import StoppedError
+from phi_kit.training.failures import TrainingStoppedError
 
 HERE = Path(__file__).resolve().parent
 NO_MEMORY = "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"
@@ -101,7 +101,7 @@ STOPS = {
     ),
     "Ctrl-C": (
         raising(2, KeyboardInterrupt()),
-        StoppedError,
+        TrainingStoppedError,
         r"stopped by hand[\s\S]*step 2[\s\S]*run the same cell",
     ),
 }

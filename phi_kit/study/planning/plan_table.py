@@ -25,7 +25,6 @@ from phi_kit.models.architecture import model_sizes
 from phi_kit.models.loading import device
 from phi_kit.stats.intervals import wilson_interval
 from phi_kit.study.config import Unit
-from phi_kit.study.runner import title
 
 from .memory_estimate import added, estimate
 from .memory_fit import MemoryFit, micro_batch
@@ -237,9 +236,9 @@ def table(
     """The plan of a study on this machine, in lines."""
     left = [plan for plan in plans if plan.done is None]
     rows = [
-        {"step": title(plan.unit), "time": f"done ({duration(plan.done.seconds)})"}
+        {"step": plan.unit.title, "time": f"done ({duration(plan.done.seconds)})"}
         if plan.done is not None
-        else {"step": title(plan.unit), **_cells([plan], prices)}
+        else {"step": plan.unit.title, **_cells([plan], prices)}
         for plan in plans
     ]
     rest = "all that is left" if len(left) < len(plans) else "all"
