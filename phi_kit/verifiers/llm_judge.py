@@ -126,11 +126,13 @@ def parse_reply(reply: str, form: type[Form]) -> Form | str:
     """
     if len(reply) > MAX_CHARS:
         return f"a reply of more than {MAX_CHARS} characters"
-    found = list(json_objects(reply))
-    if len(found) != 1:
-        return f"{len(found) or 'no'} JSON object{'s' * (len(found) > 1)} in the reply"
+    objects = list(json_objects(reply))
+    if len(objects) != 1:
+        return (
+            f"{len(objects) or 'no'} JSON object{'s' * (len(objects) > 1)} in the reply"
+        )
     try:
-        return form.model_validate_json(found[0])
+        return form.model_validate_json(objects[0])
     except ValidationError as error:
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -168,8 +170,8 @@ class Judge:
         wrong = []
         for prompt, response, met in self.rubric.anchors:
             seed = Seed("judge", prompt, self.rubric.reference)
-            found = self._ask(seed, response)
-            if not isinstance(found, JudgeReply) or found.met != dict(met):
+            reply = self._ask(seed, response)
+            if not isinstance(reply, JudgeReply) or reply.met != dict(met):
                 wrong.append(response)
         return wrong
 
@@ -180,8 +182,8 @@ class Judge:
             return judge_failed(f"{len(self.missed)} of {total} anchors missed")
         if len(response) > MAX_CHARS:
             return judge_failed(f"the response is longer than {MAX_CHARS} characters")
-        found = self._ask(seed, response)
-        return found.met if isinstance(found, JudgeReply) else judge_failed(found)
+        reply = self._ask(seed, response)
+        return reply.met if isinstance(reply, JudgeReply) else judge_failed(reply)
 
     def __call__(self, seed: Seed, response: str) -> Verdict:
         """Right if every criterion is met; an empty response is never asked about."""
@@ -206,10 +208,10 @@ class Judge:
             except Exception as error:  # a model may fail in any way
                 fault = f"{type(error).__name__}: {error}"
                 continue
-            found = read_criteria(str(reply), self.rubric.criteria)
-            if isinstance(found, JudgeReply):
-                return found
-            fault = found
+            parsed = read_criteria(str(reply), self.rubric.criteria)
+            if isinstance(parsed, JudgeReply):
+                return parsed
+            fault = parsed
         return fault
 
 

@@ -73,7 +73,7 @@ def _false(line: str) -> str:
         if left is None or right is None or right[0] is None:
             continue
         options, shown = left
-        if not any(_same(one, right[0]) for one in options):
+        if not any(_same(value, right[0]) for value in options):
             return f"{shown.strip()} = {right[1].strip()}"
     return ""
 
@@ -90,7 +90,7 @@ def _left(text: str):
         options.append(_value(_BULLET.sub("", text)))
     elif _APPLIED.search(before) or _JOINED.search(f"{before}{shown[0]}"):
         return None
-    options = [one for one in options if one is not None]
+    options = [value for value in options if value is not None]
     return (options, shown) if options else None
 
 

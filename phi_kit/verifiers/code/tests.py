@@ -122,14 +122,14 @@ def read_tests(
 @lru_cache(maxsize=64)
 def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> ItemTests:
     tree = _parsed(text, "the tests")
-    given = prompt_stub(prompt)
-    before = tuple(part for part in (given, setup) if part.strip())
+    stub = prompt_stub(prompt)
+    before = tuple(part for part in (stub, setup) if part.strip())
     setup_parts, stubs = (
         zip(*(_without_stubs(part) for part in before), strict=True)
         if (before)
         else ((), ())
     )
-    reference = _reference(given, gold)
+    reference = _reference(stub, gold)
     entry = _entry(tree, entry, [name for part in stubs for name in part], reference)
     roots = sorted(
         names_loaded(_parsed(entry, "entry")) - set(dir(builtins))
@@ -162,7 +162,9 @@ def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> ItemTest
         makers=makers,
         shared=tuple(sorted({n for part in setup_parts for n in _classes(part)})),
         errors=facts.errors(set(names)),
-        allowed=tuple(word for word, found in _SPEAKS.items() if found.search(spoken)),
+        allowed=tuple(
+            word for word, pattern in _SPEAKS.items() if pattern.search(spoken)
+        ),
         entry=entry if _CHECK in _bound(text) and not called else "",
         look=facts.look(),
         forgiving="AssertionError" in facts.caught,
@@ -201,8 +203,10 @@ def prompt_stub(prompt: str) -> str:
 def _is_stub(node: ast.AST) -> bool:
     """A function or class that is only announced."""
     if isinstance(node, ast.ClassDef):
-        functions = [one for one in node.body if isinstance(one, _STATEMENTS)]
-        rest = [one for one in node.body if one not in functions]
+        functions = [
+            statement for statement in node.body if isinstance(statement, _STATEMENTS)
+        ]
+        rest = [statement for statement in node.body if statement not in functions]
         return (
             bool(functions) and all(map(_is_stub, functions)) and all(map(_empty, rest))
         )
@@ -227,9 +231,9 @@ def _without_stubs(text: str) -> tuple[str, tuple[str, ...]]:
     return ast.unparse(tree), tuple(node.name for node in stubs)
 
 
-def _reference(given: str, gold: str) -> ast.Module | None:
+def _reference(stub: str, gold: str) -> ast.Module | None:
     """The reference solution, whole or as the rest of what the prompt began."""
-    for text in (gold, f"{given}{gold}", f"{given}\n{gold}"):
+    for text in (gold, f"{stub}{gold}", f"{stub}\n{gold}"):
         tree = _tree(text)
         if tree and any(isinstance(node, _STATEMENTS) for node in tree.body):
             return tree
@@ -347,8 +351,8 @@ def _makes(name: str, reference: ast.Module | None, *, used: bool) -> bool:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return True
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            named = any(ast.unparse(target) == name for target in node.targets)
-            if named and "namedtuple" in ast.unparse(node.value.func).lower():
+            is_target = any(ast.unparse(target) == name for target in node.targets)
+            if is_target and "namedtuple" in ast.unparse(node.value.func).lower():
                 return True
     return False
 
@@ -364,12 +368,12 @@ def _needs(*texts: str) -> tuple[str, ...]:
     Raises:
         UnreadableTestError: the sandbox has no such package.
     """
-    found = {name for text in texts for name in _imports(_parsed(text, "tests"))}
-    found -= {*sys.stdlib_module_names, *_OWN}
-    for name in sorted(found):
+    packages = {name for text in texts for name in _imports(_parsed(text, "tests"))}
+    packages -= {*sys.stdlib_module_names, *_OWN}
+    for name in sorted(packages):
         if name not in _PACKAGES or not find_spec(name):
             raise UnreadableTestError(f"the sandbox has no package `{name}`")
-    return tuple(sorted(found))
+    return tuple(sorted(packages))
 
 
 def _imports(node: ast.AST) -> Iterator[str]:
@@ -402,14 +406,14 @@ def functional_assertions(cases: Sequence[Mapping[str, Any]], entry: str) -> lis
     Raises:
         UnreadableTestError: a case is not JSON.
     """
-    found = []
+    assertions = []
     for case in cases:
         try:
             lines = str(case["input"]).split("\n")
-            given = [json.loads(line) for line in lines if line.strip()]
+            arguments = [json.loads(line) for line in lines if line.strip()]
             wanted = json.loads(str(case["output"]))
         except (ValueError, RecursionError) as error:
             raise UnreadableTestError("a case is not JSON") from error
-        words = ", ".join(map(repr, given))
-        found.append(f"assert {entry}({words}) == {wanted!r}")
-    return found
+        words = ", ".join(map(repr, arguments))
+        assertions.append(f"assert {entry}({words}) == {wanted!r}")
+    return assertions

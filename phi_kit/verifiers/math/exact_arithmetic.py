@@ -57,8 +57,8 @@ def parse_exact(text: str) -> ExactNumber | None:
         part = parse_exact(mixed[3])
         if part is None or part.value >= 1:
             return None
-        whole = int(mixed[2]) + part.value
-        return ExactNumber(-whole if mixed[1] == "-" else whole)
+        value = int(mixed[2]) + part.value
+        return ExactNumber(-value if mixed[1] == "-" else value)
     try:
         return _Parser(_TIMES.sub(r"\\times ", text)).read()
     except (_NotExact, ZeroDivisionError, RecursionError):

@@ -295,8 +295,8 @@ def _call(name: str, inside: str) -> str:
 def closing_parenthesis(text: str, begin: int) -> int | None:
     """Where the parenthesis closes that opened before `begin`."""
     depth = 1
-    for place in range(begin, len(text)):
-        depth += (text[place] == "(") - (text[place] == ")")
+    for index in range(begin, len(text)):
+        depth += (text[index] == "(") - (text[index] == ")")
         if not depth:
-            return place
+            return index
     return None

@@ -306,7 +306,7 @@ def _union(text: str, depth: int) -> Answer | None:
     items = tuple(parse_normalized(piece, depth + 1) for piece in pieces)
     if all(isinstance(item, SetAnswer) and item.braces for item in items):
         return SetAnswer(
-            text, tuple(one for item in items for one in item.items), "set"
+            text, tuple(member for item in items for member in item.items), "set"
         )
     if any(isinstance(item, TextAnswer | FormulaAnswer) for item in items):
         return None
@@ -362,12 +362,12 @@ def is_one_bracket(text: str) -> bool:
 
 def _top(text: str, letter: str) -> list[int]:
     """Where a letter stands outside all brackets."""
-    found, depth = [], 0
-    for index, each in enumerate(text):
-        depth += (each in _OPENING) - (each in _CLOSING)
-        if each == letter and depth == 0:
-            found.append(index)
-    return found
+    positions, depth = [], 0
+    for index, character in enumerate(text):
+        depth += (character in _OPENING) - (character in _CLOSING)
+        if character == letter and depth == 0:
+            positions.append(index)
+    return positions
 
 
 def split_list(text: str) -> list[str]:
@@ -387,25 +387,27 @@ def split_list(text: str) -> list[str]:
 
 def split_at_command(text: str, command: str) -> list[str]:
     """The pieces between a LaTeX command that stands outside brackets."""
-    depth, begin, found = 0, 0, []
+    depth, begin, pieces = 0, 0, []
     for index, letter in enumerate(text):
         depth += (letter in _OPENING) - (letter in _CLOSING)
         after = text[index + len(command) : index + len(command) + 1]
         if depth == 0 and text.startswith(command, index) and not after.isalpha():
-            found.append(text[begin:index])
+            pieces.append(text[begin:index])
             begin = index + len(command)
-    return [*found, text[begin:]]
+    return [*pieces, text[begin:]]
 
 
 def equation_sides(text: str) -> list[str]:
     r"""The sides of an equation: between `=`, or `\in`, outside brackets."""
     edges, depth, at = [], 0, 0
-    for found in _EQUALS.finditer(text):
-        between = text[at : found.start()]
-        depth += sum((each in _OPENING) - (each in _CLOSING) for each in between)
-        at = found.start()
+    for match in _EQUALS.finditer(text):
+        between = text[at : match.start()]
+        depth += sum(
+            (character in _OPENING) - (character in _CLOSING) for character in between
+        )
+        at = match.start()
         if depth == 0:
-            edges.append(found.span())
+            edges.append(match.span())
     begins = [0, *(end for _, end in edges)]
     ends = [*(begin for begin, _ in edges), len(text)]
     return [text[a:b].strip() for a, b in zip(begins, ends, strict=True)]
