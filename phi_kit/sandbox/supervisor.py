@@ -295,10 +295,10 @@ class _AnswerLines:
         chunk = os.read(self.process.answers, _CHUNK)
         self.open = bool(chunk)
         self._unread += chunk
-        *whole, rest = bytes(self._unread).split(b"\n")
+        *lines, rest = bytes(self._unread).split(b"\n")
         self._unread = bytearray(rest)
         messages = []
-        for line in whole:
+        for line in lines:
             try:
                 message = json.loads(line)
             except (ValueError, RecursionError):

@@ -28,14 +28,14 @@ class Rewriter(ast.NodeTransformer):
         number = len(self.places)
         self.places.append(node.lineno)
         test = self._conjunct(node.test, number)
-        held = _call("check", node.test, ast.Constant(number), test)
+        checked = _call("check", node.test, ast.Constant(number), test)
         message = node.msg and self.visit(node.msg)
-        return ast.copy_location(ast.Assert(held, message), node)
+        return ast.copy_location(ast.Assert(checked, message), node)
 
     def _conjunct(self, test: ast.expr, number: int) -> ast.expr:
         """A part that must hold for the assertion to hold."""
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-            parts = [self._conjunct(one, number) for one in test.values]
+            parts = [self._conjunct(value, number) for value in test.values]
             return ast.copy_location(ast.BoolOp(test.op, parts), test)
         if not isinstance(test, ast.Compare) or _word(test) != "eq":
             return self.visit(test)
@@ -82,10 +82,10 @@ def _word(node: ast.Compare) -> str:
     return words.get(kind, "")
 
 
-def _call(name: str, place: ast.AST, *given: ast.expr) -> ast.expr:
+def _call(name: str, node: ast.AST, *arguments: ast.expr) -> ast.expr:
     function = ast.Attribute(ast.Name(REPORT, ast.Load()), name, ast.Load())
-    made = ast.Call(function, list(given), [])
-    return ast.fix_missing_locations(ast.copy_location(made, place))
+    call = ast.Call(function, list(arguments), [])
+    return ast.fix_missing_locations(ast.copy_location(call, node))
 
 
 def _calls(node: ast.AST) -> bool:
@@ -120,27 +120,27 @@ class TestReport:
         self.wrong = self.wrong or reason
         raise StopError
 
-    def check(self, number: int, held: Any) -> bool:
+    def check(self, number: int, passed: Any) -> bool:
         """An assertion, evaluated."""
-        held = bool(held)
+        passed = bool(passed)
         self.seen += 1
-        if not held:
+        if not passed:
             self.failed = self._where(number) + self._comparison()
             if not self.touched:
                 self.hopeless = self.hopeless or self.failed
             elif not self._forgiving:
                 self.wrong = self.wrong or self.failed
         self._pair = None
-        return held
+        return passed
 
     def eq(self, a: Any, b: Any, number: int = -1) -> Any:
         """`a == b`, by type; with a number loosely, if strictly it fails."""
-        held = same_value(a, b)
-        if held is True:
+        equal = same_value(a, b)
+        if equal is True:
             return True
         self._pair = (a, b)
-        if held is not False:
-            return held
+        if equal is not False:
+            return equal
         if number >= 0 and same_value(a, b, loosely=True) is True:
             self.strictly = self.strictly or self._where(number) + self._comparison()
             return True
@@ -148,18 +148,18 @@ class TestReport:
 
     def ne(self, a: Any, b: Any) -> Any:
         """`a != b`, by type."""
-        held = same_value(a, b)
-        return not held if isinstance(held, bool) else a != b
+        equal = same_value(a, b)
+        return not equal if isinstance(equal, bool) else a != b
 
-    def has(self, one: Any, held: Any) -> Any:
-        """`one in held`, by type."""
-        if isinstance(held, list | tuple | set | frozenset | dict):
-            return any(same_value(one, other) is True for other in held)
-        return one in held
+    def has(self, item: Any, container: Any) -> Any:
+        """`item in container`, by type."""
+        if isinstance(container, list | tuple | set | frozenset | dict):
+            return any(same_value(item, other) is True for other in container)
+        return item in container
 
-    def lacks(self, one: Any, held: Any) -> bool:
-        """`one not in held`, by type."""
-        return not self.has(one, held)
+    def lacks(self, item: Any, container: Any) -> bool:
+        """`item not in container`, by type."""
+        return not self.has(item, container)
 
     def at(self, error: BaseException) -> str:
         """The line of the tests where an exception went up."""

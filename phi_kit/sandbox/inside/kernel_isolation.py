@@ -181,7 +181,7 @@ def set_limits(*, seconds: int, megabytes: int, file_megabytes: int) -> None:
             continue
         _, hard = resource.getrlimit(kind)
         if hard != resource.RLIM_INFINITY:
-            pair = tuple(min(one, hard) for one in pair)
+            pair = tuple(min(limit, hard) for limit in pair)
         try:
             resource.setrlimit(kind, pair)
         except (OSError, ValueError):

@@ -169,5 +169,5 @@ def restrict_system_calls(*, own_files: bool) -> bool:
     lines = filter_program(machine, os.getpid(), own_files=own_files)
     body = b"".join(struct.pack("HBBI", *line) for line in lines)
     code = ctypes.create_string_buffer(body)
-    given = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(code))
-    return ctypes.CDLL(None, use_errno=True).prctl(_SECCOMP, 2, given, 0, 0) == 0
+    program = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(code))
+    return ctypes.CDLL(None, use_errno=True).prctl(_SECCOMP, 2, program, 0, 0) == 0

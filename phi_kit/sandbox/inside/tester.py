@@ -64,7 +64,7 @@ class SolutionProxy:
         self._namespace: dict[str, Any] = {}
         self._shared = frozenset(job["shared"])
         self._exchange = Exchange(
-            lambda place, sort, name: stand_in(self, sort, name),
+            lambda number, sort, name: stand_in(self, sort, name),
             shared=self._shared_class,
             host=False,
             number=self._number,
@@ -93,9 +93,9 @@ class SolutionProxy:
             not isinstance(x, RemoteObject) for x in defined.values()
         )
         for name in makers:
-            one = defined.get(name)
-            if type(one) is RemoteObject:
-                object.__setattr__(one, "_phi", (*one._phi[:2], True, False))
+            maker = defined.get(name)
+            if type(maker) is RemoteObject:
+                object.__setattr__(maker, "_phi", (*maker._phi[:2], True, False))
         for name in owed:
             if name in self.errors:
                 defined[name] = self.errors[name]
@@ -107,12 +107,12 @@ class SolutionProxy:
                 defined[name] = MissingName(self.fail, why)
         return defined
 
-    def ask(self, do: str, target: Any, *given: Any, **more: Any) -> Any:
+    def ask(self, do: str, target: Any, *arguments: Any, **more: Any) -> Any:
         """What comes of a deed of the tests' on the solution's side."""
         self._report.touched = True
-        named = more.get("named", {})
+        keywords = more.get("named", {})
         look = self._look and do == "call"
-        packed = self._exchange.pack([target, list(given), named])
+        packed = self._exchange.pack([target, list(arguments), keywords])
         make = bool(more.get("make"))
         reply = self._request(
             {"do": do, "look": look, "make": make, "prints": self._prints, **packed}
@@ -129,7 +129,7 @@ class SolutionProxy:
         if len(values) != 1:
             self._malformed()
         if look:
-            self._changed(given, reply.get("given"))
+            self._changed(arguments, reply.get("given"))
         return values[0]
 
     def _request(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -171,14 +171,14 @@ class SolutionProxy:
         self._receiving = True
         try:
             function = self._exchange.kept(reply["back"])
-            given, named = self._exchange.unpack(reply)
-            given, named = list(given), dict(named)
+            arguments, keywords = self._exchange.unpack(reply)
+            arguments, keywords = list(arguments), dict(keywords)
         except (MalformedError, ValueError, TypeError):
             self._malformed()
         finally:
             self._receiving = False
         try:
-            return self._exchange.pack([function(*given, **named)])
+            return self._exchange.pack([function(*arguments, **keywords)])
         except Exception as error:
             return {"error": type(error).__name__, "words": str(error)[:200]}
 
@@ -222,7 +222,7 @@ class SolutionProxy:
         own = {name: self._namespace.get(name) for name in self._shared}
         return rebuild_exception(reply, arguments, own | self.errors)
 
-    def _changed(self, given: tuple, sent: Any) -> None:
+    def _changed(self, arguments: tuple, sent: Any) -> None:
         """Let the tests see what a call did to its arguments."""
         if type(sent) is not dict:
             self._malformed()
@@ -230,7 +230,7 @@ class SolutionProxy:
         if len(values) != 1 or type(values[0]) is not list:
             self._malformed()
         try:
-            for old, new in zip(given, values[0], strict=True):
+            for old, new in zip(arguments, values[0], strict=True):
                 shared = type(old).__name__ in self._shared
                 kinds = ("list", "dict", "set", "bytearray", "deque")
                 if shared or type(old).__name__ in kinds:
@@ -313,10 +313,10 @@ def run_tests(
     return _verdict(report, job)
 
 
-def _module(name: str, held: dict[str, Any]) -> dict[str, Any]:
+def _module(name: str, namespace: dict[str, Any]) -> dict[str, Any]:
     """The names of a new module; some of the library looks modules up by name."""
     module = types.ModuleType(name)
-    module.__dict__.update(held)
+    module.__dict__.update(namespace)
     sys.modules[name] = module
     return module.__dict__
 
@@ -345,12 +345,12 @@ def _remaining(
     if job["entry"]:
         check = namespace["check"]
         check(eval(compile(job["entry"], "<tests>", "eval"), namespace))
-    for name, one in list(namespace.items()):
-        if name.startswith("test") and isinstance(one, types.FunctionType):
-            if not one.__code__.co_argcount and not report.touched:
-                one()
-        elif isinstance(one, type) and "unittest" in sys.modules:
-            for failed in _cases(one):
+    for name, value in list(namespace.items()):
+        if name.startswith("test") and isinstance(value, types.FunctionType):
+            if not value.__code__.co_argcount and not report.touched:
+                value()
+        elif isinstance(value, type) and "unittest" in sys.modules:
+            for failed in _cases(value):
                 raise AssertionError(failed)
 
 
@@ -375,7 +375,7 @@ def _verdict_after(
     )
     if report.wrong:
         return None
-    if any(error is one for one in solution.raised):
+    if any(error is raised for raised in solution.raised):
         report.wrong = f"{where} raised {words}"
     elif isinstance(error, SystemExit) and not error.code:
         return None
