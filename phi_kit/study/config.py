@@ -254,28 +254,28 @@ class _Draft:
                 self._read_domain(str(name), Entry(value, keys, entry.line))
         elif isinstance(entry.value, list):
             items = enumerate(entry.value)
-        named = [(name, (*entry.keys, str(at))) for at, name in items]
-        if not named:
+        names = [(name, (*entry.keys, str(at))) for at, name in items]
+        if not names:
             self._fault(entry.keys, "should name one domain or more")
-        self._choose_domains(named)
+        self._choose_domains(names)
 
     def _choose_domains(
-        self, named: Iterable[tuple[Any, Keys]], *, line: float | None = None
+        self, names: Iterable[tuple[Any, Keys]], *, line: float | None = None
     ) -> None:
         """Make these the study's domains, each with the keys it is named by."""
-        self.domains, seen = [], set()
+        self.domains, chosen = [], set()
         available = (*domains.names(), *self.defined)
-        for name, keys in named:
+        for name, keys in names:
             if not isinstance(name, str):
                 self._fault(keys, "should be the name of a domain", line=line)
-            elif name in seen:
+            elif name in chosen:
                 self._fault(keys, f"'{printable(name)}' is named twice", line=line)
             elif name in available:
                 self.domains.append(name)
             elif name not in self.refused:
                 text = f"'{printable(name)}'{did_you_mean(name, available)}"
                 self._fault(keys, f"unknown domain {text}", line=line)
-            seen.add(str(name))
+            chosen.add(str(name))
         if fault := joint_domains_fault(self.domains):
             self._fault(("domains",), fault, line=line)
             self.domains = []
@@ -423,16 +423,16 @@ class _Draft:
 
     def _note(self, fault: ErrorDetails) -> None:
         """Turn a fault of the nested model into one of the file, where it stands."""
-        domain, place = "", fault["loc"]
-        if place[0] == "domains":
-            domain, place = str(place[1]), place[2:]
-        step = str(place[0])
+        domain, path = "", fault["loc"]
+        if path[0] == "domains":
+            domain, path = str(path[1]), path[2:]
+        step = str(path[0])
         if fault["type"] == "disk":
             self._fault((step,), fault["msg"])
             return
-        if not self.domains and place[1:2] in (("domain",), ("domains",)):
+        if not self.domains and path[1:2] in (("domain",), ("domains",)):
             return  # that there is no domain has been said
-        wrong = fault_in_words({**fault, "loc": place[1:]}, self.params[step])
+        wrong = fault_in_words({**fault, "loc": path[1:]}, self.params[step])
         inside = tuple(str(part) for part in wrong.place)
         entries = self._entries(step, domain)
         origin = entries.get(inside[0]) if inside else None

@@ -126,7 +126,7 @@ def estimate(sizes: ModelSizes, micro: MicroBatch) -> MemoryTerms:
         head = logit_block_bytes(micro.tokens * sizes.vocabulary, micro.number)
     else:
         head = micro.logits * sizes.vocabulary * LOGIT
-    largest = max(one * other for one, other in sizes.linear)
+    largest = max(inputs * outputs for inputs, outputs in sizes.linear)
     return MemoryTerms(
         weights=sizes.linear_weights * micro.nf4 + sizes.other * micro.other,
         adapter=adapted * (2 * FLOAT32 + micro.moments),

@@ -142,8 +142,9 @@ def micro_batch(
         return micro
     wish = _training_params(units)[0].dequantise
     floats = 4 * model_sizes(setup.model).linear_weights
-    kept = wish == "on" or (wish == "auto" and 4 * floats < free)  # as the trainer does
-    return micro.on_cpu(dequantized=kept)
+    # As the trainer does.
+    dequantized = wish == "on" or (wish == "auto" and 4 * floats < free)
+    return micro.on_cpu(dequantized=dequantized)
 
 
 def wanted_setup(units: Sequence[Unit], *, kind: str) -> TrainingSetup:

@@ -117,9 +117,9 @@ def plan_steps(
         DataError: a source is without limit and too large to be counted.
     """
     done = _done(units, finished or finished_unit)
-    kept = {key: unit.kept for key, unit in done.items() if unit.kept is not None}
+    kept_rows = {key: unit.kept for key, unit in done.items() if unit.kept is not None}
     seeds = {
-        unit.domain: _seeds(unit, kept)
+        unit.domain: _seeds(unit, kept_rows)
         for unit in units
         if unit.params.STEP == step_table.COLLECT_SEEDS
     }
@@ -128,7 +128,7 @@ def plan_steps(
             units,
             seeds=seeds,
             shares={n: teachable_share(d)[end] for n, d in speed.domains.items()},
-            kept=kept,
+            kept_rows=kept_rows,
         )
         for end in (0, 1)
     )
@@ -184,16 +184,16 @@ def finished_unit(unit: Unit) -> FinishedUnit | None:
     try:
         if up_to_date(unit.params):
             manifest = RunFolder(run_folder_path(unit.params)).manifest
-            kept = (manifest["flow"] or {}).get("kept")
-            return FinishedUnit(float(manifest["seconds"]), kept)
+            kept_rows = (manifest["flow"] or {}).get("kept")
+            return FinishedUnit(float(manifest["seconds"]), kept_rows)
     except RunError:  # what it reads has not finished
         pass
     return None
 
 
-def _seeds(unit: Unit, kept: Mapping[UnitKey, int]) -> int:
+def _seeds(unit: Unit, kept_rows: Mapping[UnitKey, int]) -> int:
     """Rows of a domain after its step 2: those it kept, else those it will read."""
-    rows = kept.get((unit.step, unit.domain))
+    rows = kept_rows.get((unit.step, unit.domain))
     return seeds_read(unit.params) if rows is None else rows
 
 

@@ -57,7 +57,7 @@ def workload(
     *,
     seeds: Mapping[str, float],
     shares: Mapping[str, float],
-    kept: Mapping[UnitKey, int],
+    kept_rows: Mapping[UnitKey, int],
 ) -> Iterator[StepLoad]:
     """The load of every unit, in their order.
 
@@ -65,12 +65,12 @@ def workload(
         units: of a whole study: later ones build on what earlier ones leave.
         seeds: of each domain, after step 2.
         shares: of each domain's seeds, how many will be teachable.
-        kept: rows that finished units kept.
+        kept_rows: of finished units.
     """
     states: dict[str, DomainState] = {}
     for unit in units:
         state, p = states.setdefault(unit.domain, DomainState()), unit.params
-        rows = kept.get((unit.step, unit.domain))
+        rows = kept_rows.get((unit.step, unit.domain))
         if unit.params.STEP == step_table.PICK_DOMAIN:
             state.dev, state.limit = p.dev_items * p.samples, p.max_tokens
             state.test = p.test_items
@@ -116,9 +116,11 @@ def seeds_read(params: Any) -> int:
     )
 
 
-def _filter(unit: Unit, state: DomainState, share: float, kept: int | None) -> StepLoad:
+def _filter(
+    unit: Unit, state: DomainState, share: float, kept_rows: int | None
+) -> StepLoad:
     p = unit.params
-    state.teachable = share * state.seeds if kept is None else kept
+    state.teachable = share * state.seeds if kept_rows is None else kept_rows
     if p.wanted:
         state.teachable = min(state.teachable, p.wanted)
     each = min(max(p.budget, p.samples), p.max_samples)

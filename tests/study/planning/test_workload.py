@@ -19,7 +19,7 @@ def counted(*sets, share=0.5):
         if unit.step == "collect_seeds"
     }
     shares = dict.fromkeys(seeds, share)
-    loads = workload(study, seeds=seeds, shares=shares, kept={})
+    loads = workload(study, seeds=seeds, shares=shares, kept_rows={})
     return {(load.unit.step, load.unit.domain): load for load in loads}
 
 
