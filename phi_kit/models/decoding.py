@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from phi_kit.core.errors import RunError
 
 from .sampling import Asked, Sample, Sampling
-from .unpacked import unpacked
+from .shortage import out_of_memory
+from .unpacked import unpacked, unused
 
 if TYPE_CHECKING:
     from .loading import Student
@@ -44,10 +45,10 @@ def stream(
     longest = max(map(len, ids.values())) + sampling.max_tokens
     # Similar lengths together: less padding. The samples of a prompt in a row.
     left = sorted(range(len(asked)), key=lambda i: (len(ids[asked[i].prompt]), i))
-    rows = min(ROWS, len(asked), _fitting(student, longest))
     whole = sees_everything(student.model.config.get_text_config(), longest)
     decode = Batch if whole else Lockstep
     with unpacked(student.model):
+        rows = min(ROWS, len(asked), _fitting(student, longest))
         while left:
             batch = decode(student, asked, ids, sampling, rows=rows)
             done: set[int] = set()
@@ -56,7 +57,7 @@ def stream(
                     done.add(place)
                     yield place, sample
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 if rows == 1:
                     raise _too_large(student) from error
@@ -73,9 +74,6 @@ def _token_ids(student: Student, asked: Sequence[Asked]) -> dict[str, list[int]]
 
 def _fitting(student: Student, longest: int) -> int:
     """How many rows of so many tokens the free memory holds, at least one."""
-    import psutil
-    import torch
-
     config = student.model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None)
@@ -83,19 +81,7 @@ def _fitting(student: Student, longest: int) -> int:
     row = 2 * config.num_hidden_layers * heads * size * longest
     row *= student.model.dtype.itemsize
     row += 3 * 4 * config.vocab_size  # logits, and what is made of them
-    if student.model.device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(student.model.device)
-    else:
-        free = psutil.virtual_memory().available
-    return max(1, int(SHARE * free / row))
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    import torch
-
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        "can't allocate memory" in str(error)  # torch's CPU allocator
-    )
+    return max(1, int(SHARE * unused(student.model.device) / row))
 
 
 def _too_large(student: Student) -> RunError:

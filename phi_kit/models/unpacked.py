@@ -1,9 +1,9 @@
-"""Weights laid out for decoding on a CPU for a while, where memory allows.
+"""Weights laid out for decoding for a while, where memory allows.
 
-bitsandbytes turns NF4 weights into floats anew in every forward pass, and PyTorch's
-products put them in a new order each time, which for the few rows of a decoding step
-takes as long as the product. Both are done once for a whole draw: the same numbers,
-up to float rounding.
+bitsandbytes turns NF4 weights into floats anew in every forward pass, and on a CPU
+PyTorch's products put them in a new order each time, which for the few rows of a
+decoding step takes as long as the product. Both are done once for a whole draw: the
+same numbers, up to float rounding.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-# Share of the free memory that the copies may take. The kit's own choice.
-SHARE = 0.5
+# Share of the free memory that the copies may take. The kit's own choice: on a GPU
+# most of it is better used for more rows.
+SHARE = {"cpu": 0.5, "cuda": 0.25}
 # Rows that oneDNN's order of weights is chosen for; others work as well. Of 16 to 256
 # no figure was better by more than noise.
 ROWS = 64
@@ -29,8 +30,7 @@ def unpacked(model: Any) -> Iterator[bool]:
     """Run a model's linear layers on copies of their weights; no gradients.
 
     Yields:
-        Whether it was done: not on a GPU, whose kernels need no such copy, and not
-        if memory is short.
+        Whether it was done: not if memory is short.
     """
     layers = [*packed(model), *_plain(model)]
     done = bool(layers) and _room(layers)
@@ -45,14 +45,13 @@ def unpacked(model: Any) -> Iterator[bool]:
 
 
 def packed(model: Any) -> list[Any]:
-    """A model's 4-bit layers that lie on a CPU and still compute as they came."""
+    """A model's 4-bit layers that still compute as they came."""
     from bitsandbytes.nn import Linear4bit
 
     return [
         layer
         for layer in model.modules()
         if isinstance(layer, Linear4bit)
-        and layer.weight.device.type == "cpu"
         and getattr(layer.weight, "quant_state", None) is not None
         and "forward" not in vars(layer)
     ]
@@ -66,7 +65,6 @@ def _plain(model: Any) -> list[Any]:
         layer
         for layer in model.modules()
         if type(layer) is torch.nn.Linear
-        and layer.weight.device.type == "cpu"
         and _reorders(layer.weight)
         and "forward" not in vars(layer)
     ]
@@ -77,21 +75,43 @@ def _reorders(weight: torch.Tensor) -> bool:
     import torch
 
     return (
-        weight.dtype == torch.float32
+        weight.device.type == "cpu"
+        and weight.dtype == torch.float32
         and torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
 
 
 def _room(layers: list[Any]) -> bool:
-    import psutil
+    device = layers[0].weight.device
+    return float_bytes(layers) < SHARE.get(device.type, 0) * unused(device)
 
-    return float_bytes(layers) < SHARE * psutil.virtual_memory().available
+
+def unused(device: torch.device) -> int:
+    """Bytes that can still be allocated on a device."""
+    import psutil
+    import torch
+
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + held
 
 
 def float_bytes(layers: Iterable[Any]) -> int:
-    """Memory that float32 copies of the layers' weights take."""
-    return sum(4 * layer.in_features * layer.out_features for layer in layers)
+    """Memory that float copies of the layers' weights take."""
+    return sum(
+        _type(layer).itemsize * layer.in_features * layer.out_features
+        for layer in layers
+    )
+
+
+def _type(layer: Any) -> torch.dtype:
+    """The type a layer computes in."""
+    import torch
+
+    nf4 = type(layer) is not torch.nn.Linear
+    return (layer.compute_dtype or torch.float32) if nf4 else layer.weight.dtype
 
 
 def floats(layer: Any) -> torch.Tensor:

@@ -104,8 +104,7 @@ def predicted(student: Student, recipe: Recipe, *, rows: Sequence[Row]) -> Peak:
     with ExitStack() as stack:
         model = stack.enter_context(adapted(student, recipe.rank))
         floats = extra_bytes(model) if keeps_floats(model, recipe) else 0
-        if device() == "cpu":
-            stack.enter_context(fused(model, kept=False))
+        stack.enter_context(fused(model, kept=False))
         apart = layout.rows_stay_apart(model, longest=longest)
         if apart:
             stack.enter_context(layout.row_by_row(student.model))

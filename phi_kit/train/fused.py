@@ -1,8 +1,10 @@
-"""A LoRA layer as one operation on a CPU, its frozen weight turned to floats once.
+"""A LoRA layer as one operation, its frozen weight turned to floats once on a CPU.
 
 Peft computes a layer in six steps and makes an array of its output's size in four
 of them; between the activations that are kept, their holes take half as much memory
-again. In place it is one array.
+again. In place it is one array. Beside a model in bf16 peft computes the adapter's
+part in float32 and keeps a float32 copy of every input; here both parts are computed
+in the model's type, the adapter's weights and their gradients stay in float32.
 
 Every product with an NF4 weight first turns it back into float32, forward and
 backward, for every micro-batch: the same numbers each time. Where memory allows they
@@ -21,9 +23,12 @@ from phi_kit.models.unpacked import float_bytes, floats, packed
 if TYPE_CHECKING:
     import torch
 
+# A frozen weight in a wanted type.
+Weight = Callable[["torch.dtype"], "torch.Tensor"]
+
 
 def extra_bytes(model: Any) -> int:
-    """Memory that the float32 copies of a model's 4-bit weights take."""
+    """Memory that the float copies of a model's 4-bit weights take."""
     return float_bytes(packed(model))
 
 
@@ -32,8 +37,8 @@ def fused(model: Any, *, kept: bool) -> Iterator[None]:
     """Let the LoRA layers of a model compute in one go.
 
     Args:
-        model: PEFT-wrapped, on the CPU.
-        kept: keep the float32 weights rather than make them each time; the
+        model: PEFT-wrapped.
+        kept: keep the weights as floats rather than make them each time; the
             numbers are the same.
     """
     from peft.tuners.lora import LoraLayer
@@ -58,20 +63,15 @@ def _plain(layer: Any) -> bool:
     return layer.lora_B[name].bias is None and not layer.use_dora[name]
 
 
-def _weight(base: Any, *, kept: bool) -> Callable[[], torch.Tensor]:
+def _weight(base: Any, *, kept: bool) -> Weight:
     if type(base).__name__ != "Linear4bit":
-        return lambda: base.weight
-
-    def made() -> torch.Tensor:
-        return floats(base).float()
-
+        return base.weight.to
     if not kept:
-        return made
-    weight = made()
-    return lambda: weight
+        return lambda dtype: floats(base).to(dtype)
+    return floats(base).to
 
 
-def _forward(layer: Any, weight: Callable[[], torch.Tensor]) -> Callable[..., Any]:
+def _forward(layer: Any, weight: Weight) -> Callable[..., Any]:
     (name,) = layer.active_adapters
     low, high = layer.lora_A[name], layer.lora_B[name]
     scale, bias = layer.scaling[name], layer.base_layer.bias
@@ -86,16 +86,20 @@ def _forward(layer: Any, weight: Callable[[], torch.Tensor]) -> Callable[..., An
 
 @cache
 def _operation() -> Callable[..., torch.Tensor]:
-    """`x W' + bias + scale (x A') B'` for frozen `W`, with its gradients."""
+    """`x W' + bias + scale (x A') B'` for frozen `W`, with its gradients.
+
+    In the type of `x`; `A` and `B` may have a longer one.
+    """
     import torch
 
     class LoraLinear(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x, weight, bias, a, b, scale):
             flat = x.reshape(-1, x.shape[-1])
-            low = flat @ a.T
-            out = torch.nn.functional.linear(flat, weight(), bias)
-            out.addmm_(low, b.T, alpha=scale)
+            low = flat @ a.T.to(x.dtype)
+            bias = None if bias is None else bias.to(x.dtype)
+            out = torch.nn.functional.linear(flat, weight(x.dtype), bias)
+            out.addmm_(low, b.T.to(x.dtype), alpha=scale)
             ctx.save_for_backward(flat, low, a, b)
             ctx.weight, ctx.scale, ctx.shape = weight, scale, x.shape
             return out.view(*x.shape[:-1], -1)
@@ -104,10 +108,12 @@ def _operation() -> Callable[..., torch.Tensor]:
         def backward(ctx, slope):
             flat, low, a, b = ctx.saved_tensors
             slope = slope.reshape(-1, slope.shape[-1])
-            back, of_x = (slope @ b).mul_(ctx.scale), None
+            dtype, of_x = slope.dtype, None
+            back = (slope @ b.to(dtype)).mul_(ctx.scale)
             if ctx.needs_input_grad[0]:
-                of_x = (slope @ ctx.weight()).addmm_(back, a).view(ctx.shape)
-            of_b = (slope.T @ low).mul_(ctx.scale)
-            return of_x, None, None, back.T @ flat, of_b, None
+                of_x = slope @ ctx.weight(dtype)
+                of_x = of_x.addmm_(back, a.to(dtype)).view(ctx.shape)
+            of_a, of_b = back.T @ flat, (slope.T @ low).mul_(ctx.scale)
+            return of_x, None, None, of_a.to(a.dtype), of_b.to(b.dtype), None
 
     return LoraLinear.apply

@@ -96,7 +96,7 @@ def _attention(module, query, key, value, attention_mask, **options):
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    bounds = options.pop("cu_seq_lens_q").tolist()
+    bounds = _numbers(options.pop("cu_seq_lens_q"))
     options.pop("is_causal", None)
     found = [
         sdpa_attention_forward(
@@ -111,6 +111,13 @@ def _attention(module, query, key, value, attention_mask, **options):
         for start, end in pairwise(bounds)
     ]
     return torch.cat(found, dim=1), None
+
+
+def _numbers(bounds: torch.Tensor) -> list[int]:
+    """The bounds as numbers, fetched once for all layers: a GPU is waited for."""
+    if not hasattr(bounds, "numbers"):
+        bounds.numbers = bounds.tolist()
+    return bounds.numbers
 
 
 def hidden(model: Any, batch: dict[str, Any]) -> torch.Tensor:

@@ -122,10 +122,10 @@ def checkpointing(model: Any, wanted: bool) -> None:
     """Compute activations again in the backward pass, or keep them."""
     inner = model.get_base_model()
     _thrifty(wanted)
-    if wanted:
-        inner.activation_checkpointing_enable()
-    else:
-        inner.activation_checkpointing_disable()
+    # transformers 5.0 to 5.17 know it by its older name only.
+    what = "activation" if hasattr(inner, "activation_checkpointing_enable") else ""
+    switch = f"{what or 'gradient'}_checkpointing_{'enable' if wanted else 'disable'}"
+    getattr(inner, switch)()
 
 
 def free() -> int:

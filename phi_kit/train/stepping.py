@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from phi_kit.core.errors import RunError
 from phi_kit.core.progress import Heartbeat
 from phi_kit.models.loading import device
+from phi_kit.models.shortage import out_of_memory
 
 from . import checkpoints
-from .faults import out_of_memory
 from .layout import end_to_end, on_device
 from .memory import Fit, checkpointing, release, used
 from .recipe import Recipe
@@ -118,6 +118,7 @@ class StepByStep:
                 raise self._broken("loss", loss.item())
             self.job.memory = max(self.job.memory, used())
             self.accelerator.backward(loss)
+            self.job.memory = max(self.job.memory, used())
             total += loss.detach()
         return total
 
@@ -227,7 +228,7 @@ def arguments(
 
     on_gpu = device() == "cuda"
     best = bool(recipe.patience)
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(folder),
         run_name=name,
         per_device_train_batch_size=1,  # an item is a whole step
@@ -257,3 +258,6 @@ def arguments(
         dataloader_pin_memory=False,
         seed=seed,
     )
+    if made.n_gpu > 1:  # the Trainer would split a step over all cards
+        made._n_gpu = 1
+    return made
