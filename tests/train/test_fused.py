@@ -67,6 +67,23 @@ def test_the_same_numbers(adapted, kept, shape):
         assert torch.equal(again, theirs)
 
 
+def test_beside_bf16_weights_the_adapter_stays_in_float32(adapted):
+    for layer in (adapted.base_model.model.one, adapted.base_model.model.other):
+        if type(layer.base_layer).__name__ == "Linear4bit":
+            layer.base_layer.compute_dtype = torch.bfloat16
+        else:
+            layer.base_layer.to(torch.bfloat16)
+    x = torch.randn(5, WIDTH).bfloat16()
+    wanted = passed(adapted, x)
+    with fused(adapted, kept=False):
+        found = passed(adapted, x)
+    assert [part.dtype for part in found[:2]] == [torch.bfloat16] * 2
+    assert {part.dtype for part in found[2:]} == {torch.float32}
+    for ours, theirs in zip(found, wanted, strict=True):
+        gap = (ours.float() - theirs.float()).norm() / theirs.float().norm()
+        assert gap < 2e-2
+
+
 def test_what_the_floats_take(adapted):
     quantised = type(adapted.base_model.model.one.base_layer).__name__ == "Linear4bit"
     assert extra_bytes(adapted) == (2 * 4 * WIDTH * WIDTH if quantised else 0)
