@@ -24,6 +24,8 @@ from . import made
 ROOT = Path(__file__).resolve().parents[2]
 OUT = Path(os.environ.get("PHI_KIT_GPU_OUT") or tempfile.mkdtemp(prefix="phi-kit-gpu-"))
 HERE = torch.cuda.is_available()
+# What else runs on the card meanwhile; stands beside each figure.
+BESIDE = os.environ.get("PHI_KIT_GPU_BESIDE", "")
 SECONDS = 60  # of a test that names no limit
 figures: list[dict] = []
 
@@ -69,6 +71,8 @@ def record() -> Record:
 
     def add(name: str, figure: float, unit: str, **more: object) -> None:
         row = {"name": name, "figure": round(figure, 4), "unit": unit, **more}
+        if BESIDE:
+            row["beside"] = BESIDE
         figures.append(row)
         print(f"{name}: {row['figure']} {unit} {more or ''}", flush=True)
         OUT.mkdir(parents=True, exist_ok=True)
@@ -76,6 +80,12 @@ def record() -> Record:
         (OUT / "gpu.json").write_text(json.dumps(whole, indent=1) + "\n")
 
     return add
+
+
+def pytest_runtest_logreport(report):
+    """Say at once what failed: a time limit outside may end the run before the end."""
+    if report.failed:
+        print(f"FAILED {report.nodeid}\n{report.longreprtext[-1500:]}", flush=True)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -149,14 +149,16 @@ def test_a_sample_does_not_depend_on_its_batch(exact):
     assert np.mean(same) >= 0.95  # float32 rounds otherwise in other batches
 
 
-def test_weights_laid_out_for_decoding_say_the_same(student):
+def test_weights_laid_out_for_decoding_say_the_same(student, record):
     ids = torch.arange(3, 99, device="cuda").reshape(3, 32)
     with torch.inference_mode():
         before = student.model(ids).logits
         with unpacked(student.model) as done:
             after = student.model(ids).logits
     assert done
-    torch.testing.assert_close(after, before, rtol=2e-2, atol=0.1)
+    apart = ((after - before).float().norm() / before.float().norm()).item()
+    record("logits, weights laid out against NF4", apart, "relative")
+    assert apart < 2e-2
 
 
 @pytest.mark.seconds(90)
@@ -266,7 +268,12 @@ def test_every_family_trains_in_bf16(kind, student, tmp_path):
 
 @pytest.mark.seconds(120)
 def test_losses_are_those_of_trl(student, record):
-    rows = training_rows(student)
+    """Rows long enough that a step's loss is a mean over hundreds of tokens.
+
+    Both compute in bf16, each with kernels of its own; of a step with 20 trained
+    tokens that alone moves the loss by a tenth.
+    """
+    rows = made.rows(student, 48, tokens=100)
     found = runs.ours(student, rows, RECIPE, runs.Clock()).losses
     again = runs.ours(student, rows, RECIPE, runs.Clock()).losses
     fresh = loading.load.__wrapped__("smollm2-135m")
@@ -276,7 +283,27 @@ def test_losses_are_those_of_trl(student, record):
     noise = max(abs(a - b) for a, b in zip(found, again, strict=True))
     record("the same between two of our runs", noise, "nats")
     assert found[-1] < found[0]
-    assert gap < 0.05
+    assert gap < 0.02
+
+
+def test_the_loss_is_as_near_to_exact_as_padded_rows_are(student, exact, record):
+    """On short answers, where bf16 alone moves a mean of few tokens."""
+    rows = training_rows(student)
+    encoded = [encode(student, row) for row in rows]
+
+    def losses(asked: Student) -> tuple[float, float]:
+        with adapted(asked, 8) as tuned, torch.no_grad():
+            tuned.eval()
+            padded = on_device(collate(encoded, pad=0), "cuda")
+            whole = whole_loss(tuned, padded).item()
+            with layout.row_by_row(asked.model):
+                batch = on_device(end_to_end(encoded), "cuda")
+                return masked_loss(tuned, batch).item(), whole
+
+    (ours, padded), (wanted, whole) = losses(student), losses(exact)
+    assert wanted == pytest.approx(whole, rel=1e-4)
+    record("loss of 48 short rows", ours, "nats", padded=padded, not_quantised=wanted)
+    assert ours == pytest.approx(padded, abs=0.05)
 
 
 @pytest.mark.seconds(150)
@@ -346,14 +373,14 @@ def test_nothing_of_a_run_stays_in_memory(student, tmp_path, record):
 
     rows = training_rows(student, 16)
     seen = [held()]
-    for number in range(2):
+    for number in range(3):
         train(student, rows, RECIPE, out=tmp_path / f"{number}", rng_seed=1)
         draw(student, prompts(student), GREEDY)
         seen.append(held())
-    grown = [b - a for a, b in pairwise(seen)]
-    record("held after training and sampling", max(grown) / 1e6, "MB more than before")
-    assert grown[-1] < 1e6
-    assert sum(grown) < 32e6  # cuBLAS's workspace comes once
+    grown = [(b - a) / 1e6 for a, b in pairwise(seen)]
+    record("held after training and sampling", grown[0], "MB more", rounds=grown)
+    assert grown[-1] < 1
+    assert sum(grown) < 80  # cuBLAS's workspaces come once, 32 MiB each on Hopper
 
 
 def test_an_adapter_is_asked_beside_the_weights(student, tmp_path):
