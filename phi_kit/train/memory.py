@@ -95,7 +95,8 @@ def saved_per_token(model: Any, *, tokens: int = 16) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        # Without its graph: a node that holds its own output is never freed.
+        return tensor.detach()
 
     ids = list(range(tokens))
     batch = on_device(end_to_end([Encoded(ids, ids)]), model.device)
