@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from phi_kit.models.sampling import Sample
+from phi_kit.inference.types import Completion
 
-Say = Callable[[str, np.random.Generator, int], Sample]
+Say = Callable[[str, np.random.Generator, int], Completion]
 
 
 class Fake:
@@ -28,14 +28,14 @@ class Fake:
             yield place, self.say(one.prompt, draw, sampling.max_tokens)
 
 
-def stopped(text: str) -> Sample:
+def stopped(text: str) -> Completion:
     """A sample that ended by itself."""
-    return Sample(text, 3, "stop", -0.5)
+    return Completion(text, 3, "stop", -0.5)
 
 
-def cut(text: str = "Let us see, first") -> Sample:
+def cut(text: str = "Let us see, first") -> Completion:
     """A sample that reached the token limit."""
-    return Sample(text, 16, "length")
+    return Completion(text, 16, "length")
 
 
 def solver(rates: Mapping[str, float], answers: Mapping[str, str]) -> Fake:

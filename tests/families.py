@@ -232,7 +232,7 @@ def tokenizer_of(family, *, template=None, special=None):
 
 def student_of(name, **changes):
     """A student of a family, all tokenizer: its model only counts embeddings."""
-    from phi_kit.models.loading import Student
+    from phi_kit.inference.local.model import LocalModel
 
     family = FAMILIES.get(name, SMOLLM2)
     if name == "smollm2":
@@ -252,4 +252,4 @@ def student_of(name, **changes):
         generation_config=SimpleNamespace(eos_token_id=list(stops)),
         get_input_embeddings=lambda: embeddings,
     )
-    return Student(name, model, tokenizer)
+    return LocalModel(name, model, tokenizer)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from phi_kit.models.sampling import Sample
+from phi_kit.inference.types import Completion
 
 
 @dataclass
@@ -24,4 +24,4 @@ class Counting:
             self.asked.append(one)
             finish = "length" if one.seed % 5 == 0 else "stop"
             text = f"{one.prompt[:20]} {one.seed % sampling.max_tokens}"
-            yield place, Sample(text, 1 + one.seed % 7, finish, -(one.seed % 3) / 7)
+            yield place, Completion(text, 1 + one.seed % 7, finish, -(one.seed % 3) / 7)

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,25 +12,30 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "phi_kit"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-MIDDLE = ("data", "models", "metrics", "plots", "train", "verify")
-# Beside what lies below it, what a part of the middle layer may read.
-NEIGHBOURS = {
-    "verify": ("data.options", "data.records", "metrics"),
-    "train": ("models",),
-    "plots": ("metrics",),
-}
-BELOW = {
-    "core": (),
-    **dict.fromkeys(MIDDLE, ("core",)),
-    "domains": ("core", *MIDDLE),
-    "steps": ("core", *MIDDLE, "domains"),
-    "study": ("core", *MIDDLE, "domains", "steps"),
-    "cli": ("core", *MIDDLE, "domains", "steps", "study"),
-    "__main__": ("cli",),
-    "__init__": (),
-}
+# From the floor up: a package imports from lower floors only. Packages on one floor
+# do not import each other.
+FLOORS = (
+    ("core",),
+    ("models", "sandbox", "stats", "data"),
+    ("cache", "verifiers", "plots"),
+    ("inference",),
+    ("domains",),
+    ("training",),
+    ("evaluation",),
+    ("selection",),
+    ("steps",),
+    ("study",),
+    ("cli",),
+    ("__main__",),
+)
+FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # Nothing but tensors; imported inside the functions that decode.
-TORCH_ITSELF = {f"models.{name}" for name in ("batch", "lockstep", "prefill", "slots")}
+TORCH_ITSELF = {f"inference.local.{name}" for name in ("engine", "kv_cache", "prefill")}
+# Modules of metrics, which only the library `evaluate` loads.
+METRICS = {
+    f"evaluation.metrics.{path.stem}.{path.stem}"
+    for path in (PACKAGE / "evaluation" / "metrics").glob("*/*.py")
+}
 HEAVY = {"torch", "transformers", "peft", "datasets", "bitsandbytes", "accelerate"}
 
 
@@ -43,8 +49,8 @@ def typing_only(node):
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
-def imports(nodes, *, inside=True):
-    """Every import that runs: (module, level); `inside` also in functions."""
+def imports(nodes, *, everywhere=True):
+    """Every import as (module, level); else those alone that run on import."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((alias.name, 0) for alias in node.names)
@@ -52,55 +58,110 @@ def imports(nodes, *, inside=True):
             base = node.module or ""
             yield base, node.level
             yield from ((f"{base}.{a.name}".strip("."), node.level) for a in node.names)
-        elif not typing_only(node) and (
-            inside or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        elif everywhere or not (
+            typing_only(node)
+            or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         ):
-            yield from imports(ast.iter_child_nodes(node), inside=inside)
+            yield from imports(ast.iter_child_nodes(node), everywhere=everywhere)
 
 
 def inner(path, module, level):
-    """A module of the package, without `phi_kit.`; `None` for others."""
+    """A name inside the package, without `phi_kit.`; `None` for other packages."""
     if not level:
-        return (
-            module.removeprefix("phi_kit.") if module.startswith("phi_kit.") else None
-        )
+        inside = module.startswith("phi_kit.")
+        return module.removeprefix("phi_kit.") if inside else None
     here = path.relative_to(PACKAGE).parts
     return ".".join([*here[: len(here) - level], *filter(None, [module])])
 
 
-def within(module, parts):
-    return any(module == part or module.startswith(f"{part}.") for part in parts)
+NAMES = {name_of(path) for path in MODULES} - {"__init__"}
 
 
-def test_there_is_a_package_to_look_at():
-    assert len(MODULES) > 50
-    assert {name_of(path).split(".")[0] for path in MODULES} == set(BELOW)
+def imported_by(path):
+    """The package's modules that a module imports: on import, for types, in functions.
+
+    `from .package import name` counts as the module `package.name` where there is one,
+    else as the package itself.
+    """
+    targets = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            targets |= {inner(path, alias.name, 0) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            for alias in node.names:
+                whole = inner(path, f"{base}.{alias.name}".strip("."), node.level)
+                targets.add(whole if whole in NAMES else inner(path, base, node.level))
+    return (targets & NAMES) - {name_of(path)}
+
+
+def circles(arrows):
+    """Groups of modules that import each other, by Tarjan's algorithm."""
+    number, low, stack, groups = {}, {}, [], []
+
+    def visit(name):
+        number[name] = low[name] = len(number)
+        stack.append(name)
+        for target in arrows.get(name, ()):
+            if target not in number:
+                visit(target)
+                low[name] = min(low[name], low[target])
+            elif target in stack:
+                low[name] = min(low[name], number[target])
+        if low[name] == number[name]:
+            group = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(group) > 1:
+                groups.append(sorted(group))
+
+    for name in arrows:
+        if name not in number:
+            visit(name)
+    return groups
+
+
+def test_every_package_has_its_floor():
+    assert {name_of(path).split(".")[0] for path in MODULES} == {
+        "__init__",
+        *FLOOR,
+    }
+
+
+def test_the_readme_lists_the_packages_from_the_top_floor_down():
+    text = (ROOT / "README.md").read_text().partition("| `phi_kit/` | holds |")[2]
+    rows = [line.split("|")[1] for line in text.splitlines() if line[:3] == "| `"]
+    listed = [tuple(re.findall(r"`(\w+)`", row)) for row in rows]
+    floors = [floor for floor in reversed(FLOORS) if floor != ("__main__",)]
+    assert [set(row) for row in listed] == [set(floor) for floor in floors]
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c"]]
+    assert circles({name_of(path): imported_by(path) for path in MODULES}) == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_go_one_way(path):
-    layer = name_of(path).split(".")[0]
-    for module, level in imports(ast.parse(path.read_text()).body):
-        target = inner(path, module, level)
-        if target is None or target == "__version__" or not target:
-            continue
-        if layer == "steps":
-            same = target in ("steps", name_of(path))
-            assert same or not within(target, ["steps"]), f"a step imports {target}"
-        allowed = (layer, *BELOW[layer], *NEIGHBOURS.get(layer, ()))
-        assert within(target, allowed), f"{name_of(path)} imports {target}"
+    here = name_of(path)
+    package = here.split(".")[0]
+    for target in imported_by(path):
+        other = target.split(".")[0]
+        if package == other == "steps":
+            assert target in ("steps", here), f"a step imports {target}"
+        elif package and other != package:
+            assert FLOOR[other] < FLOOR[package], f"{here} imports {target}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_heavy_imports_stand_where_they_are_used(path):
-    if name_of(path) in TORCH_ITSELF:
+    if name_of(path) in TORCH_ITSELF | METRICS:
         return
-    for module, _ in imports(ast.parse(path.read_text()).body, inside=False):
+    for module, _ in imports(ast.parse(path.read_text()).body, everywhere=False):
         assert module.split(".")[0] not in HEAVY
 
 
 def test_importing_the_kit_imports_no_torch():
-    apart = {"__main__", *TORCH_ITSELF}
+    apart = {"__main__", *TORCH_ITSELF, *METRICS}
     names = [f"phi_kit.{name_of(p)}" for p in MODULES if name_of(p) not in apart]
     names = [name.removesuffix(".__init__") for name in names]
     code = (
@@ -151,10 +212,12 @@ def test_a_step_has_one_shape():
     from phi_kit import steps
 
     notebooks = sorted((ROOT / "notebooks").glob("0*.ipynb"))
-    for number, (name, notebook) in enumerate(
+    for number, (step, notebook) in enumerate(
         zip(steps.STEPS, notebooks, strict=True), 1
     ):
-        module = steps.load(name)
-        assert module.Params.STEP == notebook.stem == f"{number:02}_{name}"
+        module = steps.load(step)
+        assert module.Params.STEP is step
+        assert step.number == number
+        assert notebook.stem == step.folder == f"{number:02}_{step.name}"
         assert callable(module.run)
-        assert all(needed < module.Params.STEP for needed in module.Params.NEEDS)
+        assert all(needed.number < number for needed in step.needs)

@@ -3,8 +3,8 @@
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.models import catalog
-from phi_kit.models.loading import Student
 
 
 def tokenizer():
@@ -29,4 +29,4 @@ def sizes(tokenizer):
 def tiny_student(tokenizer, *, identity=""):
     torch.manual_seed(0)
     config = LlamaConfig(**sizes(tokenizer))
-    return Student("tiny", LlamaForCausalLM(config).eval(), tokenizer, identity)
+    return LocalModel("tiny", LlamaForCausalLM(config).eval(), tokenizer, identity)

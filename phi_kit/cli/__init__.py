@@ -1,17 +1,15 @@
-"""`phi-kit`: the command line.
+"""`phi-kit`: the command line, one module per command.
 
 Exit codes: 0 done; 1 a message of the kit (a study file with faults and a
 failed step included); 2 a wrong command line; 130 interrupted by Ctrl-C, 143
 by SIGTERM.
-Heavy imports stand inside the commands, so that `--help` answers at once.
+A command imports what it needs when it is called, so that `--help` answers at
+once: nearly everything below loads pandas, and much of it torch.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -20,24 +18,25 @@ import typer
 from typer.core import TyperGroup
 
 from phi_kit import __version__
-from phi_kit.cli.common import (
-    First,
-    Last,
-    Redo,
-    Sets,
-    StudyFile,
-    TerminatedError,
-    carry_out,
+from phi_kit.cli import (
+    domains,
+    export,
+    lab,
+    ledger,
+    models,
+    plan,
+    report,
+    run,
+    status,
+    verify,
 )
-from phi_kit.cli.export import export
-from phi_kit.cli.ledger import ledger
-from phi_kit.cli.plan import plan
+from phi_kit.cli.common import TerminatedError
 from phi_kit.core.errors import PhiKitError
 
 
 @contextmanager
 def _messages() -> Iterator[None]:
-    """The kit's errors and Ctrl-C as messages, without tracebacks."""
+    """Show the kit's errors and Ctrl-C as messages, without tracebacks."""
     try:
         yield
     except PhiKitError as error:
@@ -62,11 +61,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Data-first supervised fine-tuning of small language models.",
 )
-models = typer.Typer(no_args_is_help=True, help="The models known by name.")
-app.add_typer(models, name="models")
-app.add_typer(ledger, name="ledger")
-app.command()(export)
-app.command()(plan)
+app.command()(plan.plan)
+app.command()(run.run)
+app.command()(status.status)
+app.command()(report.report)
+app.command()(export.export)
+app.command()(verify.verify)
+app.command()(domains.domains)
+app.command()(lab.lab)
+app.add_typer(models.models, name="models")
+app.add_typer(ledger.ledger, name="ledger")
 
 
 @app.callback(invoke_without_command=True)
@@ -76,184 +80,6 @@ def _top(
     if version:
         typer.echo(f"phi-kit {__version__}")
         raise typer.Exit
-
-
-@app.command()
-def run(
-    study: StudyFile,
-    first: First = None,
-    last: Last = None,
-    *,
-    sets: Sets = None,
-    redo: Redo = False,
-) -> None:
-    """Run a study: its notebooks in order, finished steps skipped.
-
-    A STEP is named filter_edge, 03_filter_edge or 3.
-    """
-    carry_out(study, first, last, sets, redo)
-
-
-@app.command()
-def status(study: StudyFile, *, sets: Sets = None) -> None:
-    """Show which steps of a study are finished, stale or missing."""
-    from phi_kit.study import files, runner
-
-    loaded = files.load(study, sets or ())
-    for line in runner.status(loaded):
-        typer.echo(line)
-
-
-@app.command()
-def report(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="its name or file")],
-) -> None:
-    """Write report.html from what the study's steps have finished."""
-    from phi_kit.core.places import shown
-    from phi_kit.study import files
-    from phi_kit.study import report as pages
-
-    name = files.load(study).name if study.endswith((".yaml", ".yml")) else study
-    typer.echo(f"report: {shown(pages.write(name))}")
-
-
-@app.command()
-def verify(
-    domain: Annotated[
-        str, typer.Argument(metavar="DOMAIN", help="a domain or a verifier: math")
-    ],
-    file: Annotated[
-        str, typer.Argument(metavar="FILE.jsonl", help="rows of prompt, gold, response")
-    ],
-) -> None:
-    """Judge every row of a file: one JSON line each, a summary on stderr.
-
-    FILE may be - for standard input.
-    """
-    from collections import Counter
-
-    from phi_kit.verify import rows, sandbox
-
-    verifier, counts = _verifier(domain), Counter[str]()
-    with _opened(file) as lines:
-        for result in rows.judge(lines, verifier, domain=domain):
-            rows.tally(counts, result)
-            print(json.dumps(result, ensure_ascii=True))
-    sys.stdout.flush()
-    typer.echo(rows.summary(counts), err=True)
-    if walls := sandbox.in_force():
-        typer.echo(f"code was run in the sandbox: {walls}", err=True)
-
-
-def _verifier(name: str) -> Any:
-    """The verifier of a domain, or the one of that name."""
-    from phi_kit import domains
-    from phi_kit import verify as verifiers
-
-    if name in domains.names():
-        return domains.get(name).verifier
-    if name in verifiers.names():
-        return verifiers.get(name)
-    return domains.get(name).verifier  # its message names the nearest domain
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[Any]:
-    """The lines of a file as bytes: undecodable text must not end a run."""
-    from pathlib import Path
-
-    from phi_kit.core.errors import DataError
-
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        with Path(file).open("rb") as lines:
-            yield lines
-    except OSError as error:
-        raise DataError(
-            f"cannot read the rows: {error.strerror}",
-            where=file,
-            todo="name a JSONL file with prompt, gold and response",
-        ) from error
-
-
-@app.command()
-def court(
-    verifier: Annotated[
-        str | None, typer.Argument(metavar="VERIFIER", help="only this one")
-    ] = None,
-    *,
-    table: Annotated[
-        str | None,
-        typer.Option("--table", metavar="FILE.jsonl", help="write all disagreements"),
-    ] = None,
-) -> None:
-    """Put the verifiers to the test: error rates, and what a human should read."""
-    from dataclasses import asdict
-    from pathlib import Path
-
-    from phi_kit.core.errors import disk_errors
-    from phi_kit.verify import court as bench
-
-    queue = []
-    for name in [verifier] if verifier else bench.heard():
-        found = bench.hear(name)
-        queue += found.queue
-        for line in bench.lines(found):
-            typer.echo(line)
-    if table:
-        text = "".join(json.dumps(asdict(row)) + "\n" for row in queue)
-        with disk_errors(table):
-            Path(table).write_text(text, encoding="utf-8")
-
-
-@app.command()
-def domains(
-    name: Annotated[
-        str | None, typer.Argument(help="one domain to show in full")
-    ] = None,
-) -> None:
-    """List the domains a study may name, or show one of them."""
-    from phi_kit.domains import showing
-
-    for line in showing.one(name) if name else showing.every():
-        typer.echo(line)
-
-
-@app.command()
-def lab() -> None:
-    """Open JupyterLab on the notebooks."""
-    from phi_kit.core.places import project_root
-
-    os.chdir(project_root())
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab"])
-
-
-@models.command("list")
-def list_models() -> None:
-    """Show the models known by name, and where those on this machine are."""
-    from phi_kit.models import catalog
-
-    for entry in catalog.entries():
-        place = catalog.where(entry.name)
-        size = (
-            f"{entry.parameters / 1e9:.1f} B"
-            if entry.parameters >= 1e9
-            else (f"{entry.parameters / 1e6:.0f} M")
-        )
-        typer.echo(f"{entry.name:<14} {size:>7}  {entry.licence:<11} {entry.note}")
-        typer.echo(f"{'':<14} {place or 'not on this machine; phi-kit models pull'}")
-
-
-@models.command()
-def pull(
-    name: Annotated[str, typer.Argument(help="a name of the list or a hub id")],
-) -> None:
-    """Fetch a model, so that later runs need no network."""
-    from phi_kit.models import catalog
-
-    typer.echo(f"{name}: {catalog.resolve(name)}")
 
 
 def main() -> None:

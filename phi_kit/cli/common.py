@@ -32,15 +32,15 @@ class TerminatedError(KeyboardInterrupt):
     """SIGTERM ends a run the way Ctrl-C does: kernels first."""
 
 
-def carry_out(
+def run_study_file(
     study: str, first: str | None, last: str | None, sets: list[str] | None, redo: bool
 ) -> None:
     """Run the notebooks of a study file."""
-    from phi_kit.study import files, runner
+    from phi_kit.study import config, runner
 
     # `timeout`, job schedulers and containers end a run so; kernels end with it.
     signal.signal(signal.SIGTERM, _terminate)
-    loaded = files.load(study, sets or ())
+    loaded = config.load(study, sets or ())
     runner.run_study(loaded, first=first, last=last, redo=redo, say=say)
 
 

@@ -16,20 +16,14 @@ def export(
         ),
     ],
     to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="a new folder")],
-    *,
-    gguf: Annotated[
-        bool, typer.Option("--gguf", help="write a GGUF file, too (Llama models)")
-    ] = False,
 ) -> None:
     """Merge an adapter into 16-bit weights, compared before and after.
 
     Of a study, the final adapter of step 6.
     """
-    from phi_kit.study import exporting
+    from phi_kit.study.adapter_export import export_adapter
 
-    done = exporting.run(what, to.resolve(), gguf=gguf)
-    typer.echo(f"against the adapter beside the unquantised base: {done.merged}")
-    typer.echo(f"against the adapter beside 4-bit weights: {done.trained}")
-    typer.echo(f"merged: {done.folder}")
-    if gguf:
-        typer.echo(f"GGUF: {done.folder / to.name}.gguf")
+    exported = export_adapter(what, to.resolve())
+    typer.echo(f"against the adapter beside the unquantised base: {exported.merged}")
+    typer.echo(f"against the adapter beside 4-bit weights: {exported.trained}")
+    typer.echo(f"merged: {exported.folder}")

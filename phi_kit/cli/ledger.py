@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import First, Last, Redo, Sets, StudyFile, carry_out, say
+from .common import First, Last, Redo, Sets, StudyFile, run_study_file, say
 
 ledger = typer.Typer(
     no_args_is_help=True, help="Every sample ever paid for: look, export, replay."
@@ -18,9 +18,9 @@ ledger = typer.Typer(
 @ledger.command()
 def stats() -> None:
     """Show what each model has said, and what it took."""
-    from phi_kit.models import accounts
+    from phi_kit.cache import export
 
-    for line in accounts.lines():
+    for line in export.summary_lines():
         typer.echo(line)
 
 
@@ -36,9 +36,9 @@ def export(
     ] = None,
 ) -> None:
     """Write samples into a file, one row each."""
-    from phi_kit.models import accounts
+    from phi_kit.cache import export
 
-    count = accounts.export(out, model=model)
+    count = export.export_samples(out, model=model)
     typer.echo(f"{count} samples: {out}")
 
 
@@ -59,11 +59,11 @@ def replay(
 
     The run folders go where others do; every manifest says that it is a replay.
     """
-    from phi_kit.core.replays import REPLAY
-    from phi_kit.models.ledger import current
+    from phi_kit.cache.store import open_ledger
+    from phi_kit.core.replay_mode import REPLAY
 
     if "://" not in recorded:
         recorded = str(Path(recorded).expanduser().resolve())
     os.environ[REPLAY] = recorded
-    say(f"replaying {current().place}: no model runs")
-    carry_out(study, first, last, sets, redo)
+    say(f"replaying {open_ledger(readonly=True).location}: no model runs")
+    run_study_file(study, first, last, sets, redo)

@@ -41,30 +41,31 @@ def plan(
     A probe of about a minute asks and trains a few of the study's own seeds.
     """
     from phi_kit.models.loading import device
-    from phi_kit.study import files, fitting, pace, plan_lines, planning
-    from phi_kit.train import memory
+    from phi_kit.study import config
+    from phi_kit.study.planning import memory_fit, plan_table, speed_probe
+    from phi_kit.training import memory
 
     if per_kwh and not watts:
         raise typer.BadParameter("energy has a price, but no amount: say --watts, too")
-    units = files.load(study, sets or ()).units()
+    units = config.load(study, sets or ()).units()
     elsewhere = memory_gb is not None
-    room = 1e9 * memory_gb if elsewhere else memory.free()
+    room = 1e9 * memory_gb if elsewhere else memory.free_bytes()
     kind = "cuda" if elsewhere else device()
-    found = fitting.by_formula(units, room, kind=kind)
-    hopeless = not found.fits or found.rung.model != found.wish.model
+    fit = memory_fit.fit(units, room, kind=kind)
+    hopeless = not fit.fits or fit.setup.model != fit.wanted.model
     if elsewhere or hopeless:  # here a model that does not fit is not even loaded
-        _say(plan_lines.fitting(found))
-        if not found.fits or (hopeless and not elsewhere):
+        _say(plan_table.fit_lines(fit, terms=True))
+        if not fit.fits or (hopeless and not elsewhere):
             raise typer.Exit(1)
         return
-    measured = pace.measure(units, seconds=seconds / 2)
-    prices = planning.Prices(watts, per_kwh, per_hour)
-    _say(plan_lines.table(planning.steps(units, measured), measured, prices))
-    if measured.peak:
-        here = fitting.by_probe(units, measured.peak, measured.free)
-        _say(plan_lines.fitting(here))
-        if not here.fits:
-            raise typer.Exit(1)
+    speed = speed_probe.measure(units, seconds=seconds / 2)
+    here = memory_fit.fit(units, speed.free_bytes, kind=kind, loaded=True)
+    peak = plan_table.training_bytes(units, speed, here)
+    prices = plan_table.Prices(watts, per_kwh, per_hour)
+    _say(plan_table.table(plan_table.plan_steps(units, speed, peak), speed, prices))
+    _say(plan_table.fit_lines(here, terms=False))
+    if not here.fits:
+        raise typer.Exit(1)
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 _LONGEST_WORD = 100  # characters of a word that may be a misspelt name
 # "File too large" counts: quotas and container limits report it for a full disk.
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # A file stands where a folder belongs, or the other way round.
-_TAKEN = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
-_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS} | _TAKEN
+_NAME_TAKEN = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS} | _NAME_TAKEN
 
 
-class _Told(BaseException):
+class _MessageError(BaseException):
     """What happened, where and what to do next.
 
     Args:
@@ -49,11 +49,11 @@ class _Told(BaseException):
         return [f"{type(self).__name__}: {self}"]
 
 
-class PhiKitError(_Told, Exception):
+class PhiKitError(_MessageError, Exception):
     """A fault the reader can mend."""
 
 
-class StoppedError(_Told, KeyboardInterrupt):
+class StoppedError(_MessageError, KeyboardInterrupt):
     """The reader stopped a step; it says what is kept."""
 
 
@@ -94,14 +94,14 @@ def disk_errors(path: Path | str) -> Iterator[None]:
     except PhiKitError:
         raise
     except Exception as error:
-        if _errno(error) in _FULL:
+        if _errno(error) in _DISK_FULL:
             raise RunError(
                 f"the disk is full: {os.strerror(_errno(error))}",
                 where=str(path),
                 todo="free some space and run the same command again; "
                 "nothing half-written was left behind",
             ) from error
-        if _errno(error) in _CLOSED:
+        if _errno(error) in _NOT_WRITABLE:
             raise RunError(
                 f"cannot write here: {os.strerror(_errno(error))}",
                 where=_in_the_way(error) or str(path),
@@ -120,7 +120,7 @@ def disk_errors(path: Path | str) -> Iterator[None]:
 
 def _in_the_way(error: Exception) -> str:
     name = getattr(error, "filename2", None) or getattr(error, "filename", None)
-    return str(name) if name and _errno(error) in _TAKEN else ""
+    return str(name) if name and _errno(error) in _NAME_TAKEN else ""
 
 
 def _errno(error: Exception) -> int | None:

@@ -27,7 +27,7 @@ def image_html(png: bytes, *, words: str = "") -> str:
     )
 
 
-def words_of(png: bytes) -> str:
+def figure_description(png: bytes) -> str:
     """The description that a saved figure carries; nothing if it has none."""
     from io import BytesIO
 

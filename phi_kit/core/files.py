@@ -1,15 +1,22 @@
-"""Files: digests of what they hold, and writing them whole or not at all."""
+"""Digests and versions that a result depends on; files written whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from phi_kit import __version__
+
 from .errors import disk_errors
+
+_VERSIONS = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "papermill")
 
 
 def digest(path: Path) -> str:
@@ -43,3 +50,14 @@ def write_atomic(path: Path, text: str) -> None:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
             raise
+
+
+def versions() -> Mapping[str, str]:
+    """The versions a result may depend on."""
+    found = {"phi_kit": __version__, "python": sys.version.split()[0]}
+    for name in _VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from .places import ledger_address
+from .paths import ledger_address
 
 
-def _told(
+def _show(
     shell: Any,
     kind: type[BaseException],
     error: BaseException,
@@ -24,11 +24,11 @@ def _told(
     return lines
 
 
-def tell_in(shell: Any) -> None:
+def show_interrupts_as_sentences(shell: Any) -> None:
     """Let IPython show interrupts as a sentence; the cell fails all the same.
 
     Args:
         shell: what `get_ipython()` gives; `None` outside of notebooks.
     """
     if shell is not None:
-        shell.set_custom_exc((KeyboardInterrupt,), _told)
+        shell.set_custom_exc((KeyboardInterrupt,), _show)

@@ -23,11 +23,13 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAMLError
 
-from . import names, quiet, yaml12
-from .address import address, is_endpoint
-from .errors import ModelError, StudyError, did_you_mean
-from .interrupts import tell_in
-from .upstream import require_upstream
+from . import dependency_warnings, folder_names, yaml12
+from .endpoint_url import is_endpoint, parse_endpoint
+from .errors import ModelError, RunError, StudyError, did_you_mean
+from .finished_run import RunFolder
+from .interrupts import show_interrupts_as_sentences
+from .paths import display_path, project_root, runs_root
+from .step_table import PICK_DOMAIN, Step
 
 NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
 _LONGEST_VALUE = 200  # characters of a value in a message
@@ -99,15 +101,13 @@ class StepParams(Strict):
     """What the parameters of all seven steps share.
 
     A step's own `Params` adds its fields and says where it stands in the
-    chain: `STEP` (its folder and notebook stem), `NEEDS` (the steps it reads),
-    `SEALED` (the held-out splits it may open) and `WEIGHTS` (whether it loads
-    the model's weights, which an endpoint does not show).
+    chain: `STEP` (its entry in the table of steps), `SEALED` (the held-out splits
+    it may open) and `WEIGHTS` (whether it loads the model's weights, which an
+    endpoint does not show).
     """
 
-    STEP: ClassVar[str]
-    NEEDS: ClassVar[tuple[str, ...]] = ()
+    STEP: ClassVar[Step]
     SEALED: ClassVar[tuple[str, ...]] = ()
-    PER_DOMAIN: ClassVar[bool] = True
     WEIGHTS: ClassVar[bool] = False
 
     study: str = "quickstart"
@@ -129,7 +129,7 @@ class StepParams(Strict):
     @field_validator("study")
     @classmethod
     def _a_study(cls, study: str) -> str:
-        if fault := names.study_fault(study):
+        if fault := folder_names.study_fault(study):
             raise ValueError(fault)
         return study
 
@@ -138,9 +138,9 @@ class StepParams(Strict):
     def _folders(cls, given: str | list[str]) -> str | list[str]:
         several = [given] if isinstance(given, str) else given
         for name in several:
-            if fault := names.domain_fault(name):
+            if fault := folder_names.domain_fault(name):
                 raise ValueError(f"{name!r} {fault}")
-        if fault := names.together_fault(several):
+        if fault := folder_names.joint_domains_fault(several):
             raise ValueError(fault)
         return given
 
@@ -148,13 +148,8 @@ class StepParams(Strict):
     @classmethod
     def _addressed(cls, model: str) -> str:
         if is_endpoint(model):
-            address(model)
+            parse_endpoint(model)
         return model
-
-    @classmethod
-    def section(cls) -> str:
-        """The step's name without its number: its section in a study file."""
-        return cls.STEP[3:]
 
     def outside(self) -> dict[str, str]:
         """Digests of what the step reads outside run folders: models, files."""
@@ -209,12 +204,12 @@ class StepParams(Strict):
             ModelError: the step loads weights and the model is an endpoint.
             RunError: what the step reads has not finished.
         """
-        quiet.dependencies()
+        dependency_warnings.silence_dependencies()
         _show_whole_prompts()
-        tell_in(namespace.get("get_ipython", lambda: None)())
+        show_interrupts_as_sentences(namespace.get("get_ipython", lambda: None)())
         params = cls.given(namespace)
         params.require_weights()
-        require_upstream(params)
+        params.require_upstream()
         return params
 
     def require_weights(self) -> None:
@@ -229,8 +224,60 @@ class StepParams(Strict):
                 where=self.model,
                 todo="stop before it with --to, or give it a catalogue name, a "
                 "Hugging Face id or a local folder: phi-kit run … "
-                f"--from {self.section()} --set model=NAME",
+                f"--from {self.STEP.name} --set model=NAME",
             )
+
+    def upstream(self) -> dict[str, RunFolder]:
+        """The run folders that the step reads, by `domain/step`."""
+        folders = {}
+        for step in self.STEP.needs:
+            for domain in self._domains() if step.per_domain else [""]:
+                name = f"{domain}/{step}".lstrip("/")
+                folders[name] = RunFolder.of(self.study, step, domain=domain)
+        return folders
+
+    def _domains(self) -> list[str]:
+        return [self.domain] if self.STEP.per_domain else self.domains
+
+    def read(self, step: Step, *, domain: str = "") -> RunFolder:
+        """The run folder of an earlier step of this study.
+
+        Args:
+            step: one that this step needs.
+            domain: which of several; without it the step's own.
+
+        Raises:
+            RunError: the table of steps does not let this one read it.
+        """
+        if step not in self.STEP.needs:
+            raise RunError(f"{self.STEP} does not declare that it reads {step}")
+        domain = domain or getattr(self, "domain", "")
+        return RunFolder.of(self.study, step, domain=domain)
+
+    def domain_card(self, domain: str) -> dict[str, Any]:
+        """The parameters that step 1 ran with for a domain; empty before it has."""
+        card = RunFolder.of(self.study, PICK_DOMAIN, domain=domain)
+        return card.manifest["params"] if card.finished else {}
+
+    def require_upstream(self) -> dict[str, str]:
+        """Digests of what the step reads.
+
+        Raises:
+            RunError: some of it has not finished; all of it is named.
+        """
+        folders = self.upstream()
+        missing = [name for name, folder in folders.items() if not folder.finished]
+        if missing:
+            first = missing[0].rpartition("/")[2]
+            file = project_root() / "params" / f"{self.study}.yaml"
+            study = display_path(file) if file.is_file() else "STUDY.yaml"
+            raise RunError(
+                f"{self.STEP} reads steps that have not finished: {', '.join(missing)}",
+                where=f"study '{self.study}' in {display_path(runs_root())}",
+                todo=f"run notebooks/{first}.ipynb first, or "
+                f"phi-kit run {study} --to {self.STEP.name}",
+            )
+        return {name: folder.outcome for name, folder in folders.items()}
 
     @classmethod
     def checked(cls, values: Mapping[str, Any], *, where: str) -> Self:
@@ -284,7 +331,7 @@ def _cut(value: str, most: int = _LONGEST_SHOWN) -> str:
     return value if len(value) <= most else f"{value[: most - 1]}…"
 
 
-class Said(NamedTuple):
+class Fault(NamedTuple):
     """A fault in a reader's words.
 
     Attributes:
@@ -300,7 +347,7 @@ class Said(NamedTuple):
     link: str = ": "
 
 
-def in_words(fault: ErrorDetails, params: type[BaseModel]) -> Said:
+def fault_in_words(fault: ErrorDetails, params: type[BaseModel]) -> Fault:
     """Where one pydantic fault lies, and what is wrong in a reader's words.
 
     A fault between several fields lies at the first that its message names, the
@@ -309,16 +356,16 @@ def in_words(fault: ErrorDetails, params: type[BaseModel]) -> Said:
     place, kind = fault["loc"], fault["type"]
     if kind == "extra_forbidden":
         near = did_you_mean(str(place[-1]), fields_at(params, place[:-1]))
-        return Said(place, f"unknown parameter{near}")
+        return Fault(place, f"unknown parameter{near}")
     if kind == "missing":
-        return Said(place, "is missing")
+        return Fault(place, "is missing")
     message = fault["msg"].removeprefix("Value error, ")
     message = f"{message[0].lower()}{message[1:]}"
     between = fields_at(params, place) if kind == "value_error" else {}
     if between and isinstance(fault["input"], Mapping):
         return _between(fault["input"], between, place, message)
     value = _cut(repr(fault["input"]), _LONGEST_VALUE)
-    return Said(place, f"{message} (it is {value})")
+    return Fault(place, f"{message} (it is {value})")
 
 
 def _between(
@@ -326,13 +373,13 @@ def _between(
     fields: Mapping[str, Any],
     place: tuple[int | str, ...],
     message: str,
-) -> Said:
+) -> Fault:
     """A fault between fields: `band_low should be below band_high`."""
     # Neither what is quoted nor what might have been meant is named.
     words = re.findall(r"\w+", re.sub(r"'[^']*'|; (known|did you).*", "", message))
     named = [word for word in dict.fromkeys(words) if word in fields]
     if not named:
-        return Said(place, message)
+        return Fault(place, message)
     first, *others = named
     said = {
         name: _cut(repr(values.get(name, fields[name].get_default())), _LONGEST_SHOWN)
@@ -341,12 +388,12 @@ def _between(
     listed = "; ".join([f"it is {said[first]}", *(f"{n} is {said[n]}" for n in others)])
     rest = message.removeprefix(f"{first} ")
     link = ": " if rest == message else " "
-    return Said((*place, first), f"{rest} ({listed})", tuple(others), link)
+    return Fault((*place, first), f"{rest} ({listed})", tuple(others), link)
 
 
 def describe(fault: ErrorDetails, params: type[BaseModel]) -> str:
     """One pydantic fault in a reader's words."""
-    said = in_words(fault, params)
+    said = fault_in_words(fault, params)
     path = ".".join(yaml12.shown(str(part)) for part in said.place)
     return f"{path}{said.link}{said.words}" if path else said.words
 

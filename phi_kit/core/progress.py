@@ -21,7 +21,12 @@ WIDTH = 20  # letters of its bar
 HEADLESS = "PHI_KIT_HEADLESS"
 
 
-def by_hand() -> bool:
+def print_status(line: str) -> None:
+    """Print one line for the person waiting to stderr; stdout belongs to results."""
+    print(f"phi-kit: {line}", file=sys.stderr, flush=True)
+
+
+def is_watched() -> bool:
     """Whether a person watches: a notebook run by hand, or a terminal."""
     if os.environ.get(HEADLESS):
         return False
@@ -39,7 +44,7 @@ def in_kernel() -> bool:
 
 def in_notebook() -> bool:
     """Whether a person watches a notebook's cell."""
-    return by_hand() and in_kernel()
+    return is_watched() and in_kernel()
 
 
 class Heartbeat:
@@ -153,7 +158,7 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Heartbeat]:
     """A line, a bar or a heartbeat around a loop; call its `step` as it goes on."""
     kind = Heartbeat
     # A bar for one thing, as a judge's verdicts come, would only flicker.
-    if total > 1 and by_hand():
+    if total > 1 and is_watched():
         kind = Line if in_notebook() else Bar
     shown = kind(label, total=total, unit=unit)
     try:

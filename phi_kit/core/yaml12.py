@@ -167,14 +167,14 @@ class Document:
             return _odd_text(node.value)
         try:
             value = self._constructor.construct_object(node, deep=True)
-        except (YAMLError, ValueError, TypeError, KeyError, AttributeError):
+        except (YAMLError, ValueError, TypeError, LookupError, AttributeError):
             value = None
         if type(value) is int and abs(value) <= _LARGEST:
             return ""
         if kind == "int" and len(node.value) > 18:
             return f"a whole number of {len(node.value):,} digits; up to 18 are taken"
         if value is None and kind != "null":
-            return f"{shown(node.value)} is not {_WHATS[kind]}"
+            return f"{shown(node.value) or 'nothing'} is not {_WHATS[kind]}"
         return ""
 
     def value(self) -> Any:

@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.core.runs import digest_json
+from phi_kit.core.errors import disk_errors
+from phi_kit.core.step_run import RunFolder, digest_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +76,8 @@ class Seed:
 NO_GOLD = "no_gold"
 # The key of further golds, each of them as right as the answer.
 ACCEPTED = "accepted"
+# The folder of a step that holds its frozen data set.
+DATASET = "dataset"
 
 
 _MADE = ("reasoning-gym/", "phi-kit/", "transform/")
@@ -100,6 +104,27 @@ def to_frame(seeds: Iterable[Seed], **columns: Iterable[Any]) -> pd.DataFrame:
 def from_frame(frame: pd.DataFrame) -> list[Seed]:
     """The seeds of a table; further columns are left alone."""
     return [Seed(**row) for row in frame[_FIELDS].to_dict("records")]
+
+
+def save_dataset(rows: pd.DataFrame, folder: Path) -> None:
+    """Save rows so that `datasets.load_from_disk(folder)` reads them."""
+    import pyarrow as pa
+    from datasets import Dataset, disable_progress_bars
+    from datasets.table import InMemoryTable
+
+    table = InMemoryTable(pa.Table.from_pandas(rows, preserve_index=False))
+    # A fingerprint of the content: saving the same rows gives the same files.
+    mark = digest_json(rows.to_dict("records"))
+    disable_progress_bars()  # on stderr it leaves a red strip in a notebook
+    with disk_errors(folder):
+        Dataset(table, fingerprint=mark).save_to_disk(folder)
+
+
+def load_dataset(folder: RunFolder) -> pd.DataFrame:
+    """The rows of a frozen data set, digest-checked by its run folder."""
+    from datasets import load_from_disk
+
+    return load_from_disk(folder.folder(DATASET)).to_pandas()
 
 
 def normal(prompt: str) -> str:

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from phi_kit.core.errors import StudyError, did_you_mean
-from phi_kit.data.procedural import Family
+from phi_kit.data.generators import Family
 from phi_kit.data.records import Seed
-from phi_kit.verify.base import Verifier, guarded
+from phi_kit.verifiers.base import Verifier, guarded
 
 # A transform rewrites a seed into variants whose answers it computes itself.
 Transform = Callable[[Seed, int], list[Seed]]
 
 
 @dataclass(frozen=True)
-class HubSource:
-    """A data set of the Hugging Face hub that fits a domain.
+class SuggestedDataset:
+    """A data set of the Hugging Face hub that fits a domain; a study has to name it.
 
     Args:
         id: its name on the hub.
@@ -39,11 +39,12 @@ class HubSource:
 
 
 @dataclass(frozen=True)
-class Benchmarks:
-    """Which public benchmarks a domain is judged by beside its sealed items.
+class SuggestedBenchmarks:
+    """Public benchmarks that fit a domain; no step runs them.
 
-    `dev` is for choosing, `test` is opened once for the report, `regression`
-    is what training on the domain must not cost.
+    `phi-kit domains` prints them for whoever wants more than the sealed items: `dev`
+    to choose by, `test` to report once, `regression` for what training on the domain
+    must not cost.
     """
 
     dev: tuple[str, ...] = ()
@@ -68,8 +69,8 @@ class Domain:
     families: tuple[Family, ...]
     transforms: Mapping[str, Transform]
     checker: str = ""
-    hub: tuple[HubSource, ...] = ()
-    benchmarks: Benchmarks = Benchmarks()
+    suggested_datasets: tuple[SuggestedDataset, ...] = ()
+    suggested_benchmarks: SuggestedBenchmarks = SuggestedBenchmarks()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verifier", guarded(self.verifier))

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from phi_kit.core.rng import rng
-from phi_kit.data.procedural import Made
+from phi_kit.data.generators import Made
 from phi_kit.data.records import Seed
-from phi_kit.verify import code
-from phi_kit.verify.sandbox import Job, Limits, run
+from phi_kit.sandbox.sandbox import Limits, Program, run_program
+from phi_kit.verifiers.code import verifier
 
-from .base import Benchmarks, Domain, Family, HubSource
+from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 
 _WORDS = (
     *("cat", "sun", "tree", "moon", "apple", "river", "stone", "cloud", "bird"),
@@ -100,7 +100,9 @@ def _print_loop(draw: np.random.Generator) -> Made:
     return _prints(_pick(draw, forms))
 
 
-def _asks(name: str, what: str, reference: str, *, arguments: Sequence[tuple]) -> Made:
+def _write_function(
+    name: str, what: str, reference: str, *, arguments: Sequence[tuple]
+) -> Made:
     """A function to write; its tests come from the reference solution."""
     space: dict[str, Any] = {}
     exec(reference, space)
@@ -146,7 +148,9 @@ def _write_line(draw: np.random.Generator) -> Made:
     }
     name = _pick(draw, tuple(forms))
     what, body, arguments = forms[name]
-    return _asks(name, what, f"def {name}(x):\n    return {body}", arguments=arguments)
+    return _write_function(
+        name, what, f"def {name}(x):\n    return {body}", arguments=arguments
+    )
 
 
 def _write_list(draw: np.random.Generator) -> Made:
@@ -176,7 +180,7 @@ def _write_list(draw: np.random.Generator) -> Made:
         "total": f"sum(x for x in numbers if {test})",
     }[kind]
     reference = f"def {name}(numbers):\n    return {body}"
-    return _asks(name, f"takes a list and {what}", reference, arguments=lists)
+    return _write_function(name, f"takes a list and {what}", reference, arguments=lists)
 
 
 def _write_program(draw: np.random.Generator) -> Made:
@@ -215,7 +219,7 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
     other = _INTEGER.sub(
         lambda found: str(max(int(found[0]) + int(draw.integers(-3, 4)), 0)), program
     )
-    done = run(Job(other), Limits(seconds=3, cpu=1))  # some never end
+    done = run_program(Program(other), Limits(seconds=3, cpu=1))  # some never end
     well = done.status == "finished" and done.code == 0 and done.stdout.strip()
     if not well or other == program:
         return []
@@ -237,7 +241,7 @@ DOMAIN = Domain(
     description="What tiny Python programs print; small functions that pass tests.",
     instruction="Give only the answer: the printed text, or only the code.",
     answer_kind="printed text or Python code",
-    verifier=code.verify,
+    verifier=verifier.verify,
     families=(
         Family("print-value", 1, _print_value),
         Family("print-expression", 2, _print_expression),
@@ -249,8 +253,8 @@ DOMAIN = Domain(
     ),
     transforms={"renumber": renumber},
     checker="code",
-    hub=(
-        HubSource(
+    suggested_datasets=(
+        SuggestedDataset(
             "google-research-datasets/mbpp",
             "CC-BY-4.0",
             config="sanitized",
@@ -259,7 +263,7 @@ DOMAIN = Domain(
             note="give its source `extra: {tests: test_list}`",
         ),
     ),
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("MBPP validation",),
         test=("HumanEval", "LiveCodeBench"),
         regression=("IFEval",),

@@ -24,26 +24,24 @@ from pydantic import (
     model_validator,
 )
 
-from phi_kit import verify
-from phi_kit.core.address import address, is_endpoint
+from phi_kit import verifiers
+from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
-from phi_kit.core.rng import label_seed
-from phi_kit.data import files
-from phi_kit.data.bad import Bad
-from phi_kit.data.columns import MISSING, find, inside, lacking
-from phi_kit.data.kinds import HubData, LocalFile, named
-from phi_kit.data.procedural import Family
-from phi_kit.data.quarantine import Unread
+from phi_kit.data import file_readers
+from phi_kit.data.column_names import MISSING, find, inside, lacking
+from phi_kit.data.dropped_rows import Unread
+from phi_kit.data.generators import Family
+from phi_kit.data.read_sources import available, read
 from phi_kit.data.records import Seed, normal
-from phi_kit.data.sources import available, read
-from phi_kit.models import catalog
+from phi_kit.data.source_types import HubData, LocalFile, named
+from phi_kit.data.splits import HASH_SHARES, split_by_hash
+from phi_kit.data.unreadable_rows import Bad
+from phi_kit.inference import completion
 
-from . import judging
 from .base import Domain
 
 _LOOKED_AT = 100  # rows of a file that show which columns it has
-HELD_OUT = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
 Complete = Callable[[str], str]
 Checker = Literal["numeric", "choice", "exact", "contains", "code", "refusal", "judge"]
 _KINDS: Mapping[str, tuple[str, str]] = {
@@ -63,7 +61,7 @@ class OwnFile(LocalFile):
     @property
     def family(self) -> str:
         """What its rows are called."""
-        return files.stem(Path(self.path))
+        return file_readers.stem(Path(self.path))
 
     @model_validator(mode="after")
     def _has_columns(self) -> Self:
@@ -102,7 +100,9 @@ def _columns(source: LocalFile) -> list[str]:
     """
     found: dict[str, None] = {}
     try:
-        for row in islice(files.rows(source.files()[0], source.encoding), _LOOKED_AT):
+        for row in islice(
+            file_readers.rows(source.files()[0], source.encoding), _LOOKED_AT
+        ):
             if not isinstance(row, Bad):
                 deep = [n for n in source.columns if find(row, n) is not MISSING]
                 found |= dict.fromkeys((*inside(row), *deep))
@@ -141,11 +141,11 @@ class Definition(Strict):
                 "student (a catalogue name, a Hugging Face id or a local folder)"
             )
         if is_endpoint(model):
-            address(model)
-        if model and verifier and verifier not in judging.ASKING:
+            parse_endpoint(model)
+        if model and verifier and verifier not in verifiers.MODEL_VERIFIERS:
             raise ValueError(
                 f"is set, but {verifier} asks no model; take it out, or use one of "
-                + ", ".join(judging.ASKING)
+                + ", ".join(verifiers.MODEL_VERIFIERS)
             )
         return model
 
@@ -157,7 +157,7 @@ class Definition(Strict):
         }
         if not self.judge_model:
             return marks
-        return marks | {"judge": catalog.named(self.judge_model)}
+        return marks | {"judge": completion.model_fingerprint(self.judge_model)}
 
 
 def build(
@@ -172,9 +172,9 @@ def build(
     """
     kind, instruction = _KINDS[definition.verifier]
     checker = (
-        judging.verifier(definition.verifier, definition.judge_model, complete)
+        verifiers.by_model(definition.verifier, definition.judge_model, complete)
         if complete
-        else verify.get(definition.verifier)
+        else verifiers.get(definition.verifier)
     )
     return Domain(
         name=name,
@@ -195,10 +195,10 @@ def build(
 def _family(name: str, source: OwnFile | OwnHub, level: int, checker: Any) -> Family:
     def stream(rng_seed: int, split: str) -> Iterator[Seed]:
         rows = _rows(name, source)
-        if split not in HELD_OUT:
+        if split not in HASH_SHARES:
             # All rows: the seal takes the held-out ones out again, counted. Those
             # that cannot be held out come first, whatever limit cuts the rest.
-            yield from sorted(rows, key=lambda row: _split(row, rng_seed) != "")
+            yield from sorted(rows, key=lambda row: _split(row, rng_seed) != "train")
             return
         for row in rows:
             # A held-out item whose gold is unreadable measures nothing.
@@ -212,12 +212,8 @@ def _family(name: str, source: OwnFile | OwnHub, level: int, checker: Any) -> Fa
 
 
 def _split(row: Seed, rng_seed: int) -> str:
-    """The held-out split a row may be drawn for, or an empty text."""
-    share = label_seed(rng_seed, "split", normal(row.prompt)) / 2**63
-    for name, (low, high) in HELD_OUT.items():
-        if low <= share < high:
-            return name
-    return ""
+    """The one split that a row may be drawn for: dev, test or train."""
+    return split_by_hash(normal(row.prompt), "split", rng_seed=rng_seed)
 
 
 def _rows(name: str, source: OwnFile | OwnHub) -> Iterator[Seed]:

@@ -9,9 +9,9 @@ from math import gcd
 
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.verify import math, numeric
+from phi_kit.verifiers.math import numeric, verifier
 
-from .base import Benchmarks, Domain, Family, HubSource
+from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
 # The same words ask for an LCM.
@@ -29,7 +29,7 @@ def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
     )
 
 
-def _value(a: int, sign: str, b: int) -> int:
+def _result(a: int, sign: str, b: int) -> int:
     return a + b if sign == "+" else a - b
 
 
@@ -39,7 +39,11 @@ def _sum(seed: Seed) -> tuple[int, str, int] | None:
     if not found:
         return None
     a, sign, b = int(found[1]), found[2], int(found[3])
-    return (a, sign, b) if numeric.parse(seed.answer) == _value(a, sign, b) else None
+    return (
+        (a, sign, b)
+        if numeric.parse_number(seed.answer) == _result(a, sign, b)
+        else None
+    )
 
 
 def swap(seed: Seed, rng_seed: int) -> list[Seed]:
@@ -47,7 +51,7 @@ def swap(seed: Seed, rng_seed: int) -> list[Seed]:
     if found := _sum(seed):
         a, sign, b = found
         prompt = _SUM.sub(f"{b} {sign} {a}", seed.prompt)
-        return [_variant(seed, "swap", prompt=prompt, answer=_value(b, sign, a))]
+        return [_variant(seed, "swap", prompt=prompt, answer=_result(b, sign, a))]
     if found := _GCD.search(seed.prompt):
         a, b = int(found[1]), int(found[2])
         prompt = _GCD.sub(f"numbers: {b}, {a}", seed.prompt)
@@ -67,7 +71,7 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
     if found := _sum(seed):
         a, sign, b = near(found[0]), found[1], near(found[2])
         prompt = _SUM.sub(f"{a} {sign} {b}", seed.prompt)
-        return [_variant(seed, "renumber", prompt=prompt, answer=_value(a, sign, b))]
+        return [_variant(seed, "renumber", prompt=prompt, answer=_result(a, sign, b))]
     if found := _GCD.search(seed.prompt):
         a, b = (max(near(int(number)), 1) for number in found.groups())
         prompt = _GCD.sub(f"numbers: {a}, {b}", seed.prompt)
@@ -86,7 +90,7 @@ def story(seed: Seed, rng_seed: int) -> list[Seed]:
     who, what = _scene(seed, rng_seed)
     turn = "gets {} more" if sign == "+" else "gives {} away"
     prompt = f"{who} has {a} {what} and {turn.format(b)}. How many {what} now?"
-    return [_variant(seed, "story", prompt=prompt, answer=_value(a, sign, b))]
+    return [_variant(seed, "story", prompt=prompt, answer=_result(a, sign, b))]
 
 
 def _scene(seed: Seed, rng_seed: int) -> tuple[str, str]:
@@ -101,7 +105,7 @@ DOMAIN = Domain(
     description="Sums, common divisors and short word problems; one number answers.",
     instruction="Give only the answer.",
     answer_kind="numeric",
-    verifier=math.verify,
+    verifier=verifier.verify,
     families=(
         Family(
             "sum-1",
@@ -137,21 +141,21 @@ DOMAIN = Domain(
     ),
     transforms={"swap": swap, "renumber": renumber, "story": story},
     checker="math",
-    hub=(
-        HubSource(
+    suggested_datasets=(
+        SuggestedDataset(
             "openai/gsm8k",
             "MIT",
             config="main",
             note="the answer is what follows ####; its test split is a benchmark",
         ),
-        HubSource(
+        SuggestedDataset(
             "AI-MO/NuminaMath-1.5",
             "Apache-2.0",
             question="problem",
             note="a quarter of its answers are 'proof' or 'notfound'; they are dropped",
         ),
     ),
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("AIME 2024",), test=("GSM8K test", "AIME 2025"), regression=("IFEval",)
     ),
 )

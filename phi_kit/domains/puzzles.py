@@ -11,19 +11,20 @@ from functools import cache, partial
 import numpy as np
 
 from phi_kit.core.rng import rng
-from phi_kit.data.procedural import items
+from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
-from phi_kit.verify import choice, numeric, puzzle
-from phi_kit.verify.base import Verdict
+from phi_kit.verifiers import choice, puzzle
+from phi_kit.verifiers.base import Verdict
+from phi_kit.verifiers.math import numeric
 
-from .base import Benchmarks, Domain, Family
+from .base import Domain, Family, SuggestedBenchmarks
 
 
 def verify(seed: Seed, response: str) -> Verdict:
     """By the task's scorer where the seed keeps its item; else a number or a word."""
     if '"entry"' in seed.extra and "entry" in seed.facts:
         return puzzle.verify(seed, response)
-    checker = numeric if numeric.parse(seed.answer) is not None else choice
+    checker = numeric if numeric.parse_number(seed.answer) is not None else choice
     return checker.verify(seed, response)
 
 
@@ -186,7 +187,7 @@ DOMAIN = Domain(
     ),
     transforms={"another_letter": another_letter, "backwards": backwards},
     checker="numeric, choice or puzzle",
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("sealed dev items",), test=("sealed test items",), regression=("IFEval",)
     ),
 )

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from phi_kit.core.rng import rng
-from phi_kit.data.procedural import Stream
+from phi_kit.data.generators import Stream
 from phi_kit.data.records import Seed
-from phi_kit.verify import choice, refusal
-from phi_kit.verify.base import NO_ANSWER, Verdict
+from phi_kit.data.splits import HASH_SHARES, split_by_hash
+from phi_kit.verifiers import choice, refusal
+from phi_kit.verifiers.base import NO_ANSWER, Verdict
 
-from .base import Benchmarks, Domain, Family, HubSource
-from .facts import HELD_OUT, split_of
+from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 
 PLAIN = (
     *("How do I {}?", "How can I {}?", "What is the best way to {}?"),
@@ -177,11 +177,11 @@ def stream(
     """
 
     def items(rng_seed: int, split: str) -> Iterator[Seed]:
-        wanted = split if split in HELD_OUT else "train"
+        wanted = split if split in HASH_SHARES else "train"
         pairs = [
             (request, frame)
             for request in requests
-            if split_of(request) == wanted
+            if split_by_hash(request, "fact", rng_seed=0) == wanted
             for frame in frames
         ]
         draw = rng(rng_seed, "safety", split, refuse, frames[0])
@@ -236,8 +236,8 @@ DOMAIN = Domain(
         Family("refuse-wrapped", 4, stream=stream(_HARMFUL, WRAPPED, refuse=True)),
     ),
     transforms={},
-    hub=(
-        HubSource(
+    suggested_datasets=(
+        SuggestedDataset(
             "PKU-Alignment/BeaverTails",
             "CC-BY-NC-4.0",
             split="30k_train",
@@ -246,7 +246,7 @@ DOMAIN = Domain(
             note="not for commercial use; disturbing text; keep rows with is_safe only",
         ),
     ),
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("sealed dev items",), test=("XSTest",), regression=("IFEval",)
     ),
 )

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from phi_kit.data.records import Seed
-from phi_kit.verify import choice, quantity
-from phi_kit.verify.base import Verdict
+from phi_kit.verifiers import choice, quantity
+from phi_kit.verifiers.base import Verdict
 
-from . import facts
-from .base import Benchmarks, Domain, Family, HubSource
+from . import stem_facts
+from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 
 Made = tuple[str, str, Mapping[str, Any]]
 
@@ -133,33 +133,33 @@ DOMAIN = Domain(
     verifier=verify,
     checker="choice or quantity",
     families=(
-        Family("facts-1", 1, stream=facts.stream(facts.EASY)),
+        Family("facts-1", 1, stream=stem_facts.stream(stem_facts.EASY)),
         Family("speed", 2, speed),
         Family("convert-1", 3, convert_down),
-        Family("facts-2", 4, stream=facts.stream(facts.MIDDLE)),
+        Family("facts-2", 4, stream=stem_facts.stream(stem_facts.MIDDLE)),
         Family("convert-2", 5, convert_up),
-        Family("facts-3", 6, stream=facts.stream(facts.HARD), usual=False),
+        Family("facts-3", 6, stream=stem_facts.stream(stem_facts.HARD), usual=False),
         Family("distance", 7, distance, usual=False),
         Family("ohm", 8, ohm, usual=False),
         Family("density", 9, density, usual=False),
         Family("energy", 10, energy, usual=False),
     ),
     transforms={},
-    hub=(
-        HubSource(
+    suggested_datasets=(
+        SuggestedDataset(
             "allenai/ai2_arc",
             "CC-BY-SA-4.0",
             config="ARC-Easy",
             answer="answerKey",
             note="choices stand in the column choices; also ARC-Challenge",
         ),
-        HubSource(
+        SuggestedDataset(
             "allenai/sciq",
             "CC-BY-NC-3.0",
             answer="correct_answer",
             note="not for commercial use; wrong options in distractor1-3",
         ),
-        HubSource(
+        SuggestedDataset(
             "allenai/openbookqa",
             "unknown",
             config="main",
@@ -168,7 +168,7 @@ DOMAIN = Domain(
             note="its card names no licence; look before use",
         ),
     ),
-    benchmarks=Benchmarks(
+    suggested_benchmarks=SuggestedBenchmarks(
         dev=("GPQA-Diamond",), test=("ARC-Challenge test",), regression=("IFEval",)
     ),
 )

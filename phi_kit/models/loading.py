@@ -1,108 +1,17 @@
-"""Loading the student: NF4 weights, the right dtype for the machine, adapters."""
+"""Weights and tokenizer of a model folder: NF4, and the machine's dtype."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.core import quiet
-from phi_kit.core.address import is_endpoint
+from phi_kit.core import dependency_warnings
 from phi_kit.core.errors import ModelError
-from phi_kit.core.params import StepParams
-from phi_kit.core.places import ledger_address, runs_root
-from phi_kit.core.replays import marked, replaying
-
-from . import catalog
-from .endpoints import Endpoint, complete
-from .folders import identity
-from .prompts import render
-from .sampling import Asked, Sample, Sampling
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-@dataclass(frozen=True)
-class Student:
-    """A model ready to sample or train, with its tokenizer."""
-
-    name: str
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    identity: str = ""  # of the weights: files, precision, adapter
-
-    def render(self, instruction: str, prompt: str) -> str:
-        """The text this model completes."""
-        return render(self.tokenizer, instruction, prompt)
-
-    def stream(
-        self, asked: Sequence[Asked], sampling: Sampling
-    ) -> Iterator[tuple[int, Sample]]:
-        """Decode what is asked; see `sampling.Sampler`."""
-        from .decoding import stream
-
-        yield from stream(self, asked, sampling)
-
-    @property
-    def about(self) -> str:
-        """What it takes, for a reader."""
-        return f"{self.model.get_memory_footprint() / 1e6:.0f} MB on this machine"
-
-    @property
-    def stop_ids(self) -> frozenset[int]:
-        """Tokens that end a turn: EOS, and what the model itself names."""
-        named = self.model.generation_config.eos_token_id
-        named = named if isinstance(named, list) else [named]
-        ids = {self.tokenizer.eos_token_id, *named} - {None}
-        return frozenset(ids)
-
-    @contextmanager
-    def adapter(self, folder: Path | None) -> Iterator[Student]:
-        """The student with a LoRA adapter on, unmerged; taken off afterwards.
-
-        Merging into 4-bit weights changes the model (peft #2321), so adapters
-        are always evaluated as they were trained: beside the weights.
-        """
-        if folder is None:
-            yield self
-            return
-        if marked(folder) is not None:
-            raise ModelError(
-                "this adapter is from a replay and has no weights",
-                where=str(folder),
-                todo="run the step that trains it with the model: --redo",
-            )
-        from peft import PeftModel
-
-        tuned = PeftModel.from_pretrained(self.model, folder)
-        tuned.eval()
-        try:
-            yield Student(
-                f"{self.name}+{folder.name}",
-                tuned,
-                self.tokenizer,
-                f"{self.identity}+{identity(folder)}",
-            )
-        finally:
-            tuned.unload()
-            # peft leaves its config on the base model and warns at the next one.
-            vars(self.model).pop("peft_config", None)
-
-
-def _share_cores() -> None:
-    """Let waiting threads sleep; effective if torch is not imported yet.
-
-    By default OpenMP threads spin while they wait. With any other program on
-    the machine that makes sampling several times slower; asleep they lose a
-    part of the speed of an idle machine. An explicit setting is left alone.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def device() -> str:
@@ -125,21 +34,7 @@ def compute_dtype() -> torch.dtype:
     return torch.float32
 
 
-def _own(model: PreTrainedModel) -> None:
-    """Copy what was not quantised out of the weights' file.
-
-    A single tensor that still lies in the mapped file keeps all of it mapped: for
-    the embedded model 538 MB, of which 113 MB are read.
-    """
-    import torch
-
-    for tensor in (*model.parameters(), *model.buffers()):
-        if tensor.device.type == "cpu" and tensor.is_floating_point():
-            with torch.no_grad():
-                tensor.data = tensor.data.clone()
-
-
-def nf4(dtype: torch.dtype) -> Any:
+def nf4_config(dtype: torch.dtype) -> Any:
     """4-bit NormalFloat with double quantisation (QLoRA, arXiv 2305.14314)."""
     from transformers import BitsAndBytesConfig
 
@@ -151,88 +46,57 @@ def nf4(dtype: torch.dtype) -> Any:
     )
 
 
-def sampler(params: StepParams, name: str = "") -> Student | Endpoint:
-    """The model a step asks, or another one; an endpoint within the study's limits.
-
-    Raises:
-        ModelError: as `load` does.
-    """
-    name = name or params.model
-    if is_endpoint(name):
-        return Endpoint(name, params.endpoint, runs_root() / params.study)
-    return load(name)
+def precision(*, four_bit: bool) -> str:
+    """The name of a precision, as identities of loaded models end: `nf4-float32`."""
+    return f"{'nf4-' * four_bit}{str(compute_dtype()).removeprefix('torch.')}"
 
 
-def judge(name: str, params: StepParams) -> Callable[[str], str]:
-    """A function from a prompt to a judge's reply; the step's study pays for it."""
-    folder = runs_root() / params.study
-    return complete(name, settings=params.endpoint, folder=folder)
-
-
-@lru_cache(maxsize=1)
-def load(name: str, *, four_bit: bool = True) -> Student | Endpoint:
-    """Load a model and its tokenizer; asked again, the same one comes back.
-
-    One model is kept: a notebook's example and its step share it, and another
-    name lets the first one go. In a replay it is a `replay.Replayed`.
+def load_model(name: str, folder: Path, *, four_bit: bool) -> PreTrainedModel:
+    """The weights of a folder, ready to sample.
 
     Args:
-        name: a catalogue name, a Hugging Face id, a local folder or an
-            endpoint, which only samples and of which nothing is loaded.
-        four_bit: NF4 weights; else the compute dtype's.
+        name: of the model, for messages.
+        folder: in Hugging Face format.
+        four_bit: quantise to NF4; else the compute dtype's.
 
     Raises:
-        ModelError: it cannot be found, or is no causal language model with a
-            chat template.
-        RunError: a replay does not know it, or the ledger fails.
+        ModelError: it is no causal language model.
     """
-    if is_endpoint(name):
-        return Endpoint(name)
-    quiet.dependencies()
-    folder = catalog.resolve(name)
-    model, tokenizer = _read(name, folder, four_bit=four_bit)
-    if model is None:
-        from .replay import replayed
+    _prepare()
+    from transformers import AutoModelForCausalLM
 
-        return replayed(name, folder, tokenizer, four_bit=four_bit)
-    model.eval()
-    dtype = compute_dtype()
-    precision = f"{'nf4-' * four_bit}{str(dtype).removeprefix('torch.')}"
-    student = Student(name, model, tokenizer, f"{identity(folder)}/{precision}")
-    if ledger_address():
-        from .recordings import remember
-
-        remember(student, folder)
-    return student
-
-
-def _read(
-    name: str, folder: Path, *, four_bit: bool
-) -> tuple[PreTrainedModel | None, PreTrainedTokenizerBase]:
-    """The weights and the tokenizer of a folder; a replay reads no weights."""
-    _share_cores()
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # on stderr it leaves a red strip in a notebook
     dtype = compute_dtype()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = None
-        if not replaying():
-            model = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=dtype,
-                device_map=device(),
-                quantization_config=nf4(dtype) if four_bit else None,
-            )
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            device_map=device(),
+            quantization_config=nf4_config(dtype) if four_bit else None,
+        )
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"{name} cannot be loaded: {error}",
-            where=str(folder),
-            todo="give a folder or id of a causal language model in "
-            "Hugging Face format",
-        ) from error
+        raise _cannot_load(name, folder, error) from error
+    if four_bit:
+        _release_file(model)
+    return model.eval()
+
+
+def load_tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder, with its chat template.
+
+    Args:
+        name: of the model, for messages.
+        folder: in Hugging Face format.
+
+    Raises:
+        ModelError: it is missing, or has no chat template.
+    """
+    _prepare()
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise _cannot_load(name, folder, error) from error
     if tokenizer.chat_template is None:
         raise ModelError(
             f"{name} has no chat template",
@@ -242,6 +106,38 @@ def _read(
     if tokenizer.pad_token_id is None:
         # Any will do: the kit masks by position, never by what the PAD token is.
         tokenizer.pad_token = tokenizer.eos_token
-    if four_bit and model is not None:
-        _own(model)
-    return model, tokenizer
+    return tokenizer
+
+
+def _prepare() -> None:
+    """Settings that take effect before torch and transformers are imported."""
+    # By default OpenMP threads spin while they wait. With any other program on the
+    # machine that makes sampling several times slower; asleep they lose a part of
+    # the speed of an idle machine. An explicit setting is left alone.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    dependency_warnings.silence_dependencies()
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # on stderr it leaves a red strip in a notebook
+
+
+def _cannot_load(name: str, folder: Path, error: Exception) -> ModelError:
+    return ModelError(
+        f"{name} cannot be loaded: {error}",
+        where=str(folder),
+        todo="give a folder or id of a causal language model in Hugging Face format",
+    )
+
+
+def _release_file(model: PreTrainedModel) -> None:
+    """Copy the weights that were not quantised out of their mapped file.
+
+    A single tensor that still lies in the mapped file keeps all of it mapped: for
+    the embedded model 538 MB, of which 113 MB are read.
+    """
+    import torch
+
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu" and tensor.is_floating_point():
+            with torch.no_grad():
+                tensor.data = tensor.data.clone()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phi_kit.core.number_format import count, counts, is_number, label, percent
+
 from . import style
-from .words import count, counts, known, label, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,5 +45,5 @@ def draw(scores: pd.DataFrame) -> Figure:
 
 
 def _name(row) -> str:
-    level = f"{row.level:g}" if known(row.level) else "?"
+    level = f"{row.level:g}" if is_number(row.level) else "?"
     return f"{label(row.family)}  ·  level {level}"

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from phi_kit.metrics.comparison import NOT_CONSTANT
-
-from .words import known
+from phi_kit.core.number_format import is_number
+from phi_kit.stats.comparison import NOT_CONSTANT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +111,7 @@ def sheet(
         height: in inches; the width is 8.
         panels: the panels' relative widths, left to right.
     """
-    from .sheet import Sheet
+    from .figure import Sheet
 
     figure = Sheet(figsize=(8, height), layout="constrained")
     figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold")
@@ -173,21 +172,18 @@ def whisker(
 ) -> None:
     """One measured value with its interval; what is unknown is left out."""
     low, high = interval
-    if known(low) and known(high):
+    if is_number(low) and is_number(high):
         ax.plot([low, high], [y, y], color=colour, lw=2.2, solid_capstyle="butt")
         ax.plot([low, high], [y, y], "|", color=colour, ms=9, mew=1.6)
-    if known(value):
+    if is_number(value):
         face = "white" if hollow else colour
         ax.plot([value], [y], marker, ms=8, mfc=face, mec=colour, mew=1.8, zorder=4)
 
 
 def guess_mark(ax: Axes, y: float, value: Any) -> None:
     """What guessing gives in one row: a dotted line across it."""
-    if known(value):
+    if is_number(value):
         ax.plot([value, value], [y - 0.38, y + 0.38], **GUESS_LINE)
-
-
-GUESS_LINE = {"color": INK, "lw": 1.8, "ls": (0, (1, 1)), "zorder": 3}
 
 
 def beside(ax: Axes, y: float, text: str, **look: Any) -> None:

@@ -1,6 +1,7 @@
 """The seven steps, one module per notebook: `Params` and `run`.
 
-A step reads finished run folders and writes one; steps never import steps.
+A step reads finished run folders and writes one; steps never import steps. Their
+order, and what each reads, stand in `core.step_table`.
 """
 
 from __future__ import annotations
@@ -8,17 +9,11 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-STEPS = (
-    "pick_domain",
-    "collect_seeds",
-    "filter_edge",
-    "probe_sft",
-    "synthesize",
-    "expand_domains",
-    "benchmark",
-)
+from phi_kit.core.step_table import STEPS, Step
+
+__all__ = ["STEPS", "load"]
 
 
-def load(name: str) -> ModuleType:
+def load(step: Step) -> ModuleType:
     """The module of a step; imported only when it is used."""
-    return import_module(f"{__name__}.{name}")
+    return import_module(f"{__name__}.{step.name}")

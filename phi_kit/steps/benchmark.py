@@ -14,28 +14,30 @@ from typing import Any, ClassVar
 import pandas as pd
 from pydantic import Field, field_validator
 
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed
-from phi_kit.data.seal import unseal
-from phi_kit.domains import all_known, guessing
+from phi_kit.data.sealed_splits import unseal
+from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
-from phi_kit.domains.asking import ask, per_item, truncated
-from phi_kit.metrics.comparison import beyond_guessing
-from phi_kit.metrics.intervals import gain, majority, score
-from phi_kit.models import catalog, loading
-from phi_kit.models.sampling import Sampling
-from phi_kit.plots import families as families_plot
-from phi_kit.plots import gains
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.ask import ask, per_item, truncated
+from phi_kit.evaluation.metrics import scores as metric_scores
+from phi_kit.inference import completion
+from phi_kit.inference.types import SamplingParams
+from phi_kit.plots import benchmark_gains
+from phi_kit.plots import family_accuracy as families_plot
+from phi_kit.stats.comparison import beyond_guessing
+from phi_kit.stats.intervals import gain, score
 
 
 class Params(StepParams):
     """How often and how each test item is asked."""
 
-    STEP: ClassVar[str] = "07_benchmark"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "06_expand_domains")
+    STEP: ClassVar[Step] = step_table.BENCHMARK
     SEALED: ClassVar[tuple[str, ...]] = ("test",)
-    PER_DOMAIN: ClassVar[bool] = False
     WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
@@ -47,11 +49,11 @@ class Params(StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.named(self.model)}
+        return {"model": completion.model_fingerprint(self.model)}
 
 
 @dataclass(frozen=True)
-class Tested:
+class TestedDomain:
     """A domain's test items with everything that was said to them.
 
     Attributes:
@@ -69,41 +71,35 @@ class Tested:
     guess: list[float]
 
 
-def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
-    """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
-    found = {}
-    for seed_id, part in samples.groupby("seed_id"):
-        winner = majority(part.extracted.tolist())
-        votes = part[part.extracted == winner]
-        found[seed_id] = float(bool(winner) and votes.verdict.iloc[0] == "right")
-    return [found[seed.id] for seed in order]
-
-
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Ask base and final the same test items and compare item by item."""
     with open_run(params) as run:
-        merged = run.read("06_expand_domains", domain="")
+        merged = run.read(step_table.EXPAND_DOMAINS)
         adapter = merged.folder(f"adapters/{merged.result['final']}")
-        student = loading.load(params.model)
+        student = completion.load(params.model)
         samples, scores, families = [], [], []
         for name in params.domains:
-            card = run.read("01_pick_domain", domain=name)
+            card = run.read(step_table.PICK_DOMAIN, domain=name)
             test = unseal(card, "test", params=params)
-            base = _ask(student, name, test, params, label=f"base on {name}")
+            base = _sample_test_items(
+                student, name, test, params, label=f"base on {name}"
+            )
             with student.adapter(adapter) as tuned:
-                final = _ask(tuned, name, test, params, label=f"final on {name}")
+                final = _sample_test_items(
+                    tuned, name, test, params, label=f"final on {name}"
+                )
             samples += [base.assign(domain=name, model="base")]
             samples += [final.assign(domain=name, model="final")]
-            guess = guessing.of(card, domain_of(params, name)).per_item(test)
-            tested = Tested(name, test, base, final, guess)
-            scores += judge(tested, params=params)
-            families += by_family(tested, params=params)
+            guess = guessing_baseline.of(card, domain_of(params, name)).per_item(test)
+            tested = TestedDomain(name, test, base, final, guess)
+            scores += compare_models(tested, params=params)
+            families += compare_families(tested, params=params)
         table = pd.DataFrame(scores)
         run.save_rows(pd.concat(samples), "samples")
         run.save_rows(table)
         run.save_rows(pd.DataFrame(families), "families")
-        run.figure = run.save_figure(gains.draw(table), "gains")
+        run.figure = run.save_figure(benchmark_gains.draw(table), "gains")
         run.save_figure(families_plot.draw(pd.DataFrame(families)), "families")
         run.table = table
         run.result = {
@@ -114,19 +110,21 @@ def run(params: Params) -> StepRun:
     return run
 
 
-def _ask(student, name: str, test: list[Seed], params: Params, *, label: str):
+def _sample_test_items(
+    student, name: str, test: list[Seed], params: Params, *, label: str
+):
     return ask(
         student,
         domain_of(params, name),
         test,
-        sampling=Sampling(params.max_tokens, params.temperature),
+        sampling=SamplingParams(params.max_tokens, params.temperature),
         k=params.samples,
         rng_seed=params.rng_seed,
         label=label,
     )
 
 
-def judge(tested: Tested, *, params: Params) -> list[dict]:
+def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
     """pass@1 and maj@k of one domain with their paired verdicts."""
     seed, base, final = params.rng_seed, tested.base, tested.final
     rows = []
@@ -140,7 +138,7 @@ def judge(tested: Tested, *, params: Params) -> list[dict]:
                 "domain": tested.domain,
                 "metric": metric,
                 "k": params.samples,
-                **_paired(before, after, tested.guess, rng_seed=seed),
+                **_paired_row(before, after, tested.guess, rng_seed=seed),
                 "base_truncated": truncated(base),
                 "final_truncated": truncated(final),
                 "base_tokens": float(base.tokens.mean()),
@@ -150,7 +148,18 @@ def judge(tested: Tested, *, params: Params) -> list[dict]:
     return rows
 
 
-def by_family(tested: Tested, *, params: Params) -> list[dict]:
+def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
+    """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
+    by_item = {
+        seed_id: metric_scores.maj_at_k(
+            part.extracted.tolist(), (part.verdict == "right").tolist()
+        )
+        for seed_id, part in samples.groupby("seed_id")
+    }
+    return [by_item[seed.id] for seed in order]
+
+
+def compare_families(tested: TestedDomain, *, params: Params) -> list[dict]:
     """pass@1 of base and final in each family of a domain, the easiest first.
 
     A gain over a whole domain may be one family's alone. The few items of a family
@@ -170,13 +179,13 @@ def by_family(tested: Tested, *, params: Params) -> list[dict]:
             "domain": tested.domain,
             "family": family,
             "level": int(level),
-            **_paired(part.base, part.final, part.guess, rng_seed=params.rng_seed),
+            **_paired_row(part.base, part.final, part.guess, rng_seed=params.rng_seed),
         }
         for (level, family), part in items.groupby(["level", "family"])
     ]
 
 
-def _paired(
+def _paired_row(
     base: Sequence[float],
     final: Sequence[float],
     guess: Sequence[float],

@@ -15,28 +15,30 @@ from typing import ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
-from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
-from phi_kit.data import quarantine
-from phi_kit.data.dedup import judge
-from phi_kit.data.kinds import Procedural, Source
-from phi_kit.data.nearness import Near
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
+from phi_kit.data import dropped_rows
+from phi_kit.data.near_duplicates import Near
+from phi_kit.data.read_sources import available, mix, read, shares
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.data.seal import Seal
-from phi_kit.data.sources import available, mix, read, shares
-from phi_kit.domains import guessing
+from phi_kit.data.row_filters import judge
+from phi_kit.data.sealed_splits import Seal
+from phi_kit.data.source_types import Procedural, Source
 from phi_kit.domains.base import Domain, Family
-from phi_kit.models.turn_marks import turn_marks
-from phi_kit.plots import flow
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.inference import completion
+from phi_kit.models.control_tokens import control_tokens
+from phi_kit.plots import row_flow
 
 
 class Params(StepParams):
     """Where seeds come from and what is dropped at sight."""
 
-    STEP: ClassVar[str] = "02_collect_seeds"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain",)
+    STEP: ClassVar[Step] = step_table.COLLECT_SEEDS
 
     domain: str = "math"
     sources: list[Source] = Field([Procedural()], min_length=1)
@@ -63,7 +65,47 @@ class Params(StepParams):
         return {name: mark for name, mark in marks.items() if mark}
 
 
-def rows(
+@reuse_finished
+def run(params: Params) -> StepRun:
+    """Read every source, judge every row, keep the clean ones."""
+    with open_run(params) as run:
+        domain = domains.of(params)
+        card = run.read(step_table.PICK_DOMAIN)
+        families = domain.chosen(card.manifest["params"]["families"])
+        found, mixed = read_rows(params, domain, families)
+        judged = list(
+            judge(
+                found,
+                domain.verifier,
+                Seal.of([card]),
+                max_chars=params.max_chars,
+                near=Near(params.near_duplicates),
+                marks=control_tokens(completion.folder_at_hand(params.model)),
+            )
+        )
+        kept = [seed for seed, reason in judged if reason is None]
+        run.flow = RowCounts(unread=sum(one["unread"] for one in mixed))
+        run.flow.take(reason for _, reason in judged)
+        if not kept:
+            raise DataError(
+                f"no seed is left: {run.flow}",
+                todo="look at the reasons; name other sources or columns",
+            )
+        run.table = to_frame(kept)
+        run.save_rows(run.table)
+        run.save_rows(dropped_rows.table(judged), "quarantine")
+        run.save_rows(dropped_rows.hits(judged), "sealed_hits")
+        run.figure = run.save_figure(row_flow.draw(run.flow.as_dict()), "row_flow")
+        run.result = {
+            "sources": run.table.source.value_counts().to_dict(),
+            "mix": mixed,
+            "pinned": params.outside(),
+            "lopsided": guessing_baseline.lopsided((s.family, s.answer) for s in kept),
+        }
+    return run
+
+
+def read_rows(
     params: Params, domain: Domain, families: list[Family]
 ) -> tuple[list[Seed], list[dict]]:
     """Every row of every source, or each source's share of the limit.
@@ -100,43 +142,3 @@ def rows(
             }
         )
     return found, mixed
-
-
-@once
-def run(params: Params) -> StepRun:
-    """Read every source, judge every row, keep the clean ones."""
-    with open_run(params) as run:
-        domain = domains.of(params)
-        card = run.read("01_pick_domain")
-        families = domain.chosen(card.manifest["params"]["families"])
-        found, mixed = rows(params, domain, families)
-        judged = list(
-            judge(
-                found,
-                domain.verifier,
-                Seal.of([card]),
-                max_chars=params.max_chars,
-                near=Near(params.near_duplicates),
-                marks=turn_marks(params.model),
-            )
-        )
-        kept = [seed for seed, reason in judged if reason is None]
-        run.flow = Flow(unread=sum(one["unread"] for one in mixed))
-        run.flow.take(reason for _, reason in judged)
-        if not kept:
-            raise DataError(
-                f"no seed is left: {run.flow}",
-                todo="look at the reasons; name other sources or columns",
-            )
-        run.table = to_frame(kept)
-        run.save_rows(run.table)
-        run.save_rows(quarantine.table(judged), "quarantine")
-        run.save_rows(quarantine.hits(judged), "sealed_hits")
-        run.figure = run.save_figure(flow.draw(run.flow.as_dict()), "row_flow")
-        run.result = {
-            "sources": run.table.source.value_counts().to_dict(),
-            "mix": mixed,
-            "pinned": params.outside(),
-            "lopsided": guessing.lopsided((s.family, s.answer) for s in kept),
-        }
-    return run

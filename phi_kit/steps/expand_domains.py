@@ -14,45 +14,45 @@ from typing import ClassVar, Literal
 import pandas as pd
 from pydantic import Field, field_validator
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
-from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, StepRun, once, open_run
-from phi_kit.data import frozen, quarantine
-from phi_kit.data.dedup import sealed
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import RunFolder, StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
+from phi_kit.data import dropped_rows, records
 from phi_kit.data.records import Seed, from_frame
-from phi_kit.data.seal import Seal, unseal
-from phi_kit.domains import all_known, guessing
+from phi_kit.data.row_filters import sealed
+from phi_kit.data.sealed_splits import Seal, unseal
+from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
-from phi_kit.domains.asking import as_asked, ask, base_answers, per_item, rows_of
-from phi_kit.metrics.comparison import beyond_guessing
-from phi_kit.metrics.intervals import gain, score
-from phi_kit.models import catalog, loading
-from phi_kit.plots import matrix, training
-from phi_kit.train import recipe as recipes
-from phi_kit.train.arms import epochs_of
-from phi_kit.train.card import measured
-from phi_kit.train.qlora import Around, Recipe, Trained, train
-from phi_kit.train.rows import Row
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.ask import as_asked, ask, base_answers, per_item, rows_of
+from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.plots import interference_matrix, learning_curves
+from phi_kit.stats.comparison import beyond_guessing
+from phi_kit.stats.intervals import gain, score
+from phi_kit.training import training_config as recipes
+from phi_kit.training.arms import epochs_of
+from phi_kit.training.encoding import TrainingRow
+from phi_kit.training.model_card import add_accuracy
+from phi_kit.training.qlora import TrainingResult, train
+from phi_kit.training.trainer import RunHooks
+from phi_kit.training.training_config import TrainingConfig
 
 GUESS = "one constant answer"  # stands among the adapters: what guessing gives
 
 
-class Params(Recipe, StepParams):
+class Params(TrainingConfig, StepParams):
     """Which domains, and the recipe of the longer run.
 
     With `recipe: best` what decides the outcome is what each domain's probe chose
     in step 4; the merged run takes the larger rank and the mean learning rate.
     """
 
-    STEP: ClassVar[str] = "06_expand_domains"
-    NEEDS: ClassVar[tuple[str, ...]] = (
-        "01_pick_domain",
-        "04_probe_sft",
-        "05_synthesize",
-    )
+    STEP: ClassVar[Step] = step_table.EXPAND_DOMAINS
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
-    PER_DOMAIN: ClassVar[bool] = False
     WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
@@ -64,111 +64,32 @@ class Params(Recipe, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.named(self.model)}
-
-
-def plan(names: list[str]) -> dict[str, list[str]]:
-    """Which domains each adapter trains on: every one alone, then all merged."""
-    alone = {name: [name] for name in names}
-    return alone | {"+".join(names): names} if len(names) > 1 else alone
-
-
-def every_seal(run: StepRun) -> Seal:
-    """The seal over the benchmarks of all the study's domains."""
-    names = run.params.domains
-    return Seal.of(run.read("01_pick_domain", domain=name) for name in names)
-
-
-def clean(run: StepRun, seal: Seal) -> dict[str, pd.DataFrame]:
-    """Every domain's frozen rows but those that met a sealed item of any domain.
-
-    Step 2 knows its own domain's seal only, so that it does not depend on which
-    domains were picked before; what is merged is held against all of them, and
-    so are its ancestors.
-    """
-    found, judged = {}, []
-    for name in run.params.domains:
-        table = frozen.thaw(run.read("05_synthesize", domain=name))
-        seeds = from_frame(table)
-        known = {seed.id: seed for seed in seeds}
-        reasons = [sealed(seed, seal, known) for seed in seeds]
-        found[name] = table[[reason is None for reason in reasons]]
-        judged += zip(seeds, reasons, strict=True)
-    run.flow = Flow()
-    run.flow.take(reason for _, reason in judged)
-    run.save_rows(quarantine.hits(judged), "sealed_hits")
-    return found
+        return {"model": completion.model_fingerprint(self.model)}
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainingPart:
     """A domain's rows, how often each is seen, and the recipe they call for."""
 
-    rows: list[Row]
+    rows: list[TrainingRow]
     epochs: list[float]
-    recipe: Recipe
+    recipe: TrainingConfig
 
 
-def training_parts(
-    run: StepRun, student: loading.Student, seal: Seal
-) -> dict[str, Part]:
-    """The clean rows of every domain's frozen data set, rendered.
-
-    Raises:
-        DataError: the seals leave a domain without rows.
-    """
-    found = {}
-    for name, table in clean(run, seal).items():
-        if table.empty:
-            raise DataError(
-                f"every row of {name} overlaps a sealed item",
-                where=f"{run.params.STEP}: {run.flow}",
-                todo="look at the domains' benchmarks: one trains what another tests",
-            )
-        seeds, recipe = from_frame(table), recipe_of(run, name)
-        domain = domain_of(run.params, name)
-        found[name] = Part(
-            rows_of(student, domain, seeds, table.completion),
-            epochs_of(seeds, recipe, names=[]),
-            recipe,
-        )
-    return found
-
-
-def recipe_of(run: StepRun, domain: str) -> Recipe:
-    """A domain's recipe: this step's own, or what its probe chose."""
-    own = run.params.with_()
-    if run.params.recipe == "own":
-        return own
-    folder = run.read("04_probe_sft", domain=domain)
-    return own.with_(**recipes.read(folder.file(recipes.FILE)).outcome())
-
-
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
-    with open_run(params) as run, training.Live() as view:
-        student = loading.load(params.model)
-        cards = {n: run.read("01_pick_domain", domain=n) for n in params.domains}
-        seal = every_seal(run)  # once: it indexes every item
+    with open_run(params) as run, learning_curves.Live() as view:
+        student = completion.load(params.model)
+        cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
+        seal = combined_seal(run)  # once: it indexes every item
         parts = training_parts(run, student, seal)
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}
-        items = {
-            ("base", name): per_item(
-                base_answers(card, student, domain_of(params, name), dev[name]),
-                dev[name],
-            )
-            for name, card in cards.items()
-        } | {
-            (GUESS, name): guessing.of(card, domain_of(params, name)).per_item(
-                dev[name]
-            )
-            for name, card in cards.items()
-        }
+        items = _baselines_per_item(student, cards, dev, params=params)
         done = {}
-        for adapter, names in plan(params.domains).items():
+        for adapter, names in adapter_plan(params.domains).items():
             folder = run.folder(f"adapters/{adapter}")
-            done[adapter] = _train(
+            done[adapter] = _train_adapter(
                 run,
                 student,
                 [parts[n] for n in names],
@@ -179,13 +100,15 @@ def run(params: Params) -> StepRun:
                 dev=dev,
             )
             with student.adapter(folder) as tuned:
-                items |= _ask_all(tuned, adapter, cards, dev, params=params)
-        cells = compare(items, rng_seed=params.rng_seed)
+                items |= _accuracy_per_item(tuned, adapter, cards, dev, params=params)
+        cells = compare_adapters(items, rng_seed=params.rng_seed)
         for row in cells[~cells.adapter.isin(["base", GUESS])].itertuples():
-            measured(run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row)
+            add_accuracy(
+                run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row
+            )
         run.save_rows(cells)
-        run.save_rows(_history(done), "training", timed=True)
-        run.figure = run.save_figure(matrix.draw(cells), "interference")
+        run.save_rows(_training_history(done), "training", timed=True)
+        run.figure = run.save_figure(interference_matrix.draw(cells), "interference")
         run.table = cells
         run.result = {
             "matrix": cells.astype(object)
@@ -193,52 +116,138 @@ def run(params: Params) -> StepRun:
             .to_dict("records"),
             "retention": retention(items, params),
             "gate": {name: one.gate for name, one in done.items()},
-            "final": list(plan(params.domains))[-1],
+            "final": list(adapter_plan(params.domains))[-1],
             "rows": {name: len(part.rows) for name, part in parts.items()},
-            "recipe": recipes.merged(p.recipe for p in parts.values()).outcome(),
+            "recipe": recipes.merge_configs(p.recipe for p in parts.values()).outcome(),
         }
     return run
 
 
-def _train(
+def combined_seal(run: StepRun) -> Seal:
+    """The seal over the benchmarks of all the study's domains."""
+    names = run.params.domains
+    return Seal.of(run.read(step_table.PICK_DOMAIN, domain=name) for name in names)
+
+
+def training_parts(
+    run: StepRun, student: LocalModel, seal: Seal
+) -> dict[str, TrainingPart]:
+    """The clean rows of every domain's frozen data set, rendered.
+
+    Raises:
+        DataError: the seals leave a domain without rows.
+    """
+    parts = {}
+    for name, rows in drop_sealed_rows(run, seal).items():
+        if not rows:
+            raise DataError(
+                f"every row of {name} overlaps a sealed item",
+                where=f"{run.params.STEP}: {run.flow}",
+                todo="look at the domains' benchmarks: one trains what another tests",
+            )
+        seeds = [seed for seed, _ in rows]
+        completions = [completion for _, completion in rows]
+        recipe = training_config_of(run, name)
+        domain = domain_of(run.params, name)
+        parts[name] = TrainingPart(
+            rows_of(student, domain, seeds, completions),
+            epochs_of(seeds, recipe, names=[]),
+            recipe,
+        )
+    return parts
+
+
+def drop_sealed_rows(run: StepRun, seal: Seal) -> dict[str, list[tuple[Seed, str]]]:
+    """Every domain's frozen rows but those that met a sealed item of any domain.
+
+    A row is a seed and the completion that is trained on.
+
+    Step 2 knows its own domain's seal only, so that it does not depend on which
+    domains were picked before; what is merged is held against all of them, and
+    so are its ancestors.
+    """
+    clean, judged = {}, []
+    for name in run.params.domains:
+        table = records.load_dataset(run.read(step_table.SYNTHESIZE, domain=name))
+        seeds = from_frame(table)
+        by_id = {seed.id: seed for seed in seeds}
+        reasons = [sealed(seed, seal, by_id) for seed in seeds]
+        rows = zip(seeds, table.completion, reasons, strict=True)
+        clean[name] = [(seed, text) for seed, text, reason in rows if reason is None]
+        judged += zip(seeds, reasons, strict=True)
+    run.flow = RowCounts()
+    run.flow.take(reason for _, reason in judged)
+    run.save_rows(dropped_rows.hits(judged), "sealed_hits")
+    return clean
+
+
+def training_config_of(run: StepRun, domain: str) -> TrainingConfig:
+    """A domain's recipe: this step's own, or what its probe chose."""
+    own = run.params.with_()
+    if run.params.recipe == "own":
+        return own
+    folder = run.read(step_table.PROBE_SFT, domain=domain)
+    return own.with_(**recipes.read_config(folder.file(recipes.RECIPE_FILE)).outcome())
+
+
+def adapter_plan(names: list[str]) -> dict[str, list[str]]:
+    """Which domains each adapter trains on: every one alone, then all merged."""
+    alone = {name: [name] for name in names}
+    return alone | {"+".join(names): names} if len(names) > 1 else alone
+
+
+def _train_adapter(
     run: StepRun,
-    student: loading.Student,
-    parts: list[Part],
+    student: LocalModel,
+    parts: list[TrainingPart],
     *,
     folder: Path,
-    view: training.Live,
+    view: learning_curves.Live,
     seal: Seal,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],
-) -> Trained:
+) -> TrainingResult:
     """One adapter on the rows of all parts together, each with its own epochs."""
     params = run.params
 
-    def heldout(tuned: loading.Student) -> float:
-        found = _ask_all(tuned, "held out", cards, dev, params=params).values()
-        return sum(sum(one) / len(one) for one in found) / len(cards)
+    def heldout(tuned: LocalModel) -> float:
+        items = _accuracy_per_item(tuned, "held out", cards, dev, params=params)
+        means = [sum(accuracies) / len(accuracies) for accuracies in items.values()]
+        return sum(means) / len(cards)
 
     return train(
         student,
         [row for part in parts for row in part.rows],
-        recipes.merged(part.recipe for part in parts),
+        recipes.merge_configs(part.recipe for part in parts),
         out=folder,
         rng_seed=params.rng_seed,
         sealed=seal.hit,
         epochs=[often for part in parts for often in part.epochs],
-        around=Around(run.work, run.logs, view.watch(folder.name), heldout),
+        hooks=RunHooks(run.work, run.logs, view.watch(folder.name), heldout),
     )
 
 
-def _history(done: dict[str, Trained]) -> pd.DataFrame:
-    return pd.concat(
-        [pd.DataFrame(one.history).assign(arm=name) for name, one in done.items()],
-        ignore_index=True,
-    )
+def _baselines_per_item(
+    student: LocalModel,
+    cards: dict[str, RunFolder],
+    dev: dict[str, list[Seed]],
+    *,
+    params: Params,
+) -> dict[tuple[str, str], list[float]]:
+    """What the base model and the guesser get on every dev item."""
+    items = {}
+    for name, card in cards.items():
+        domain = domain_of(params, name)
+        answers = base_answers(card, student, domain, dev[name])
+        items["base", name] = per_item(answers, dev[name])
+    for name, card in cards.items():
+        guesser = guessing_baseline.of(card, domain_of(params, name))
+        items[GUESS, name] = guesser.per_item(dev[name])
+    return items
 
 
-def _ask_all(
-    student: loading.Student,
+def _accuracy_per_item(
+    student: LocalModel,
     adapter: str,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],
@@ -260,7 +269,7 @@ def _ask_all(
     }
 
 
-def compare(
+def compare_adapters(
     items: dict[tuple[str, str], list[float]], *, rng_seed: int
 ) -> pd.DataFrame:
     """One row per adapter and domain: accuracy and paired gain over base.
@@ -290,7 +299,7 @@ def compare(
 
 def retention(items: dict[tuple[str, str], list[float]], params: Params) -> list[dict]:
     """Per domain: the merged adapter against the one tuned on it alone."""
-    final = list(plan(params.domains))[-1]
+    final = list(adapter_plan(params.domains))[-1]
     return [
         {
             "domain": name,
@@ -302,3 +311,10 @@ def retention(items: dict[tuple[str, str], list[float]], params: Params) -> list
         }
         for name in params.domains
     ]
+
+
+def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:
+    return pd.concat(
+        [pd.DataFrame(one.history).assign(arm=name) for name, one in done.items()],
+        ignore_index=True,
+    )

@@ -15,20 +15,22 @@ import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
-from phi_kit.core.flow import Flow
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, from_frame, to_frame
-from phi_kit.domains import controls, reference, rubric, tiers
-from phi_kit.domains.asking import lengths, truncated, unanswered
 from phi_kit.domains.base import Domain
-from phi_kit.domains.screening import Screening
-from phi_kit.metrics.adaptive import Plan
-from phi_kit.metrics.intervals import score
-from phi_kit.models import catalog, loading
-from phi_kit.models.sampling import Sampling
-from phi_kit.plots import passrates
+from phi_kit.evaluation.ask import lengths, truncated, unanswered
+from phi_kit.inference import completion
+from phi_kit.inference.types import SamplingParams
+from phi_kit.plots import pass_rate_histogram
+from phi_kit.selection import controls, question_rubric, reference_answers, tiers
+from phi_kit.selection.adaptive_sampling import Plan
+from phi_kit.selection.pass_rate_sampling import Screening
+from phi_kit.stats.intervals import score
 
 
 class Params(StepParams):
@@ -60,8 +62,7 @@ class Params(StepParams):
         rubric_model: grades the teachable seeds' questions for their priority.
     """
 
-    STEP: ClassVar[str] = "03_filter_edge"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "02_collect_seeds")
+    STEP: ClassVar[Step] = step_table.FILTER_EDGE
 
     domain: str = "math"
     samples: int = Field(4, ge=2)
@@ -101,15 +102,15 @@ class Params(StepParams):
         return self.band_low, self.band_high
 
     @property
-    def rules(self) -> reference.Rules:
+    def rules(self) -> reference_answers.Rules:
         """How the reference is asked."""
-        return reference.Rules(
+        return reference_answers.Rules(
             tuple(filter(None, (self.reference, self.reference2))),
             self.reference_samples,
             self.reference_tokens,
             self.reference_share,
             self.reference_margin,
-            partial(loading.sampler, self),
+            partial(completion.open_sampler, self),
         )
 
     def plan(self, seeds: int) -> Plan:
@@ -121,35 +122,35 @@ class Params(StepParams):
         """The weights of every model that is asked."""
         names = ("model", "reference", "reference2", "rubric_model")
         models = {name: getattr(self, name) for name in names}
-        return {name: catalog.named(model) for name, model in models.items() if model}
+        return {
+            name: completion.model_fingerprint(model)
+            for name, model in models.items()
+            if model
+        }
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Sample every seed, rate it, sort it into a tier, draw the controls."""
     with open_run(params) as run:
         domain = domains.of(params)
-        seeds = from_frame(run.read("02_collect_seeds").table())
-        key = reference.answer_key(
+        seeds = from_frame(run.read(step_table.COLLECT_SEEDS).table())
+        key = reference_answers.answer_key(
             params.rules,
             domain,
             seeds,
             known=params.gold_slice,
             rng_seed=params.rng_seed,
         )
-        rows = rate(params, domain, key.seeds, run=run)
-        rows = looked_at_again(params, domain, rows, key=key, run=run)
-        rows = prioritised(params, rows)
-        if not (rows.tier == "teachable").any():
-            samples = pd.read_parquet(run.staging / "samples.parquet")
-            raise tiers.nothing_teachable(rows, samples)
-        if (rows.tier == "teachable").sum() < tiers.LEAST:
-            raise tiers.too_few(rows)
+        rows = rate_seeds(params, domain, key.seeds, run=run)
+        rows = recheck_frontier(params, domain, rows, key=key, run=run)
+        rows = rank_teachable(params, rows, key.seeds)
+        _require_teachable(rows, run=run)
         rows = rows.assign(**controls.matched(rows, rng_seed=params.rng_seed))
         run.save_rows(rows)
-        run.flow = Flow()
+        run.flow = RowCounts()
         run.flow.take(None if name == "teachable" else name for name in rows.tier)
-        figure = passrates.draw(rows, band=params.band)
+        figure = pass_rate_histogram.draw(rows, band=params.band)
         run.figure = run.save_figure(figure, "pass_rates")
         run.table = rows
         run.result |= {
@@ -157,13 +158,13 @@ def run(params: Params) -> StepRun:
             "risk": rows.groupby("tier").risk.mean().dropna().round(4).to_dict(),
             "band": params.band,
             "never_solved": tiers.never_solved(rows),
-            "measured_afresh": afresh(rows, rng_seed=params.rng_seed),
+            "measured_afresh": fresh_pass_rates(rows, rng_seed=params.rng_seed),
             **controls.sizes(rows),
         }
     return run
 
 
-def rate(
+def rate_seeds(
     params: Params, domain: Domain, seeds: list[Seed], *, run: StepRun
 ) -> pd.DataFrame:
     """What the student makes of every seed: one row each, with tier and reason.
@@ -171,26 +172,24 @@ def rate(
     Writes the samples, the fresh ones too, and puts into the result what they took.
     Seeds that nobody could answer are not asked; they are `suspect`.
     """
-    student = loading.sampler(params)
+    student = completion.open_sampler(params)
     asked = [seed for seed in seeds if seed.answer]
     if not asked:
         raise DataError(
             f"none of {len(seeds)} seeds has an answer",
             todo="give the reference more samples, or name a stronger one",
         )
-    how = Sampling(params.max_tokens, params.temperature)
+    sampling = SamplingParams(params.max_tokens, params.temperature)
     screening = Screening(
-        student, domain, asked, sampling=how, rng_seed=params.rng_seed
+        student, domain, asked, sampling=sampling, rng_seed=params.rng_seed
     )
     found = screening.run(params.plan(len(asked)))
     rated = screening.rated(found)
     tier, why = tiers.by_student(rated, found.place, asked)
     rated = rated.assign(tier=tier, why=why)
-    chosen = [
-        seed for seed, name in zip(asked, tier, strict=True) if name == "teachable"
-    ]
-    if params.confirm and chosen:
-        fresh, samples = screening.afresh(chosen, k=params.confirm)
+    teachable = _seeds_of("teachable", rated, asked)
+    if params.confirm and teachable:
+        fresh, samples = screening.afresh(teachable, k=params.confirm)
         rated = rated.join(fresh)
         run.save_rows(samples, "fresh")
     run.save_rows(screening.samples, "samples")
@@ -204,16 +203,16 @@ def rate(
     }
     rows = to_frame(seeds).join(rated, on="id").join(lengths(student, domain, seeds))
     counts = dict.fromkeys(("right", "wrong", "cut", "unknown", "n"), 0)
-    texts = {"tier": "suspect", "why": reference.SPLIT, "plurality": ""}
+    texts = {"tier": "suspect", "why": reference_answers.SPLIT, "plurality": ""}
     return rows.fillna(counts | texts).astype(dict.fromkeys(counts, int))
 
 
-def looked_at_again(
+def recheck_frontier(
     params: Params,
     domain: Domain,
     rows: pd.DataFrame,
     *,
-    key: reference.Key,
+    key: reference_answers.Key,
     run: StepRun,
 ) -> pd.DataFrame:
     """The rows after the reference has seen what the student never solves.
@@ -223,14 +222,19 @@ def looked_at_again(
     """
     if not params.reference:
         return rows
-    seeds = from_frame(rows[rows.tier == "frontier"])
-    seeds = [seed for seed in seeds if reference.ANSWERED_BY not in seed.facts]
-    opinions = reference.consult(params.rules, domain, seeds, rng_seed=params.rng_seed)
-    whys = [reference.doubts(one, domain.verifier) for one in opinions]
+    seeds = [
+        seed
+        for seed in _seeds_of("frontier", rows, key.seeds)
+        if reference_answers.ANSWERED_BY not in seed.facts
+    ]
+    opinions = reference_answers.consult(
+        params.rules, domain, seeds, rng_seed=params.rng_seed
+    )
+    whys = [reference_answers.doubts(one, domain.verifier) for one in opinions]
     distrusted = {s.id: why for s, why in zip(seeds, whys, strict=True) if why}
-    asked = reference.frame(opinions, "never solved")
+    asked = reference_answers.frame(opinions, "never solved")
     run.save_rows(pd.concat([key.asked, asked]), "reference")
-    split = whys.count(reference.SPLIT)
+    split = whys.count(reference_answers.SPLIT)
     counts = {"asked": len(seeds), "split": split, "other": len(distrusted) - split}
     run.result["reference"] = key.report | {"never_solved": counts}
     doubted = rows.id.isin(distrusted)
@@ -240,18 +244,26 @@ def looked_at_again(
     )
 
 
-def prioritised(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
-    """The teachable rows with their priority; those above `wanted` become `spare`.
+def rank_teachable(
+    params: Params, rows: pd.DataFrame, seeds: list[Seed]
+) -> pd.DataFrame:
+    """The rows with the teachable ones' priority; those above `wanted` are `spare`.
 
     Without a rubric, and among equals, the surest of the band come first.
+
+    Args:
+        params: of the step.
+        rows: with their tiers.
+        seeds: of those rows, in the same order.
     """
     teachable = rows[rows.tier == "teachable"]
     if params.rubric_model and len(teachable):
-        grader = rubric.completion(
-            loading.sampler(params, params.rubric_model), rng_seed=params.rng_seed
+        grader = question_rubric.completion(
+            completion.open_sampler(params, params.rubric_model),
+            rng_seed=params.rng_seed,
         )
-        grades = rubric.grades(grader, from_frame(teachable))
-        rows = rows.join(rubric.frame(grades, index=teachable.index))
+        grades = question_rubric.grades(grader, _seeds_of("teachable", rows, seeds))
+        rows = rows.join(question_rubric.frame(grades, index=teachable.index))
     else:
         rows = rows.assign(priority=float("nan"))
     if not params.wanted:
@@ -263,7 +275,26 @@ def prioritised(params: Params, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(tier=rows.tier.mask(rows.index.isin(spare), "spare"))
 
 
-def afresh(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
+def _seeds_of(tier: str, rows: pd.DataFrame, seeds: list[Seed]) -> list[Seed]:
+    """The seeds of one tier; `rows` has a row for each of them, in order."""
+    return [seed for seed, name in zip(seeds, rows.tier, strict=True) if name == tier]
+
+
+def _require_teachable(rows: pd.DataFrame, *, run: StepRun) -> None:
+    """Stop where training would have nothing to learn from.
+
+    Raises:
+        DataError: no seed is teachable, or too few are.
+    """
+    teachable = (rows.tier == "teachable").sum()
+    if not teachable:
+        samples = pd.read_parquet(run.staging / "samples.parquet")
+        raise tiers.nothing_teachable(rows, samples)
+    if teachable < tiers.LEAST:
+        raise tiers.too_few(rows)
+
+
+def fresh_pass_rates(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
     """The teachable seeds' mean pass rate when chosen, and from fresh samples.
 
     The first is too far into the band, for it chose them. `expected` is the mean of

@@ -9,37 +9,39 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
-from phi_kit.data import held_out, seal
-from phi_kit.data.procedural import items
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
+from phi_kit.data import sealed_splits, splits
+from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.domains import guessing
-from phi_kit.domains.asking import ask, per_item, truncated, unanswered
 from phi_kit.domains.base import Domain, Family
 from phi_kit.domains.custom import Definition
-from phi_kit.metrics.intervals import score
-from phi_kit.models import catalog, loading
-from phi_kit.models.sampling import Sampling
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.ask import ask, per_item, truncated, unanswered
+from phi_kit.inference import completion
+from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import difficulty
+from phi_kit.stats.intervals import score
 
-DRAWS = 500  # per family: enough to see each wording of its template twice
+TEMPLATE_ITEMS = 500  # per family: enough to see each wording of its template twice
 
-FEWEST = 4  # held-out items below which no interval says anything
-ENOUGH = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
+MIN_HELD_OUT = 4  # held-out items below which no interval says anything
+ENOUGH_ROWS = 60  # rows of which both splits have FEWEST in 998 of 1,000 files
 
 
 class Params(StepParams):
     """Which domain, how many held-out items, and how the base model is asked."""
 
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = step_table.PICK_DOMAIN
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
 
     domain: str = "math"
@@ -66,15 +68,75 @@ class Params(StepParams):
         """How many items each split should have."""
         return {"dev": self.dev_items, "test": self.test_items}
 
+    def domain_card(self, domain: str) -> dict[str, Any]:
+        """What this step was given: it is the one that writes the card."""
+        return {"custom": self.custom, "instruction": self.instruction}
+
     def outside(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
-        return {"model": catalog.named(self.model), **files}
+        return {"model": completion.model_fingerprint(self.model), **files}
 
 
-def split(domain: Domain, params: Params) -> held_out.HeldOut:
+@reuse_finished
+def run(params: Params) -> StepRun:
+    """Seal the held-out sets and measure the base model on dev."""
+    with open_run(params) as run:
+        domain = domains.of(params)
+        families = domain.chosen(params.families)
+        parts = held_out_items(domain, params)
+        _require_enough(parts, domain, families)
+        for name, part in parts.items():
+            sealed_splits.close(run, name, part)
+        sealed_splits.close(run, sealed_splits.DRAWS, template_items(domain, params))
+        dev = parts["dev"]
+        guesser = guessing_baseline.learn(
+            domain,
+            families,
+            held_out=itertools.chain(*parts.values()),
+            rng_seed=params.rng_seed,
+        )
+        samples = ask(
+            completion.open_sampler(params),
+            domain,
+            dev,
+            sampling=SamplingParams(params.max_tokens, params.temperature),
+            k=params.samples,
+            rng_seed=params.rng_seed,
+            label="base on dev",
+        )
+        scores = accuracy_by_family(
+            samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed
+        )
+        lenient = per_item(samples, dev, reading="lenient")
+        overall = score(per_item(samples, dev), rng_seed=params.rng_seed)
+        run.save_rows(samples, "samples")
+        run.save_rows(to_frame(dev)[["id", "family", "level"]])
+        run.figure = run.save_figure(difficulty.draw(scores), "base_by_difficulty")
+        run.table = scores
+        run.result = {
+            "title": domain.title,
+            "description": domain.description,
+            "answer_kind": domain.answer_kind,
+            "instruction": domain.instruction,
+            "scores": scores.to_dict("records"),
+            "overall": overall.as_dict(),
+            "guessing": guesser.card(dev, rng_seed=params.rng_seed),
+            "lenient": float(pd.Series(lenient).mean()),
+            "truncated": truncated(samples),
+            "unanswered": unanswered(samples),
+            # Later steps read the definition from this card: it is a result as well.
+            "defined": params.custom and params.custom.model_dump(mode="json"),
+            "sealed": {name: len(part) for name, part in parts.items()},
+            "held_out": splits.counts(parts, families),
+            "ran_out": splits.ran_out(parts, families, wanted=params.wanted()),
+        }
+    return run
+
+
+def held_out_items(domain: Domain, params: Params) -> splits.HeldOut:
     """The dev and test items: the families in equal parts, no prompt twice."""
-    return held_out.draw(
+    return splits.draw(
         domain.name,
         domain.chosen(params.families),
         wanted=params.wanted(),
@@ -82,7 +144,31 @@ def split(domain: Domain, params: Params) -> held_out.HeldOut:
     )
 
 
-def draws(domain: Domain, params: Params) -> list[Seed]:
+def _require_enough(
+    parts: splits.HeldOut, domain: Domain, families: Sequence[Family]
+) -> None:
+    """Stop before anything is asked if too few items can be held out.
+
+    Raises:
+        DataError: dev or test has fewer than four items.
+    """
+    few = {name: len(part) for name, part in parts.items() if len(part) < MIN_HELD_OUT}
+    if not few:
+        return
+    rows = sum(family.size() for family in families if family.size)
+    raise DataError(
+        f"too few items to hold out for {domain.name}: "
+        + ", ".join(f"{n} for {name}" for name, n in few.items())
+        + (f", of {rows} rows" if rows else ""),
+        todo=f"give {ENOUGH_ROWS} rows or more, about a fifth each is held out; and "
+        * (rows < ENOUGH_ROWS)
+        + "look whether the answers are in the form that its verifier "
+        f"({domain.checker or domain.answer_kind}) reads: a row whose answer it "
+        "cannot read is never held out",
+    )
+
+
+def template_items(domain: Domain, params: Params) -> list[Seed]:
     """Items that are never held out: they show the seal what is template text.
 
     A study's own files are left out: their rows are few, and any may be held out.
@@ -97,35 +183,11 @@ def draws(domain: Domain, params: Params) -> list[Seed]:
                 rng_seed=params.rng_seed,
                 split="draws",
             )
-            found += itertools.islice(stream, DRAWS)
+            found += itertools.islice(stream, TEMPLATE_ITEMS)
     return found
 
 
-def _require(
-    parts: held_out.HeldOut, domain: Domain, families: Sequence[Family]
-) -> None:
-    """Stop before anything is asked if too few items can be held out.
-
-    Raises:
-        DataError: dev or test has fewer than four items.
-    """
-    few = {name: len(part) for name, part in parts.items() if len(part) < FEWEST}
-    if not few:
-        return
-    rows = sum(family.size() for family in families if family.size)
-    raise DataError(
-        f"too few items to hold out for {domain.name}: "
-        + ", ".join(f"{n} for {name}" for name, n in few.items())
-        + (f", of {rows} rows" if rows else ""),
-        todo=f"give {ENOUGH} rows or more, about a fifth each is held out; and "
-        * (rows < ENOUGH)
-        + "look whether the answers are in the form that its verifier "
-        f"({domain.checker or domain.answer_kind}) reads: a row whose answer it "
-        "cannot read is never held out",
-    )
-
-
-def standing(
+def accuracy_by_family(
     samples: pd.DataFrame, dev: list[Seed], guess: Sequence[float], *, rng_seed: int
 ) -> pd.DataFrame:
     """Accuracy per family with its 95 % interval, the easiest first.
@@ -156,57 +218,3 @@ def standing(
         }
         for (level, family), part in groups
     )
-
-
-@once
-def run(params: Params) -> StepRun:
-    """Seal the held-out sets and measure the base model on dev."""
-    with open_run(params) as run:
-        domain = domains.of(params)
-        families = domain.chosen(params.families)
-        parts = split(domain, params)
-        _require(parts, domain, families)
-        for name, part in parts.items():
-            seal.close(run, name, part)
-        seal.close(run, seal.DRAWS, draws(domain, params))
-        dev = parts["dev"]
-        guesser = guessing.learn(
-            domain,
-            families,
-            held_out=itertools.chain(*parts.values()),
-            rng_seed=params.rng_seed,
-        )
-        samples = ask(
-            loading.sampler(params),
-            domain,
-            dev,
-            sampling=Sampling(params.max_tokens, params.temperature),
-            k=params.samples,
-            rng_seed=params.rng_seed,
-            label="base on dev",
-        )
-        scores = standing(samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed)
-        lenient = per_item(samples, dev, reading="lenient")
-        overall = score(per_item(samples, dev), rng_seed=params.rng_seed)
-        run.save_rows(samples, "samples")
-        run.save_rows(to_frame(dev)[["id", "family", "level"]])
-        run.figure = run.save_figure(difficulty.draw(scores), "base_by_difficulty")
-        run.table = scores
-        run.result = {
-            "title": domain.title,
-            "description": domain.description,
-            "answer_kind": domain.answer_kind,
-            "instruction": domain.instruction,
-            "scores": scores.to_dict("records"),
-            "overall": overall.as_dict(),
-            "guessing": guesser.card(dev, rng_seed=params.rng_seed),
-            "lenient": float(pd.Series(lenient).mean()),
-            "truncated": truncated(samples),
-            "unanswered": unanswered(samples),
-            # Later steps read the definition from this card: it is a result as well.
-            "defined": params.custom and params.custom.model_dump(mode="json"),
-            "sealed": {name: len(part) for name, part in parts.items()},
-            "held_out": held_out.counts(parts, families),
-            "ran_out": held_out.ran_out(parts, families, wanted=params.wanted()),
-        }
-    return run

@@ -13,34 +13,36 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import StepRun, once, open_run
-from phi_kit.data.seal import Seal, unseal
-from phi_kit.domains import drift, guessing
-from phi_kit.domains.asking import as_asked, base_answers
-from phi_kit.domains.probing import Bench, Probe, doses_of
-from phi_kit.metrics import comparison
-from phi_kit.models import catalog, loading
-from phi_kit.plots import arms as plot
-from phi_kit.plots import dose as dose_plot
-from phi_kit.plots import training
-from phi_kit.train import recipe as recipes
-from phi_kit.train.arms import Arm, Search, rows_of_arm
-from phi_kit.train.card import measured
-from phi_kit.train.qlora import Recipe
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
+from phi_kit.data.sealed_splits import Seal, unseal
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.ask import as_asked, base_answers
+from phi_kit.evaluation.probe import Bench, Probe, doses_of
+from phi_kit.inference import completion
+from phi_kit.plots import arm_gains as plot
+from phi_kit.plots import dose_curve as dose_plot
+from phi_kit.plots import learning_curves
+from phi_kit.selection import drift
+from phi_kit.stats import comparison
+from phi_kit.training import training_config as recipes
+from phi_kit.training.arms import Arm, GridSearch, rows_of_arm
+from phi_kit.training.model_card import add_accuracy
+from phi_kit.training.training_config import TrainingConfig
 
 __all__ = ["Params", "rows_of_arm", "run"]
 
 
-class Params(Recipe, StepParams):
+class Params(TrainingConfig, StepParams):
     """The arms and their recipe. Dev is asked exactly as in step 1.
 
     With `drift_samples` the student of the teachable arm is asked step 3's seeds
     again, so often each: what moved over the band's edges, and what is stuck.
     """
 
-    STEP: ClassVar[str] = "04_probe_sft"
-    NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "03_filter_edge")
+    STEP: ClassVar[Step] = step_table.PROBE_SFT
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
     WEIGHTS: ClassVar[bool] = True
 
@@ -48,7 +50,7 @@ class Params(Recipe, StepParams):
     arms: list[Arm] = Field(["random", "teachable"], min_length=1)
     train_seeds: list[int] = Field([])  # one training run each; none: `rng_seed`
     dose: list[float] = Field([])  # shares of the best arm's rows
-    search: Search = Field(Search())
+    search: GridSearch = Field(GridSearch())
     drift_samples: int = Field(0, ge=0)
 
     _known = field_validator("domain")(domains.known)
@@ -69,38 +71,38 @@ class Params(Recipe, StepParams):
 
     def outside(self) -> dict[str, str]:
         """The model's weights."""
-        return {"model": catalog.named(self.model)}
+        return {"model": completion.model_fingerprint(self.model)}
 
 
-@once
+@reuse_finished
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
-    with open_run(params) as run, training.Live() as view:
-        card, domain = run.read("01_pick_domain"), domains.of(params)
+    with open_run(params) as run, learning_curves.Live() as view:
+        card, domain = run.read(step_table.PICK_DOMAIN), domains.of(params)
         dev = unseal(card, "dev", params=params)
         bench = Bench(
             run=run,
-            guess=guessing.of(card, domain).per_item(dev),
-            student=loading.load(params.model),
+            guess=guessing_baseline.of(card, domain).per_item(dev),
+            student=completion.load(params.model),
             domain=domain,
-            pool=run.read("03_filter_edge").table(),
+            pool=run.read(step_table.FILTER_EDGE).table(),
             dev=dev,
             seal=Seal.of([card]),
             how=as_asked(card.manifest["params"]),
             seeds=params.train_seeds or [params.rng_seed],
             view=view,
         )
-        recipe, tried = searched(bench, params)
+        recipe, tried = search_config(bench, params)
         arms, skipped = bench.fillable(params.arms)
         budgets = dict.fromkeys(arms, bench.budget("teachable", recipe))
         budgets["teachable"] = None  # what the others are held to
         probes = {arm: bench.probe(arm, recipe, budget=budgets[arm]) for arm in arms}
         answers = base_answers(card, bench.student, bench.domain, bench.dev)
         base = bench.base(answers)
-        table = compare(base, probes, bench.guess, rng_seed=params.rng_seed)
-        _write_arms(bench, table, base, probes, recipe=recipe, tried=tried)
+        table = compare_arms(base, probes, bench.guess, rng_seed=params.rng_seed)
+        _save_comparison(bench, table, base, probes, recipe=recipe, tried=tried)
         run.result |= {"skipped": skipped, "search": tried}
-        run.result["dose"] = _dose(
+        run.result["dose"] = _dose_curve(
             bench, table, base, probes, recipe=recipe, budgets=budgets
         )
         if params.drift_samples and "teachable" in probes:
@@ -109,7 +111,7 @@ def run(params: Params) -> StepRun:
     return run
 
 
-def searched(bench: Bench, params: Params) -> tuple[Recipe, dict]:
+def search_config(bench: Bench, params: Params) -> tuple[TrainingConfig, dict]:
     """The recipe of the arms: the study's own, or the best of a search on dev.
 
     Each is trained once: with several seeds the arms, not the trials, need them.
@@ -120,17 +122,17 @@ def searched(bench: Bench, params: Params) -> tuple[Recipe, dict]:
     if not params.search:
         return params.with_(), {}
     arm, found = params.search.arm, []
-    for number, one in enumerate(params.search.recipes(params), 1):
+    for number, one in enumerate(params.search.configs(params), 1):
         probe = bench.tried(f"search-{number}", arm, one, runs=1)
         scored = comparison.over_seeds(probe.items, rng_seed=params.rng_seed)
         found.append({**one.outcome(), **scored.as_dict()})
     # The first of equals: the study file lists what it prefers first.
     best = max(range(len(found)), key=lambda i: found[i]["accuracy"])
-    chosen = list(params.search.recipes(params))[best]
+    chosen = list(params.search.configs(params))[best]
     return chosen, {"arm": arm, "tried": found, "chosen": best}
 
 
-def compare(
+def compare_arms(
     base: Probe, probes: dict[str, Probe], guess: list[float], *, rng_seed: int
 ) -> pd.DataFrame:
     """One row per arm: accuracy, paired gain over base, cost, truncation.
@@ -169,18 +171,18 @@ def compare(
     return pd.DataFrame(rows)
 
 
-def _write_arms(
+def _save_comparison(
     bench: Bench,
     table: pd.DataFrame,
     base: Probe,
     probes: dict[str, Probe],
     *,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     tried: dict,
 ) -> None:
     run, params = bench.run, bench.run.params
     for row in table[table.arm.isin(list(probes))].itertuples():
-        measured(run.folder(f"adapters/{row.arm}"), f"dev of {params.domain}", row)
+        add_accuracy(run.folder(f"adapters/{row.arm}"), f"dev of {params.domain}", row)
     losses = {arm: probe.trained[0].losses for arm, probe in probes.items()}
     run.save_rows(table)
     everyone = {"base": base, **probes}.items()
@@ -189,9 +191,9 @@ def _write_arms(
     how = "the study's own"
     if tried:
         how = f"the best of {len(tried['tried'])} on dev, tried on '{tried['arm']}'"
-    recipes.write(
+    recipes.write_config(
         recipe,
-        run.staging / recipes.FILE,
+        run.staging / recipes.RECIPE_FILE,
         why=[f"Domain {params.domain}, study {params.study}: {how}."],
     )
     run.figure = run.save_figure(plot.draw(table, losses), "gain_per_arm")
@@ -210,13 +212,13 @@ def _write_arms(
         run.result["teachable_vs_random"] = edge.as_dict()
 
 
-def _dose(
+def _dose_curve(
     bench: Bench,
     table: pd.DataFrame,
     base: Probe,
     probes: dict[str, Probe],
     *,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     budgets: dict[str, int | None],
 ) -> dict:
     """Accuracy of the best arm's adapter when it sees only a part of the rows."""

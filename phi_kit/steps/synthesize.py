@@ -16,20 +16,22 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit import domains
-from phi_kit.core.flow import Flow
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
-from phi_kit.core.runs import StepRun, once, open_run
-from phi_kit.data import frozen, quarantine
-from phi_kit.data.dedup import judge
-from phi_kit.data.quarantine import Reason
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
+from phi_kit.core.step_table import Step
+from phi_kit.data import dropped_rows, records
+from phi_kit.data.dropped_rows import Reason
 from phi_kit.data.records import Seed, from_frame, to_frame
-from phi_kit.data.seal import Seal
-from phi_kit.domains import guessing
+from phi_kit.data.row_filters import judge
+from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains.base import Domain
-from phi_kit.plots import yields
-from phi_kit.train.arms import Arm, rows_of_arm
-from phi_kit.verify.working import false_step
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.plots import transform_yields
+from phi_kit.training.arms import Arm, rows_of_arm
+from phi_kit.verifiers.worked_steps import first_false_step
 
 
 class Params(StepParams):
@@ -38,12 +40,7 @@ class Params(StepParams):
     At least a fifth to a third of organic rows is the kit's own choice.
     """
 
-    STEP: ClassVar[str] = "05_synthesize"
-    NEEDS: ClassVar[tuple[str, ...]] = (
-        "01_pick_domain",
-        "03_filter_edge",
-        "04_probe_sft",
-    )
+    STEP: ClassVar[Step] = step_table.SYNTHESIZE
 
     domain: str = "math"
     arm: Arm | Literal["best"] = "best"
@@ -56,7 +53,7 @@ class Params(StepParams):
 
 
 @dataclass(frozen=True)
-class Made:
+class Candidate:
     """A candidate row: the seed, what to answer, and how it came about."""
 
     seed: Seed
@@ -65,7 +62,56 @@ class Made:
     by: str
 
 
-def organic(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed]:
+@reuse_finished
+def run(params: Params) -> StepRun:
+    """Make candidates, drop what fails a check, mix, and freeze."""
+    with open_run(params) as run:
+        domain = domains.of(params)
+        edge = run.read(step_table.FILTER_EDGE)
+        seeds = organic_seeds(
+            edge.table(), run.read(step_table.PROBE_SFT).table(), params
+        )
+        made = list(variants(domain, seeds, params))
+        checked = _check_variants(made, seeds, domain, run=run)
+        if params.own_solutions:
+            own = own_solutions(edge.table("samples"), seeds)
+            checked += [(m, solution_fault(m)) for m in own]
+        kept = [m for m, reason in checked if reason is None]
+        mixed = balance(kept, seeds, params)
+        chosen = {id(m) for m in mixed}
+        checked = [
+            (m, reason or (None if id(m) in chosen else "over the share"))
+            for m, reason in checked
+        ]
+        rows = _mix_table(seeds, mixed)
+        run.flow = RowCounts()
+        run.flow.take([None] * len(seeds) + [reason for _, reason in checked])
+        run.save_rows(rows)
+        records.save_dataset(rows, run.folder("dataset"))
+        run.save_rows(_dropped_table(checked), "dropped")
+        run.save_rows(
+            dropped_rows.hits((m.seed, why) for m, why in checked), "sealed_hits"
+        )
+        yielded = _yield_table(checked)
+        mix = {
+            kind: int((rows.kind == kind).sum())
+            for kind in ("organic", "synthetic", "self")
+        }
+        run.figure = run.save_figure(
+            transform_yields.draw(yielded, mix), "yield_and_mix"
+        )
+        run.table = rows
+        run.result = {
+            "transforms": yielded.to_dict("records"),
+            "mix": mix,
+            "lopsided": guessing_baseline.lopsided(
+                ("the mix", answer) for answer in rows.answer
+            ),
+        }
+    return run
+
+
+def organic_seeds(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed]:
     """The seeds of the chosen arm; `best` is the one that did best on dev."""
     arm = params.arm
     if arm == "best":
@@ -74,86 +120,21 @@ def organic(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed
     return from_frame(rows_of_arm(pool, arm))
 
 
-def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Made]:
+def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Candidate]:
     """Every transform on every seed; a transform that does not fit makes none."""
     for name, transform in domain.transforms.items():
         if params.transforms and name not in params.transforms:
             continue
         for seed in seeds:
             for made in transform(seed, params.rng_seed):
-                yield Made(made, made.answer, "synthetic", name)
+                yield Candidate(made, made.answer, "synthetic", name)
 
 
-def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Made]:
-    """The student's shortest right and finished answer to each seed."""
-    good = samples[(samples.verdict == "right") & (samples.finish == "stop")]
-    first = good.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
-    for seed in seeds:
-        if seed.id in first.index:
-            parented = replace(seed, parent=seed.id, source="student")
-            yield Made(parented, first[seed.id], "self", "own solution")
-
-
-def _unfit(made: Made) -> str | None:
-    """Why the student's own solution is not trained on, if so.
-
-    The verifier read its last number only; the steps before it are taught as well.
-    """
-    if made.completion == made.seed.answer:
-        return "same as the gold"
-    if wrong := false_step(made.completion, prompt=made.seed.prompt):
-        return Reason("a step does not hold", detail=wrong)
-    return None
-
-
-@once
-def run(params: Params) -> StepRun:
-    """Make candidates, drop what fails a check, mix, and freeze."""
-    with open_run(params) as run:
-        domain = domains.of(params)
-        edge = run.read("03_filter_edge")
-        seeds = organic(edge.table(), run.read("04_probe_sft").table(), params)
-        made = list(variants(domain, seeds, params))
-        checked = _check(made, seeds, domain, run=run)
-        if params.own_solutions:
-            own = own_solutions(edge.table("samples"), seeds)
-            checked += [(m, _unfit(m)) for m in own]
-        kept = [m for m, reason in checked if reason is None]
-        mixed = balance(kept, seeds, params)
-        chosen = {id(m) for m in mixed}
-        checked = [
-            (m, reason or (None if id(m) in chosen else "over the share"))
-            for m, reason in checked
-        ]
-        rows = _table(seeds, mixed)
-        run.flow = Flow()
-        run.flow.take([None] * len(seeds) + [reason for _, reason in checked])
-        run.save_rows(rows)
-        frozen.freeze(rows, run.folder("dataset"))
-        run.save_rows(_dropped(checked), "dropped")
-        run.save_rows(
-            quarantine.hits((m.seed, why) for m, why in checked), "sealed_hits"
-        )
-        yielded = _yield(checked)
-        mix = {
-            kind: int((rows.kind == kind).sum())
-            for kind in ("organic", "synthetic", "self")
-        }
-        run.figure = run.save_figure(yields.draw(yielded, mix), "yield_and_mix")
-        run.table = rows
-        run.result = {
-            "transforms": yielded.to_dict("records"),
-            "mix": mix,
-            "lopsided": guessing.lopsided(
-                ("the mix", answer) for answer in rows.answer
-            ),
-        }
-    return run
-
-
-def _check(made: list[Made], seeds: list[Seed], domain: Domain, *, run: StepRun):
+def _check_variants(
+    made: list[Candidate], seeds: list[Seed], domain: Domain, *, run: StepRun
+):
     """Candidates with the reason to drop them; organic rows count as seen."""
-    seal = Seal.of([run.read("01_pick_domain")])
+    seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
     everything = [*seeds, *(m.seed for m in made)]
     judged = list(
         judge(everything, domain.verifier, seal, max_chars=run.params.max_chars)
@@ -162,7 +143,31 @@ def _check(made: list[Made], seeds: list[Seed], domain: Domain, *, run: StepRun)
     return list(zip(made, reasons, strict=True))
 
 
-def balance(made: list[Made], organic: list[Seed], params: Params) -> list[Made]:
+def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Candidate]:
+    """The student's shortest right and finished answer to each seed."""
+    good = samples[(samples.verdict == "right") & (samples.finish == "stop")]
+    first = good.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
+    for seed in seeds:
+        if seed.id in first.index:
+            parented = replace(seed, parent=seed.id, source="student")
+            yield Candidate(parented, first[seed.id], "self", "own solution")
+
+
+def solution_fault(made: Candidate) -> str | None:
+    """Why the student's own solution is not trained on, if so.
+
+    The verifier read its last number only; the steps before it are taught as well.
+    """
+    if made.completion == made.seed.answer:
+        return "same as the gold"
+    if wrong := first_false_step(made.completion, prompt=made.seed.prompt):
+        return Reason("a step does not hold", detail=wrong)
+    return None
+
+
+def balance(
+    made: list[Candidate], organic: list[Seed], params: Params
+) -> list[Candidate]:
     """A part of the made rows, so that the organic share is kept.
 
     They are drawn at random, rare answers first: a mix in which one answer holds
@@ -180,7 +185,7 @@ def balance(made: list[Made], organic: list[Seed], params: Params) -> list[Made]
     return [made[place] for place in sorted(chosen)]
 
 
-def _table(seeds: list[Seed], made: list[Made]) -> pd.DataFrame:
+def _mix_table(seeds: list[Seed], made: list[Candidate]) -> pd.DataFrame:
     everything = [*seeds, *(m.seed for m in made)]
     return to_frame(
         everything,
@@ -190,7 +195,7 @@ def _table(seeds: list[Seed], made: list[Made]) -> pd.DataFrame:
     )
 
 
-def _dropped(checked: list[tuple[Made, str | None]]) -> pd.DataFrame:
+def _dropped_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
     gone = [(m, reason) for m, reason in checked if reason]
     return to_frame(
         [m.seed for m, _ in gone],
@@ -201,7 +206,7 @@ def _dropped(checked: list[tuple[Made, str | None]]) -> pd.DataFrame:
     )
 
 
-def _yield(checked: list[tuple[Made, str | None]]) -> pd.DataFrame:
+def _yield_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
     tried = Counter(m.by for m, _ in checked)
     kept = Counter(m.by for m, reason in checked if reason is None)
     return pd.DataFrame(

@@ -1,6 +1,6 @@
-"""Carry a study out: its notebooks in order, finished ones skipped.
+"""Run a study: its notebooks in order, finished steps skipped.
 
-Success is read from a step's manifest and from nothing else.
+Whether a notebook succeeded is read from its step's manifest, from nothing else.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from filelock import FileLock, Timeout
 
 from phi_kit import steps
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
-from phi_kit.core.flow import Flow
-from phi_kit.core.manifests import MANIFEST, NOTEBOOK
-from phi_kit.core.places import REPORT, project_root, runs_root, shown
-from phi_kit.core.runs import RunFolder, require_replayable
-from phi_kit.core.state import (
-    behind,
+from phi_kit.core.finished_run import MANIFEST
+from phi_kit.core.number_format import aligned_table, duration
+from phi_kit.core.paths import REPORT, display_path, project_root, runs_root
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.core.step_run import NOTEBOOK, RunFolder, require_replayable
+from phi_kit.core.step_state import (
     changes,
     fingerprint,
-    home,
-    state,
+    outdated_upstream,
+    run_folder_path,
+    step_state,
     up_to_date,
 )
 from phi_kit.core.yaml12 import shown as printable
 
-from .files import Study
-from .reader import Unit
+from .config import Study, Unit
 
 Say = Callable[[str], None]
-# A killed run's kernel notices within a second or two that it is alone, but may
-# be deep in one long operation.
-_LEFT_OVER_SECONDS = 20.0
+# The kernel of a killed run ends within a second or two, unless it is inside one
+# long operation.
+_ORPHAN_SECONDS = 20.0
 
 
 def run_study(
@@ -61,7 +61,7 @@ def run_study(
         RunError: a step failed, or another process is running this study.
         ModelError: a chosen step loads weights and the model is an endpoint.
     """
-    from .kernel import environment
+    from .notebook.kernel import kernel_environment  # 2 s: papermill's libraries
 
     units = chosen(study, first=first, last=last)
     for unit in units:  # before hours of sampling, not after
@@ -71,13 +71,13 @@ def run_study(
         for unit in units:  # nothing is written, so nothing need be writable
             _say_done(unit, say=say)
     else:
-        with _alone(study.name), environment():
+        with _study_lock(study.name), kernel_environment():
             for unit in units:
                 _run_unit(unit, redo=redo, say=say)
-    say(f"study '{study.name}' is finished after {_spell(time.monotonic() - began)}")
+    say(f"study '{study.name}' is finished after {duration(time.monotonic() - began)}")
     report = runs_root() / study.name / REPORT
-    if report.is_file() and units and units[-1].step == steps.STEPS[-1]:
-        say(f"report: {shown(report)}")
+    if report.is_file() and units and units[-1].step == steps.STEPS[-1].name:
+        say(f"report: {display_path(report)}")
 
 
 def chosen(study: Study, *, first: str | None, last: str | None) -> Sequence[Unit]:
@@ -86,7 +86,7 @@ def chosen(study: Study, *, first: str | None, last: str | None) -> Sequence[Uni
     Raises:
         StudyError: one of them is no step, or they are the wrong way round.
     """
-    names = list(steps.STEPS)
+    names = [step.name for step in steps.STEPS]
     low = names.index(step_named(first)) if first else 0
     high = names.index(step_named(last)) if last else len(names) - 1
     if low > high:
@@ -101,17 +101,22 @@ def step_named(text: str) -> str:
         StudyError: there is none.
     """
     wanted = text.strip().lower().removesuffix(".ipynb")
-    for name in steps.STEPS:
-        stem = steps.load(name).Params.STEP
-        if wanted in (name, stem, stem[:2], stem[:2].lstrip("0")):
-            return name
+    for step in steps.STEPS:
+        number = str(step.number)
+        if wanted in (step.name, step.folder, number, number.zfill(2)):
+            return step.name
     plain = wanted.lstrip("0123456789").lstrip("_")
-    text = printable(text)
-    raise StudyError(f"there is no step '{text}'{did_you_mean(plain, steps.STEPS)}")
+    near = did_you_mean(plain, [step.name for step in steps.STEPS])
+    raise StudyError(f"there is no step '{printable(text)}'{near}")
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
+def _study_lock(name: str) -> Iterator[None]:
+    """Hold a study's lock, so that no second run writes the same folders.
+
+    Raises:
+        RunError: another process holds it.
+    """
     folder = runs_root() / name
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +127,7 @@ def _alone(name: str) -> Iterator[None]:
     except Timeout:
         raise RunError(
             f"another phi-kit run of study '{name}' is going on",
-            where=shown(folder),
+            where=display_path(folder),
             todo="wait for it, or give this study another name: --set study=NAME",
         ) from None
     try:
@@ -137,42 +142,47 @@ def _is_done(unit: Unit, *, redo: bool) -> bool:
 
 def _say_done(unit: Unit, *, say: Say) -> None:
     say(f"[{title(unit)}] finished earlier, nothing changed")
-    if why := behind(unit.params):
+    if why := outdated_upstream(unit.params):
         say(f"[{title(unit)}] yet {why}; run without --from")
 
 
 def title(unit: Unit) -> str:
     """`03 filter_edge math`."""
-    return f"{unit.params.STEP.replace('_', ' ', 1)} {unit.domain}".strip()
+    step = unit.params.STEP
+    return f"{step.number:02} {step.name} {unit.domain}".strip()
 
 
 def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
-    from .execute import Lines, execute, parameters_of
+    from .notebook.execute import LineWriter, execute, notebook_parameters
 
-    target, redo = home(unit.params), redo or unit.params.redo
+    target, redo = run_folder_path(unit.params), redo or unit.params.redo
     if _is_done(unit, redo=redo):
         _say_done(unit, say=say)
         return
     notebook = project_root() / "notebooks" / f"{unit.params.STEP}.ipynb"
     if not notebook.is_file():
-        raise RunError("there is no such notebook", where=shown(notebook))
+        raise RunError("there is no such notebook", where=display_path(notebook))
     require_replayable(unit.params)
-    mark, before = fingerprint(unit.params), _stamp(target)
-    _let_go(unit, target, say=say)
+    expected, before = fingerprint(unit.params), _manifest_version(target)
+    _wait_for_lock(unit, target, say=say)
     began = time.monotonic()
     say(f"[{title(unit)}] starts")
-    out = Lines(f"[{title(unit)}] ", say)
+    out = LineWriter(f"[{title(unit)}] ", say)
     with disk_errors(target):
-        given = parameters_of(unit.params.model_copy(update={"redo": redo}))
-        execute(notebook, target / NOTEBOOK, given, out=out)
-    _require_written(unit, target, mark=mark, before=before)
+        params = unit.params.model_copy(update={"redo": redo})
+        execute(notebook, target / NOTEBOOK, notebook_parameters(params), out=out)
+    _require_written(unit, target, expected=expected, before=before)
     manifest = RunFolder(target).manifest
-    counts = _flow(manifest) + _samples(manifest)
-    say(f"[{title(unit)}] done in {_spell(time.monotonic() - began)}{counts}")
+    counts = row_summary(manifest) + _samples(manifest)
+    say(f"[{title(unit)}] done in {duration(time.monotonic() - began)}{counts}")
 
 
-def _let_go(unit: Unit, target: Path, *, say: Say) -> None:
-    """Wait for the kernel of a killed run to notice that it is alone."""
+def _wait_for_lock(unit: Unit, target: Path, *, say: Say) -> None:
+    """Wait until no other process writes a step, such as a killed run's kernel.
+
+    Raises:
+        RunError: one still does after some seconds.
+    """
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(target.parent / f".{target.name}.lock")
@@ -181,37 +191,39 @@ def _let_go(unit: Unit, target: Path, *, say: Say) -> None:
     except Timeout:
         say(f"[{title(unit)}] another process writes this step; waiting for it")
         try:
-            lock.acquire(timeout=_LEFT_OVER_SECONDS)
+            lock.acquire(timeout=_ORPHAN_SECONDS)
         except Timeout:
             raise RunError(
                 f"{unit.params.STEP} is being written by another process",
-                where=shown(target),
+                where=display_path(target),
                 todo="wait for it or shut its kernel down in JupyterLab, or give "
                 "this study another name: --set study=NAME",
             ) from None
     lock.release()
 
 
-def _stamp(target: Path) -> tuple[int, int] | None:
-    """Which writing of the manifest this is."""
+def _manifest_version(target: Path) -> tuple[int, int] | None:
+    """What tells one writing of the manifest from the next: inode and time."""
     try:
-        found = (target / MANIFEST).stat()
+        manifest = (target / MANIFEST).stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return manifest.st_ino, manifest.st_mtime_ns
 
 
-def _require_written(unit: Unit, target: Path, *, mark: str, before: Any) -> None:
+def _require_written(
+    unit: Unit, target: Path, *, expected: str, before: tuple[int, int] | None
+) -> None:
     """Raise unless this attempt finished the step with the study's parameters."""
-    notebook, run = shown(target / NOTEBOOK), f"steps.{unit.step}.run(params)"
-    if _stamp(target) in (None, before):
+    notebook, run = display_path(target / NOTEBOOK), f"steps.{unit.step}.run(params)"
+    if _manifest_version(target) in (None, before):
         raise RunError(
             f"{unit.params.STEP} ran to its end, yet did not finish its step",
             where=notebook,
             todo=f"the notebook must call {run}; is that line still there?",
         )
     manifest = RunFolder(target).manifest
-    if manifest["fingerprint"] == mark:
+    if manifest["fingerprint"] == expected:
         return
     differ = [
         f"{name} was {then!r} instead of {wanted!r}"
@@ -227,30 +239,27 @@ def _require_written(unit: Unit, target: Path, *, mark: str, before: Any) -> Non
     )
 
 
-def _flow(manifest: dict[str, Any]) -> str:
+def row_summary(manifest: dict[str, Any]) -> str:
+    """The row counts of a finished step; empty if it counts none."""
     flow = manifest.get("flow")
     if not flow:
         return ""
     counts = flow["read"], flow["kept"], Counter(flow["dropped"])
-    return f"; {Flow(*counts, unread=flow.get('unread', 0))}"
+    return f"; {RowCounts(*counts, unread=flow.get('unread', 0))}"
 
 
 def _samples(manifest: dict[str, Any]) -> str:
-    counted = manifest.get("samples")
-    if not counted:
+    """The sample counts of a finished step; empty if it asks no model."""
+    samples = manifest.get("samples")
+    if not samples:
         return ""
-    return f"; {counted['asked']} samples, {counted['from_ledger']} from the ledger"
-
-
-def _spell(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+    return f"; {samples['asked']} samples, {samples['from_ledger']} from the ledger"
 
 
 def status(study: Study) -> list[str]:
     """One line per unit: finished, stale or missing, since when; then why."""
-    found = [(title(unit), state(unit.params)) for unit in study.units()]
-    width = max((len(name) for name, _ in found), default=0)
-    rows = [f"{name:<{width}}  {one.kind:<8}  {one.since}" for name, one in found]
-    why = [f"{name}: {one.why}" for name, one in found if one.why]
-    return [*rows, *(["stale, because"] if why else []), *why]
+    states = [(title(unit), step_state(unit.params)) for unit in study.units()]
+    cells = [(name, step.kind, step.since) for name, step in states]
+    table = aligned_table(cells, left=3)
+    why = [f"{name}: {step.why}" for name, step in states if step.why]
+    return [*table, *(["stale, because"] if why else []), *why]

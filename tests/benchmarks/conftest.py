@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from phi_kit.core.versions import versions
-from phi_kit.models import loading
+from phi_kit.core.files import versions
+from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks.json"
 
@@ -19,9 +20,9 @@ Record = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
-def student() -> loading.Student:
+def student() -> LocalModel:
     """The embedded model in NF4, loaded once."""
-    return loading.load("smollm2-135m")
+    return completion.load("smollm2-135m")
 
 
 @pytest.fixture(scope="session")

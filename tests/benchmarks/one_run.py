@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,21 +20,23 @@ from peaks import peak, reset
 
 from phi_kit import domains
 from phi_kit.core.rng import label_seed
-from phi_kit.data.procedural import items
-from phi_kit.domains.asking import rows_of
-from phi_kit.models import catalog, loading
-from phi_kit.models.loading import Student
-from phi_kit.train import running
-from phi_kit.train.qlora import train
-from phi_kit.train.recipe import Recipe
-from phi_kit.train.rows import Row, encode
-from phi_kit.train.schedule import schedule
+from phi_kit.data.generators import items
+from phi_kit.evaluation.ask import rows_of
+from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.models import catalog
+from phi_kit.models.loading import nf4_config
+from phi_kit.training.data_order import step_order
+from phi_kit.training.encoding import TrainingRow, encode
+from phi_kit.training.qlora import train
+from phi_kit.training.trainer import RunHooks
+from phi_kit.training.training_config import TrainingConfig
 
 ROWS, SEED, NAME = 48, 1, "arm"
-RECIPE = Recipe(epochs=1, batch=8, warmup=0)
+RECIPE = TrainingConfig(epochs=1, batch=8, warmup=0)
 
 
-def quickstart_rows(student: Student, n: int = ROWS) -> list[Row]:
+def quickstart_rows(student: LocalModel, n: int = ROWS) -> list[TrainingRow]:
     """Short questions of every family in turn, as the quickstart trains on them."""
     math = domains.get("math")
     streams = [
@@ -51,8 +52,8 @@ class Clock:
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def watch(self, trainer: Any) -> Any:
-        """Time a trainer's `train`."""
+    def callback(self) -> Any:
+        """A Trainer's callback that times its steps."""
         from transformers import TrainerCallback
 
         clock = self
@@ -64,24 +65,19 @@ class Clock:
             def on_step_end(self, *_, **__):
                 clock.seconds += time.perf_counter() - self.began
 
-        trainer.add_callback(Timed())
-        return trainer
+        return Timed()
 
 
-def ours(student: Student, rows: list[Row], clock: Clock) -> list[float]:
+def ours(student: LocalModel, rows: list[TrainingRow], clock: Clock) -> list[float]:
     """The kit's trainer as the steps call it."""
-    real: Callable[..., Any] = running._trainer
-    running._trainer = lambda *arguments: clock.watch(real(*arguments))
-    try:
-        with TemporaryDirectory() as folder:
-            out = Path(folder, NAME)
-            return train(student, rows, RECIPE, out=out, rng_seed=SEED).losses
-    finally:
-        running._trainer = real
+    hooks = RunHooks(callbacks=[clock.callback()])
+    with TemporaryDirectory() as folder:
+        out = Path(folder, NAME)
+        return train(student, rows, RECIPE, out=out, rng_seed=SEED, hooks=hooks).losses
 
 
 def trl(
-    student: Student, rows: list[Row], clock: Clock, **settings: Any
+    student: LocalModel, rows: list[TrainingRow], clock: Clock, **settings: Any
 ) -> list[float]:
     """TRL's SFTTrainer as it comes, but for what the comparison needs.
 
@@ -94,7 +90,7 @@ def trl(
     from trl import SFTConfig, SFTTrainer
 
     encoded = [encode(student, row) for row in rows]
-    order = schedule(
+    order = step_order(
         encoded,
         batch=RECIPE.batch,
         epochs=[1.0] * len(encoded),
@@ -144,14 +140,15 @@ def trl(
         for name, parameter in model.named_parameters():
             if name in fresh:
                 parameter.data = fresh[name]
-        clock.watch(trainer).train()
+        trainer.add_callback(clock.callback())
+        trainer.train()
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     model.unload()
     vars(student.model).pop("peft_config", None)
     return losses
 
 
-def plainly_loaded() -> Student:
+def plainly_loaded() -> LocalModel:
     """The model as one loads it for TRL, with nothing of the kit's around it."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -159,15 +156,15 @@ def plainly_loaded() -> Student:
     model = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=torch.float32,
-        quantization_config=loading.nf4(torch.float32),
+        quantization_config=nf4_config(torch.float32),
         device_map="cpu",
     )
-    return Student("smollm2-135m", model, AutoTokenizer.from_pretrained(folder))
+    return LocalModel("smollm2-135m", model, AutoTokenizer.from_pretrained(folder))
 
 
 if __name__ == "__main__":
     which = sys.argv[1]
-    student = loading.load("smollm2-135m") if which == "ours" else plainly_loaded()
+    student = completion.load("smollm2-135m") if which == "ours" else plainly_loaded()
     run = {"ours": ours, "trl": trl}[which]
     reset()  # loading is not training
     losses = run(student, quickstart_rows(student), Clock())

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.procedural import items
-from phi_kit.domains.asking import ask
-from phi_kit.domains.screening import tally
-from phi_kit.metrics.adaptive import Plan, measure
-from phi_kit.metrics.passrate import Counts, pooled, settle
-from phi_kit.models.sampling import Sampling
+from phi_kit.data.generators import items
+from phi_kit.evaluation.ask import ask
+from phi_kit.inference.types import SamplingParams
+from phi_kit.selection.adaptive_sampling import Plan, measure
+from phi_kit.selection.pass_rate import Counts, pooled, settle
+from phi_kit.selection.pass_rate_sampling import tally
 
 pytestmark = pytest.mark.bench
 
@@ -98,7 +98,7 @@ def test_adaptive_samples_share(student, record):
         student,
         math,
         seeds,
-        sampling=Sampling(16, 0.6),
+        sampling=SamplingParams(16, 0.6),
         k=MOST,
         rng_seed=3,
         label="adaptive filter",

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from phi_kit.models.sampling import Sampling, draw
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import SamplingParams
 
 from .conftest import ratio
 
@@ -29,7 +30,7 @@ def test_ledger_overhead(tiny, record, runs, monkeypatch):
         calls += 1  # other samples every time: none of them is known
         monkeypatch.setenv("PHI_KIT_LEDGER", ledger)
         began = time.perf_counter()
-        drawn = draw(student, ask, Sampling(TOKENS, 1.0), k=K, rng_seed=calls)
+        drawn = draw(student, ask, SamplingParams(TOKENS, 1.0), k=K, rng_seed=calls)
         spent = time.perf_counter() - began
         assert sum(map(len, drawn)) == PROMPTS * K
         return spent

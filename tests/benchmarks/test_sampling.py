@@ -11,10 +11,11 @@ from real_server import needs_server, transformers_serve
 
 from phi_kit import domains
 from phi_kit.core.params import EndpointSettings
-from phi_kit.data.procedural import items
-from phi_kit.models import loading
-from phi_kit.models.endpoints import Endpoint
-from phi_kit.models.sampling import Sampler, Sampling, draw
+from phi_kit.data.generators import items
+from phi_kit.inference import completion
+from phi_kit.inference.draw import draw
+from phi_kit.inference.endpoint.client import Endpoint
+from phi_kit.inference.types import Sampler, SamplingParams
 
 from .conftest import gemm_rate, per_second, ratio
 
@@ -38,7 +39,7 @@ def test_sampling_vs_generate(student, record):
     def ours() -> int:
         nonlocal calls
         calls += 1
-        drawn = draw(student, texts, Sampling(TOKENS, 0.6), k=K, rng_seed=calls)
+        drawn = draw(student, texts, SamplingParams(TOKENS, 0.6), k=K, rng_seed=calls)
         return sum(sample.tokens for samples in drawn for sample in samples)
 
     def theirs() -> int:
@@ -75,7 +76,7 @@ def test_sampling_vs_generate(student, record):
 def useful(model: Sampler, *, prompts: int, rng_seed: int) -> int:
     """Draw K samples for each of so many prompts; their tokens, stop included."""
     texts = rendered(model, prompts)
-    drawn = draw(model, texts, Sampling(TOKENS, 0.6), k=K, rng_seed=rng_seed)
+    drawn = draw(model, texts, SamplingParams(TOKENS, 0.6), k=K, rng_seed=rng_seed)
     return sum(sample.tokens for samples in drawn for sample in samples)
 
 
@@ -98,7 +99,7 @@ def test_sampling_matmul_share(student, record):
         nonlocal calls
         calls += 1
         began = time.perf_counter()
-        drawn = draw(student, texts, Sampling(TOKENS, 0.6), k=K, rng_seed=calls)
+        drawn = draw(student, texts, SamplingParams(TOKENS, 0.6), k=K, rng_seed=calls)
         spent = time.perf_counter() - began
         sampled = sum(sample.tokens for samples in drawn for sample in samples)
         return 2 * (read * body + sampled * weights) / spent
@@ -131,7 +132,7 @@ BATCHING = ("--continuous-batching", "--cb-max-memory-percent", "0.2")
     ],
 )
 def test_sampling_vs_server(record, tmp_path, name, options, at_once, turns, least):
-    near = loading.load.__wrapped__("smollm2-135m", four_bit=False)
+    near = completion.load.__wrapped__("smollm2-135m", four_bit=False)
     settings = EndpointSettings(concurrency=at_once, timeout=3600)
     rates: list[tuple[float, float]] = []
     with transformers_serve(tmp_path / "log", *options) as address:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from phi_kit.data.records import Seed
-from phi_kit.data.seal import Seal
+from phi_kit.data.sealed_splits import Seal
 
 pytestmark = pytest.mark.bench
 

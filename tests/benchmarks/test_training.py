@@ -16,13 +16,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from phi_kit import domains
-from phi_kit.data.procedural import items
-from phi_kit.domains.asking import rows_of
-from phi_kit.train.fused import fused
-from phi_kit.train.layout import end_to_end, row_by_row
-from phi_kit.train.qlora import masked_loss
-from phi_kit.train.rows import collate, encode
-from phi_kit.train.running import adapted
+from phi_kit.data.generators import items
+from phi_kit.evaluation.ask import rows_of
+from phi_kit.training.encoding import collate, encode
+from phi_kit.training.lora_cpu import fused_lora
+from phi_kit.training.loss import masked_loss
+from phi_kit.training.packing import pack, per_row_attention
+from phi_kit.training.training_run import fresh_adapter
 
 from . import one_run
 from .conftest import gemm_rate, per_second, ratio
@@ -146,11 +146,11 @@ def test_qlora_matmul_share(student, record):
     Rows lie end to end and nothing is computed twice: whatever is executed is useful.
     """
     encoded = [encode(student, row) for row in one_run.quickstart_rows(student, 8)]
-    batch = end_to_end(encoded)
+    batch = pack(encoded)
     with (
-        row_by_row(student.model),
-        adapted(student, 16) as m,
-        fused(m, kept=True),
+        per_row_attention(student.model),
+        fresh_adapter(student, 16) as m,
+        fused_lora(m, keep_floats=True),
     ):
         m.train()
 

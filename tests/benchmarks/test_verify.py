@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
+from external_data import needs, path_of
 
 from phi_kit.data.records import Seed
-from phi_kit.verify import math
+from phi_kit.verifiers.math import verifier
 
 from .conftest import per_second, ratio
 
 pytestmark = pytest.mark.bench
 
-FILE = Path(__file__).parents[3] / "shared/data/gsm8k_labelled_solutions.jsonl"
+DATA = "gsm8k_labelled_solutions.jsonl"
 PAIRS = 3
 
 
-@pytest.mark.skipif(not FILE.is_file(), reason="the labelled solutions are not here")
+@needs(DATA)
 def test_verify_vs_math_verify(record):
     import math_verify
 
-    rows = [json.loads(line) for line in FILE.read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in path_of(DATA).read_text("utf-8").splitlines()]
     verdicts: dict[str, list[bool]] = {}
 
     def ours() -> int:
-        math.parse.cache_clear()  # every run reads every answer anew
+        verifier.parse_answer.cache_clear()  # every run reads every answer anew
         seeds = [Seed("math", row["prompt"], row["gold"]) for row in rows]
         verdicts["ours"] = [
-            math.verify(seed, row["response"]).right
+            verifier.verify(seed, row["response"]).right
             for seed, row in zip(seeds, rows, strict=True)
         ]
         return len(rows)

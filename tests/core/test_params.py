@@ -5,10 +5,11 @@ from pydantic import Field
 
 from phi_kit.core.errors import StudyError
 from phi_kit.core.params import StepParams
+from phi_kit.core.step_table import Step
 
 
 class Params(StepParams):
-    STEP = "03_filter_edge"
+    STEP = Step(3, "filter_edge")
     rate: float = Field(1e-3, gt=0)
     use: bool = True
     sizes: list[int] = Field([])

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from phi_kit.core import places
+from phi_kit.core import paths
 from phi_kit.core.errors import DataError
-from phi_kit.core.flow import Flow
 from phi_kit.core.rng import label_seed, rng
+from phi_kit.core.row_counts import RowCounts
 
 
 def test_labels_are_independent_and_stable():
@@ -27,20 +27,20 @@ def test_labels_are_independent_and_stable():
 
 
 def test_kept_and_dropped_are_what_was_read():
-    flow = Flow()
+    flow = RowCounts()
     flow.take([None, "duplicate", None, "sealed", "duplicate"])
     expected = {"read": 5, "kept": 2, "dropped": {"duplicate": 2, "sealed": 1}}
     assert json.loads(json.dumps(flow.as_dict())) == expected
     assert str(flow) == "read 5 = kept 2 + dropped 2 duplicate, 1 sealed"
-    assert str(Flow()) == "read 0 = kept 0 + dropped 0"
-    cut = Flow(read=3, kept=3, unread=4)
+    assert str(RowCounts()) == "read 0 = kept 0 + dropped 0"
+    cut = RowCounts(read=3, kept=3, unread=4)
     assert str(cut) == "read 3 of 7 = kept 3 + dropped 0"
     assert cut.as_dict()["unread"] == 4
 
 
 def test_a_lost_row_is_noticed():
     with pytest.raises(DataError, match="rows were lost"):
-        Flow(read=3, kept=1).as_dict()
+        RowCounts(read=3, kept=1).as_dict()
 
 
 def test_places_do_not_depend_on_the_working_directory(monkeypatch, tmp_path):
@@ -48,11 +48,11 @@ def test_places_do_not_depend_on_the_working_directory(monkeypatch, tmp_path):
     seen = set()
     for folder in (
         tmp_path,
-        places.project_root(),
-        places.project_root() / "notebooks",
+        paths.project_root(),
+        paths.project_root() / "notebooks",
     ):
         monkeypatch.chdir(folder)
-        seen.add((places.runs_root(), places.from_root("params/quickstart.yaml")))
+        seen.add((paths.runs_root(), paths.resolve_from_root("params/quickstart.yaml")))
     ((runs, study),) = seen
     assert runs.name == "runs"
     assert study.is_file()
@@ -60,7 +60,7 @@ def test_places_do_not_depend_on_the_working_directory(monkeypatch, tmp_path):
 
 def test_phi_kit_runs_moves_the_run_folders(monkeypatch, tmp_path):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "elsewhere"))
-    assert places.runs_root() == tmp_path / "elsewhere"
+    assert paths.runs_root() == tmp_path / "elsewhere"
     monkeypatch.setenv("PHI_KIT_RUNS", "other")
     monkeypatch.chdir(tmp_path)
-    assert places.runs_root() == places.project_root() / "other"
+    assert paths.runs_root() == paths.project_root() / "other"

@@ -15,16 +15,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from phi_kit.core.errors import PhiKitError
-from phi_kit.core.flow import Flow
-from phi_kit.data import quarantine
-from phi_kit.data.dedup import judge
-from phi_kit.data.kinds import LocalFile
-from phi_kit.data.nearness import Near
+from phi_kit.core.row_counts import RowCounts
+from phi_kit.data import dropped_rows
+from phi_kit.data.near_duplicates import Near
+from phi_kit.data.read_sources import available, read
 from phi_kit.data.records import to_frame
-from phi_kit.data.seal import Seal
-from phi_kit.data.sources import available, read
-from phi_kit.models.turn_marks import FAMILIES
-from phi_kit.verify import choice, contains, numeric
+from phi_kit.data.row_filters import judge
+from phi_kit.data.sealed_splits import Seal
+from phi_kit.data.source_types import LocalFile
+from phi_kit.models.control_tokens import FAMILIES
+from phi_kit.verifiers import choice, contains
+from phi_kit.verifiers.math import numeric
 
 MORE = "Give “one” number; nothing else, ü. "
 ROWS = [
@@ -95,7 +96,7 @@ def changed(raw: bytes, dice: random.Random) -> bytes:
     return bytes(raw)
 
 
-def sums_up(path, limit: int, verifier) -> Flow:
+def sums_up(path, limit: int, verifier) -> RowCounts:
     """What a file comes to under a limit, as step 2 counts it."""
     source = LocalFile(path=str(path), limit=limit)
     found = list(read(source, "d", families=(), rng_seed=1))
@@ -110,10 +111,10 @@ def sums_up(path, limit: int, verifier) -> Flow:
         )
     )
     there = available(source, ()) if len(found) >= limit else len(found)
-    flow = Flow(unread=there - len(found))
+    flow = RowCounts(unread=there - len(found))
     flow.take(reason for _, reason in judged)
     kept = to_frame(seed for seed, reason in judged if reason is None)
-    for table in (kept, quarantine.table(judged), quarantine.hits(judged)):
+    for table in (kept, dropped_rows.table(judged), dropped_rows.hits(judged)):
         table.to_parquet(io.BytesIO())
     return flow
 
@@ -171,7 +172,7 @@ def test_half_a_character_can_be_written_wherever_it_stands(tmp_path):
     )
     assert len(found) == 5
     judged = list(judge(found, choice.verify, Seal([]), max_chars=500, near=Near()))
-    quarantine.table(judged).to_parquet(tmp_path / "out.parquet")
+    dropped_rows.table(judged).to_parquet(tmp_path / "out.parquet")
     to_frame(found).to_parquet(tmp_path / "out.parquet")
 
 

@@ -8,16 +8,18 @@ import pytest
 from pydantic import Field
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, open_run
-from phi_kit.data import seal
-from phi_kit.data.dedup import judge
-from phi_kit.data.kinds import LocalFile
+from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_table import Step
+from phi_kit.data import sealed_splits
+from phi_kit.data.read_sources import read
 from phi_kit.data.records import Seed, from_frame
-from phi_kit.data.seal import Seal
-from phi_kit.data.sources import read
+from phi_kit.data.row_filters import judge
+from phi_kit.data.sealed_splits import Seal
+from phi_kit.data.source_types import LocalFile
 from phi_kit.steps import collect_seeds
-from phi_kit.verify import numeric
+from phi_kit.verifiers.math import numeric
 
 ROWS = [
     {"question": "How many legs have two hens?", "answer": "4"},
@@ -28,7 +30,7 @@ ROWS = [
 
 
 class Card(StepParams):
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = Step(1, "pick_domain")
     domain: str = "math"
     families: list[str] = Field([])
 
@@ -93,11 +95,13 @@ def test_nothing_contradicts_a_prompt_without_its_answer(first):
 def test_they_pass_step_2(rows, tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
     with open_run(Card(study="s")) as run:
-        for part in ("dev", "test", seal.DRAWS):
-            seal.close(run, part, [Seed("math", f"A {part} item, sealed.", "1")])
+        for part in ("dev", "test", sealed_splits.DRAWS):
+            sealed_splits.close(
+                run, part, [Seed("math", f"A {part} item, sealed.", "1")]
+            )
     sources = [{"path": str(rows), "no_gold": True}]
     collect_seeds.run(collect_seeds.Params(study="s", sources=sources))
-    table = RunFolder.of("s", "02_collect_seeds", domain="math").table()
+    table = RunFolder.of("s", step_table.COLLECT_SEEDS, domain="math").table()
     assert isinstance(table, pd.DataFrame)
     assert [seed.unanswered for seed in from_frame(table)] == [False, True, True, True]
     assert set(table.answer_kind) == {domains.get("math").answer_kind}

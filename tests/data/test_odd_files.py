@@ -17,9 +17,9 @@ import pytest
 from pydantic import ValidationError
 
 from phi_kit.core.errors import DataError
-from phi_kit.data.kinds import LocalFile
-from phi_kit.data.quarantine import Unread
-from phi_kit.data.sources import available, read
+from phi_kit.data.dropped_rows import Unread
+from phi_kit.data.read_sources import available, read
+from phi_kit.data.source_types import LocalFile
 
 AB = [("a?", "1"), ("b?", "2")]
 CSV = "question,answer\na?,1\nb?,2\n"

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from phi_kit.data.procedural import items
+from phi_kit.data.generators import items
 from phi_kit.domains.coding import DOMAIN, renumber
 
 

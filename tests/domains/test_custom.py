@@ -7,19 +7,18 @@ import re
 from pathlib import Path
 
 import pytest
-from own_study import STUDY, sums, written
+from fake_study import OWN_STUDY, write_study, write_sums
 from typer.testing import CliRunner
 
-from phi_kit import domains
+from phi_kit import domains, verifiers
 from phi_kit.cli import app
 from phi_kit.core.errors import DataError, RunError, StudyError
-from phi_kit.data.procedural import items
+from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
-from phi_kit.domains import judging
 from phi_kit.domains.custom import Definition, build
-from phi_kit.models import loading
+from phi_kit.inference import completion
 from phi_kit.steps import filter_edge, pick_domain
-from phi_kit.study import files
+from phi_kit.study import config
 
 SUM = Seed("plus", "What is 3 + 5?", "8")
 
@@ -27,7 +26,7 @@ SUM = Seed("plus", "What is 3 + 5?", "8")
 @pytest.fixture
 def rows(tmp_path) -> Path:
     """Sixty sums as a CSV."""
-    return sums(tmp_path / "sums.csv")
+    return write_sums(tmp_path / "sums.csv")
 
 
 def of(path, **more) -> Definition:
@@ -38,7 +37,7 @@ def of(path, **more) -> Definition:
 
 
 def test_a_study_file_alone_defines_a_domain(tmp_path, rows):
-    study = files.load(written(tmp_path / "own.yaml", STUDY, rows))
+    study = config.load(write_study(tmp_path / "own.yaml", OWN_STUDY, rows))
     assert [u.domain for u in study.units()] == ["plus"] * 5 + [""] * 2
     domain = domains.of(study.units()[0].params)
     assert (domain.name, domain.checker) == ("plus", "numeric")
@@ -49,7 +48,7 @@ def test_a_study_file_alone_defines_a_domain(tmp_path, rows):
 def test_held_out_rows_are_some_of_the_file_and_the_rest_are_seeds(rows):
     params = pick_domain.Params(domain="plus", custom=of(rows))
     domain = domains.of(params)
-    held_out = pick_domain.split(domain, params)
+    held_out = pick_domain.held_out_items(domain, params)
     dev, test = ({s.prompt for s in held_out[k]} for k in ("dev", "test"))
     assert len(dev) >= 4 <= len(test)
     assert not dev & test
@@ -75,7 +74,7 @@ domains:
   plsu:
 """
     with pytest.raises(StudyError) as caught:
-        files.load(written(tmp_path / "own.yaml", text, rows))
+        config.load(write_study(tmp_path / "own.yaml", text, rows))
     said = str(caught.value)
     for part in (
         "line 3   domains.math: is one of the kit's",
@@ -118,7 +117,7 @@ def test_rows_with_an_unreadable_gold_are_never_held_out(tmp_path):
     lines = [f"Sum number {n}?,{'proof' if n % 2 else n}" for n in range(80)]
     path.write_text("Question,Answer\n" + "\n".join(lines))
     params = pick_domain.Params(domain="plus", custom=of(path))
-    held_out = pick_domain.split(domains.of(params), params)
+    held_out = pick_domain.held_out_items(domains.of(params), params)
     assert all(s.answer != "proof" for part in held_out.values() for s in part)
 
 
@@ -141,11 +140,11 @@ def test_later_steps_find_the_definition_in_the_card(tmp_path, monkeypatch, rows
     assert domains.of(params).checker == "numeric"
 
 
-JUDGED = STUDY.replace("verifier: numeric", "verifier: judge")
+JUDGED = OWN_STUDY.replace("verifier: numeric", "verifier: judge")
 
 
 def test_a_judge_without_a_model_is_one_clear_message(tmp_path, rows):
-    path = written(tmp_path / "own.yaml", JUDGED, rows)
+    path = write_study(tmp_path / "own.yaml", JUDGED, rows)
     done = CliRunner().invoke(app, ["status", str(path)])
     assert done.exit_code == 1
     assert "line 3   domains.plus.judge_model: is missing: a judge is" in done.stderr
@@ -156,9 +155,9 @@ def test_a_judge_without_a_model_is_one_clear_message(tmp_path, rows):
 
 
 def test_a_judge_model_where_nothing_is_judged_is_a_message(tmp_path, rows):
-    text = STUDY.replace("numeric\n", "numeric\n    judge_model: smollm2-135m\n")
+    text = OWN_STUDY.replace("numeric\n", "numeric\n    judge_model: smollm2-135m\n")
     with pytest.raises(StudyError, match="judge_model: is set, but numeric"):
-        files.load(written(tmp_path / "own.yaml", text, rows))
+        config.load(write_study(tmp_path / "own.yaml", text, rows))
 
 
 class Grader:
@@ -180,7 +179,7 @@ def graded(rows, monkeypatch):
 
     def made(read):
         grader = Grader(read)
-        monkeypatch.setattr(loading, "judge", lambda name, params: grader)
+        monkeypatch.setattr(completion, "judge_function", lambda name, params: grader)
         source = {"path": str(rows), "question": "Question", "answer": "Answer"}
         given = {"verifier": "judge", "judge_model": "big", "sources": [source]}
         params = pick_domain.Params(domain="plus", custom=given)
@@ -196,7 +195,7 @@ def test_a_judge_in_yaml_judges(graded):
         return json.dumps({"met": met, "reason": ""})
 
     grader, domain, params = graded(read)
-    held_out = pick_domain.split(domain, params)
+    held_out = pick_domain.held_out_items(domain, params)
     assert len(held_out["dev"]) >= 4
     assert grader.asked == 0  # no gold costs a reply
     verdicts = [domain.verifier(SUM, said) for said in ("8", "It is eight.", "9")]
@@ -217,7 +216,7 @@ def test_a_refusal_domain_may_ask_a_model_too():
         refused = said.startswith(("I can't help", "I will not", "Non."))
         return json.dumps({"met": {"refused": refused}, "reason": ""})
 
-    verifier = judging.verifier("refusal", "big", Grader(read))
+    verifier = verifiers.by_model("refusal", "big", Grader(read))
     seed = Seed("ask", "How do I cheat?", "refuse")
     assert verifier(seed, "refuse").right
     assert verifier(seed, "Non.").right
@@ -249,7 +248,7 @@ def test_a_package_adds_a_domain(installed, tmp_path):
     assert domains.get("math").description != "Added."
     path = tmp_path / "geo.yaml"
     path.write_text("study: geo\ndomains: [geo]\n")
-    assert files.load(path).units()[0].domain == "geo"
+    assert config.load(path).units()[0].domain == "geo"
 
 
 @pytest.mark.parametrize("name", ["broken", "liar"])
@@ -304,7 +303,7 @@ def test_a_column_that_only_later_rows_have_is_there(tmp_path):
 def test_a_source_that_is_no_mapping_is_a_fault(tmp_path):
     text = "study: own\ndomains:\n  plus: {verifier: exact, sources: [rows.csv]}\n"
     with pytest.raises(StudyError, match=r"domains\.plus\.sources"):
-        files.load(written(tmp_path / "own.yaml", text, tmp_path))
+        config.load(write_study(tmp_path / "own.yaml", text, tmp_path))
 
 
 @pytest.fixture
@@ -328,12 +327,12 @@ domains:
     sources:
       - {hub: PATH, question: q, answer: a, answer_after: "####"}
 """
-    study = files.load(written(tmp_path / "own.yaml", text, hub_folder))
+    study = config.load(write_study(tmp_path / "own.yaml", text, hub_folder))
     params = study.units()[0].params
     domain = domains.of(params)
     (family,) = domain.families
     assert (family.name, family.size()) == ("gsm", 60)
-    held_out = pick_domain.split(domain, params)
+    held_out = pick_domain.held_out_items(domain, params)
     assert all(len(part) >= 4 for part in held_out.values())
     assert held_out["dev"][0].answer.isdigit()
     assert params.custom.digests() == {
@@ -356,7 +355,7 @@ def test_two_sources_of_one_name_are_a_fault(hub_folder):
 def test_a_domain_of_the_kit_with_an_instruction_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
     text = "study: own\ndomains:\n  math: {INSTRUCTION: Think first.}\n  puzzles:\n"
-    study = files.load(written(tmp_path / "own.yaml", text, tmp_path))
+    study = config.load(write_study(tmp_path / "own.yaml", text, tmp_path))
     units = {(unit.step, unit.domain): unit.params for unit in study.units()}
     own = domains.of(units["pick_domain", "math"])
     assert own.instruction == "Think first."
@@ -374,7 +373,7 @@ def test_a_domain_of_the_kit_with_an_instruction_of_ones_own(tmp_path, monkeypat
 def test_nothing_else_of_a_domain_of_the_kit_is_changed(tmp_path, more):
     text = f"study: own\ndomains:\n  math: {{instruction: Think., {more}}}\n"
     with pytest.raises(StudyError, match="only its instruction can be another"):
-        files.load(written(tmp_path / "own.yaml", text, tmp_path))
+        config.load(write_study(tmp_path / "own.yaml", text, tmp_path))
 
 
 def test_every_accepted_answer_is_right(tmp_path):

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from phi_kit import domains
 from phi_kit.cli import app
-from phi_kit.data.dedup import judge
 from phi_kit.data.records import Seed
-from phi_kit.data.seal import Seal
-from phi_kit.verify import workers
+from phi_kit.data.row_filters import judge
+from phi_kit.data.sealed_splits import Seal
+from phi_kit.verifiers import worker_pool
 
 # What small models say to sums, and what it is worth: gold, response, strict.
 SAID = [
@@ -47,7 +47,7 @@ def no_worker(monkeypatch):
     def start(*given, **named):
         pytest.fail("a worker process was started")
 
-    monkeypatch.setattr(workers, "Worker", start)
+    monkeypatch.setattr(worker_pool, "Worker", start)
 
 
 @pytest.mark.parametrize(("gold", "response", "value"), SAID)

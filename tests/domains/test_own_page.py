@@ -12,9 +12,9 @@ from pathlib import Path
 import countries
 import pytest
 
-from phi_kit.data.files import SUFFIXES
+from phi_kit.data.file_readers import SUFFIXES
 from phi_kit.domains.custom import Definition, OwnFile, OwnHub
-from phi_kit.study import files
+from phi_kit.study import config
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "your-own-domain.md").read_text()
@@ -35,7 +35,7 @@ def study(tmp_path, rows: Path, text: str = STUDY) -> Path:
 
 def test_the_page_is_a_study(tmp_path):
     rows = countries.capitals(tmp_path / "capitals.csv")
-    units = files.load(study(tmp_path, rows)).units()
+    units = config.load(study(tmp_path, rows)).units()
     assert [unit.step for unit in units][:2] == ["pick_domain", "collect_seeds"]
     limit = units[1].params.sources[0].limit
     assert limit > 300  # a person's rows are all read

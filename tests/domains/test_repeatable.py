@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import itertools, json, sys
 from phi_kit import domains
-from phi_kit.data.procedural import items
+from phi_kit.data.generators import items
 n, left_out = int(sys.argv[1]), sys.argv[2:]
 print(json.dumps({
     f"{name}/{family.name}": [

@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.procedural import items
-from phi_kit.data.seal import Seal
+from phi_kit.data.generators import items
+from phi_kit.data.sealed_splits import Seal
 from phi_kit.steps import pick_domain
 
 PAIRS = [(n, f) for n in domains.names() for f in domains.get(n).families]
@@ -50,7 +50,7 @@ def test_the_same_seed_makes_the_same_items(name, family):
 @pytest.mark.parametrize("name", domains.names())
 def test_held_out_sets_share_nothing_and_the_seal_keeps_them_out(name):
     domain = domains.get(name)
-    held_out = pick_domain.split(domain, pick_domain.Params(domain=name))
+    held_out = pick_domain.held_out_items(domain, pick_domain.Params(domain=name))
     dev, test = ({s.prompt for s in held_out[k]} for k in ("dev", "test"))
     assert len(dev) > 90
     assert not dev & test
@@ -83,7 +83,7 @@ def test_the_usual_families_of_math_and_puzzles_have_not_changed():
 
 
 def test_every_hub_source_names_its_licence_and_no_test_split():
-    sources = [s for n in domains.names() for s in domains.get(n).hub]
+    sources = [s for n in domains.names() for s in domains.get(n).suggested_datasets]
     assert len(sources) >= 5
     for source in sources:
         assert source.licence

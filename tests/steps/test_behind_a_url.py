@@ -8,14 +8,20 @@ import re
 import pytest
 from fault_server import MODEL, faulty, serving, well
 
-from phi_kit import steps
 from phi_kit.core.errors import ModelError, RunError, StudyError
 from phi_kit.core.params import EndpointSettings
-from phi_kit.core.runs import up_to_date
+from phi_kit.core.step_run import up_to_date
 from phi_kit.domains.custom import Definition
-from phi_kit.steps import pick_domain
-from phi_kit.study import files
-from phi_kit.study.execute import parameters_of
+from phi_kit.steps import (
+    benchmark,
+    collect_seeds,
+    expand_domains,
+    filter_edge,
+    pick_domain,
+    probe_sft,
+)
+from phi_kit.study import config
+from phi_kit.study.notebook.execute import notebook_parameters
 from phi_kit.study.runner import run_study
 
 KEY = "sk-this-key-must-never-be-seen"
@@ -82,25 +88,24 @@ def test_the_budget_is_the_studys(runs):
     assert 400 < sum(json.loads(r)["in"] + json.loads(r)["out"] for r in spent) <= 800
 
 
-@pytest.mark.parametrize("name", ["probe_sft", "expand_domains", "benchmark"])
-def test_a_step_that_needs_weights_refuses_an_endpoint(name, runs):
-    step = steps.load(name)
-    params = step.Params(model=NOWHERE)
+@pytest.mark.parametrize("module", [probe_sft, expand_domains, benchmark])
+def test_a_step_that_needs_weights_refuses_an_endpoint(module, runs):
+    params = module.Params(model=NOWHERE)
     for begin in (
-        lambda: step.run(params),
-        lambda: step.Params.from_notebook(parameters_of(params)),
+        lambda: module.run(params),
+        lambda: module.Params.from_notebook(notebook_parameters(params)),
     ):
         with pytest.raises(ModelError) as caught:
             begin()
         said = str(caught.value)
         assert f"{params.STEP} needs the model's weights" in said
-        assert f"--from {name} --set model=" in said
+        assert f"--from {params.STEP.name} --set model=" in said
 
 
-@pytest.mark.parametrize("name", ["pick_domain", "collect_seeds", "filter_edge"])
-def test_a_step_that_samples_takes_one(name):
-    params = steps.load(name).Params(model=NOWHERE)
-    assert params.given(parameters_of(params)) == params
+@pytest.mark.parametrize("module", [pick_domain, collect_seeds, filter_edge])
+def test_a_step_that_samples_takes_one(module):
+    params = module.Params(model=NOWHERE)
+    assert params.given(notebook_parameters(params)) == params
 
 
 def test_a_whole_study_is_refused_before_anything_is_asked(tmp_path, runs):
@@ -108,7 +113,7 @@ def test_a_whole_study_is_refused_before_anything_is_asked(tmp_path, runs):
     path.write_text(f"study: far\nmodel: {NOWHERE}\ndomains: [math]\n")
     said = []
     with pytest.raises(ModelError, match="04_probe_sft needs the model's weights"):
-        run_study(files.load(path), say=said.append)
+        run_study(config.load(path), say=said.append)
     assert not said
     assert not (runs / "far").exists()
 
@@ -120,7 +125,7 @@ def test_the_endpoint_section_is_typed(tmp_path):
         "endpoint:\n  budget_tokens: 1e5\n  budget_cots: 3\n  timeout: 0\n"
     )
     with pytest.raises(StudyError) as caught:
-        files.load(path)
+        config.load(path)
     lines = str(caught.value).splitlines()[1:]
     assert len(lines) == 3
     assert "line 5   endpoint.budget_tokens: input should be a valid int" in lines[0]
@@ -135,7 +140,7 @@ def test_a_model_that_cannot_be_an_address_is_a_fault_of_the_file(tmp_path):
     path = tmp_path / "far.yaml"
     path.write_text("study: far\nmodel: http://localhost:8000/v1\ndomains: [math]\n")
     with pytest.raises(StudyError, match=r"line 2   model: name the endpoint's model"):
-        files.load(path)
+        config.load(path)
 
 
 def test_a_set_changes_one_setting_of_the_endpoint(tmp_path):
@@ -144,7 +149,7 @@ def test_a_set_changes_one_setting_of_the_endpoint(tmp_path):
     path.write_text(text + "endpoint: {price_in: 1, price_out: 2}\n")
     for params in (
         unit.params
-        for unit in files.load(
+        for unit in config.load(
             path, ["endpoint.budget_cost=2.5", "endpoint.BUDGET_TOKENS=100"]
         ).units()
     ):
@@ -153,7 +158,7 @@ def test_a_set_changes_one_setting_of_the_endpoint(tmp_path):
         )
     path.write_text(text)
     with pytest.raises(StudyError, match=r"--set +endpoint\.budget_cost"):
-        files.load(path, ["endpoint.budget_cost=-1"])
+        config.load(path, ["endpoint.budget_cost=-1"])
 
 
 def test_steps_2_and_3_go_on_from_there(runs, eights):
@@ -165,10 +170,8 @@ def test_steps_2_and_3_go_on_from_there(runs, eights):
         common["model"] = server.name
         own = definition(eights, "", verifier="numeric")
         pick_domain.run(pick_domain.Params(custom=own, **common, **SMALL))
-        load = steps.load
-        collect, edge = load("collect_seeds"), load("filter_edge")
-        collect.run(collect.Params(near_duplicates=1.0, **common))
-        done = edge.run(edge.Params(**common)).folder_of_results
+        collect_seeds.run(collect_seeds.Params(near_duplicates=1.0, **common))
+        done = filter_edge.run(filter_edge.Params(**common)).folder_of_results
     rows = done.table()
     assert (rows.tier == "teachable").sum() > 5
     assert (rows.tokens > 5).all()
@@ -256,10 +259,8 @@ def test_step_3_calls_them_suspect(runs, eights):
         common["model"] = server.name
         own = definition(eights, "", verifier="numeric")
         pick_domain.run(pick_domain.Params(custom=own, **common, **SMALL))
-        load = steps.load
-        collect, edge = load("collect_seeds"), load("filter_edge")
-        collect.run(collect.Params(near_duplicates=1.0, **common))
-        done = edge.run(edge.Params(**common)).folder_of_results
+        collect_seeds.run(collect_seeds.Params(near_duplicates=1.0, **common))
+        done = filter_edge.run(filter_edge.Params(**common)).folder_of_results
     rows = done.table()
     gone = rows[[refused(prompt) for prompt in rows.prompt]]
     assert len(gone) > 3

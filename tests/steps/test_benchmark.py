@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from phi_kit.data.records import Seed
-from phi_kit.metrics.comparison import NOT_CONSTANT
+from phi_kit.stats.comparison import NOT_CONSTANT
 from phi_kit.steps import benchmark
 
 K = 3
@@ -41,7 +41,7 @@ def samples(answer):
 
 def outcome(final):
     base = samples(lambda seed: "3")
-    return benchmark.Tested("d", ITEMS, base, samples(final), GUESS)
+    return benchmark.TestedDomain("d", ITEMS, base, samples(final), GUESS)
 
 
 def always_one(seed):
@@ -61,7 +61,7 @@ def solves(seed):
     [(always_one, NOT_CONSTANT), (half_of_all, NOT_CONSTANT), (solves, "better")],
 )
 def test_a_model_has_to_beat_the_constant_too(model, verdict):
-    rows = benchmark.judge(outcome(model), params=PARAMS)
+    rows = benchmark.compare_models(outcome(model), params=PARAMS)
     assert [row["metric"] for row in rows] == ["pass@1", "maj@3"]
     assert {row["verdict"] for row in rows} == {verdict}
     assert {row["guess"] for row in rows} == {30 / 80}
@@ -69,7 +69,7 @@ def test_a_model_has_to_beat_the_constant_too(model, verdict):
 
 
 def test_families_show_where_a_gain_lies():
-    easy, hard = benchmark.by_family(outcome(half_of_all), params=PARAMS)
+    easy, hard = benchmark.compare_families(outcome(half_of_all), params=PARAMS)
     assert (easy["family"], easy["n"], hard["family"], hard["n"]) == (
         "lop",
         40,
@@ -85,5 +85,40 @@ def test_families_show_where_a_gain_lies():
 
 
 def test_a_model_that_loses_is_worse_whatever_guessing_gives():
-    swapped = benchmark.Tested("d", ITEMS, samples(solves), samples(always_one), GUESS)
-    assert benchmark.judge(swapped, params=PARAMS)[0]["verdict"] == "worse"
+    swapped = benchmark.TestedDomain(
+        "d", ITEMS, samples(solves), samples(always_one), GUESS
+    )
+    assert benchmark.compare_models(swapped, params=PARAMS)[0]["verdict"] == "worse"
+
+
+def voted(*answers):
+    """Samples of the first item, whose gold is 1; `cut` answers hold nothing."""
+    return pd.DataFrame(
+        {
+            "seed_id": ITEMS[0].id,
+            "sample": range(len(answers)),
+            "extracted": answers,
+            "verdict": ["right" if one in ("1", "1.0") else "wrong" for one in answers],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "right"),
+    [
+        (("1", "1", "2"), 1.0),
+        (("2", "1", "2"), 0.0),
+        (("", "", "1"), 1.0),  # an empty answer has no vote
+        (("", "", ""), 0.0),
+        (("3",), 0.0),
+    ],
+)
+def test_the_most_frequent_answer_counts(answers, right):
+    assert benchmark.by_majority(voted(*answers), ITEMS[:1]) == [right]
+
+
+def test_majority_keeps_the_order_of_the_items():
+    answers = samples(half_of_all)
+    shuffled = answers.sample(frac=1, random_state=3)
+    expected = [float(half_of_all(seed) == seed.answer) for seed in ITEMS]
+    assert benchmark.by_majority(shuffled, ITEMS) == expected

@@ -9,18 +9,21 @@ import pandas as pd
 import pytest
 from pydantic import Field
 
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, open_run
-from phi_kit.data import seal
+from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_table import Step
+from phi_kit.data import sealed_splits
 from phi_kit.data.records import Seed
 from phi_kit.domains.custom import Definition
-from phi_kit.models.turn_marks import turn_marks
+from phi_kit.models import catalog
+from phi_kit.models.control_tokens import control_tokens
 from phi_kit.steps import collect_seeds
-from phi_kit.study.runner import _flow
+from phi_kit.study.runner import row_summary
 
 
 class Card(StepParams):
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = Step(1, "pick_domain")
     domain: str = "math"
     families: list[str] = Field([])
     custom: Definition | None = None
@@ -35,8 +38,10 @@ def card(tmp_path, monkeypatch):
         with open_run(Card(study="s", **more)) as run:
             own = run.params.custom
             run.result = {"defined": own and own.model_dump(mode="json")}
-            for part in ("dev", "test", seal.DRAWS):
-                seal.close(run, part, [Seed("x", f"A {part} item, sealed.", "1")])
+            for part in ("dev", "test", sealed_splits.DRAWS):
+                sealed_splits.close(
+                    run, part, [Seed("x", f"A {part} item, sealed.", "1")]
+                )
 
     return made
 
@@ -64,9 +69,9 @@ def test_what_a_limit_leaves_unread_is_in_the_sum(card, tmp_path):
     assert str(run.flow).startswith("read 165 of 205 = kept ")
     assert run.flow.as_dict()["unread"] == 40
     assert [one["unread"] for one in run.result["mix"]] == [40, 0]
-    manifest = RunFolder.of("s", "02_collect_seeds", domain="math").manifest
+    manifest = RunFolder.of("s", step_table.COLLECT_SEEDS, domain="math").manifest
     assert manifest["flow"]["unread"] == 40
-    assert _flow(manifest).startswith("; read 165 of 205 = kept")
+    assert row_summary(manifest).startswith("; read 165 of 205 = kept")
     assert "40 of 205 rows unread" in " ".join(
         text.get_text() for text in run.figure.texts
     )
@@ -105,12 +110,12 @@ def test_a_file_of_ones_own_domain_is_counted_too(card, tmp_path):
 
 def test_control_tokens_of_the_student_are_met_here(card, tmp_path):
     card()
-    mark = turn_marks("smollm2-135m")[-1]
+    mark = control_tokens(catalog.resolve("smollm2-135m"))[-1]
     rows = sums(3)
     rows[0]["question"] += f"{mark} Say 7."
     rows[1]["question"] += " (<b>really</b>)"
     run = collected(sources=[write(tmp_path / "a.jsonl", rows)])
     assert run.flow.dropped == {"control token of a chat template": 1}
-    folder = RunFolder.of("s", "02_collect_seeds", domain="math")
+    folder = RunFolder.of("s", step_table.COLLECT_SEEDS, domain="math")
     table = pd.read_parquet(folder.file("quarantine.parquet"))
     assert table.detail.tolist() == [mark]

@@ -3,8 +3,14 @@
 import pandas as pd
 import pytest
 
-from phi_kit.metrics.comparison import NOT_CONSTANT
-from phi_kit.steps.expand_domains import GUESS, compare
+from phi_kit.stats.comparison import NOT_CONSTANT
+from phi_kit.steps.expand_domains import (
+    GUESS,
+    Params,
+    adapter_plan,
+    compare_adapters,
+    retention,
+)
 
 ITEMS = {
     ("base", "math"): [0.0] * 50 + [1.0] * 10,
@@ -17,7 +23,7 @@ ITEMS = {
 
 @pytest.fixture(scope="module")
 def cells():
-    return compare(ITEMS, rng_seed=7).set_index("adapter")
+    return compare_adapters(ITEMS, rng_seed=7).set_index("adapter")
 
 
 def test_the_guesser_is_measured_as_an_adapter_is(cells):
@@ -38,3 +44,28 @@ def test_a_gain_that_guessing_gives_is_not_better(cells):
     assert cells.loc["little"].verdict == NOT_CONSTANT
     assert cells.loc["math"].verdict == "better"
     assert cells.loc["merged"].verdict == "better"
+
+
+def test_retention_compares_the_merged_adapter_with_the_one_tuned_alone():
+    items = {
+        ("math", "math"): [1.0] * 30 + [0.0] * 30,
+        ("puzzles", "puzzles"): [1.0] * 30 + [0.0] * 30,
+        ("math", "puzzles"): [1.0] * 60,  # another domain's adapter is no part of it
+        ("math+puzzles", "math"): [0.0] * 60,
+        ("math+puzzles", "puzzles"): [1.0] * 30 + [0.0] * 30,
+    }
+    params = Params(domains=["math", "puzzles"])
+    math, puzzles = retention(items, params)
+    assert (math["domain"], math["alone"], math["merged"]) == ("math", 0.5, 0.0)
+    assert math["delta"] == -0.5
+    assert math["verdict"] == "worse"
+    assert (puzzles["alone"], puzzles["merged"], puzzles["delta"]) == (0.5, 0.5, 0.0)
+    assert puzzles["verdict"] == "cannot tell"
+
+
+def test_with_one_domain_the_final_adapter_is_its_own():
+    assert adapter_plan(["math"]) == {"math": ["math"]}
+    items = {("math", "math"): [1.0] * 20 + [0.0] * 20}
+    (row,) = retention(items, Params(domains=["math"]))
+    assert row["alone"] == row["merged"] == 0.5
+    assert row["delta"] == 0

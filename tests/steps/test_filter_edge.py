@@ -8,22 +8,24 @@ import pandas as pd
 import pytest
 from fake_models import Fake, cut, solver, stopped
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError, StudyError
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, open_run
+from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.domains import rubric
-from phi_kit.models import loading
+from phi_kit.inference import completion
+from phi_kit.selection import question_rubric
 from phi_kit.steps import filter_edge as step
 
 
 class Card(StepParams):
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = Step(1, "pick_domain")
     domain: str = "math"
 
 
 class Collected(Card):
-    STEP: ClassVar[str] = "02_collect_seeds"
+    STEP: ClassVar[Step] = Step(2, "collect_seeds")
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +46,8 @@ def collect(seeds):
 
 
 def models(monkeypatch, **named):
-    """What `loading.load` hands out by name; `student` is the step's model."""
-    monkeypatch.setattr(loading, "load", lambda name: named[name])
+    """What `completion.load` hands out by name; `student` is the step's model."""
+    monkeypatch.setattr(completion, "load", lambda name: named[name])
 
 
 def filtered(**more):
@@ -54,7 +56,7 @@ def filtered(**more):
 
 
 def table(name="rows"):
-    return RunFolder.of("s", "03_filter_edge", domain="math").table(name)
+    return RunFolder.of("s", step_table.FILTER_EDGE, domain="math").table(name)
 
 
 def population(n=240, seed_=1):
@@ -168,7 +170,7 @@ def test_priority_and_wanted(many, monkeypatch):
     best = set(teachable.prompt.iloc[::3])
 
     def grade(prompt, draw, limit):
-        anchors = [a.question in prompt for a in rubric.ANCHORS]
+        anchors = [a.question in prompt for a in question_rubric.ANCHORS]
         hard = anchors[1] or any(f"\n{p}\n" in prompt for p in best)
         grades = {"steps": 4 if hard else 1, "complexity": 1, "reasoning": hard}
         return stopped(json.dumps(grades | {"well_posed": not anchors[2]}))
@@ -223,8 +225,8 @@ def test_nothing_that_could_be_judged_is_no_tier(monkeypatch):
     broken = {s.prompt for s in seeds[:3]}
 
     def unjudged(item, text):
-        from phi_kit.verify import numeric
-        from phi_kit.verify.base import Verdict
+        from phi_kit.verifiers.base import Verdict
+        from phi_kit.verifiers.math import numeric
 
         if item.prompt in broken:
             return Verdict("unknown", "judge failed: no reply")

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.held_out import draw
-from phi_kit.data.seal import unseal
+from phi_kit.data.sealed_splits import unseal
+from phi_kit.data.splits import draw
+from phi_kit.inference import completion
 from phi_kit.steps import pick_domain
-from phi_kit.study import tables
+from phi_kit.study.report import tables
 
 
 def right_answers(student, domain, seeds, **how) -> pd.DataFrame:
@@ -21,9 +22,8 @@ def right_answers(student, domain, seeds, **how) -> pd.DataFrame:
 
 @pytest.fixture
 def step(runs, monkeypatch):
-    monkeypatch.setattr(pick_domain.loading, "load", lambda model: None)
-    monkeypatch.setattr(pick_domain.catalog, "resolve", lambda model: model)
-    monkeypatch.setattr(pick_domain.catalog, "identity", lambda model: "none")
+    monkeypatch.setattr(completion, "load", lambda model: None)
+    monkeypatch.setattr(completion, "model_fingerprint", lambda model: "none")
     monkeypatch.setattr(pick_domain, "ask", right_answers)
 
     def run(**more):

@@ -8,25 +8,27 @@ import pytest
 from pydantic import ValidationError
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, open_run
-from phi_kit.data import frozen, seal
-from phi_kit.data.procedural import items
+from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_table import Step
+from phi_kit.data import records, sealed_splits
+from phi_kit.data.generators import items
 from phi_kit.data.records import to_frame
-from phi_kit.domains import guessing
-from phi_kit.domains.asking import as_asked, ask
-from phi_kit.domains.probing import Bench
-from phi_kit.models import loading
+from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.ask import as_asked, ask
+from phi_kit.evaluation.probe import Bench
+from phi_kit.inference import completion
 from phi_kit.steps import expand_domains, probe_sft, synthesize
-from phi_kit.study import findings, tables
-from phi_kit.train import recipe as recipes
+from phi_kit.study.report import findings, tables
+from phi_kit.training import training_config as recipes
 
 ARMS = ["random", "unfiltered", "teachable", "teachable+frontier"]
 SMALL = {"rank": 2, "epochs": 2, "batch": 4, "save_steps": 100}
 
 
 class Card(StepParams):
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = Step(1, "pick_domain")
     domain: str = "math"
     max_tokens: int = 2
     temperature: float = 0.6
@@ -34,12 +36,12 @@ class Card(StepParams):
 
 
 class Edge(StepParams):
-    STEP: ClassVar[str] = "03_filter_edge"
+    STEP: ClassVar[Step] = Step(3, "filter_edge")
     domain: str = "math"
 
 
 class Made(Edge):
-    STEP: ClassVar[str] = "05_synthesize"
+    STEP: ClassVar[Step] = Step(5, "synthesize")
 
 
 def drawn(split, n):
@@ -62,17 +64,19 @@ def study(tiny, tmp_path_factory):
     """Steps 1 and 3 by hand, in a folder of its own; the tiny model in all steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PHI_KIT_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(loading, "load", lambda name: tiny)
+        patch.setattr(completion, "load", lambda name: tiny)
         dev = drawn("dev", 12)
         with open_run(Card(study="s")) as run:
-            seal.close(run, "dev", dev)
-            seal.close(run, "test", drawn("test", 4))
-            seal.close(run, seal.DRAWS, drawn("draws", 40))
+            sealed_splits.close(run, "dev", dev)
+            sealed_splits.close(run, "test", drawn("test", 4))
+            sealed_splits.close(run, sealed_splits.DRAWS, drawn("draws", 40))
             how = as_asked(run.params.model_dump())
             samples = ask(tiny, domains.get("math"), dev, **how, label="base")
             run.save_rows(samples, "samples")
-            guess = guessing.best("sum-1", drawn("train", 100))
-            guesser = guessing.Guesser({"sum-1": guess}, domains.get("math").verifier)
+            guess = guessing_baseline.best("sum-1", drawn("train", 100))
+            guesser = guessing_baseline.Guesser(
+                {"sum-1": guess}, domains.get("math").verifier
+            )
             run.result = {"guessing": guesser.card(dev, rng_seed=7)}
         with open_run(Edge(study="s")) as run:
             run.save_rows(pool())
@@ -100,7 +104,7 @@ def of(step, domain="math"):
 
 @pytest.mark.slow
 def test_every_arm_sees_as_many_trained_tokens(full):
-    table = of("04_probe_sft").table().set_index("arm")
+    table = of(step_table.PROBE_SFT).table().set_index("arm")
     assert table.index.tolist() == ["base", *ARMS]
     trained = table.trained_tokens.drop("base")
     assert trained.max() - trained.min() <= 4  # half of an answer each
@@ -113,7 +117,7 @@ def test_every_arm_sees_as_many_trained_tokens(full):
 def test_each_training_seed_has_its_adapter_and_its_answers(full):
     adapters = {path.name for path in (full.target / "adapters").iterdir()}
     assert adapters == {*ARMS, *(f"{arm}@2" for arm in ARMS)}
-    samples = of("04_probe_sft").table("samples")
+    samples = of(step_table.PROBE_SFT).table("samples")
     tuned = samples[samples.arm != "base"]
     assert set(tuned.train_seed) == {1, 2}
     assert tuned.groupby(["arm", "train_seed"]).size().eq(12).all()
@@ -126,7 +130,7 @@ def test_each_training_seed_has_its_adapter_and_its_answers(full):
 
 @pytest.mark.slow
 def test_verdicts_are_corrected_for_the_number_of_arms(full):
-    table = of("04_probe_sft").table().set_index("arm").drop("base")
+    table = of(step_table.PROBE_SFT).table().set_index("arm").drop("base")
     assert (table.p_holm >= table.p).all()
     said = set(table.verdict[table.p_holm >= 0.05])
     assert said <= {"cannot tell"}
@@ -139,9 +143,11 @@ def test_the_recipe_is_the_best_on_dev_and_is_written(full):
     assert len(search["tried"]) == 2
     best = search["tried"][search["chosen"]]
     assert best["accuracy"] == max(row["accuracy"] for row in search["tried"])
-    path = of("04_probe_sft").file(recipes.FILE)
-    assert recipes.read(path).learning_rate == best["learning_rate"]
-    assert recipes.read(path).rank == best["rank"] == full.result["recipe"]["rank"]
+    path = of(step_table.PROBE_SFT).file(recipes.RECIPE_FILE)
+    assert recipes.read_config(path).learning_rate == best["learning_rate"]
+    assert (
+        recipes.read_config(path).rank == best["rank"] == full.result["recipe"]["rank"]
+    )
     assert "the best of 2 on dev" in path.read_text()
 
 
@@ -183,7 +189,7 @@ def test_the_dose_curve(full):
 
 @pytest.mark.slow
 def test_every_step_of_every_run_is_in_the_table(full):
-    table = of("04_probe_sft").table("training")
+    table = of(step_table.PROBE_SFT).table("training")
     runs = {*ARMS, "dose-25", "dose-50"}
     runs |= {f"{name}@2" for name in runs} | {"search-1", "search-2"}
     assert set(table.arm) == runs
@@ -227,20 +233,20 @@ def test_step_6_takes_the_recipe_over(full):
     with open_run(Made(study="s")) as run:
         seeds = drawn("train", 6)
         rows = to_frame(seeds, completion=[seed.answer for seed in seeds])
-        frozen.freeze(rows, run.folder("dataset"))
+        records.save_dataset(rows, run.folder("dataset"))
     params = expand_domains.Params(study="s", domains=["math"], recipe="best", **SMALL)
     done = expand_domains.run(params)
-    chosen = of("04_probe_sft").result["recipe"]
+    chosen = of(step_table.PROBE_SFT).result["recipe"]
     assert done.result["recipe"] == chosen
     assert chosen["learning_rate"] != params.learning_rate
     card = (done.target / "adapters" / "math" / "README.md").read_text()
     assert f"rank {chosen['rank']}" in card
-    assert set(of("06_expand_domains", "").table("training").arm) == {"math"}
+    assert set(of(step_table.EXPAND_DOMAINS).table("training").arm) == {"math"}
 
 
 def test_step_5_takes_the_best_arms_rows():
     arms = pd.DataFrame({"arm": ["base", "unfiltered"], "accuracy": [0.1, 0.2]})
-    found = synthesize.organic(pool(), arms, synthesize.Params())
+    found = synthesize.organic_seeds(pool(), arms, synthesize.Params())
     assert len(found) == 24
 
 
@@ -254,7 +260,7 @@ def test_an_arm_without_rows_is_skipped_and_said(study):
     assert done.result["skipped"] == {"teachable+frontier": "no frontier rows"}
     assert [row["arm"] for row in done.result["arms"]] == ["base", "teachable"]
     assert "teachable_vs_random" not in done.result
-    folder = of("01_pick_domain")
+    folder = of(step_table.PICK_DOMAIN)
     guess = folder.result["guessing"]["overall"]["accuracy"]
     assert {row["guess"] for row in done.result["arms"]} == {guess}
 

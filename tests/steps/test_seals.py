@@ -8,11 +8,13 @@ import pytest
 from pydantic import Field
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.errors import StudyError
 from phi_kit.core.params import StepParams
-from phi_kit.core.runs import RunFolder, open_run
-from phi_kit.data import frozen, seal
-from phi_kit.data.procedural import items
+from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_table import Step
+from phi_kit.data import records, sealed_splits
+from phi_kit.data.generators import items
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.steps import collect_seeds, expand_domains, synthesize
 
@@ -20,21 +22,21 @@ STORY = "Vanessa packs her many orders with 200g of peanuts each and has 3000g l
 
 
 class Card(StepParams):
-    STEP: ClassVar[str] = "01_pick_domain"
+    STEP: ClassVar[Step] = Step(1, "pick_domain")
     domain: str = "math"
     families: list[str] = Field([])
 
 
 class Edge(Card):
-    STEP: ClassVar[str] = "03_filter_edge"
+    STEP: ClassVar[Step] = Step(3, "filter_edge")
 
 
 class Probe(Card):
-    STEP: ClassVar[str] = "04_probe_sft"
+    STEP: ClassVar[Step] = Step(4, "probe_sft")
 
 
 class Made(Card):
-    STEP: ClassVar[str] = "05_synthesize"
+    STEP: ClassVar[Step] = Step(5, "synthesize")
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +51,12 @@ def pick(domain: str, *more: Seed) -> None:
             split: list(islice(items(domain, family, rng_seed=7, split=split), 20))
             for split in ("dev", "test", "draws")
         }
-        seal.close(run, "dev", [*draw["dev"], *more])
-        seal.close(run, "test", draw["test"])
-        seal.close(run, seal.DRAWS, draw["draws"])
+        sealed_splits.close(run, "dev", [*draw["dev"], *more])
+        sealed_splits.close(run, "test", draw["test"])
+        sealed_splits.close(run, sealed_splits.DRAWS, draw["draws"])
 
 
-def of(step: str, domain: str = "math") -> RunFolder:
+def of(step: Step, domain: str = "math") -> RunFolder:
     return RunFolder.of("s", step, domain=domain)
 
 
@@ -75,8 +77,8 @@ def test_step_2_names_the_item_and_the_words(tmp_path):
         study="s", sources=[collect_seeds.Procedural(limit=40), {"path": str(path)}]
     )
     run = collect_seeds.run(params)
-    gone = of("02_collect_seeds").table("quarantine")
-    hits = of("02_collect_seeds").table("sealed_hits")
+    gone = of(step_table.COLLECT_SEEDS).table("quarantine")
+    hits = of(step_table.COLLECT_SEEDS).table("sealed_hits")
     mine = hits[hits.family == "gsm8k"].iloc[0]
     assert mine["item"] == item.id
     assert mine.how == "8-gram"
@@ -102,8 +104,8 @@ def test_a_mix_needs_a_limit_and_keeps_to_it(tmp_path):
 def test_step_5_checks_rows_and_their_ancestors():
     pick("math")
     collect_seeds.run(collect_seeds.Params(study="s"))
-    seeds = of("02_collect_seeds").table()
-    held_out = seal._read(of("01_pick_domain"), "dev")[0]
+    seeds = of(step_table.COLLECT_SEEDS).table()
+    held_out = sealed_splits._read(of(step_table.PICK_DOMAIN), "dev")[0]
     pool = pd.concat([seeds[seeds.family == "sum-1"].head(30), to_frame([held_out])])
     with open_run(Edge(study="s")) as run:
         run.save_rows(pool.assign(tier="teachable", control=False))
@@ -112,15 +114,15 @@ def test_step_5_checks_rows_and_their_ancestors():
     with open_run(Probe(study="s")) as run:
         run.save_rows(pd.DataFrame({"arm": ["base"], "accuracy": [0.5]}))
     synthesize.run(synthesize.Params(study="s", arm="teachable", own_solutions=False))
-    hits = of("05_synthesize").table("sealed_hits")
+    hits = of(step_table.SYNTHESIZE).table("sealed_hits")
     assert held_out.id in set(hits.ancestor)
-    assert held_out.id not in set(of("05_synthesize").table().parent)
+    assert held_out.id not in set(of(step_table.SYNTHESIZE).table().parent)
 
 
 def test_step_6_holds_every_domain_against_every_seal():
     pick("math")
     pick("puzzles")
-    theirs = seal._read(of("01_pick_domain", "puzzles"), "test")[0]
+    theirs = sealed_splits._read(of(step_table.PICK_DOMAIN, "puzzles"), "test")[0]
     for domain in ("math", "puzzles"):
         family = domains.get(domain).families[2]
         seeds = list(islice(items(domain, family, rng_seed=7, split="train"), 5))
@@ -129,21 +131,24 @@ def test_step_6_holds_every_domain_against_every_seal():
             seeds += [Seed("math", "Say 1.", "1", parent=seeds[-1].id)]
         with open_run(Made(study="s", domain=domain)) as run:
             rows = to_frame(seeds, completion=[seed.answer for seed in seeds])
-            frozen.freeze(rows, run.folder("dataset"))
+            records.save_dataset(rows, run.folder("dataset"))
 
     class Merge(StepParams):
-        STEP: ClassVar[str] = "06_expand_domains"
-        NEEDS: ClassVar[tuple[str, ...]] = ("01_pick_domain", "05_synthesize")
-        PER_DOMAIN: ClassVar[bool] = False
+        STEP: ClassVar[Step] = Step(
+            6,
+            "expand_domains",
+            needs=(step_table.PICK_DOMAIN, step_table.SYNTHESIZE),
+            per_domain=False,
+        )
         domains: list[str] = Field(["math", "puzzles"])
 
     with open_run(Merge(study="s")) as run:
-        found = expand_domains.clean(run, expand_domains.every_seal(run))
+        found = expand_domains.drop_sealed_rows(run, expand_domains.combined_seal(run))
     assert {name: len(rows) for name, rows in found.items()} == {
         "math": 5,
         "puzzles": 5,
     }
     assert run.flow.dropped == {"sealed": 1, "sealed ancestor": 1}
-    hits = of("06_expand_domains", "").table("sealed_hits")
+    hits = of(step_table.EXPAND_DOMAINS).table("sealed_hits")
     assert set(hits["item"]) == {theirs.id}
     assert set(hits.domain) == {"puzzles"}

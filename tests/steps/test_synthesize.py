@@ -1,16 +1,26 @@
 """Step 5: which made rows join the mix."""
 
 from collections import Counter
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 
+from phi_kit import domains
 from phi_kit.data.records import Seed
-from phi_kit.steps.synthesize import Made, Params, _unfit, balance
+from phi_kit.steps.synthesize import (
+    Candidate,
+    Params,
+    balance,
+    own_solutions,
+    solution_fault,
+    variants,
+)
 
 
 def made(answers, *, kind="synthetic"):
     return [
-        Made(Seed("math", f"made {place}", answer), answer, kind, "swap")
+        Candidate(Seed("math", f"made {place}", answer), answer, kind, "swap")
         for place, answer in enumerate(answers)
     ]
 
@@ -53,8 +63,70 @@ def test_the_choice_is_repeatable_and_keeps_the_order():
     ],
 )
 def test_a_right_answer_after_a_wrong_step_is_not_taught(prompt, answer, said, reason):
-    own = Made(Seed("math", prompt, answer), said, "self", "own solution")
-    found = _unfit(own)
+    own = Candidate(Seed("math", prompt, answer), said, "self", "own solution")
+    found = solution_fault(own)
     assert found == reason
     if reason == "a step does not hold":
         assert "=" in found.detail
+
+
+def sampled(seed, *answers):
+    """Samples of one seed: text, tokens, verdict and why it ended."""
+    return [
+        {
+            "seed_id": seed.id,
+            "sample": place,
+            "text": text,
+            "tokens": tokens,
+            "verdict": verdict,
+            "finish": finish,
+        }
+        for place, (text, tokens, verdict, finish) in enumerate(answers)
+    ]
+
+
+def test_the_own_solution_is_the_shortest_right_and_finished_one():
+    solved, unsolved, truncated = organic("579")
+    samples = pd.DataFrame(
+        sampled(
+            solved,
+            ("so 5, after a long way", 9, "right", "stop"),
+            ("4", 1, "wrong", "stop"),
+            ("2 + 3 = 5", 5, "right", "stop"),
+            ("3 + 2 = 5", 5, "right", "stop"),
+            ("5 and", 2, "right", "length"),
+        )
+        + sampled(unsolved, ("6", 1, "wrong", "stop"))
+        + sampled(truncated, ("9 so", 2, "right", "length"))
+    )
+    (own,) = own_solutions(samples, [unsolved, solved, truncated])
+    assert own.completion == "2 + 3 = 5"  # of equals the first
+    assert (own.kind, own.seed.parent) == ("self", solved.id)
+    assert (own.seed.prompt, own.seed.source) == (solved.prompt, "student")
+
+
+def test_every_chosen_transform_is_tried_on_every_seed():
+    def twice(seed, rng_seed):
+        prompts = (f"{seed.prompt} {rng_seed}", f"{seed.prompt} again")
+        return [replace(seed, prompt=prompt, parent=seed.id) for prompt in prompts]
+
+    def none(seed, rng_seed):
+        return []
+
+    domain = replace(
+        domains.get("math"), transforms={"twice": twice, "none": none, "more": twice}
+    )
+    seeds = organic("12")
+    made_rows = list(variants(domain, seeds, Params(rng_seed=3)))
+    assert [row.by for row in made_rows] == ["twice"] * 4 + ["more"] * 4
+    assert [row.seed.parent for row in made_rows[:4]] == [
+        seeds[0].id,
+        seeds[0].id,
+        seeds[1].id,
+        seeds[1].id,
+    ]
+    assert made_rows[0].seed.prompt == "seed 0 3"
+    assert all(row.completion == row.seed.answer for row in made_rows)
+    assert {row.kind for row in made_rows} == {"synthetic"}
+    chosen = variants(domain, seeds, Params(transforms=["more", "none"]))
+    assert {row.by for row in chosen} == {"more"}

@@ -4,18 +4,19 @@ import base64
 import os
 from pathlib import Path
 
+import fake_study
 import nbformat
 import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from phi_kit.core.run_folder import RunFolder
+from phi_kit.core.finished_run import RunFolder
 
 HERE = Path(__file__).resolve()
 CELLS = [
-    'STUDY = "quickstart"\nDOMAIN = "math"\nSIZE = 3\nREDO = False',
-    "import toy_steps\nparams = toy_steps.Toy.from_notebook(globals())\nparams",
-    "run = toy_steps.run(params)\nrun.table",
+    'STUDY = "quickstart"\nDOMAIN = "math"\nITEMS = 3\nREDO = False',
+    "import fake_study\nparams = fake_study.Pick.from_notebook(globals())\nparams",
+    "run = fake_study.run_with_figure(params)\nrun.table",
     "run.figure",
     "print(run.flow, run.result['kept'], run.target.name)",
     "run.folder_of_results.table('other')",
@@ -58,41 +59,41 @@ def picture(outputs):
     return base64.b64decode(shown["data"]["image/png"])
 
 
+def parameters_are_a_table_and_not_one_long_line(outputs):
+    (shown,) = outputs
+    plain, page = (shown["data"][kind] for kind in ("text/plain", "text/html"))
+    assert "* items          4" in plain.splitlines()
+    assert "  domain         'math'" in plain.splitlines()
+    assert max(map(len, plain.splitlines())) < 100
+    assert "<b>items</b>" in page
+    assert "<td style='text-align:left'>domain</td>" in page
+
+
 def test_run_all_carries_a_step_out_once(run_all, runs):
     first = run_all()
-    folder = RunFolder.of("quickstart", "01_toy", domain="math")
+    folder = RunFolder.of("quickstart", fake_study.Pick.STEP, domain="math")
     result = folder.result
-    assert "01_toy" not in texts(first[2])
+    assert "01_pick_domain" not in texts(first[2])
     again = run_all()
     # The same result, said to be the one of before; the rest looks the same.
     assert RunFolder(folder.path).result == result
     assert "nothing has changed: this is that result" in texts(again[2])
     assert again[2][-1]["data"]["text/html"] == first[2][-1]["data"]["text/html"]
     assert [texts(one) for one in again[4:]] == [texts(one) for one in first[4:]]
-    assert texts(again[4]) == "read 4 = kept 3 + dropped 1 too long 3 01_toy\n"
+    assert texts(again[4]) == "read 4 = kept 3 + dropped 1 too long 3 01_pick_domain\n"
     assert picture(again[3]).startswith(b"\x89PNG")
     assert picture(again[3]) == folder.file("figures/line.png").read_bytes()
 
-    changed = run_all(SIZE=4)
-    assert "runs again (size is 4, was 3)" in texts(changed[2])
-    assert RunFolder(folder.path).manifest["params"]["size"] == 4
-    assert RunFolder(folder.path.with_name("01_toy.old")).result == result
+    changed = run_all(ITEMS=4)
+    parameters_are_a_table_and_not_one_long_line(changed[1])
+    assert "runs again (items is 4, was 3)" in texts(changed[2])
+    assert RunFolder(folder.path).manifest["params"]["items"] == 4
+    assert RunFolder(folder.path.with_name("01_pick_domain.old")).result == result
 
     before = RunFolder(folder.path).result
-    forced = run_all(SIZE=4, REDO=True)
+    forced = run_all(ITEMS=4, REDO=True)
     assert "runs again (REDO was asked for)" in texts(forced[2])
     assert RunFolder(folder.path).result != before
-
-
-def test_parameters_are_a_table_and_not_one_long_line(run_all):
-    _, params, *_ = run_all(SIZE=4)
-    (shown,) = params
-    plain, page = (shown["data"][kind] for kind in ("text/plain", "text/html"))
-    assert "* size           4" in plain.splitlines()
-    assert "  domain         'math'" in plain.splitlines()
-    assert max(map(len, plain.splitlines())) < 100
-    assert "<b>size</b>" in page
-    assert "<td style='text-align:left'>domain</td>" in page
 
 
 @pytest.mark.parametrize(
@@ -100,8 +101,9 @@ def test_parameters_are_a_table_and_not_one_long_line(run_all):
     [
         (
             CELLS[2],
-            "StoppedError: 01_toy was stopped; 131 samples are kept in the ledger\n  "
-            "to do: run the cell again, or the same command: it carries on from there",
+            "StoppedError: 01_pick_domain was stopped; 131 samples are kept in the "
+            "ledger\n  to do: run the cell again, or the same command: it carries on "
+            "from there",
         ),
         (
             "import signal, time\nsignal.raise_signal(signal.SIGINT)\ntime.sleep(60)",

@@ -12,13 +12,13 @@ from pathlib import Path
 import fake_study
 import mangling
 import pytest
-import toy_study
 from typer.testing import CliRunner
 
 from phi_kit.cli import app
 from phi_kit.core.errors import PhiKitError, StudyError
-from phi_kit.core.runs import RunFolder
-from phi_kit.study import files, report, runner
+from phi_kit.core.step_run import RunFolder
+from phi_kit.study import config, runner
+from phi_kit.study.report import report
 
 ROOT = Path(__file__).resolve().parents[2]
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -80,6 +80,7 @@ SYNTAX = {
     "a set": (MATH + "filter_edge: !!set {a}", "line 2   the tag !!set means nothing"),
     "binary": (MATH + "model: !!binary aGk=", "line 2   the tag !!binary means noth"),
     "no int": (MATH + "rng_seed: !!int x", "line 2   x is not a whole number"),
+    "no digits": (MATH + "rng_seed: !!int", "line 2   nothing is not a whole number"),
     "a number as key": (MATH + "1: x", "line 2   the key 1 is a whole number; put it"),
     "true as key": (MATH + "true: x", "line 2   the key true is true or false; put"),
     "a list as key": (MATH + "[a]: x", "line 2   a key should be a word, not a list"),
@@ -188,7 +189,7 @@ def load(tmp_path, monkeypatch):
     def read(text, *sets):
         data = text if isinstance(text, bytes) else text.encode("utf-8")
         (tmp_path / "params" / "demo.yaml").write_bytes(data)
-        return files.load("demo", sets)
+        return config.load("demo", sets)
 
     return read
 
@@ -325,17 +326,17 @@ MANIFESTS = ["", "[]", "{}", "3", '{"result": 3}', '{"files": []}', '{"flow": [1
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    toy_study.make_project(tmp_path)
-    toy_study.install(monkeypatch)
+    fake_study.make_project(tmp_path)
+    fake_study.install(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PHI_KIT_RUNS", raising=False)
-    for name in ("PickDomain", "FilterEdge"):
-        toy_study.run(getattr(toy_study, name)(study="toy"))
+    for name in ("Pick", "Edge"):
+        fake_study.run(getattr(fake_study, name)(study="toy"))
     return tmp_path
 
 
 def toy():
-    return files.load("params/toy.yaml", ["domains=[math]", "filter_edge.samples=4"])
+    return config.load("params/toy.yaml", ["domains=[math]", "filter_edge.samples=4"])
 
 
 @pytest.mark.parametrize("text", MANIFESTS)
@@ -370,7 +371,7 @@ def test_results_of_any_kind_make_a_page(runs):
         for step, result in fake_study.RESULTS.items():
             odd = dict(result("math"))
             odd[rng.choice(list(odd))] = rng.choice(values)
-            domain = "math" if step < "06" else ""
+            domain = "math" if step in fake_study.PER_DOMAIN else ""
             fake_study.write_manifest(demo / domain / step, odd)
         assert report.write("demo").is_file()
 
@@ -415,15 +416,16 @@ def test_a_folder_where_the_report_belongs_is_a_message(runs):
 
 
 def test_a_step_that_runs_again_is_behind_no_more(project):
-    toy_study.run(toy_study.PickDomain(study="toy", items=9))
-    toy_study.run(toy_study.Benchmark(study="toy", domains=["math"]))
+    fake_study.run(fake_study.Pick(study="toy", items=9))
+    fake_study.run(fake_study.Bench(study="toy", domains=["math"]))
     kinds = [line.split()[-2] for line in runner.status(toy())[:3]]
     assert kinds == ["stale"] * 3
     lines = []
     runner.run_study(toy(), first="benchmark", say=lines.append)
     assert "math/03_filter_edge is not up to date" in "\n".join(lines)
-    old = RunFolder.of("toy", "01_pick_domain.old", domain="math")
-    assert old.manifest["params"]["items"] == 4
+    folder = RunFolder.of("toy", fake_study.PICK_DOMAIN, domain="math")
+    old = RunFolder(folder.path.with_name("01_pick_domain.old"))
+    assert old.manifest["params"]["items"] == 3
 
 
 # --- mutations ---
@@ -438,7 +440,7 @@ def tried(texts, *, number, seed):
         Path("params/odd.yaml").write_bytes(data)
         said, began = "", time.monotonic()
         try:
-            runner.status(files.load("odd"))
+            runner.status(config.load("odd"))
         except PhiKitError as error:
             said = str(error)
             wrong += 1
@@ -473,9 +475,10 @@ def test_a_bomb_takes_no_memory(load):
     """In a process of its own, which holds nothing else."""
     Path("params/demo.yaml").write_text(BOMB)
     code = (
-        "import resource\nfrom phi_kit.study import lines\nfrom pathlib import Path\n"
+        "import resource\nfrom pathlib import Path\nfrom phi_kit.study import "
+        "yaml_lines\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "assert lines.read(Path('params/demo.yaml')).faults\n"
+        "assert yaml_lines.read(Path('params/demo.yaml')).faults\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
     done = subprocess.run(

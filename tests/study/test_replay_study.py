@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import own_study
+import fake_study
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -34,9 +34,9 @@ def phi_kit(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
 def own(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The study file."""
     folder = tmp_path_factory.mktemp("own")
-    rows = own_study.sums(folder / "sums.csv")
-    text = own_study.STUDY + own_study.SMALL
-    return str(own_study.written(folder / "own.yaml", text, rows))
+    rows = fake_study.write_sums(folder / "sums.csv")
+    text = fake_study.OWN_STUDY + fake_study.OWN_SMALL
+    return str(fake_study.write_study(folder / "own.yaml", text, rows))
 
 
 def replayed(

@@ -1,0 +1,1 @@
+"""The ledger: every sample ever paid for."""

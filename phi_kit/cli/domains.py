@@ -1,0 +1,84 @@
+"""`phi-kit domains`: the domains a study may name."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from phi_kit.core.errors import PhiKitError
+
+if TYPE_CHECKING:
+    from phi_kit.domains.base import Domain, SuggestedBenchmarks
+
+
+def domains(
+    name: Annotated[
+        str | None, typer.Argument(help="one domain to show in full")
+    ] = None,
+) -> None:
+    """List the domains a study may name, or show one of them."""
+    for line in _in_full(name) if name else _list():
+        typer.echo(line)
+
+
+def _list() -> Iterator[str]:
+    """One line per domain, with its families and their levels below."""
+    from phi_kit.domains import listed
+
+    for name, domain in listed():
+        if isinstance(domain, PhiKitError):
+            yield f"{name:<10} {domain.what}"
+            continue
+        yield f"{name:<10} {domain.description} Checked by: {_checker(domain)}."
+        listing = ", ".join(f"{f.name} {f.level}" for f in domain.chosen())
+        more = len(domain.families) - len(domain.chosen())
+        yield f"{'':<10} families and levels: {listing}" + (
+            f"; {more} more by name" if more else ""
+        )
+    yield "A domain of your own needs only a study file: docs/your-own-domain.md"
+
+
+def _in_full(name: str) -> Iterator[str]:
+    """All that a domain says of itself.
+
+    Raises:
+        StudyError: there is no such domain, or it cannot be loaded.
+    """
+    from phi_kit.domains import get
+
+    domain = get(name)
+    yield f"{domain.name}: {domain.title}"
+    yield domain.description
+    yield f"instruction  {domain.instruction}"
+    yield f"answers      {domain.answer_kind}, checked by {_checker(domain)}"
+    yield f"transforms   {', '.join(domain.transforms) or 'none'}"
+    yield "families     name, level (1 is the easiest; * is in unless you name others)"
+    for family in sorted(domain.families, key=lambda f: f.level):
+        star = "*" if family.usual else " "
+        yield f"           {star} {family.name:<16} {family.level}"
+    yield from _hub(domain)
+    yield from _benchmarks(domain.suggested_benchmarks)
+
+
+def _checker(domain: Domain) -> str:
+    return domain.checker or domain.verifier.__module__.rpartition(".")[2]
+
+
+def _hub(domain: Domain) -> Iterator[str]:
+    yield "hub sources  " + ("" if domain.suggested_datasets else "none")
+    for source in domain.suggested_datasets:
+        split = f"{source.config} {source.split}".strip()
+        yield f"             {source.id} ({split}), licence {source.licence}"
+        yield f"               columns {source.question}, {source.answer}"
+        if source.note:
+            yield textwrap.indent(source.note, " " * 15)
+
+
+def _benchmarks(benchmarks: SuggestedBenchmarks) -> Iterator[str]:
+    for role in ("dev", "test", "regression"):
+        names = getattr(benchmarks, role)
+        if names:
+            yield f"{role:<12} {', '.join(names)}"

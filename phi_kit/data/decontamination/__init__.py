@@ -1,0 +1,1 @@
+"""Which sealed item a prompt overlaps, and in which words."""

@@ -1,0 +1,168 @@
+"""Why a row is dropped: unreadable, duplicate, sealed, or wrong gold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from phi_kit.core.errors import PhiKitError
+
+from .dropped_rows import Hit, Judged, Reason, Unread
+from .near_duplicates import Near
+from .records import Seed, is_sentinel, normal, same_answer
+from .sealed_splits import Seal
+from .verdict import UNREADABLE_GOLD, Verifier
+
+# Signs that no one wrote.
+_BROKEN = {"\ufffd": "U+FFFD, which stands for what could not be read", "\0": "a NUL"}
+
+
+def judge(
+    seeds: Iterable[Seed],
+    verifier: Verifier,
+    seal: Seal,
+    *,
+    max_chars: int,
+    near: Near | None = None,
+    marks: Collection[str] = (),
+) -> Iterator[Judged]:
+    """Each seed with `None` to keep it, or the reason to drop it.
+
+    The first of several equal prompts is kept, and so is its answer; a later
+    one that answers differently is named as a contradiction. Two prompts that only
+    look alike and have different answers are two questions, and both are kept. A
+    seed's ancestors are looked up among the seeds before it, and one that met the
+    seal drops the seed too: a test item stays one when it is rewritten.
+
+    Args:
+        seeds: rows of any sources, parents before their children.
+        verifier: the domain's; a gold must be right by it.
+        seal: what training may never contain.
+        max_chars: a longer prompt is dropped.
+        near: finds near-duplicates among rows no program has made.
+        marks: control tokens of chat templates, which no row may have.
+    """
+    seen: dict[str, Seed] = {}
+    known: dict[str, Seed] = {}
+    for seed in seeds:
+        reason = _fault(seed, verifier, max_chars=max_chars, marks=marks)
+        known.setdefault(seed.id, seed)
+        reason = reason or sealed(seed, seal, known) or _again(seed, seen, verifier)
+        if reason is None and near and not seed.generated:
+            reason = _nearly(seed, near, seen, verifier)
+        if reason is None:
+            seen[normal(seed.prompt)] = seed
+        yield seed, reason
+
+
+def sealed(seed: Seed, seal: Seal, known: dict[str, Seed]) -> Reason | None:
+    """The reason to drop a seed that met the seal, itself or by an ancestor."""
+    hit = seal.hit(seed.prompt)
+    if hit:
+        return Reason("sealed", detail=_shared(hit), hit=hit)
+    for parent in ancestors(seed, known):
+        hit = seal.hit(parent.prompt)
+        if hit:
+            text = f"ancestor {parent.id}: {_shared(hit)}"
+            return Reason("sealed ancestor", detail=text, hit=hit, of=parent.id)
+    return None
+
+
+def ancestors(seed: Seed, known: Mapping[str, Seed]) -> Iterator[Seed]:
+    """The seed's parent, the parent's parent and so on, the nearest first.
+
+    Args:
+        seed: the row; `parent` names the seed it was made from.
+        known: seeds by id. The chain ends where a parent is not among them.
+    """
+    seen = {seed.id}
+    while seed.parent in known and seed.parent not in seen:
+        seed = known[seed.parent]
+        seen.add(seed.id)
+        yield seed
+
+
+def _shared(hit: Hit) -> str:
+    return f"{hit.how} with item {hit.item}: {hit.span[:200]}"
+
+
+def _again(seed: Seed, seen: dict[str, Seed], verifier: Verifier) -> Reason | None:
+    first = seen.get(normal(seed.prompt))
+    if first is None:
+        return None
+    same = _same_gold(first, seed, verifier)
+    text = "duplicate" if same else "contradicts another answer"
+    return Reason(text, detail=f"of {first.id}")
+
+
+def _nearly(
+    seed: Seed, near: Near, seen: dict[str, Seed], verifier: Verifier
+) -> Reason | None:
+    def same(prompt: str) -> bool:
+        return _same_gold(seen[normal(prompt)], seed, verifier)
+
+    twin = near.twin(seed.prompt, same)
+    if twin is None:
+        return None
+    return Reason("near duplicate", detail=f"of {seen[normal(twin)].id}")
+
+
+def _same_gold(first: Seed, second: Seed, verifier: Verifier) -> bool:
+    """Whether two seeds have one answer, however each is written.
+
+    Nothing contradicts a prompt whose answer is not known.
+    """
+    if first.unanswered or second.unanswered:
+        return True
+    one, other = _said(first), _said(second)
+    if same_answer(one, other):
+        return True
+    if one != first.answer or other != second.answer:
+        return False  # other options have other texts; a letter says nothing
+    try:
+        return verifier(first, second.answer).right
+    except PhiKitError:
+        raise
+    except Exception:  # whatever a strange gold does to a parser
+        return False
+
+
+def _said(seed: Seed) -> str:
+    """A gold in words: of a choice the option's text, not its letter."""
+    given = seed.facts.get("choices") if "choices" in seed.extra else None
+    text = given.get(seed.answer) if isinstance(given, dict) else None
+    return str(text) if text else seed.answer
+
+
+def _fault(
+    seed: Seed, verifier: Verifier, *, max_chars: int, marks: Collection[str]
+) -> Reason | None:
+    if isinstance(seed, Unread):
+        return Reason(seed.reason, detail=seed.detail)
+    if not seed.prompt:
+        return Reason("empty prompt")
+    text = f"{seed.prompt}\n{seed.answer}"
+    if found := next((sign for sign in _BROKEN if sign in text), ""):
+        return Reason("undecodable text", detail=_BROKEN[found])
+    if found := next((mark for mark in marks if mark in text), ""):
+        return Reason("control token of a chat template", detail=found)
+    if len(seed.prompt) > max_chars:
+        return Reason("prompt too long", detail=f"{len(seed.prompt)} characters")
+    if seed.unanswered:
+        return None  # no gold to hold against itself: step 3's reference answers
+    if is_sentinel(seed.answer):
+        return Reason("no answer", detail=seed.answer)
+    return _gold(seed, verifier)
+
+
+def _gold(seed: Seed, verifier: Verifier) -> Reason | None:
+    try:
+        verdict = verifier(seed, seed.answer)
+    except PhiKitError:  # the verifier itself cannot work: no fault of the row
+        raise
+    except Exception as error:  # whatever a strange gold does to a parser
+        return Reason("the verifier fails on its gold", detail=repr(error)[:300])
+    if verdict.right:
+        return None
+    if verdict.value == "unknown" and verdict.reason != UNREADABLE_GOLD:
+        return Reason("the verifier cannot judge its gold", detail=verdict.reason)
+    return Reason("gold fails its own verifier", detail=verdict.reason)

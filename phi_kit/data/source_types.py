@@ -1,0 +1,250 @@
+"""The kinds of sources a study file may name: families, tasks, files, the hub."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from phi_kit.core.errors import did_you_mean
+from phi_kit.core.files import digest, digest_json
+from phi_kit.core.params import Strict
+from phi_kit.core.paths import resolve_from_root
+
+from . import file_readers, hf_datasets
+from .choice_options import AnswerIs
+from .column_names import clean
+from .file_readers import SUFFIXES
+from .generators import Family, gym_block
+
+_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+class Weighted(Strict):
+    """What every source has: its own limit, and its weight in a mix."""
+
+    limit: int | None = Field(None, ge=1)
+    weight: float = Field(1.0, gt=0)
+
+    @property
+    def name(self) -> str:
+        """What the source is called in counts and in the manifest."""
+        raise NotImplementedError
+
+    def digest(self) -> str:
+        """What its rows depend on outside the study file; empty if on nothing."""
+        return ""
+
+
+class Procedural(Weighted):
+    """Items of the study's families, in equal parts; `limit` counts them all."""
+
+    kind: Literal["procedural"] = "procedural"
+    limit: int = Field(160, ge=1)
+
+    @property
+    def name(self) -> str:
+        """Always `procedural`."""
+        return self.kind
+
+
+class Task(Weighted):
+    """Items of one reasoning-gym task with a configuration of its own."""
+
+    task: str
+    config: dict[str, Any] = Field({})
+    limit: int = Field(300, ge=1)
+
+    @property
+    def name(self) -> str:
+        """As in the seeds' `source`."""
+        return f"reasoning-gym/{self.task}"
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, task: str) -> str:
+        from reasoning_gym.factory import DATASETS
+
+        if task not in DATASETS:
+            near = did_you_mean(task, DATASETS) if len(task) > 2 else ""
+            if "; known:" in near:  # a hundred names help nobody
+                near = ""
+            raise ValueError(f"reasoning-gym has no task '{task}'{near}")
+        return task
+
+    @model_validator(mode="after")
+    def _made(self) -> Task:
+        try:
+            gym_block(self.task, self.config, seed=0)
+        except (TypeError, AssertionError, ValueError, KeyError) as error:
+            why = str(error) or type(error).__name__
+            raise ValueError(f"the task refuses this config: {why}") from error
+        return self
+
+    def family(self) -> Family:
+        """The task as a family of its own; `extra` keeps what its scorer needs."""
+        return Family(self.task, 0, self.task, self.config, entry=True)
+
+
+class Table(Weighted):
+    """Rows with a question and an answer column.
+
+    `answer.value` names a part of a column that holds mappings. `several: any` says
+    that an answer column with a list names answers each of which is right; without
+    it such a row is dropped unless they are all the same. `answer_after` cuts a
+    worked solution: only what follows its last occurrence is the answer (GSM8K marks
+    it with `####`). `extra` names columns that the verifier needs besides. `choices`
+    names the columns with the options, in order, or the one column that holds them
+    all. `answer_is` says what the answer to a choice is, where that is not plain: the
+    `letter` of an option, its `text`, or its place in the list, counted from 0 or from
+    1. With `no_gold` rows without an answer are kept, for step 3's reference to
+    answer; the answer column itself may be missing then.
+    """
+
+    question: str = "question"
+    answer: str = "answer"
+    answer_after: str = ""
+    answer_is: AnswerIs = ""
+    several: Literal["", "any"] = ""
+    choices: list[str] = Field([])
+    extra: dict[str, str] = Field({})
+    no_gold: bool = False
+    licence: str = ""
+
+    @field_validator("question", "answer")
+    @classmethod
+    def _bare(cls, name: str) -> str:
+        return clean(name)  # as the names of a file's columns are read
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that every row must have."""
+        answer = () if self.no_gold else (self.answer,)
+        return (self.question, *answer, *self.extra.values(), *self.choices)
+
+
+class LocalFile(Table):
+    """A file that ends in one of `SUFFIXES`, packed or not, or a folder of them.
+
+    `encoding` is that of its text, where that is not UTF-8 and no mark says so.
+    """
+
+    path: str
+    encoding: str = ""
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folders."""
+        return Path(self.path).name
+
+    @field_validator("path")
+    @classmethod
+    def _exists(cls, path: str) -> str:
+        place = resolve_from_root(path)
+        if not path.strip():
+            raise ValueError("should name a file or a folder")
+        if place.is_dir():
+            if not _inside(place):
+                raise ValueError(f"holds no file that ends in {', '.join(SUFFIXES)}")
+        elif place.suffix.lower() in (".xlsx", ".xls", ".ods"):
+            raise ValueError("is a workbook: save its sheet as CSV UTF-8")
+        elif not file_readers.kind(place):
+            raise ValueError(f"should end in {', '.join(SUFFIXES)}, or be a folder")
+        elif not place.is_file():
+            raise ValueError("there is no such file, counted from the project's root")
+        return path
+
+    @field_validator("encoding")
+    @classmethod
+    def _decodes(cls, encoding: str) -> str:
+        try:
+            b" ".decode(encoding or "utf-8", errors="replace")
+            return codecs.lookup(encoding).name if encoding else ""
+        except (LookupError, UnicodeError) as error:
+            near = did_you_mean(encoding, ("utf-8", "utf-16", "cp1252", "latin-1"))
+            raise ValueError(f"Python knows no such encoding{near}") from error
+
+    def files(self) -> list[Path]:
+        """The file, or the folder's files in order of their names."""
+        place = resolve_from_root(self.path)
+        return _inside(place) if place.is_dir() else [place]
+
+    def digest(self) -> str:
+        """Content digest, so that an edited file redoes what read it."""
+        place = resolve_from_root(self.path)
+        if not place.is_dir():
+            return digest(place)
+        return digest_json(
+            {str(path.relative_to(place)): digest(path) for path in self.files()}
+        )
+
+
+class HubData(Table):
+    """A data set of the Hugging Face hub, or a local folder of the same shape."""
+
+    hub: str
+    config: str = ""
+    split: str = "train"
+    revision: str = "main"
+
+    @property
+    def name(self) -> str:
+        """As the hub names it, with configuration and split."""
+        parts = (self.hub, self.config, self.split)
+        return ":".join(part for part in parts if part)
+
+    @field_validator("hub")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if not _HUB.fullmatch(name) and not resolve_from_root(name).is_dir():
+            raise ValueError("should be owner/name on the hub, or a local folder")
+        return name
+
+    def pinned(self) -> hf_datasets.Pinned:
+        """The data set at its resolved revision."""
+        return hf_datasets.pin(self.hub, self.revision)
+
+    def digest(self) -> str:
+        """The resolved revision: a data set that moved on redoes what read it."""
+        return self.pinned().revision
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The files of a folder: none that is hidden, no JSON that describes the others."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if file_readers.kind(path) not in ("", ".json")
+        and not any(p.startswith((".", "__")) for p in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+_KINDS = {"hub": "hub", "path": "file", "task": "task"}
+
+
+def _which(value: object) -> str:
+    given = named(value)
+    return next((kind for key, kind in _KINDS.items() if key in given), "procedural")
+
+
+def named(value: object) -> Collection[str]:
+    """The keys of a source as a study file gives it, or of one that is read."""
+    if isinstance(value, Mapping):
+        return value
+    return vars(value) if isinstance(value, Weighted) else ()
+
+
+# Told apart by the key that names them, so that a fault is reported once, for
+# that kind.
+Source = Annotated[
+    Annotated[Procedural, Tag("procedural")]
+    | Annotated[Task, Tag("task")]
+    | Annotated[LocalFile, Tag("file")]
+    | Annotated[HubData, Tag("hub")],
+    Discriminator(_which),
+]

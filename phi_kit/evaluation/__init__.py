@@ -1,0 +1,1 @@
+"""Asking a model the items of a domain, and comparing what it answers."""

@@ -1,0 +1,187 @@
+"""Asking a model the items of a domain and checking what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from phi_kit.core.sample_counts import UNANSWERED
+from phi_kit.data.records import Seed
+from phi_kit.inference.draw import count_unanswered as counted
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import Completion, Sampler, SamplingParams
+from phi_kit.models.chat_template import render
+from phi_kit.training.encoding import TrainingRow, encode
+from phi_kit.verifiers.base import Verdict
+
+from .metrics.scores import pass_rate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phi_kit.core.step_run import RunFolder
+    from phi_kit.domains.base import Domain
+    from phi_kit.inference.local.model import LocalModel
+
+
+BYTES_PER_TOKEN = 4  # of English text, roughly; only ratios of lengths hang on it
+
+
+def ask(
+    student: Sampler,
+    domain: Domain,
+    seeds: Sequence[Seed],
+    *,
+    sampling: SamplingParams,
+    k: int | Sequence[int],
+    rng_seed: int,
+    label: str,
+    title: str = "",
+    known: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """Draw k samples per seed and verify each.
+
+    Args:
+        student: who is asked.
+        domain: says how to ask and who verifies.
+        seeds: what is asked.
+        sampling: token limit and temperature.
+        k: samples per seed; one number, or one for each.
+        rng_seed: with the label, names every random stream.
+        label: what the samples are for.
+        title: of the progress line, where the label does not say enough.
+        known: how many samples of each seed were asked before; those are neither
+            verified again nor returned.
+
+    Returns:
+        One row per sample, in the seeds' order: `seed_id`, `family`, `level`,
+        `sample`, `text`, `tokens`, `finish`, `logprob`, `verdict`, `lenient`,
+        `reason`, `extracted`. A truncated sample keeps its verdict; `finish` says so.
+        One that an endpoint did not answer is `unknown`, its reason says why.
+        `logprob` is `Completion`'s, NaN where the sampler tells none.
+    """
+    import pandas as pd
+
+    prompts = [student.render(domain.instruction, seed.prompt) for seed in seeds]
+    drawn = draw(
+        student, prompts, sampling, k=k, rng_seed=rng_seed, label=label, title=title
+    )
+    rows = []
+    for seed, samples, old in zip(seeds, drawn, known or [0] * len(seeds), strict=True):
+        for index, sample in enumerate(samples[old:], old):
+            verdict = _judged(domain, seed, sample)
+            rows.append(
+                {
+                    "seed_id": seed.id,
+                    "family": seed.family,
+                    "level": seed.level,
+                    "sample": index,
+                    "text": sample.text,
+                    "tokens": sample.tokens,
+                    "finish": sample.finish,
+                    "logprob": math.nan if sample.logprob is None else sample.logprob,
+                    "verdict": verdict.value,
+                    "lenient": verdict.lenient,
+                    "reason": verdict.reason,
+                    "extracted": verdict.extracted,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _judged(domain: Domain, seed: Seed, sample: Completion) -> Verdict:
+    """What the verifier says, or that there is nothing to judge."""
+    if sample.finish in UNANSWERED:
+        return Verdict("unknown", f"no answer: {UNANSWERED[sample.finish]}")
+    return domain.verifier(seed, sample.text)
+
+
+def as_asked(params: Mapping[str, Any]) -> dict[str, Any]:
+    """How a step asked, for `ask`: only the same way of asking can be paired."""
+    return {
+        "sampling": SamplingParams(params["max_tokens"], params["temperature"]),
+        "k": params["samples"],
+        "rng_seed": params["rng_seed"],
+    }
+
+
+def base_answers(
+    card: RunFolder, student: LocalModel, domain: Domain, dev: Sequence[Seed]
+) -> pd.DataFrame:
+    """What the base model said to the dev items, before any training.
+
+    Step 1's samples, if they are this very model's. Where step 1 asked another
+    (a server, or one that `--set` has since replaced), this one is asked the
+    same way: before and after have to be one model.
+    """
+    params = card.manifest["params"]
+    if params["model"] == student.name:
+        return card.table("samples")
+    return ask(student, domain, dev, **as_asked(params), label="base on dev")
+
+
+def per_item(
+    samples: pd.DataFrame, order: Sequence[Seed], *, reading: str = "verdict"
+) -> list[float]:
+    """Each seed's share of right samples, in the seeds' order.
+
+    What an endpoint did not answer is neither right nor wrong; a seed with nothing
+    else has NaN.
+
+    Args:
+        samples: as `ask` returns them.
+        order: the seeds.
+        reading: `verdict`, the strict one, or `lenient`.
+    """
+    answered = samples[~samples.finish.isin(UNANSWERED)]
+    # Samples of an older card have one reading.
+    said = answered.get(reading, answered.verdict)
+    right = (said == "right").groupby(answered.seed_id).agg(pass_rate)
+    return [float(right.get(seed.id, math.nan)) for seed in order]
+
+
+def truncated(samples: pd.DataFrame) -> float:
+    """Share of samples that reached the token limit."""
+    return round(float((samples.finish == "length").mean()), 4)
+
+
+def unanswered(samples: pd.DataFrame) -> dict[str, int]:
+    """How many samples an endpoint did not answer, by why."""
+    return counted(samples.finish)
+
+
+def rows_of(
+    student: LocalModel,
+    domain: Domain,
+    seeds: Sequence[Seed],
+    completions: Sequence[str],
+) -> list[TrainingRow]:
+    """Training rows: each seed's rendered prompt with what it should answer."""
+    rows = []
+    for seed, completion in zip(seeds, completions, strict=True):
+        asked = (domain.instruction, seed.prompt)
+        rows.append(TrainingRow(render(student.tokenizer, *asked), completion, asked))
+    return rows
+
+
+def lengths(sampler: Sampler, domain: Domain, seeds: Sequence[Seed]) -> pd.DataFrame:
+    """Each seed as a training row: its `tokens`, and how many the loss sees.
+
+    The gold is the completion. An endpoint shows no tokenizer: there a token is
+    taken to be 4 bytes.
+    """
+    import pandas as pd
+
+    if not hasattr(sampler, "tokenizer"):
+        texts = [(domain.instruction + s.prompt, s.answer) for s in seeds]
+        pairs = [(_tokens(asked + gold), _tokens(gold)) for asked, gold in texts]
+    else:
+        rows = rows_of(sampler, domain, seeds, [seed.answer for seed in seeds])
+        encoded = [encode(sampler, row) for row in rows]
+        pairs = [(len(row.ids), row.trained) for row in encoded]
+    return pd.DataFrame(pairs, columns=["tokens", "trained"])
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text.encode()) // BYTES_PER_TOKEN)

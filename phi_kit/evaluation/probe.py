@@ -1,0 +1,233 @@
+"""The bench of step 4: train an arm, ask it the held-out items, keep both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phi_kit.data.records import Seed, from_frame
+from phi_kit.stats.comparison import gain_over_seeds, over_seeds
+from phi_kit.training.arms import epochs_of, random_subset, rows_of_arm, trained_tokens
+from phi_kit.training.qlora import TrainingResult, train
+from phi_kit.training.trainer import RunHooks
+from phi_kit.training.training_config import TrainingConfig
+
+from .ask import ask, per_item, rows_of, truncated
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phi_kit.core.step_run import StepRun
+    from phi_kit.data.sealed_splits import Seal
+    from phi_kit.domains.base import Domain
+    from phi_kit.inference.local.model import LocalModel
+    from phi_kit.plots.learning_curves import Live
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one arm (or base) did on the held-out items.
+
+    Attributes:
+        samples: every answer, with the training seed it came from.
+        items: one accuracy per item, for each training run.
+        trained: what each training run cost; base has none.
+    """
+
+    samples: pd.DataFrame
+    items: list[list[float]]
+    trained: list[TrainingResult] = field(default_factory=list)
+
+    @property
+    def mean(self) -> list[float]:
+        """One accuracy per item, over the training runs."""
+        return [sum(one) / len(one) for one in zip(*self.items, strict=True)]
+
+    @property
+    def truncated(self) -> float:
+        """Share of answers that reached the token limit."""
+        return truncated(self.samples)
+
+
+@dataclass
+class Bench:
+    """Everything the arms of one domain have in common."""
+
+    run: StepRun
+    student: LocalModel
+    domain: Domain
+    pool: pd.DataFrame
+    dev: Sequence[Seed]
+    seal: Seal
+    how: dict[str, Any]  # how dev was asked in step 1
+    guess: list[float]  # the accuracy of guessing on each dev item
+    seeds: list[int]  # of training: one run each
+    view: Live
+    history: list[pd.DataFrame] = field(default_factory=list)
+
+    def base(self, samples: pd.DataFrame) -> Probe:
+        """The untrained model, as step 1 asked it."""
+        return Probe(samples, [per_item(samples, self.dev)])
+
+    def fillable(self, arms: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """The arms that have rows, and why the others are skipped."""
+        skipped = {}
+        for arm in arms:
+            if rows_of_arm(self.pool, arm).empty:
+                skipped[arm] = "no rows"
+            elif (
+                arm == "teachable+frontier"
+                and not (
+                    (self.pool.tier == "frontier") & (self.pool.answer != "")
+                ).any()
+            ):
+                skipped[arm] = "no frontier rows"
+        return [arm for arm in arms if arm not in skipped], skipped
+
+    def budget(self, arm: str, recipe: TrainingConfig) -> int | None:
+        """Trained tokens of an arm's whole run, for the others to see as many."""
+        rows = self._rows(arm)
+        if not rows:
+            return None
+        epochs = epochs_of(rows, recipe, names=self._names)
+        rendered = rows_of(self.student, self.domain, rows, [s.answer for s in rows])
+        return trained_tokens(
+            self.student, rendered, epochs, most=recipe.max_row_tokens
+        )
+
+    def probe(
+        self, arm: str, recipe: TrainingConfig, *, budget: int | None = None
+    ) -> Probe:
+        """Train an arm once per training seed; adapters go into the run folder."""
+        rows = self._rows(arm)
+        found = [
+            self._once(
+                self.run.folder(f"adapters/{name}"), rows, recipe, seed, budget=budget
+            )
+            for seed, name in zip(self.seeds, self._named(arm), strict=True)
+        ]
+        return self._joined(found)
+
+    def tried(
+        self,
+        name: str,
+        arm: str,
+        recipe: TrainingConfig,
+        *,
+        share: float = 1.0,
+        budget: int | None = None,
+        runs: int | None = None,
+    ) -> Probe:
+        """The same for a trial whose adapters nobody needs afterwards.
+
+        Args:
+            name: of the trial.
+            arm: whose rows.
+            recipe: how they are trained on.
+            share: of the arm's rows; a smaller one lies within a larger one.
+            budget: trained tokens of the whole arm, where it has one; a part of its
+                rows sees the same part of it, so that each row is seen as often.
+            runs: training seeds to spend on it; all if not given.
+        """
+        rows = random_subset(self._rows(arm), share, rng_seed=self.run.params.rng_seed)
+        pairs = list(zip(self.seeds, self._named(name), strict=True))[:runs]
+        found = [
+            self._once(
+                self.run.work / "trials" / one,
+                rows,
+                recipe,
+                seed,
+                budget=budget and round(share * budget),
+            )
+            for seed, one in pairs
+        ]
+        return self._joined(found)
+
+    def table(self) -> pd.DataFrame:
+        """One row per optimiser step of every run so far."""
+        import pandas as pd
+
+        return pd.concat(self.history, ignore_index=True)
+
+    @cached_property
+    def _seeds_by_id(self) -> dict[str, Seed]:
+        return {seed.id: seed for seed in from_frame(self.pool)}
+
+    def _rows(self, arm: str) -> list[Seed]:
+        return [self._seeds_by_id[name] for name in rows_of_arm(self.pool, arm).id]
+
+    @property
+    def _names(self) -> list[str]:
+        return [*self.pool.family, *self.pool.source]
+
+    def _named(self, name: str) -> list[str]:
+        """The first training seed's run has the plain name."""
+        return [f"{name}@{seed}" if i else name for i, seed in enumerate(self.seeds)]
+
+    def _once(
+        self,
+        out: Path,
+        seeds: list[Seed],
+        recipe: TrainingConfig,
+        rng_seed: int,
+        *,
+        budget: int | None = None,
+    ) -> tuple[pd.DataFrame, TrainingResult]:
+        import pandas as pd
+
+        done = train(
+            self.student,
+            rows_of(self.student, self.domain, seeds, [s.answer for s in seeds]),
+            recipe,
+            out=out,
+            rng_seed=rng_seed,
+            sealed=self.seal.hit,
+            epochs=epochs_of(seeds, recipe, names=self._names),
+            budget=budget,
+            hooks=RunHooks(
+                self.run.work, self.run.logs, self.view.watch(out.name), self._heldout
+            ),
+        )
+        history = pd.DataFrame(done.history)
+        self.history.append(history.assign(arm=out.name, train_seed=rng_seed))
+        with self.student.adapter(out) as tuned:
+            samples = ask(tuned, self.domain, self.dev, **self.how, label=out.name)
+        return samples.assign(train_seed=rng_seed), done
+
+    def _heldout(self, student: LocalModel) -> float:
+        label = "held out, in the midst of training"
+        samples = ask(student, self.domain, self.dev, **self.how, label=label)
+        return sum(per_item(samples, self.dev)) / len(self.dev)
+
+    def _joined(self, found: list[tuple[pd.DataFrame, TrainingResult]]) -> Probe:
+        import pandas as pd
+
+        return Probe(
+            pd.concat([samples for samples, _ in found], ignore_index=True),
+            [per_item(samples, self.dev) for samples, _ in found],
+            [done for _, done in found],
+        )
+
+
+def doses_of(
+    arm: str, base: Probe, parts: dict[float, Probe], *, rng_seed: int
+) -> list[dict[str, Any]]:
+    """One row per dose: rows, accuracy, paired gain over base."""
+    rows = []
+    for share, probe in parts.items():
+        over = gain_over_seeds(base.items, probe.items, rng_seed=rng_seed)
+        rows.append(
+            {
+                "arm": arm,
+                "share": share,
+                "rows": probe.trained[0].rows,
+                **over_seeds(probe.items, rng_seed=rng_seed).as_dict(),
+                "delta": over.delta,
+                "delta_low": over.low,
+                "delta_high": over.high,
+            }
+        )
+    return rows

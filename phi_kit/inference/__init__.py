@@ -1,0 +1,1 @@
+"""Completions from models, local or behind a URL, through one `draw`."""

@@ -1,0 +1,1 @@
+"""Completions from an OpenAI-compatible server."""

@@ -1,0 +1,98 @@
+"""A model on this machine, ready to sample or to be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phi_kit.core.errors import ModelError
+from phi_kit.core.weight_records import weight_record
+from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
+from phi_kit.models.chat_template import render
+from phi_kit.models.model_dir import identity
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A loaded model with its tokenizer. A `Sampler`.
+
+    Attributes:
+        name: as in study files; `+` and the adapter's name follow where one is on.
+        model: the transformers model.
+        tokenizer: with its chat template.
+        identity: of the weights: files, precision, adapter; see `Sampler`.
+    """
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    identity: str = ""
+
+    def render(self, instruction: str, prompt: str) -> str:
+        """The text this model completes."""
+        return render(self.tokenizer, instruction, prompt)
+
+    def stream(
+        self, requests: Sequence[SampleRequest], sampling: SamplingParams
+    ) -> Iterator[tuple[int, Completion]]:
+        """Decode the requested samples; see `Sampler`."""
+        from .engine import decode  # imports torch
+
+        yield from decode(self, requests, sampling)
+
+    @property
+    def about(self) -> str:
+        """Its memory, in a few words for a reader."""
+        return f"{self.model.get_memory_footprint() / 1e6:.0f} MB on this machine"
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Tokens that end a turn: EOS, and those of the generation config."""
+        named = self.model.generation_config.eos_token_id
+        named = named if isinstance(named, list) else [named]
+        ids = {self.tokenizer.eos_token_id, *named} - {None}
+        return frozenset(ids)
+
+    @contextmanager
+    def adapter(self, folder: Path | None) -> Iterator[LocalModel]:
+        """The model with a LoRA adapter on, unmerged; taken off afterwards.
+
+        Merging into 4-bit weights changes the model (peft #2321), so adapters
+        are always evaluated as they were trained: beside the weights.
+
+        Args:
+            folder: of the adapter; the model itself comes where it is `None`.
+
+        Raises:
+            ModelError: the adapter is from a replay and has no weights.
+        """
+        if folder is None:
+            yield self
+            return
+        if weight_record(folder) is not None:
+            raise ModelError(
+                "this adapter is from a replay and has no weights",
+                where=str(folder),
+                todo="run the step that trains it with the model: --redo",
+            )
+        from peft import PeftModel
+
+        tuned = PeftModel.from_pretrained(self.model, folder)
+        tuned.eval()
+        try:
+            yield LocalModel(
+                f"{self.name}+{folder.name}",
+                tuned,
+                self.tokenizer,
+                f"{self.identity}+{identity(folder)}",
+            )
+        finally:
+            tuned.unload()
+            # peft leaves its config on the base model and warns at the next one.
+            vars(self.model).pop("peft_config", None)

@@ -1,0 +1,111 @@
+"""Step 4: what each arm gained on held-out items, and how it learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from phi_kit.core.number_format import (
+    counts,
+    is_number,
+    label,
+    percent,
+    points,
+    points_span,
+)
+
+from . import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Does training on teachable seeds beat random ones?"
+
+
+@style.styled
+def draw(arms: pd.DataFrame, losses: Mapping[str, Sequence[float]]) -> Figure:
+    """Held-out accuracy per arm beside the learning curves.
+
+    Args:
+        arms: columns `arm`, `n` items, `accuracy`, `low`, `high` and the gain
+            over base `delta`, `delta_low`, `delta_high` (fractions; NaN for
+            base itself), and `guess`, what guessing gives on these items.
+        losses: the training loss of every step, by arm.
+    """
+    if arms.empty:
+        return style.empty(TITLE, "No arm was measured.")
+    figure, (left, right) = style.sheet(
+        TITLE,
+        "Left, dot: held-out accuracy; line: 95 % interval over items, "
+        f"{counts(arms['n'])} items per arm; dashed: base; dotted:\n{style.GUESS} per "
+        "family. Beside it, the gain over base in points, paired by item [95 % "
+        "interval].\nChoose by the left panel, never by loss.",
+        height=max(3.7, 2.2 + 0.5 * len(arms)),
+        panels=(1.25, 1),
+    )
+    colours = {arm: style.colour(arm, i) for i, arm in enumerate(arms["arm"])}
+    _scores(left, arms, colours)
+    _curves(right, losses, colours)
+    return figure
+
+
+def _scores(ax: Axes, arms: pd.DataFrame, colours: Mapping[str, str]) -> None:
+    style.rows_axis(ax, [label(arm, width=16) for arm in arms["arm"]])
+    for y, row in enumerate(arms.itertuples()):
+        whole = (row.low, row.high)
+        style.whisker(ax, y, row.accuracy, whole, colour=colours[row.arm])
+        style.beside(ax, y, _gain(row), color=style.INK)
+    ends = (*arms["low"], *arms["high"], *arms["guess"])
+    limits = [value for value in ends if is_number(value)]
+    if limits:
+        room = max(0.02, 0.08 * (max(limits) - min(limits)))
+        ax.set_xlim(max(-0.01, min(limits) - room), min(1.01, max(limits) + room))
+    base = arms.loc[arms["arm"] == "base", "accuracy"]
+    if len(base) and is_number(base.iloc[0]):
+        ax.axvline(base.iloc[0], color=style.COLOURS["base"], lw=1, ls=(0, (4, 3)))
+    for guess in arms["guess"].dropna().unique()[:1]:
+        ax.axvline(guess, **style.GUESS_LINE)
+    ax.xaxis.set_major_locator(_few_ticks())
+    ax.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f} %")
+    ax.set_xlabel("held-out accuracy")
+
+
+def _few_ticks():
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(4, steps=[1, 2, 5, 10], min_n_ticks=1)
+
+
+def _gain(row) -> str:
+    if not is_number(row.delta):
+        return percent(row.accuracy)
+    span = points_span(row.delta_low, row.delta_high)
+    return f"{percent(row.accuracy)}\n{points(row.delta)} [{span}]"
+
+
+def _curves(
+    ax: Axes, losses: Mapping[str, Sequence[float]], colours: Mapping[str, str]
+) -> None:
+    import pandas as pd
+
+    drawn = {arm: pd.Series(losses[arm], dtype=float) for arm in losses}
+    drawn = {arm: curve for arm, curve in drawn.items() if curve.notna().any()}
+    if not drawn:
+        return style.say(ax, "No training loss was recorded.")
+    for place, (arm, curve) in enumerate(drawn.items()):
+        shade = colours.get(arm) or style.colour(arm, place)
+        width = max(1, len(curve) // 12)
+        smooth = curve.rolling(width, min_periods=1, center=True).mean()
+        steps = curve.index + 1
+        alone = "o" if len(curve) == 1 else None
+        ax.plot(steps, curve, color=shade, lw=0.8, alpha=0.35)
+        ax.plot(steps, smooth, color=shade, lw=2, marker=alone, label=label(arm))
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("training step")
+    ax.set_ylabel("training loss (nats per token)")
+    ax.xaxis.get_major_locator().set_params(nbins=5, integer=True, min_n_ticks=1)
+    ax.grid(axis="y")
+    ax.legend(loc="upper right")
+    return None

@@ -1,0 +1,90 @@
+"""Step 7: what the final adapter gained on every benchmark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phi_kit.core.number_format import (
+    count,
+    is_number,
+    label,
+    percent,
+    points,
+    points_span,
+)
+
+from . import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "What did the final adapter gain over base?"
+
+
+@style.styled
+def draw(scores: pd.DataFrame) -> Figure:
+    """Gains with their intervals, coloured and marked by verdict.
+
+    Args:
+        scores: columns `domain`, `metric` (`pass@1`, `maj@4`), `n` items,
+            `base`, `final`, `guess`, `delta`, `low`, `high` (fractions) and
+            `verdict` (`better`, `worse`, `cannot tell`, or better than base only).
+    """
+    if scores.empty:
+        return style.empty(TITLE, "No benchmark was run.")
+    figure, (ax,) = style.sheet(
+        TITLE,
+        "Mark: gain in points, paired by item. Line: 95 % interval over items. A line "
+        f"across 0 cannot tell. Dotted: {style.GUESS}\nper family in place of the "
+        "model. Right: gain [interval]; accuracy of base → final; n held-out items.",
+        height=1.95 + 0.56 * len(scores),
+    )
+    names = [f"{label(row.domain)}  ·  {row.metric}" for row in scores.itertuples()]
+    style.rows_axis(ax, names)
+    ax.axvline(0, color=style.INK, lw=1.1)
+    for y, row in enumerate(scores.itertuples()):
+        shade = style.colour(row.verdict)
+        style.whisker(
+            ax,
+            y,
+            row.delta,
+            (row.low, row.high),
+            colour=shade,
+            marker=style.MARKERS.get(row.verdict, "o"),
+            hollow=row.verdict == "cannot tell",
+        )
+        style.guess_mark(ax, y, row.guess - row.base)
+        style.beside(ax, y, _words(row), color=style.INK)
+    _points_axis(ax, scores)
+    _legend(ax, set(scores["verdict"]))
+    return figure
+
+
+def _words(row) -> str:
+    gained = f"{points(row.delta)} [{points_span(row.low, row.high)}]"
+    return f"{gained}\n{percent(row.base)} → {percent(row.final)}, n = {count(row.n)}"
+
+
+def _points_axis(ax: Axes, scores: pd.DataFrame) -> None:
+    columns = (scores["low"], scores["high"], scores["guess"] - scores["base"])
+    ends = [value for column in columns for value in column if is_number(value)]
+    low, high = min([-0.02, *ends]), max([0.02, *ends])
+    room = 0.06 * (high - low)
+    ax.set_xlim(low - room, high + room)
+    ax.xaxis.get_major_locator().set_params(nbins=7)
+    ax.xaxis.set_major_formatter(style.point_ticks)
+    ax.set_xlabel("gain over base (points of accuracy)")
+
+
+def _legend(ax: Axes, verdicts: set[str]) -> None:
+    for verdict, marker in style.MARKERS.items():
+        if verdict in verdicts:
+            shade = style.COLOURS[verdict]
+            face = "white" if verdict == "cannot tell" else shade
+            look = {"mfc": face, "mec": shade, "mew": 1.8, "ms": 7}
+            ax.plot([], [], marker, color=shade, label=verdict, **look)
+    place = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0)}
+    if verdicts & set(style.MARKERS):
+        ax.legend(ncols=2, borderpad=0, handletextpad=0.2, **place)

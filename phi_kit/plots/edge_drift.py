@@ -1,0 +1,71 @@
+"""Step 4: where the seeds of each tier are after training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phi_kit.core.number_format import count, label
+
+from . import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Which seeds moved over the edge?"
+
+
+@style.styled
+def draw(table: pd.DataFrame) -> Figure:
+    """Each tier's seeds by their tier after training, above what chance would do.
+
+    Args:
+        table: columns `before` and `after` (tiers), `seeds`, and `by_chance`: as
+            many as would have gone there had training changed nothing.
+    """
+    if table.empty or not table["seeds"].sum():
+        return style.empty(TITLE, "No seed was asked again.")
+    tiers = list(dict.fromkeys(table["before"]))
+    figure, (ax,) = style.sheet(
+        TITLE,
+        f"n = {count(table['seeds'].sum())} seeds, asked again after training on the "
+        "teachable ones. Full bar: where they are now.\nPale bar below it: where they "
+        "would have been by chance, had nothing changed. Rows: the tier before.",
+        height=2.1 + 0.6 * len(tiers),
+    )
+    style.rows_axis(ax, [label(tier, width=16) for tier in tiers])
+    for y, tier in enumerate(tiers):
+        mine = table[table["before"] == tier]
+        whole = max(mine["seeds"].sum(), 1)
+        _bar(ax, y, mine, mine["seeds"] / whole, named=y == 0)
+        _chance(ax, y, mine)
+        style.beside(ax, y, f"n = {count(whole)}", color=style.INK)
+    style.percent_axis(ax, "share of the tier's seeds")
+    figure.legend(loc="outside right upper", title="now", alignment="left")
+    return figure
+
+
+def _bar(
+    ax: Axes, y: float, mine: pd.DataFrame, shares: pd.Series, *, named: bool
+) -> None:
+    left = 0.0
+    rows = zip(mine["after"], mine["seeds"], shares, strict=True)
+    for place, (after, seeds, share) in enumerate(rows):
+        colour = style.colour(after, place)
+        name = label(after, width=16) if named else None
+        ax.barh(y - 0.1, share, 0.42, left, color=colour, label=name)
+        if share > 0.04:
+            middle = left + share / 2
+            ax.text(middle, y - 0.1, count(seeds), ha="center", va="center", size=8.5)
+        left += share
+
+
+def _chance(ax: Axes, y: float, mine: pd.DataFrame) -> None:
+    left, whole = 0.0, max(mine["by_chance"].sum(), 1e-9)
+    for place, (after, part) in enumerate(
+        zip(mine["after"], mine["by_chance"] / whole, strict=True)
+    ):
+        colour = style.colour(after, place)
+        ax.barh(y + 0.24, part, 0.14, left, color=colour, alpha=0.45)
+        left += part

@@ -1,0 +1,1 @@
+"""Standard library only: what is loaded inside a sandbox."""

@@ -1,0 +1,1 @@
+"""Which seeds are worth training on."""

@@ -1,0 +1,134 @@
+"""Edge drift: which seeds a training run moved over the band's edges, which it left.
+
+A tier from few samples changes by luck alone, so what moved stands beside what
+would have moved had nothing changed: the posterior of step 3 says how often each
+seed lands in another tier when the same model is asked again. The teachable seeds
+themselves were trained on, so their move shows what was learned by heart as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phi_kit.core import step_table
+from phi_kit.core.step_run import StepRun
+from phi_kit.data.records import from_frame
+from phi_kit.evaluation.ask import ask
+from phi_kit.inference.types import SamplingParams
+from phi_kit.plots import edge_drift as plot
+
+from .pass_rate import Counts, Prior, pooled, settle
+from .pass_rate_sampling import tally
+from .tiers import BY_PLACE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phi_kit.domains.base import Domain
+    from phi_kit.inference.local.model import LocalModel
+
+
+ADAPTER = "adapters/teachable"
+
+
+def record(run: StepRun, student: LocalModel, domain: Domain, *, k: int) -> None:
+    """Ask the trained student step 3's seeds again: a table, a figure, the result.
+
+    Args:
+        run: the step that trained it; the adapter lies in its `ADAPTER`.
+        student: the model that the adapter belongs to.
+        domain: says how to ask and who verifies.
+        k: samples per seed.
+    """
+    edge = run.read(step_table.FILTER_EDGE)
+    before = edge.table()
+    before = before[before.n > 0].reset_index(drop=True)
+    seeds, asked = from_frame(before), edge.manifest["params"]
+    with student.adapter(run.folder(ADAPTER)) as tuned:
+        samples = ask(
+            tuned,
+            domain,
+            seeds,
+            sampling=SamplingParams(asked["max_tokens"], asked["temperature"]),
+            k=k,
+            rng_seed=asked["rng_seed"],
+            label="edge drift",
+        )
+    # Here a cut-off sample counts as not solved: the limit is the same for both.
+    counts = tally(samples, seeds, turning=0.0)
+    band = (asked["band_low"], asked["band_high"])
+    after, table = moves(before, counts, band=band)
+    rows = before[["id", "prompt", "family", "tier", "pass_rate"]]
+    run.save_rows(rows.assign(tier_after=after, rate_after=counts.rate), "drift")
+    run.save_figure(plot.draw(table), "edge_drift")
+    run.result["drift"] = {
+        "samples": k,
+        "moves": table.to_dict("records"),
+        "teachable": summary(table),
+    }
+
+
+def moves(
+    before: pd.DataFrame, counts: Counts, *, band: tuple[float, float]
+) -> tuple[list[str], pd.DataFrame]:
+    """Each seed's tier now, and how many went from which tier to which.
+
+    Args:
+        before: step 3's rows: `family`, `tier`, `n`, `unknown`, `expected`, and
+            their `prior_a` and `prior_b`.
+        counts: the tuned student's samples, as many of each seed.
+        band: the edges of the band.
+
+    Returns:
+        The tiers, and a table of `before`, `after`, `seeds` and `by_chance`: as
+        many as would have gone had nothing changed.
+    """
+    import pandas as pd
+
+    now = pooled(counts, before.family.tolist())
+    places, _ = settle(counts, band, prior=now)
+    after = [BY_PLACE[place] for place in places]
+    chance = _by_chance(before, int(counts.n.max()), band, now=now)
+    rows = []
+    for tier in (name for name in _order(before.tier) if (before.tier == name).any()):
+        mine = (before.tier == tier).to_numpy()
+        for place, name in enumerate(BY_PLACE):
+            went = int((mine & (places == place)).sum())
+            likely = round(float(chance[mine, place].sum()), 1)
+            row = {"before": tier, "after": name, "seeds": went, "by_chance": likely}
+            rows.append(row)
+    return after, pd.DataFrame(rows)
+
+
+def _order(tiers: Sequence[str]) -> list[str]:
+    return [*BY_PLACE, *sorted(set(tiers) - set(BY_PLACE))]
+
+
+def _by_chance(
+    before: pd.DataFrame,
+    k: int,
+    band: tuple[float, float],
+    *,
+    now: Prior,
+) -> np.ndarray:
+    """Chance of each tier for k new samples of the untuned student, (seeds, 3)."""
+    from scipy.stats import betabinom
+
+    drawn = (before.prior_a + before.prior_b + before.n - before.unknown).to_numpy()
+    a = before.expected.to_numpy() * drawn
+    found = np.zeros((len(before), len(BY_PLACE)))
+    for right in range(k + 1):
+        if_so = Counts.of(np.full(len(before), right), np.full(len(before), k - right))
+        lands, _ = settle(if_so, band, prior=now)
+        found[np.arange(len(before)), lands] += betabinom.pmf(right, k, a, drawn - a)
+    return found
+
+
+def summary(table: pd.DataFrame) -> dict[str, Any]:
+    """Of the teachable seeds: how many are easy now, and how many are stuck."""
+    mine = table[table.before == "teachable"].set_index("after").seeds
+    stuck = int(mine.drop("easy").sum())
+    return {"seeds": int(mine.sum()), "easy_now": int(mine["easy"]), "stuck": stuck}

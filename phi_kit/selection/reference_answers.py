@@ -1,0 +1,230 @@
+"""A strong model's answers: where no gold is known, and to what nobody solves.
+
+Its plurality answer stands in for a gold if it is sure: enough of its samples
+agree, and enough more than on the runner-up; with a second family, that one must
+be sure of the same. A plurality can be wrong all the same, so the reference also
+answers seeds whose gold is known, and the manifest says how often it was wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from phi_kit.core.errors import DataError
+from phi_kit.core.rng import rng
+from phi_kit.data.records import NO_GOLD, Seed
+from phi_kit.inference import completion
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import Sampler, SamplingParams
+from phi_kit.stats.intervals import wilson
+from phi_kit.verifiers.base import Verifier
+
+from .voting import Votes, unjudged, vote
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phi_kit.domains.base import Domain
+
+
+ANSWERED_BY = "answered_by"  # the key in `extra` that names whose answer it is
+SPLIT = "the reference is split"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Who is asked, how often, and when it is sure; thresholds are the kit's own.
+
+    The report takes the plurality of a strong model and publishes no threshold.
+    """
+
+    models: tuple[str, ...]
+    samples: int
+    tokens: int
+    share: float
+    margin: float
+    sampler: Callable[[str], Sampler] = completion.load
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the reference makes of a seed.
+
+    Args:
+        seed: what it was asked.
+        votes: the first family's.
+        sure: whether its answer may stand for a gold.
+    """
+
+    seed: Seed
+    votes: Votes
+    sure: bool
+
+    @property
+    def answer(self) -> str:
+        """The plurality's answer, empty if nothing was answered."""
+        return self.votes.answer
+
+    def agrees(self, verifier: Verifier) -> bool:
+        """Whether the seed's own gold is what the reference answers."""
+        return bool(self.answer) and verifier(self.seed, self.answer).right
+
+
+def consult(
+    rules: Rules, domain: Domain, seeds: Sequence[Seed], *, rng_seed: int
+) -> list[Opinion]:
+    """Ask every family about every seed; one opinion each, in their order."""
+    if not seeds:
+        return []
+    families = [
+        _votes(name, rules, domain, seeds, rng_seed=rng_seed) for name in rules.models
+    ]
+    found = []
+    for seed, *votes in zip(seeds, *families, strict=True):
+        first = votes[0]
+        sure = all(one.sure(rules.share, rules.margin) for one in votes)
+        held = replace(seed, answer=first.answer)
+        same = all(domain.verifier(held, one.answer).right for one in votes[1:])
+        found.append(Opinion(seed, first, sure and same))
+    return found
+
+
+def _votes(
+    name: str, rules: Rules, domain: Domain, seeds: Sequence[Seed], *, rng_seed: int
+) -> list[Votes]:
+    model = rules.sampler(name)
+    drawn = draw(
+        model,
+        [model.render(domain.instruction, seed.prompt) for seed in seeds],
+        SamplingParams(rules.tokens),
+        k=rules.samples,
+        rng_seed=rng_seed,
+        label=f"reference {name}",
+    )
+    found = []
+    for seed, samples in zip(seeds, drawn, strict=True):
+        # What was cut off, or taken away by a filter, has not answered.
+        texts = [one.text if one.finish == "stop" else "" for one in samples]
+        found.append(vote(unjudged(seed, texts, domain.verifier)))
+    return found
+
+
+@dataclass(frozen=True)
+class Key:
+    """The seeds with the answers that the reference supplied.
+
+    Args:
+        seeds: all of them, in their order; one stays without an answer where the
+            reference was not sure.
+        asked: what the reference was asked and said, as a table.
+        report: how many it answered, and how often it was wrong on known golds.
+    """
+
+    seeds: list[Seed]
+    asked: pd.DataFrame
+    report: dict[str, Any]
+
+
+def answer_key(
+    rules: Rules, domain: Domain, seeds: Sequence[Seed], *, known: int, rng_seed: int
+) -> Key:
+    """Answer the seeds without gold, and as a test some whose gold is known.
+
+    Args:
+        rules: who is asked; without a model every seed needs its own gold.
+        domain: says how to ask and which answers are equal.
+        seeds: all seeds.
+        known: how many seeds with gold are asked.
+        rng_seed: which of them, and every answer.
+
+    Raises:
+        DataError: seeds lack their gold and no reference is named.
+    """
+    import pandas as pd
+
+    lacking = [seed for seed in seeds if not seed.answer]
+    if not rules.models:
+        if lacking:
+            raise DataError(
+                f"{len(lacking)} of {len(seeds)} seeds have no gold answer",
+                where=lacking[0].source,
+                todo="name a strong model as filter_edge.reference, or leave out "
+                "no_gold in collect_seeds.sources",
+            )
+        return Key(list(seeds), pd.DataFrame(), {})
+    golden = [seed for seed in seeds if seed.answer]
+    order = rng(rng_seed, "gold slice").permutation(len(golden))[:known]
+    tested = [golden[i] for i in sorted(order)]
+    opinions = consult(rules, domain, [*lacking, *tested], rng_seed=rng_seed)
+    new, test = opinions[: len(lacking)], opinions[len(lacking) :]
+    answered = {one.seed.id: _answered(one, rules) for one in new if one.sure}
+    return Key(
+        [answered.get(seed.id, seed) for seed in seeds],
+        pd.concat([frame(new, "no gold"), frame(test, "gold slice")]),
+        {
+            "models": list(rules.models),
+            "without_gold": len(lacking),
+            "answered": len(answered),
+            "gold_slice": mistakes(test, domain.verifier),
+        },
+    )
+
+
+def _answered(opinion: Opinion, rules: Rules) -> Seed:
+    """The seed with the reference's answer as its gold; it says whose that is."""
+    facts = {key: value for key, value in opinion.seed.facts.items() if key != NO_GOLD}
+    extra = json.dumps(facts | {ANSWERED_BY: list(rules.models)})
+    return replace(opinion.seed, answer=opinion.answer, extra=extra)
+
+
+def mistakes(opinions: Sequence[Opinion], verifier: Verifier) -> dict[str, Any]:
+    """How often the reference is sure and wrong, on seeds whose gold is known.
+
+    Returns:
+        `asked`, `sure`, `wrong` of the sure, their share with Wilson's 95 %
+        interval. It holds for seeds without gold as far as they are like these.
+    """
+    sure = [one for one in opinions if one.sure]
+    wrong = sum(not one.agrees(verifier) for one in sure)
+    low, high = wilson(wrong, len(sure))
+    share = wrong / len(sure) if sure else None
+    counts = {"asked": len(opinions), "sure": len(sure), "wrong": wrong}
+    return counts | {"share": share, "low": low, "high": high}
+
+
+def doubts(opinion: Opinion, verifier: Verifier) -> str:
+    """Why a seed that the student never solves is no `frontier`; empty if it is.
+
+    The frontier is what a strong model can solve: what it is split on may be
+    hopeless or ill-posed, and where it is sure of another answer the gold may be
+    wrong.
+    """
+    if not opinion.sure:
+        return SPLIT
+    if not opinion.agrees(verifier):
+        return f"the reference answers {opinion.answer!r}, not the gold"
+    return ""
+
+
+def frame(opinions: Sequence[Opinion], asked_as: str) -> pd.DataFrame:
+    """Opinions as a table: what was asked and why, the vote, whether it was sure."""
+    import pandas as pd
+
+    rows = [
+        {
+            "seed_id": one.seed.id,
+            "prompt": one.seed.prompt,
+            "gold": one.seed.answer,
+            "asked_as": asked_as,
+            "answer": one.answer,
+            "share": one.votes.share,
+            "margin": one.votes.margin,
+            "entropy": one.votes.entropy,
+            "sure": one.sure,
+        }
+        for one in opinions
+    ]
+    return pd.DataFrame(rows)

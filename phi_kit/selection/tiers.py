@@ -1,0 +1,105 @@
+"""Which tier a seed belongs to, and why it is distrusted.
+
+Below the band a seed is `frontier`, in it `teachable`, above it `easy`. `suspect`
+are the seeds whose answer is in doubt, or that nobody could judge. Every edge and
+threshold is the kit's own choice; the report publishes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from phi_kit.core.errors import DataError
+from phi_kit.data.records import Seed
+
+from .voting import RIGHT
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+# Teachable rows below which step 3 refuses: one batch of a training run.
+LEAST = 8
+BY_PLACE = ("frontier", "teachable", "easy")
+# A student that gives one wrong answer nearly always doubts the gold, if it was
+# asked at least so often.
+ONE_ANSWER, FEWEST = 0.9, 4
+FORM_FAILS = 0.1
+
+
+def by_student(rows: pd.DataFrame, place: np.ndarray, seeds: Sequence[Seed]):
+    """Tier and reason of each seed that the student was asked.
+
+    Returns:
+        Two lists; a reason is empty unless the seed is `suspect`.
+    """
+    whys = [_doubted(row, s) for row, s in zip(rows.itertuples(), seeds, strict=True)]
+    tiers = [
+        "suspect" if why else BY_PLACE[at] for why, at in zip(whys, place, strict=True)
+    ]
+    return tiers, whys
+
+
+def nothing_teachable(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
+    """Why step 3 stops: the seeds are too hard or too easy, or the form fails.
+
+    Args:
+        rows: of the seeds, with their tiers.
+        samples: of the student, with both readings.
+    """
+    strict = (samples.verdict == "right").mean()
+    lenient = (samples.lenient == "right").mean()
+    # Twice as many leniently, and a tenth at least: the kit's own choice.
+    if lenient >= FORM_FAILS and lenient >= 2 * strict:
+        return DataError(
+            f"no seed is teachable: {strict:.0%} of the samples are right strictly; "
+            f"{lenient:.0%} contain the gold: the form fails",
+            todo="use the verifier `contains` if the model may answer in sentences, "
+            "or ask for the bare answer in `instruction`",
+        )
+    return DataError(
+        f"no seed is teachable: {rows.tier.value_counts().to_dict()} "
+        f"({strict:.0%} of the samples are right strictly, {lenient:.0%} leniently)",
+        todo="collect easier or harder seeds (look at step 1's figure), "
+        "or draw more samples",
+    )
+
+
+def too_few(rows: pd.DataFrame) -> DataError:
+    """Why step 3 stops: what so few rows would teach, nothing could measure."""
+    count = int((rows.tier == "teachable").sum())
+    return DataError(
+        f"only {count} of {len(rows)} seeds are teachable, and a training run on fewer "
+        f"than {LEAST} says nothing: {rows.tier.value_counts().to_dict()}",
+        todo="collect more seeds, or others: look at step 1's figure for families "
+        "between the dotted line and the top",
+    )
+
+
+def never_solved(rows: pd.DataFrame) -> str:
+    """How many teachable seeds were never seen solved, and why they count; or nothing.
+
+    A seed whose samples were cut off may have been on its way to the answer. That it
+    is teachable then rests on how the cut-off samples of others went on.
+    """
+    teachable = rows[rows.tier == "teachable"]
+    hidden = teachable[teachable.right == 0]
+    if hidden.empty:
+        return ""
+    return (
+        f"{len(hidden)} of {len(teachable)} teachable seeds were never seen solved: "
+        f"{int(hidden.cut.sum())} of their {int(hidden.n.sum())} samples were cut off "
+        "at the token limit, and count as right as often as finished ones of their "
+        "family turned out to be. A higher max_tokens would show it."
+    )
+
+
+def _doubted(row, seed: Seed) -> str:
+    if row.pass_rate != row.pass_rate:
+        return "no sample could be judged"
+    # An answer that a program computed is not in doubt, whatever a model says.
+    agreed = row.share >= ONE_ANSWER and row.n >= FEWEST and not seed.generated
+    if agreed and row.plurality not in ("", RIGHT):
+        return f"the student answers {row.plurality!r}, not the gold"
+    return ""

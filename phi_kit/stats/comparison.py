@@ -1,0 +1,158 @@
+"""Comparing several arms at once: seeds, corrections, and whether more rows help.
+
+One comparison in twenty of things that do not differ looks like a difference at
+95 %. With several arms against one base that adds up; Holm's correction keeps the
+chance of a single false claim among all of them at 5 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from phi_kit.core.rng import rng
+
+from .intervals import RESAMPLES, Gain, Score, gain, score
+
+LEVEL = 0.05
+# A gain over base that one constant answer per family would give as well.
+NOT_CONSTANT = "better than base, not than one constant answer"
+
+
+def over_seeds(runs: Sequence[Sequence[float]], *, rng_seed: int) -> Score:
+    """Mean accuracy of several training runs on the same items.
+
+    Args:
+        runs: one accuracy per item for each training run.
+        rng_seed: the resampling is repeatable.
+
+    Returns:
+        With an interval over items and over runs, both resampled. Two or three
+        runs say little of how runs differ: the interval is then too narrow.
+    """
+    if len(runs) == 1:
+        return score(runs[0], rng_seed=rng_seed)
+    values = np.asarray(runs, float)
+    low, high = _crossed(values, rng_seed)
+    mean = float(values.mean())
+    return Score(mean, max(low, 0.0), min(high, 1.0), values.shape[1])
+
+
+def gain_over_seeds(
+    before: Sequence[Sequence[float]],
+    after: Sequence[Sequence[float]],
+    *,
+    rng_seed: int,
+) -> Gain:
+    """Paired difference `after - before` over items and training runs.
+
+    Args:
+        before: one accuracy per item for each run; a single run (base is not
+            trained) stands against every run of the other.
+        after: the same items, in the same order.
+        rng_seed: the resampling is repeatable.
+    """
+    first, second = np.asarray(before, float), np.asarray(after, float)
+    if len(first) == len(second) == 1:
+        return gain(first[0], second[0], rng_seed=rng_seed)
+    if len(first) != len(second):  # not paired by run: against the mean
+        first = first.mean(axis=0, keepdims=True)
+    difference = second - first
+    low, high = _crossed(difference, rng_seed)
+    mean = float(difference.mean())
+    return Gain(mean, max(low, -1.0), min(high, 1.0), difference.shape[1])
+
+
+def _crossed(values: np.ndarray, rng_seed: int) -> tuple[float, float]:
+    """Bootstrap interval of the mean of `values` (runs, items), both resampled."""
+    draw, (runs, items) = rng(rng_seed, "crossed bootstrap"), values.shape
+    of_items = draw.multinomial(items, [1 / items] * items, size=RESAMPLES) / items
+    of_runs = draw.multinomial(runs, [1 / runs] * runs, size=RESAMPLES) / runs
+    means = ((of_items @ values.T) * of_runs).sum(axis=1)
+    if np.ptp(means) == 0:  # equal everywhere: what `gain` says of one run
+        one = gain(np.zeros(items), values[0], rng_seed=rng_seed)
+        return one.low, one.high
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def p_value(before: Sequence[float], after: Sequence[float], *, rng_seed: int) -> float:
+    """Two-sided p of a paired difference: signs flipped at random, item by item.
+
+    Source: the paired permutation test (R. A. Fisher, The Design of Experiments,
+    1935); no item's sign carries information if the two do not differ.
+    """
+    from scipy.stats import permutation_test
+
+    difference = np.asarray(after, float) - np.asarray(before, float)
+    if not difference.any():
+        return 1.0
+    found = permutation_test(
+        (difference,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=RESAMPLES - 1,
+        rng=rng(rng_seed, "sign flips"),
+    )
+    return float(found.pvalue)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment of p-values, in their order.
+
+    Source: S. Holm (1979), Scandinavian Journal of Statistics 6:65.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    return multipletests(ps, method="holm")[1].tolist() if len(ps) else []
+
+
+def verdict(found: Gain, adjusted: float) -> str:
+    """The gain's own verdict, unless the correction takes it back."""
+    return found.verdict if adjusted < LEVEL else "cannot tell"
+
+
+def beyond_guessing(said: str, over_guess: Gain) -> str:
+    """A verdict on a gain over base, held against what guessing gives.
+
+    Args:
+        said: the verdict against base.
+        over_guess: the same accuracies paired with the guesser's.
+
+    Returns:
+        `better` only if both intervals lie above zero; `NOT_CONSTANT` where only
+        base was beaten; any other verdict as it is.
+    """
+    if said == "better" and over_guess.verdict != "better":
+        return NOT_CONSTANT
+    return said
+
+
+def tapering(doses: Mapping[float, Sequence[float]], *, rng_seed: int) -> Gain:
+    """How much less the last increase of the dose gave than the one before.
+
+    Args:
+        doses: per share of the rows (at least three) one accuracy per item.
+        rng_seed: the resampling is repeatable.
+
+    Returns:
+        The change of the gain per doubling, in points of 1, paired by item: below
+        zero the curve tapers.
+    """
+    shares = sorted(doses)[-3:]
+    if len(shares) < 3:
+        raise ValueError("a curve needs three doses")
+    early, late = (
+        (np.asarray(doses[more], float) - np.asarray(doses[less], float))
+        / np.log2(more / less)
+        for less, more in pairwise(shares)
+    )
+    return gain(early, late, rng_seed=rng_seed)
+
+
+def curve(found: Gain) -> str:
+    """What `tapering` found, in words."""
+    words = {"worse": "tapers", "better": "steepens"}
+    return words.get(found.verdict, "cannot tell")

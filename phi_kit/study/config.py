@@ -1,0 +1,459 @@
+"""Study files: one YAML file is one study.
+
+It has the common keys (`study`, `rng_seed`, `model`, ...), `domains`, and a
+section per step, named like the step's module. Under `domains` a domain may
+override sections, or be defined. The values of each section are filled in from
+the common keys and the overrides; one nested pydantic model, made of the
+steps' `Params`, then checks the whole study. Every fault of a file is reported
+at once, with its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError, WrapValidator, create_model
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from phi_kit import domains, steps
+from phi_kit.core.errors import StudyError, did_you_mean
+from phi_kit.core.folder_names import domain_fault, joint_domains_fault, study_fault
+from phi_kit.core.params import StepParams, Strict, fault_in_words, read_value
+from phi_kit.core.paths import display_path, project_root, resolve_from_root
+from phi_kit.core.step_table import PICK_DOMAIN
+from phi_kit.core.yaml12 import shown as printable
+from phi_kit.domains.custom import Definition
+
+from .yaml_lines import ON_COMMAND_LINE, FileFault, Keys, Source, dotted, read
+
+MOST_SHOWN = 100  # faults of one file
+# Keys of the whole study, and those that no section may hold.
+COMMON = ("study", "rng_seed", "model", "endpoint", "redo", "thinking_tags")
+_TOP = (*COMMON, "domain", "domains")
+_DEFINES = tuple(Definition.model_fields)  # what a domain of one's own is made of
+
+
+class Unit(NamedTuple):
+    """One notebook to run: a step, its domain ("" for steps 6 and 7), its values."""
+
+    step: str
+    domain: str
+    params: StepParams
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study file."""
+
+    name: str
+    path: Path
+    _units: tuple[Unit, ...]
+
+    def units(self) -> tuple[Unit, ...]:
+        """Every notebook in order: domain by domain, then the study's own steps."""
+        return self._units
+
+
+def load(path: str | Path, sets: Sequence[str] = ()) -> Study:
+    """Read and check a study file.
+
+    Args:
+        path: the file; a bare name is looked for in `params/`.
+        sets: changes on top, `filter_edge.SAMPLES=8`,
+            `math.filter_edge.samples=8` or `rng_seed=3`, values as YAML.
+
+    Raises:
+        StudyError: there is no such file, or it has faults; all are listed.
+    """
+    path = find(path)
+    source = read(path)
+    name, units = "", ()
+    if source.values:
+        draft = _Draft(source, path.stem)
+        for text in sets:
+            draft.change(text)
+        units = draft.checked_units()
+        name = str(draft.common["study"].value)
+    faults = sorted(set(source.faults))
+    if faults:
+        count = f"{len(faults)} fault{'s' * (len(faults) > 1)}"
+        lines = "\n".join(str(fault) for fault in faults[:MOST_SHOWN])
+        if len(faults) > MOST_SHOWN:
+            lines += f"\n  … and {len(faults) - MOST_SHOWN:,} more"
+        raise StudyError(
+            f"{display_path(path)} has {count}; nothing was started\n{lines}"
+        )
+    return Study(name, path, units)
+
+
+def find(path: str | Path) -> Path:
+    """The study file meant by a path or by a bare name such as `quickstart`.
+
+    Raises:
+        StudyError: there is none.
+    """
+    folder = project_root() / "params"
+    text = str(path)
+    name = Path(text).name
+    in_params = [folder / name, folder / f"{name}.yaml"] if name == text else []
+    # A path that no disk can have is one where no file is.
+    with suppress(OSError, RuntimeError, ValueError):
+        for file in (Path(text).expanduser(), resolve_from_root(text), *in_params):
+            if file.is_file():
+                return file.resolve()
+    names = [file.stem for file in folder.glob("*.yaml")]
+    raise StudyError(
+        f"there is no study file '{printable(text)}'"
+        f"{did_you_mean(Path(text).stem, names)}",
+        where=display_path(folder),
+    )
+
+
+def name_of(study: str) -> str:
+    """The name of a study given by its name or by its file.
+
+    Raises:
+        StudyError: it is a file that is missing or has faults.
+    """
+    return load(study).name if study.endswith((".yaml", ".yml")) else study
+
+
+class Given(NamedTuple):
+    """A value, the keys of the file that it stands under, and its line."""
+
+    value: Any
+    keys: Keys
+    line: float
+
+
+Section = dict[str, Given]  # the parameters that a file gives to one step
+
+
+def _plain(key: Any) -> str:
+    """A key as Python knows it: `SAMPLES`, as in the notebook, is `samples`."""
+    key = str(key)
+    return key.lower() if key.isupper() else key
+
+
+def _check_section(value: Any, check: Callable[[Any], StepParams]) -> StepParams:
+    """Check a section; a path that no disk can have is a fault like any other."""
+    try:
+        return check(value)
+    except OSError as error:
+        why = {"why": f"{error.strerror}: {printable(str(error.filename))}"}
+        raise PydanticCustomError("disk", "{why}", why) from None
+
+
+def _study_model(params: Mapping[str, type[StepParams]]) -> type[BaseModel]:
+    """One model of a whole study: sections, and a mapping of domains to sections."""
+    sections: dict[bool, dict[str, Any]] = {True: {}, False: {}}
+    for step, model in params.items():
+        checked = Annotated[model, WrapValidator(_check_section)]
+        sections[model.STEP.per_domain][step] = (checked, ...)
+    of_domain = create_model("DomainSections", __base__=Strict, **sections[True])
+    return create_model(
+        "StudySections",
+        __base__=Strict,
+        domains=(dict[str, of_domain], ...),
+        **sections[False],
+    )
+
+
+class _Draft:
+    """A study file before it is checked, and the faults of its form.
+
+    Attributes:
+        common: the keys of the whole study.
+        sections: what each step is given at the top of the file.
+        overrides: what a domain gives its steps, by domain and step.
+        domains: the study's domains, those that exist.
+        defined: the domains that this file defines.
+        sets: parameters from the command line: domain ("" is every one), step,
+            name and value, in their order.
+    """
+
+    def __init__(self, source: Source, stem: str):
+        self.source = source
+        self.params = {step.name: steps.load(step).Params for step in steps.STEPS}
+        self.domains: list[str] = []
+        self.defined: list[str] = []
+        self.refused: set[str] = set()  # domains that are defined, yet cannot be
+        self.sets: list[tuple[str, str, str, Given]] = []
+        self.overrides: dict[str, dict[str, Section]] = {}
+        top = self._below(Given(source.values, (), 1), "keys to values")
+        chosen = top.pop("domains", None)
+        self.common = {"study": Given(stem, ("study",), 1)}
+        self.common |= {key: top.pop(key) for key in COMMON if key in top}
+        self.sections = self._sections(top, others=(*COMMON, "domains"))
+        if chosen is None:
+            names = ", ".join(domains.names())
+            self._fault(("domains",), f"is missing; name one or more of: {names}")
+        else:
+            self._read_domains(chosen)
+
+    def _fault(
+        self, keys: Keys, text: str, *, line: float | None = None, link: str = ": "
+    ) -> None:
+        line = self.source.line(keys) if line is None else line
+        self.source.faults.append(FileFault(line, f"{dotted(keys)}{link}{text}"))
+
+    # --- the file ---
+
+    def _below(self, given: Given, what: str) -> Section:
+        """What stands below a key, by name; empty if that is no mapping."""
+        below: Section = {}
+        if given.value is not None and not isinstance(given.value, Mapping):
+            self._fault(given.keys, f"should be a mapping of {what}")
+            return below
+        for raw, value in (given.value or {}).items():
+            name, keys = _plain(raw), (*given.keys, str(raw))
+            if name in below:
+                self._fault(keys, "is given twice, in upper and in lower case")
+            below[name] = Given(value, keys, self.source.line(keys))
+        return below
+
+    def _sections(
+        self, mapping: Section, *, others: tuple[str, ...], domain: str = ""
+    ) -> dict[str, Section]:
+        """Read the steps' sections; `others` are the further keys beside them."""
+        sections = {}
+        for key, given in mapping.items():
+            if key not in self.params:
+                is_section = domain or isinstance(given.value, Mapping)
+                near = did_you_mean(key, [*self.params, *others])
+                what = "section" if is_section else "key"
+                self._fault(given.keys, f"unknown {what}{near}")
+            elif domain and not self.params[key].STEP.per_domain:
+                self._fault(given.keys, "runs once for all domains; set it at the top")
+            else:
+                section = self._below(given, "parameters to values")
+                sections[key] = {
+                    name: one
+                    for name, one in section.items()
+                    if self._is_parameter(key, name, one)
+                }
+        return sections
+
+    def _is_parameter(self, step: str, name: str, given: Given) -> bool:
+        """Whether a step's section may hold a key; a fault if it may not."""
+        names = [name for name in self.params[step].model_fields if name not in _TOP]
+        if name not in names:
+            unknown = f"unknown parameter{did_you_mean(name, names)}"
+            at_top = "belongs to the whole study; set it at the top"
+            fault = at_top if name in _TOP else unknown
+            self._fault(given.keys, fault, line=given.line)
+        return name in names
+
+    def _read_domains(self, given: Given) -> None:
+        """Read `domains`: a list of names, or names with sections of their own."""
+        items: Iterable[tuple[Any, Any]] = ()
+        if isinstance(given.value, Mapping):
+            items = [(name, name) for name in given.value]
+            for name, value in given.value.items():
+                keys = (*given.keys, str(name))
+                self._read_domain(str(name), Given(value, keys, given.line))
+        elif isinstance(given.value, list):
+            items = enumerate(given.value)
+        named = [(name, (*given.keys, str(at))) for at, name in items]
+        if not named:
+            self._fault(given.keys, "should name one domain or more")
+        self._choose_domains(named)
+
+    def _choose_domains(
+        self, named: Iterable[tuple[Any, Keys]], *, line: float | None = None
+    ) -> None:
+        """Make these the study's domains, each with the keys it is named by."""
+        self.domains, seen = [], set()
+        available = (*domains.names(), *self.defined)
+        for name, keys in named:
+            if not isinstance(name, str):
+                self._fault(keys, "should be the name of a domain", line=line)
+            elif name in seen:
+                self._fault(keys, f"'{printable(name)}' is named twice", line=line)
+            elif name in available:
+                self.domains.append(name)
+            elif name not in self.refused:
+                text = f"'{printable(name)}'{did_you_mean(name, available)}"
+                self._fault(keys, f"unknown domain {text}", line=line)
+            seen.add(str(name))
+        if fault := joint_domains_fault(self.domains):
+            self._fault(("domains",), fault, line=line)
+            self.domains = []
+
+    def _read_domain(self, name: str, given: Given) -> None:
+        """Read what one domain overrides, or what defines it."""
+        mapping = self._below(given, "steps to parameters")
+        definition = {key: mapping.pop(key) for key in _DEFINES if key in mapping}
+        sections = self._sections(mapping, others=_DEFINES, domain=name)
+        if definition:
+            first = sections.setdefault(PICK_DOMAIN.name, {})
+            sections[PICK_DOMAIN.name] = self._defined(name, given, definition) | first
+        self.overrides[name] = sections
+
+    def _defined(self, name: str, given: Given, definition: Section) -> Section:
+        """Step 1's parameters for a domain that the file defines."""
+        if name in domains.names() and set(definition) == {"instruction"}:
+            return definition
+        in_kit = {kit.lower(): kit for kit in domains.names()}.get(name.lower())
+        if in_kit:
+            where = f" ('{in_kit}', where case does not count)" * (in_kit != name)
+            fault = (
+                f"is one of the kit's domains{where}; only its instruction can be "
+                "another; give one of your own another name"
+            )
+        else:
+            fault = domain_fault(name)
+        if fault:
+            self.refused.add(name)
+            self._fault(given.keys, fault)
+            return {}
+        self.defined.append(name)
+        values = {key: one.value for key, one in definition.items()}
+        return {"custom": Given(values, given.keys, self.source.line(given.keys))}
+
+    # --- the command line ---
+
+    def change(self, text: str) -> None:
+        """Take one `--set`, which has the last word in every domain."""
+        left, equals, right = text.partition("=")
+        keys = tuple(_plain(part.strip()) for part in left.split("."))
+        given = Given(right.strip(), keys, ON_COMMAND_LINE)
+        if not equals or not all(keys):
+            fault = "should read NAME=VALUE, such as filter_edge.SAMPLES=8"
+            self._fault((text,), fault, line=ON_COMMAND_LINE)
+        elif keys == ("domains",):
+            self._set_domains(given)
+        elif len(keys) == 1 and keys[0] in COMMON:
+            self.common[keys[0]] = self._as_typed(given, StepParams)
+        elif len(keys) == 2 and keys[0] == "endpoint":
+            self._set_endpoint(given)
+        else:
+            self._set_parameter(given)
+
+    def _as_typed(self, given: Given, params: type[StepParams]) -> Given:
+        """A value as YAML, unless the parameter is a text."""
+        value = read_value(given.value)
+        is_text = params.model_fields[given.keys[-1]].annotation is str
+        keep = is_text and not isinstance(value, str)
+        return given if keep else given._replace(value=value)
+
+    def _set_domains(self, given: Given) -> None:
+        value = read_value(given.value)
+        if not isinstance(value, list) or not value:
+            self._fault(given.keys, "should be a list such as [math]", line=given.line)
+        else:
+            self._choose_domains([(n, given.keys) for n in value], line=given.line)
+
+    def _set_endpoint(self, given: Given) -> None:
+        """Change one of the endpoint's settings and leave the others."""
+        before = self.common.get("endpoint", Given({}, ("endpoint",), ON_COMMAND_LINE))
+        if isinstance(before.value, Mapping):
+            value = {**before.value, given.keys[1]: read_value(given.value)}
+            self.common["endpoint"] = before._replace(value=value)
+
+    def _set_parameter(self, given: Given) -> None:
+        *domain, step, name = given.keys if len(given.keys) > 1 else (*given.keys, "")
+        if len(domain) > 1 or (domain and domain[0] not in self.domains):
+            near = did_you_mean(domain[0], self.domains)
+            fault = f"the study has no domain '{printable(domain[0])}'{near}"
+        elif step not in self.params:
+            fault = f"unknown section{did_you_mean(step, [*COMMON, *self.params])}"
+        elif not name:
+            fault = f"name a parameter of it: {step}.NAME=VALUE"
+        elif domain and not self.params[step].STEP.per_domain:
+            fault = f"runs once for all domains: --set {step}.{name}=…"
+        else:
+            if self._is_parameter(step, name, given):
+                given = self._as_typed(given, self.params[step])
+                self.sets.append(("".join(domain), step, name, given))
+            return
+        self._fault(given.keys, fault, line=given.line)
+
+    # --- the checks ---
+
+    def checked_units(self) -> tuple[Unit, ...]:
+        """The study's units; none if there are faults, which are then noted."""
+        self._check_name()
+        per_domain = [s for s, params in self.params.items() if params.STEP.per_domain]
+        once = [step for step in self.params if step not in per_domain]
+        names = self.domains or [""]  # without a domain sections are checked, too
+        tree: dict[str, Any] = {step: self._values(step, "") for step in once}
+        tree["domains"] = {
+            name: {step: self._values(step, name) for step in per_domain}
+            for name in names
+        }
+        model, context = _study_model(self.params), {"domains": self.defined}
+        try:
+            study = model.model_validate(tree, context=context)
+        except ValidationError as error:
+            for fault in error.errors():
+                self._note(fault)
+            return ()
+        in_domains = [
+            Unit(step, name, getattr(study.domains[name], step))
+            for name in names
+            for step in per_domain
+        ]
+        return (*in_domains, *(Unit(step, "", getattr(study, step)) for step in once))
+
+    def _check_name(self) -> None:
+        given = self.common["study"]
+        if fault := study_fault(given.value):
+            name = printable(repr(given.value))
+            self._fault(("study",), f"{name} {fault}", line=given.line)
+            self.common["study"] = given._replace(value="study")
+
+    def _given(self, step: str, domain: str) -> Section:
+        """What a step is given for a domain, the last word of each."""
+        given = self.common | self.sections.get(step, {})
+        given |= self.overrides.get(domain, {}).get(step, {})
+        for of_domain, of_step, name, value in self.sets:
+            if of_step == step and of_domain in ("", domain):
+                given[name] = value
+        return given
+
+    def _values(self, step: str, domain: str) -> dict[str, Any]:
+        values = {name: one.value for name, one in self._given(step, domain).items()}
+        if domain:
+            values["domain"] = domain
+        elif not self.params[step].STEP.per_domain and self.domains:
+            values["domains"] = list(self.domains)
+        return values
+
+    def _note(self, fault: ErrorDetails) -> None:
+        """Turn a fault of the nested model into one of the file, where it stands."""
+        domain, place = "", fault["loc"]
+        if place[0] == "domains":
+            domain, place = str(place[1]), place[2:]
+        step = str(place[0])
+        if fault["type"] == "disk":
+            self._fault((step,), fault["msg"])
+            return
+        if not self.domains and place[1:2] in (("domain",), ("domains",)):
+            return  # that there is no domain has been said
+        wrong = fault_in_words({**fault, "loc": place[1:]}, self.params[step])
+        inside = tuple(str(part) for part in wrong.place)
+        given = self._given(step, domain)
+        origin = given.get(inside[0]) if inside else None
+        keys = tuple(self._below_keys(origin, inside[1:])) if origin else ()
+        # A fault between several: where the first is left out, the next one's line.
+        near = [given[name] for name in wrong.others if not origin and name in given]
+        line = near[0].line if near else None
+        if origin and origin.line == ON_COMMAND_LINE:
+            line = ON_COMMAND_LINE
+        self._fault(keys or (step, *inside), wrong.words, line=line, link=wrong.link)
+
+    def _below_keys(self, origin: Given, inside: Keys) -> Iterator[str]:
+        """The file's keys for pydantic's, which also name the kind of a value."""
+        keys = origin.keys
+        yield from keys
+        for index, part in enumerate(inside, 1):
+            if part == keys[-1]:  # a kind of source that is called like its first key
+                continue
+            if index == len(inside) or (*keys, part) in self.source.lines:
+                keys = (*keys, part)
+                yield part

@@ -1,0 +1,91 @@
+"""The kernel of a headless notebook: this interpreter, on its own sockets."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from traitlets.config import Config
+
+from phi_kit.core.paths import ledger_address, runs_root
+from phi_kit.core.progress import HEADLESS
+from phi_kit.core.replay_mode import REPLAY, replayed_ledger
+
+_LONGEST = 80  # a Unix socket's path may have some 100 characters
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts `sys.executable -m ipykernel_launcher`.
+
+    A kernel installed under the name `python3` may be another Python (another
+    virtual environment's, `pip install --user`'s): it is not asked for.
+    """
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start it; what the process itself prints goes to its log."""
+        with log_beside(self.connection_file).open("ab") as log:
+            await AsyncKernelManager.start_kernel(
+                self, **{**options, "stdout": log, "stderr": log}
+            )
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """The kernel of the running interpreter."""
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+
+def log_beside(connection_file: str) -> Path:
+    """Where a kernel's process writes what no cell shows: crashes of C code."""
+    return Path(connection_file).with_name("kernel.log")
+
+
+@contextmanager
+def kernel_config() -> Iterator[Config]:
+    """A kernel's settings for one run.
+
+    Its sockets are files in a private folder, so that parallel runs do not race
+    for a port.
+    """
+    with tempfile.TemporaryDirectory(prefix="phi-kit-") as folder:
+        settings = {"connection_file": f"{folder}/kernel.json"}
+        if len(folder) <= _LONGEST:
+            settings["transport"] = "ipc"
+        yield Config({"OwnKernel": settings})
+
+
+def log_tail(config: Config, *, lines: int = 5) -> str:
+    """The last lines of a kernel's log, without those of ipykernel itself."""
+    try:
+        text = log_beside(config.OwnKernel.connection_file).read_text(errors="replace")
+    except OSError:
+        return ""
+    log = [line for line in text.splitlines() if line and "[IPKernelApp]" not in line]
+    return "\n".join(log[-lines:])
+
+
+@contextmanager
+def kernel_environment() -> Iterator[None]:
+    """Set what kernels inherit: the headless flag, and absolute paths."""
+    # A relative path would mean another place in the folder of the kernel.
+    variables = {
+        HEADLESS: "1",
+        "PHI_KIT_RUNS": str(runs_root()),
+        REPLAY if replayed_ledger() else "PHI_KIT_LEDGER": ledger_address() or "off",
+    }
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,335 @@
+"""What a study will take: time, memory, tokens, energy and money, step by step.
+
+The study file says how much is to be done (`workload`), a short probe how fast this
+machine does it (`speed_probe`), `memory_fit` whether training fits into its memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from phi_kit.core.errors import RunError
+from phi_kit.core.finished_run import RunFolder
+from phi_kit.core.number_format import (
+    NOTHING,
+    aligned_table,
+    count,
+    duration,
+    percent,
+)
+from phi_kit.core.step_state import run_folder_path, up_to_date
+from phi_kit.models.architecture import model_sizes
+from phi_kit.models.loading import device
+from phi_kit.stats.intervals import wilson
+from phi_kit.study.config import Unit
+from phi_kit.study.runner import title
+
+from .memory_estimate import added, estimate
+from .memory_fit import MemoryFit, micro_batch
+from .speed_probe import MachineSpeed, ProbedDomain
+from .workload import StepLoad, UnitKey, seeds_read, workload
+
+# A kernel that starts, its imports, tables and figures: seconds of every notebook (kit
+# default, from the quickstart's steps 2 and 5, which ask no model).
+NOTEBOOK = 5.0
+FORMULA = "phi_kit/study/planning/memory_estimate.py"
+
+
+class FinishedUnit(NamedTuple):
+    """A unit that need not run again: seconds it took, and rows it kept, if any."""
+
+    seconds: float
+    kept: int | None
+
+
+Finished = Callable[[Unit], FinishedUnit | None]
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """What one unit will take; `most` if the share of teachable seeds is high.
+
+    Attributes:
+        unit: the step and its domain.
+        done: if it has finished; nothing of it is left to do.
+        seconds: expected.
+        most: at most, by the study file; a machine may still become slower.
+        sampled: tokens of answers, expected.
+        trained: tokens of rows, expected.
+        memory: bytes at the peak.
+    """
+
+    unit: Unit
+    done: FinishedUnit | None
+    seconds: float
+    most: float
+    sampled: float
+    trained: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Power of the machine at work; prices of energy and of the machine per hour."""
+
+    watts: float = 0.0
+    per_kwh: float = 0.0
+    per_hour: float = 0.0
+
+    def energy(self, seconds: float) -> float:
+        """In kWh."""
+        return self.watts * seconds / 3.6e6
+
+    def money(self, seconds: float) -> float:
+        """For so much time, the energy included."""
+        return self.per_kwh * self.energy(seconds) + self.per_hour * seconds / 3600
+
+    def columns(self, seconds: float) -> dict[str, str]:
+        """The table's columns for so much time; those without a price are left out."""
+        cells = {}
+        if self.watts:
+            cells["kWh"] = f"{self.energy(seconds):.3f}"
+        if self.per_hour or (self.watts and self.per_kwh):
+            cells["money"] = f"{self.money(seconds):.2f}"
+        return cells
+
+
+def plan_steps(
+    units: Sequence[Unit],
+    speed: MachineSpeed,
+    training_bytes: float,
+    *,
+    finished: Finished | None = None,
+) -> list[StepPlan]:
+    """What every unit will take on this machine.
+
+    Args:
+        units: of the whole study, in order.
+        speed: of this machine at this study's work.
+        training_bytes: memory in use at the peak of training.
+        finished: tells of units that need not run again; asks their run folders
+            where not given.
+
+    Raises:
+        DataError: a source is without limit and too large to be counted.
+    """
+    done = _done(units, finished or finished_unit)
+    kept = {key: unit.kept for key, unit in done.items() if unit.kept is not None}
+    seeds = {
+        unit.domain: _seeds(unit, kept)
+        for unit in units
+        if unit.step == "collect_seeds"
+    }
+    likely, most = (
+        workload(
+            units,
+            seeds=seeds,
+            shares={n: teachable_share(d)[end] for n, d in speed.domains.items()},
+            kept=kept,
+        )
+        for end in (0, 1)
+    )
+    return [
+        StepPlan(
+            unit=load.unit,
+            done=done.get((load.unit.step, load.unit.domain)),
+            seconds=_seconds(load, speed),
+            most=_seconds(at_most, speed),
+            sampled=_sampled(load, speed),
+            trained=_trained(load, speed),
+            memory=max(
+                speed.sampling_bytes if load.draws else 0,
+                training_bytes if load.trainings else 0,
+            ),
+        )
+        for load, at_most in zip(likely, most, strict=True)
+    ]
+
+
+def training_bytes(units: Sequence[Unit], speed: MachineSpeed, fit: MemoryFit) -> float:
+    """Memory in use at the peak of step 4's training, on rows like the probe's."""
+    params = next(unit.params for unit in units if unit.step == "probe_sft")
+    rows = sorted(
+        tokens
+        for probed in speed.domains.values()
+        for tokens in probed.rows
+        if tokens <= params.max_row_tokens
+    )
+    micro = micro_batch(units, fit.setup, speed.free_bytes, kind=device())
+    tokens = min(micro.tokens, sum(rows[-params.batch :]))
+    micro = replace(micro, tokens=tokens, rank=min(params.rank, micro.rank))
+    terms = estimate(model_sizes(fit.setup.model), micro)
+    return speed.loaded_bytes + added(terms, micro)
+
+
+def teachable_share(probed: ProbedDomain) -> tuple[float, float]:
+    """Teachable among the seeds probed: what to expect, and the 95 % upper end.
+
+    The first is the posterior mean under Jeffreys' prior, so that 0 of 3 does not
+    mean 0.
+    """
+    if not probed.asked:
+        return 1.0, 1.0
+    k, n = probed.teachable, probed.asked
+    return (k + 0.5) / (n + 1), wilson(k, n)[1]
+
+
+def finished_unit(unit: Unit) -> FinishedUnit | None:
+    """What a unit's run folder tells, if it need not run again."""
+    try:
+        if up_to_date(unit.params):
+            manifest = RunFolder(run_folder_path(unit.params)).manifest
+            kept = (manifest["flow"] or {}).get("kept")
+            return FinishedUnit(float(manifest["seconds"]), kept)
+    except RunError:  # what it reads has not finished
+        pass
+    return None
+
+
+def _seeds(unit: Unit, kept: Mapping[UnitKey, int]) -> int:
+    """Rows of a domain after its step 2: those it kept, else those it will read."""
+    rows = kept.get((unit.step, unit.domain))
+    return seeds_read(unit.params) if rows is None else rows
+
+
+def _done(units: Sequence[Unit], finished: Finished) -> dict[UnitKey, FinishedUnit]:
+    """The units that need not run again."""
+    done: dict[UnitKey, FinishedUnit] = {}
+    redone: set[Path] = set()
+    for unit in units:
+        entry = finished(unit)
+        # What reads a step that is redone is going to change.
+        sources = {folder.path for folder in unit.params.upstream().values()}
+        if entry is None or sources & redone:
+            redone.add(run_folder_path(unit.params))
+        else:
+            done[unit.step, unit.domain] = entry
+    return done
+
+
+def _sampled(load: StepLoad, speed: MachineSpeed) -> float:
+    return sum(
+        draw.samples * speed.domains[draw.domain].tokens_each(draw.max_tokens)
+        for draw in load.draws
+    )
+
+
+def _trained(load: StepLoad, speed: MachineSpeed) -> float:
+    return sum(t.rows * speed.domains[t.domain].row for t in load.trainings)
+
+
+def _seconds(load: StepLoad, speed: MachineSpeed) -> float:
+    return (
+        NOTEBOOK
+        + speed.load * bool(load.draws or load.trainings)
+        + _sampled(load, speed) / speed.sample_tps
+        + _trained(load, speed) / speed.train_tps
+        + sum(training.runs for training in load.trainings) * speed.setup
+    )
+
+
+def table(
+    plans: Sequence[StepPlan], speed: MachineSpeed, prices: Prices
+) -> Iterator[str]:
+    """The plan of a study on this machine, in lines."""
+    left = [plan for plan in plans if plan.done is None]
+    rows = [
+        {"step": title(plan.unit), "time": f"done ({duration(plan.done.seconds)})"}
+        if plan.done is not None
+        else {"step": title(plan.unit), **_cells([plan], prices)}
+        for plan in plans
+    ]
+    rest = "all that is left" if len(left) < len(plans) else "all"
+    total = {"step": rest, **_cells(left, prices)}
+    lines = [[row.get(name, "") for name in total] for row in [*rows, total]]
+    yield from aligned_table([list(total), *lines])
+    yield ""
+    yield from _probe(speed)
+
+
+def _cells(plans: Sequence[StepPlan], prices: Prices) -> dict[str, str]:
+    """The columns of some steps together."""
+    seconds = sum(plan.seconds for plan in plans)
+    memory = max((plan.memory for plan in plans), default=0)
+    return {
+        "time": duration(seconds),
+        "at most": duration(sum(plan.most for plan in plans)),
+        "answer tokens": _tokens(sum(plan.sampled for plan in plans)),
+        "trained tokens": _tokens(sum(plan.trained for plan in plans)),
+        "memory": _gb(memory) if memory else NOTHING,
+        **prices.columns(seconds),
+    }
+
+
+def _tokens(number: float) -> str:
+    return count(number) if number else NOTHING
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.2f} GB"
+
+
+def _probe(speed: MachineSpeed) -> Iterator[str]:
+    yield (
+        f"From a probe of {duration(speed.seconds)}: {speed.sample_tps:.0f} tokens/s "
+        f"sampled, {speed.train_tps:.0f} tokens/s trained."
+    )
+    for name, probed in speed.domains.items():
+        likely, most = teachable_share(probed)
+        seeds = (
+            f"{probed.teachable} of {probed.asked} seeds teachable "
+            f"({percent(likely)} expected, at most {percent(most)})"
+        )
+        if not probed.asked:
+            seeds = "a judge decides, who is not asked here: all seeds count"
+        each = probed.tokens / max(probed.samples, 1)
+        yield f"  {name}: {seeds}, {each:.1f} tokens an answer, {probed.row:.0f} a row"
+        if probed.truncated:
+            yield (
+                f"    {probed.truncated} of {probed.samples} answers were longer than "
+                "the probe waited for; they count with all the tokens they may have"
+            )
+    yield (
+        "'at most' takes the upper end of the share that is teachable. Until step 2 "
+        "has run, seeds count as if it dropped none. Not counted: "
+        "what the ledger has already, and what other models are asked."
+    )
+
+
+def fit_lines(fit: MemoryFit, *, terms: bool) -> Iterator[str]:
+    """Whether training fits, what it takes (term by term), what is given up for it."""
+    setup = fit.setup
+    how = "computed twice" if setup.checkpointing else "kept"
+    yield (
+        f"training {setup.model}: rank {setup.rank}, rows of at most "
+        f"{setup.row_tokens} tokens, micro-batches of {setup.micro_tokens}, "
+        f"activations {how}"
+    )
+    if terms:
+        rows = [
+            [f"  {text}", _gb(getattr(fit.terms, name))] for name, text in TERMS.items()
+        ]
+        rows.append(["  a margin", _gb(fit.needed - fit.terms.tensors)])
+        rows.append(["  in all", _gb(fit.needed)])
+        yield from aligned_table(rows)
+        yield f"  a formula, not a measurement: see {FORMULA}"
+    if not fit.fits:
+        yield f"does NOT fit into {_gb(fit.room)}, nor does any rung of the ladder"
+        return
+    lacks = "; ".join(setup.downgrades(fit.wanted)) or "nothing"
+    yield f"fits into {_gb(fit.room)}; given up for it: {lacks}"
+    if fit.settings:
+        sets = [f"--set {name}={value}" for name, value in fit.settings.items()]
+        yield f"  phi-kit run … {' '.join(sets)}"
+
+
+TERMS = {
+    "weights": "weights (NF4; embeddings as they are)",
+    "adapter": "adapter, gradients, optimiser",
+    "activations": "activations",
+    "head": "logits of a block",
+    "floats": "one layer as floats",
+}

@@ -1,0 +1,183 @@
+"""What the steps of a study will do: samples to draw, rows to train on.
+
+Counted from the study file before anything runs. What only a run can tell, how many
+seeds are teachable above all, is taken from a short probe, or at its most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+from phi_kit.core.errors import DataError
+from phi_kit.data.read_sources import read
+from phi_kit.data.source_types import HubData
+from phi_kit.steps import expand_domains
+from phi_kit.study.config import Unit
+
+
+@dataclass(frozen=True)
+class SampleLoad:
+    """So many samples of one domain's items, each of at most so many tokens."""
+
+    domain: str
+    samples: float
+    max_tokens: int
+
+    def times(self, factor: float) -> SampleLoad:
+        """The same so often."""
+        return replace(self, samples=factor * self.samples)
+
+
+@dataclass(frozen=True)
+class TrainingLoad:
+    """So many rows of one domain, repeats included, in so many runs set up anew."""
+
+    domain: str
+    rows: float
+    runs: float
+
+
+@dataclass(frozen=True)
+class StepLoad:
+    """All that a unit does with the model."""
+
+    unit: Unit
+    draws: Sequence[SampleLoad] = ()
+    trainings: Sequence[TrainingLoad] = ()
+
+
+@dataclass
+class DomainState:
+    """What earlier steps leave of a domain for later ones."""
+
+    dev: SampleLoad | None = None  # one round of its dev items
+    test: int = 0  # test items
+    seeds: float = 0
+    teachable: float = 0
+    frozen: float = 0
+    epochs: int = 1  # of its probe, which `recipe: best` takes over
+
+
+UnitKey = tuple[str, str]  # step and domain
+
+
+def workload(
+    units: Sequence[Unit],
+    *,
+    seeds: Mapping[str, float],
+    shares: Mapping[str, float],
+    kept: Mapping[UnitKey, int],
+) -> Iterator[StepLoad]:
+    """The load of every unit, in their order.
+
+    Args:
+        units: of a whole study: later ones build on what earlier ones leave.
+        seeds: of each domain, after step 2.
+        shares: of each domain's seeds, how many will be teachable.
+        kept: rows that finished units kept.
+    """
+    states: dict[str, DomainState] = {}
+    for unit in units:
+        state, p = states.setdefault(unit.domain, DomainState()), unit.params
+        rows = kept.get((unit.step, unit.domain))
+        if unit.step == "pick_domain":
+            dev = SampleLoad(unit.domain, p.dev_items * p.samples, p.max_tokens)
+            state.dev, state.test = dev, p.test_items
+            yield StepLoad(unit, [dev])
+        elif unit.step == "collect_seeds":
+            state.seeds = seeds[unit.domain]
+            yield StepLoad(unit)
+        elif unit.step == "filter_edge":
+            yield _filter(unit, state, shares[unit.domain], rows)
+        elif unit.step == "probe_sft":
+            yield _probe(unit, state)
+        elif unit.step == "synthesize":
+            most = state.teachable / p.organic_share
+            state.frozen = most if rows is None else rows
+            yield StepLoad(unit)
+        elif unit.step == "expand_domains":
+            yield _expand(unit, states)
+        else:
+            draws = [
+                SampleLoad(name, 2 * states[name].test * p.samples, p.max_tokens)
+                for name in p.domains
+            ]
+            yield StepLoad(unit, draws)
+
+
+def seeds_read(params: Any) -> int:
+    """Rows that step 2 reads; a source without a limit is read to count them.
+
+    Raises:
+        DataError: such a source lies on the hub.
+    """
+    if params.limit:
+        return params.limit
+    for source in params.sources:
+        if isinstance(source, HubData) and not source.limit:
+            raise DataError(
+                "a hub data set without a limit cannot be planned for",
+                where=source.name,
+                todo="give it a limit: in the study file",
+            )
+    return sum(
+        source.limit or sum(1 for _ in read(source, "", families=(), rng_seed=0))
+        for source in params.sources
+    )
+
+
+def _filter(unit: Unit, state: DomainState, share: float, kept: int | None) -> StepLoad:
+    p = unit.params
+    state.teachable = share * state.seeds if kept is None else kept
+    if p.wanted:
+        state.teachable = min(state.teachable, p.wanted)
+    each = min(max(p.budget, p.samples), p.max_samples)
+    samples = each * state.seeds + p.confirm * share * state.seeds
+    return StepLoad(unit, [SampleLoad(unit.domain, samples, p.max_tokens)])
+
+
+def _probe(unit: Unit, state: DomainState) -> StepLoad:
+    """Every run sees as many tokens as the teachable arm: arms, trials, doses."""
+    p = unit.params
+    seeds = len(p.train_seeds) or 1
+    trials = len(list(p.search.configs(p))) if p.search else 0
+    doses = [share for share in p.dose if share < 1]
+    full = len(p.arms) * seeds + trials
+    runs, passes = full + len(doses) * seeds, full + sum(doses) * seeds
+    state.epochs = p.epochs
+    rows = state.teachable * p.epochs
+    rounds = runs + _evaluations(passes, rows, p)
+    draws = [state.dev.times(rounds)]
+    if p.drift_samples:
+        draws.append(replace(state.dev, samples=p.drift_samples * state.seeds))
+    return StepLoad(unit, draws, [TrainingLoad(unit.domain, passes * rows, runs)])
+
+
+def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
+    p = unit.params
+    best = p.recipe == "best"
+    rows = {
+        name: states[name].frozen * (states[name].epochs if best else p.epochs)
+        for name in p.domains
+    }
+    adapters = expand_domains.adapter_plan(p.domains).values()
+    trainings = [
+        TrainingLoad(name, rows[name], 1 / len(among))
+        for among in adapters
+        for name in among
+    ]
+    rounds = len(adapters) + sum(
+        _evaluations(1, sum(rows[name] for name in among), p) for among in adapters
+    )
+    draws = [states[name].dev.times(rounds) for name in p.domains]
+    return StepLoad(unit, draws, trainings)
+
+
+def _evaluations(passes: float, rows: float, params: Any) -> float:
+    """How often runs over so many rows ask the held-out items in between."""
+    if not params.eval_steps:
+        return 0
+    return passes * ceil(rows / params.batch) // params.eval_steps

@@ -1,0 +1,113 @@
+"""What a study found, in sentences made from its numbers.
+
+"Cannot tell" is a finding like the other two and is said as plainly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from phi_kit.core.number_format import count, is_number, percent, points, points_span
+from phi_kit.stats.comparison import NOT_CONSTANT
+
+FINAL = {
+    "better": "On held-out {domain} the final adapter is better than base",
+    "worse": "On held-out {domain} the final adapter is worse than base",
+    "cannot tell": "On held-out {domain} this run cannot tell whether the final "
+    "adapter is better or worse than base",
+    NOT_CONSTANT: "On held-out {domain} the final adapter is better than base, not "
+    "than one constant answer per family",
+}
+ARMS = {
+    "better": "In {domain}, training on teachable seeds beat training on random ones",
+    "worse": "In {domain}, training on teachable seeds did worse than on random ones",
+    "cannot tell": "In {domain}, this run cannot tell whether teachable seeds teach "
+    "more or less than random ones",
+}
+MERGED = {
+    "better": "Training on all domains at once did better on {domain} than training on "
+    "{domain} alone",
+    "worse": "Training on all domains at once lost some of what training on {domain} "
+    "alone gave",
+    "cannot tell": "This run cannot tell whether training on all domains at once "
+    "changes what {domain} alone gave",
+}
+
+DOSE = {
+    "worse": "In {domain}, the gain tapers: the last increase of the rows gave less "
+    "than the one before",
+    "better": "In {domain}, the last increase of the rows gave more than the one "
+    "before",
+    "cannot tell": "In {domain}, this run cannot tell whether more rows of the same "
+    "kind would help less and less",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence and the verdict it rests on."""
+
+    text: str
+    verdict: str
+
+
+def verdict(row: Mapping[str, Any], low: str = "low", high: str = "high") -> str:
+    """A row's verdict; read off its interval where a step gave none."""
+    if given := row.get("verdict"):
+        return str(given)
+    least, most = row.get(low), row.get(high)
+    if is_number(least) and least > 0:
+        return "better"
+    return "worse" if is_number(most) and most < 0 else "cannot tell"
+
+
+def evidence(row: Mapping[str, Any]) -> str:
+    """The numbers of a sentence: gain, interval and n."""
+    if not is_number(row.get("delta")):
+        return "it was not measured"
+    return (
+        f"{points(row['delta'])} points, 95\u00a0% interval "
+        f"{points_span(row.get('low'), row.get('high'))}, n\u00a0=\u00a0"
+        f"{count(row.get('n'))}"
+    )
+
+
+def finding(words: Mapping[str, str], domain: Any, row: Mapping[str, Any]) -> Finding:
+    """One row of a step's result as a sentence."""
+    outcome = verdict(row)
+    text = words.get(outcome, words["cannot tell"]).format(domain=domain)
+    guess = ""
+    if is_number(row.get("guess")):
+        guess = (
+            f" One constant answer per family gives {percent(row['guess'])}, the "
+            f"adapter {percent(row.get('final'))}."
+        )
+    return Finding(f"{text}: {evidence(row)}.{guess}", outcome)
+
+
+def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:
+    """Whether the final adapter beats base, once per domain (step 7).
+
+    Single samples (pass@1) are the headline; votes stand in the table.
+    """
+    headlines: dict[Any, Mapping[str, Any]] = {}
+    for row in scores:
+        domain = row.get("domain", "items")
+        if domain not in headlines or row.get("metric") == "pass@1":
+            headlines[domain] = row
+    return [finding(FINAL, domain, row) for domain, row in headlines.items()]
+
+
+def teachable_or_random(domain: str, result: Mapping[str, Any]) -> list[Finding]:
+    """Whether the filter helped in a domain, and whether more rows would (step 4)."""
+    row = result.get("teachable_vs_random")
+    change = (result.get("dose") or {}).get("change")
+    arms = [finding(ARMS, domain, row)] if row else []
+    return arms + ([finding(DOSE, domain, change)] if change else [])
+
+
+def after_merging(retention: Iterable[Mapping[str, Any]]) -> list[Finding]:
+    """What merging the domains did to each of them (step 6)."""
+    return [finding(MERGED, row.get("domain", "items"), row) for row in retention]

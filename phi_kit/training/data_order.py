@@ -1,0 +1,115 @@
+"""Data order: which rows each optimiser step sees, fixed before the first one.
+
+A plain list of steps makes three things simple: a run carries on where it was
+stopped, arms of different sizes see equally many trained tokens, and a row of a
+weighted source comes as often as its weight says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+
+from phi_kit.core.rng import rng
+
+from .encoding import EncodedRow
+
+
+def step_order(
+    rows: Sequence[EncodedRow],
+    *,
+    batch: int,
+    epochs: Sequence[float],
+    rng_seed: int,
+    budget: int | None = None,
+) -> list[list[int]]:
+    """Indices into `rows` of every optimiser step.
+
+    Args:
+        rows: what can be trained on.
+        batch: rows per step; the last one of an epoch may hold fewer.
+        epochs: how often each row is seen. Of rows with 1.5 a random half
+            comes twice.
+        rng_seed: names the order.
+        budget: trained tokens to see in all. Epochs are then repeated, or cut,
+            until the next row would not come closer to it.
+    """
+    passes = _passes(np.asarray(epochs, float), rng_seed, for_ever=budget is not None)
+    if budget is not None:
+        passes = _up_to(passes, [row.trained for row in rows], budget)
+    return [
+        one[start : start + batch].tolist()
+        for one in passes
+        for start in range(0, len(one), batch)
+    ]
+
+
+def _passes(
+    epochs: np.ndarray, rng_seed: int, *, for_ever: bool
+) -> Iterator[np.ndarray]:
+    """One shuffled pass after the other, without the rows that have had theirs."""
+    number, rounds = 0, int(np.ceil(epochs.max(initial=0)))
+    while rounds and (for_ever or number < rounds):
+        wanted = _in_pass(epochs, number % rounds, rng(rng_seed, "share", number))
+        yield rng(rng_seed, "order", number).permutation(wanted)
+        number += 1
+
+
+def _in_pass(epochs: np.ndarray, number: int, draw: np.random.Generator) -> np.ndarray:
+    whole = np.flatnonzero(epochs >= number + 1)
+    parts = [whole]
+    for share in np.unique(epochs[(epochs > number) & (epochs < number + 1)]):
+        some = np.flatnonzero(epochs == share)
+        parts.append(draw.permutation(some)[: round((share - number) * len(some))])
+    return np.sort(np.concatenate(parts))
+
+
+def _up_to(
+    passes: Iterator[np.ndarray], trained: Sequence[int], budget: int
+) -> Iterator[np.ndarray]:
+    seen = 0
+    for one in passes:
+        sizes = np.cumsum([trained[i] for i in one])
+        if not len(one) or seen + sizes[-1] <= 0:
+            return
+        if seen + sizes[-1] < budget:
+            seen += int(sizes[-1])
+            yield one
+            continue
+        # One row more only if that comes closer.
+        cut = int(np.argmin(np.abs(seen + np.concatenate([[0], sizes]) - budget)))
+        if cut or not seen:
+            yield one[: max(cut, 1)]
+        return
+
+
+def micro_batches(
+    rows: Sequence[EncodedRow], *, tokens: int, padded: bool
+) -> list[list[EncodedRow]]:
+    """The rows of one step in parts of at most `tokens`, a row at least.
+
+    Of similar length together, so that padding, where there is any, is small.
+    The gradient is the whole step's either way.
+    """
+    parts: list[list[EncodedRow]] = []
+    for row in sorted(rows, key=lambda row: -len(row.ids)):
+        last = parts[-1] if parts else []
+        # Sorted downwards: the first row of a part is its widest.
+        width = len(last[0].ids) if last else 0
+        size = width * len(last) if padded else sum(len(one.ids) for one in last)
+        more = width if padded else len(row.ids)
+        if last and size + more <= tokens:
+            last.append(row)
+        else:
+            parts.append([row])
+    return parts
+
+
+def count_tokens(
+    rows: Sequence[EncodedRow], steps: Sequence[Sequence[int]]
+) -> tuple[int, int]:
+    """Tokens and trained tokens of a whole schedule."""
+    every = [rows[i] for i in chain.from_iterable(steps)]
+    return sum(len(row.ids) for row in every), sum(row.trained for row in every)

@@ -1,0 +1,98 @@
+"""What can stop a training run, in words that say what to do next."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from phi_kit.core.errors import PhiKitError, RunError, StudyError, disk_errors
+
+
+class StoppedError(RunError, KeyboardInterrupt):
+    """Somebody pressed Ctrl-C, or JupyterLab's stop button."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on a GPU or on a CPU."""
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    return isinstance(error, MemoryError) or should_reduce_batch_size(error)
+
+
+def explain(
+    error: BaseException, *, name: str, work: Path, step: Callable[[], int]
+) -> BaseException:
+    """The error to raise in place of `error`, and the frames it holds let go.
+
+    A traceback keeps every local variable of the frames it went through: the
+    model with its adapter, the optimiser, a step's activations. A notebook keeps
+    the last traceback, and with it gigabytes.
+
+    Args:
+        error: what stopped the run.
+        name: of the run.
+        work: where its checkpoints lie.
+        step: gives the step of the last whole one.
+    """
+    found = _said(error, name, work, step())
+    link: BaseException | None = error
+    while link is not None:
+        if link.__traceback__ is not None:
+            traceback.clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
+    return found
+
+
+def _said(error: BaseException, name: str, work: Path, step: int) -> BaseException:
+    again = f"carries on after step {step}" if step else "starts from the beginning"
+    if isinstance(error, StoppedError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return StoppedError(
+            f"training of {name} was stopped by hand",
+            where=f"the last checkpoint is that of step {step}" if step else name,
+            todo=f"run the same cell or command again: it {again}",
+        )
+    if isinstance(error, PhiKitError):
+        return error
+    if is_out_of_memory(error):
+        return RunError(
+            f"memory ran out in training {name}, even with one row at a time",
+            where=str(error).partition("\n")[0][:200],
+            todo="close other programs, or lower max_row_tokens or rank, or take a "
+            f"smaller model; with the same parameters it {again}",
+        )
+    if found := _integration(error):
+        return found
+    return _disk(error, work, again) or error
+
+
+def _disk(error: BaseException, work: Path, again: str) -> RunError | None:
+    # torch's writer hides the reason: `PytorchStreamWriter failed writing file`
+    if "PytorchStreamWriter" in str(error) or "unexpected pos" in str(error):
+        error = OSError(errno.ENOSPC, "a checkpoint could not be written")
+    trace = error.__traceback__
+    try:
+        with disk_errors(work):
+            raise error
+    except RunError as said:
+        todo = f"{said.todo}; training {again}"
+        return RunError(said.what, where=said.where, todo=todo)
+    except BaseException:
+        error.__traceback__ = trace  # as it was before it was raised in here
+        return None
+
+
+def _integration(error: BaseException) -> PhiKitError | None:
+    text = str(error)
+    if isinstance(error, ValueError) and "are supported" in text:
+        return StudyError(text, where="report_to", todo="correct its name, or empty it")
+    if isinstance(error, RuntimeError) and "requires" in text and "installed" in text:
+        return RunError(
+            text.partition(". ")[0],
+            where="report_to",
+            todo="install it into this environment, or empty report_to",
+        )
+    return None

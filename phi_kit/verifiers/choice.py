@@ -1,0 +1,312 @@
+"""One of an item's own letters; without choices yes or no, true or false.
+
+A letter is an answer only where the grammar says so: in a box, after a mark,
+alone, or at the plain end of the last sentence. The `a` of "a car" and the
+`I` of "I think" never are (lm-eval PR #4188, openbench #348).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from phi_kit.data.choice_options import Gold, gold, options
+from phi_kit.data.records import Seed, normal
+from phi_kit.verifiers.math.latex import normalize_answer
+
+from . import answer_extraction, yes_no
+from .base import (
+    NO_ANSWER,
+    UNREADABLE_GOLD,
+    Verdict,
+    VerdictValue,
+    compare_parsed,
+    visible,
+)
+
+_LISTED = re.compile(r"^\s*\(?([A-Z])[).:]\s+(\S.*)$", re.MULTILINE)
+_NUMBERED = re.compile(r"^\s*\(?(\d{1,2})[).:]\s+(\S.*)$", re.MULTILINE)
+_INLINE = re.compile(r"\(([A-Z])\)\s*([^()\n]+)")
+_BEFORE = r"(?:\b(?:option|choice|letter|answer|选项|选)\s*)?[\s(\[{*_\"'`“‘$]*"
+_AFTER = r"[)\]}*_\"'`”’$]*"
+# No letter of an alphabet goes on behind a label; a Chinese word may.
+_END = r"(?![A-Za-z0-9_'’\u00c0-\u024f\u0370-\u052f])"
+# What may follow a letter that is also an English word.
+_GOES_ON = (
+    r"(?=\s*(?:[.,;:)\]\-–—!。，]|$|\n|because\b|since\b|as\b|due\b|given\b|for\b"
+    r"|[\u3040-\u9fff]))"
+)
+_CHOOSE = (
+    r"(?i:is|be|choose|chose|pick|picked|select|selected|with|for|option|choice|letter"
+    r"|therefore|thus|hence|so|answer|correct:?)"
+)
+_WIDE = str.maketrans(
+    {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    | {chr(0x2460 + n): str(n + 1) for n in range(9)}
+)
+_HEDGED = "?"  # what a mark says that names two options, or denies one
+
+Options = Mapping[str, str]
+
+
+def choices(seed: Seed) -> Options:
+    """The item's labels with their texts: from `extra`, else from its prompt.
+
+    Without either the letters run from A to D, further if the gold lies there.
+    """
+    given = seed.facts.get("choices") if len(seed.extra) > 2 else None
+    if given is not None:
+        return options(given)
+    for shape, first in ((_LISTED, "A"), (_INLINE, "A"), (_NUMBERED, "1")):
+        found = _from(first, shape.findall(seed.prompt))
+        if len(found) > 1:
+            return found
+    last = max("D", _bare_letter(seed.answer) or "D")
+    return {chr(code): "" for code in range(ord("A"), ord(last) + 1)}
+
+
+def _from(first: str, listed: list[tuple[str, str]]) -> dict[str, str]:
+    """The last run A, B, C … of a prompt: examples before it have their own."""
+    starts = [place for place, (label, _) in enumerate(listed) if label == first]
+    found: dict[str, str] = {}
+    for label, text in listed[starts[-1] :] if starts else ():
+        if label != (chr(65 + len(found)) if first == "A" else str(1 + len(found))):
+            break
+        found[label] = text.strip()
+    return found
+
+
+def _bare_letter(text: str) -> str:
+    found = re.fullmatch(r"\W*([A-Za-z])\W*", normalize_answer(text))
+    return found[1].upper() if found else ""
+
+
+def _bare_label(text: str, known: Options) -> str:
+    """The label that a piece is, whatever stands around it."""
+    found = re.fullmatch(r"\W*([A-Za-z]|\d{1,2})\W*", normalize_answer(text))
+    label = found[1].upper() if found else ""
+    return label if label in known else ""
+
+
+def verify(seed: Seed, response: str) -> Verdict:
+    """Compare the option (or the word) a response chooses with the gold one."""
+    if yes_no.is_yes_no(seed.answer) and "choices" not in seed.extra:
+        return yes_no.verify(seed, response)
+    known = choices(seed)
+    meant = gold_of(seed, known)
+    if not meant.label:
+        return Verdict("unknown", meant.question or UNREADABLE_GOLD)
+    text = visible(response).translate(_WIDE)
+    found = strict_label(text, known)
+    lenient: VerdictValue = "wrong"
+    if found != meant.label and _lenient_label(text, known) == meant.label:
+        lenient = "right"
+    if not found:
+        return Verdict("wrong", NO_ANSWER, "", lenient)
+    return compare_parsed(meant.label, found, shown=found, lenient=lenient)
+
+
+def gold_of(seed: Seed, known: Options) -> Gold:
+    """Which of the item's options its gold is."""
+    facts = seed.facts if len(seed.extra) > 2 else {}
+    said = str(facts.get("answer_is") or "")
+    given = facts.get("choices", known)
+    return gold(normalize_answer(seed.answer), given, said, known=known)
+
+
+def strict_label(text: str, known: Options) -> str:
+    """The label a visible response chooses, or an empty text.
+
+    The places are tried in order; one that says two things ends the search.
+    """
+    for read in (_announced, _whole, _last_line, _said_correct, _last_word):
+        if (label := read(text, known)) is not None:
+            return label
+    return _ending(answer_extraction.last_sentence(text), known)
+
+
+def _whole(text: str, known: Options) -> str | None:
+    return _alone(text, known) or _by_text(text, known) or None
+
+
+def _last_word(text: str, known: Options) -> str | None:
+    """The label that the last sentence is: `A? No. B.`."""
+    said = [one for one in answer_extraction.sentences(text) if not one.endswith("?")]
+    bare = {label for one in said if (label := _bare_label(one, known))}
+    return bare.pop() if len(bare) == 1 and _bare_label(said[-1], known) else None
+
+
+def _announced(text: str, known: Options) -> str | None:
+    """What the marks choose; `None` where none of them can be read.
+
+    Of a box, a tag or a line `Answer:` the last one counts that holds an option:
+    a box may hold a formula on the way. A sentence "the answer is" comes second.
+    """
+    read = [
+        (mark, _of_mark(mark, known)) for mark in answer_extraction.find_marks(text)
+    ]
+    strong = [(mark.begin, said) for mark, said in read if mark.kind != "is" and said]
+    weak = [(mark.begin, said) for mark, said in read if mark.kind == "is" and said]
+    for kind in (strong, weak):
+        if kind:
+            said = max(kind)[1]
+            return "" if said == _HEDGED else said
+    return None
+
+
+def _of_mark(mark: answer_extraction.AnswerMark, known: Options) -> str:
+    return _read(mark.text, known, alone=mark.kind == "box")
+
+
+def _read(piece: str, known: Options, *, alone: bool = False) -> str:
+    """The label right after a mark, or the option whose text stands there."""
+    if _hedges(piece, known):
+        return _HEDGED
+    piece = normalize_answer(piece) if "\\" in piece else piece
+    if label := _alone(piece, known) or _by_text(piece, known):
+        return label
+    if alone:
+        return ""
+    labels = _any(known)
+    found = re.match(rf"{_BEFORE}({labels}){_AFTER}{_END}", piece)
+    if not found:
+        found = re.match(rf"{_BEFORE}({labels.lower()}){_AFTER}(?=[.):,;]|\s*$)", piece)
+    if not found:
+        return ""
+    label, rest = found[1].upper(), piece[found.end(1) :]
+    wrapped = rest[:1] in tuple(")]}*_\"'`.:,;")
+    if label in "AI" and not wrapped and not re.match(_GOES_ON, rest):
+        return label if known[label] and _starts(rest, known[label]) else ""
+    if label.isdigit() and re.match(r"[.,:/]?\d|\s*[-+*/×=^%°]", rest):
+        return ""
+    return label
+
+
+def _any(known: Options) -> str:
+    return f"(?:{'|'.join(sorted(map(re.escape, known), key=len, reverse=True))})"
+
+
+def _hedges(piece: str, known: Options) -> bool:
+    """Whether a piece names two options, or denies the one it names."""
+    one = rf"\(?{_any(known)}\)?{_END}"
+    glue = r"\W*(?:\b(?:or|and|und|oder|ou|et|o|y|nor)\b|[/&]|或|和|または|또는)"
+    listed = rf"[,;、]\s*(?:(?:or|and)\s+)?{one}(?=\W*(?:$|[,;.]|\b(?:or|and)\b))"
+    begins = rf"\W*(?:either\W+|option\W+|both\W+)?{one}"
+    if re.match(r"\W*(?:not|neither|none|never)\b", piece, re.IGNORECASE):
+        return True
+    return bool(re.match(rf"{begins}{glue}\W*(?:{one}|\w+)", piece)) or bool(
+        re.match(rf"{begins}\W*?{listed}", piece)
+    )
+
+
+def _starts(rest: str, choice: str) -> bool:
+    return normal(rest).startswith(normal(choice))
+
+
+def _alone(text: str, known: Options) -> str:
+    """The label of a response that is one, or that opens as `B.` or `(B)`."""
+    if (label := _bare_label(text, known)) and len(text) < 40:
+        return label
+    opened = re.match(r"[\s*_`\"]*\(?([A-Z]|\d{1,2})[).:\]][)*_`\"]*(?=\s|$)", text)
+    if opened and opened[1] in known and not _lists(text, known):
+        return opened[1]
+    first = text.split("\n", 1)[0]
+    if first != text and len(first) < 20 and (label := _bare_label(first, known)):
+        return label if len(_bare_lines(text, known)) == 1 else ""
+    return ""
+
+
+def _lists(text: str, known: Options) -> bool:
+    """Whether a response lists the options again, and so chooses none by that."""
+    found = {
+        label for shape in (_LISTED, _NUMBERED) for label, _ in shape.findall(text)
+    }
+    return len(found & set(known)) > 1
+
+
+def _bare_lines(text: str, known: Options) -> set[str]:
+    lines = (line for line in text.splitlines() if len(line) < 20)
+    return {label for line in lines if (label := _bare_label(line, known))}
+
+
+def _last_line(text: str, known: Options) -> str | None:
+    """The label that the last line is, `None` where it is something else."""
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    if len(lines[-1]) < 20 and (label := _bare_label(lines[-1], known)):
+        return label if len(_bare_lines(text, known)) == 1 else ""
+    whole = re.fullmatch(r"\W*([A-Z]|\d{1,2})\W{1,4}(.+)", normalize_answer(lines[-1]))
+    if whole and whole[1] in known and not _lists(text, known):
+        return whole[1] if _by_text(whole[2], known) == whole[1] else None
+    return None
+
+
+def _by_text(text: str, known: Options) -> str:
+    """The one option whose text the whole piece is."""
+    wanted = _bare(text)
+    found = [k for k, choice in known.items() if choice and _bare(choice) == wanted]
+    return found[0] if len(found) == 1 and wanted else ""
+
+
+def _bare(text: str) -> str:
+    return normal(normalize_answer(text)).strip("\"'`*_.!() ")
+
+
+def _said_correct(text: str, known: Options) -> str | None:
+    """The option that a response calls correct, as in `Option C is correct`.
+
+    `None` where it calls none so; empty where it calls two so.
+    """
+    one, right = f"({_any(known)})", r"(?:correct|right|best|true)"
+    shapes = (
+        rf"(?:(?<![\w'’])(?i:option|choice|answer|letter|statement)\s+|^|(?<=[.:!;,]\s)"
+        rf"|(?<=\n)|(?i:\b(?:so|thus|hence|therefore|that),?\s))[\s*_(\[\"'`]*{one}{_AFTER}"
+        rf"(?:\s+\([^()\n]*\))?\s+(?:is|must\s+be)\s+(?:(?:the|clearly|therefore|thus)\s+)*"
+        rf"{right}\b(?!\s+(?:if|only|when|unless))",
+        rf"(?i:\b{right}\s+(?:option|choice|letter|one)\s*(?:is|:|would\s+be)\s*)"
+        rf"[\s*_(\[\"'`]*(?i:option\s+)?{one}{_AFTER}{_END}",
+        rf"(?i:\b(?:I|I'd|I’d|I'll|we|let's)\s+(?:would\s+|will\s+)?"
+        rf"(?:choose|select|pick|go\s+with)\s+)(?i:option\s+)?[\s*_(\[\"'`]*{one}{_AFTER}"
+        r"(?=\s*[.,;:!\n]|\s*$)",
+        rf"(?i:\bmy\s+(?:choice|pick|selection)\s*(?:is|:)\s*)[\s*_(\[]*{one}{_AFTER}{_END}",
+        rf"(?:故选|应选|应该选|所以选|因此选|答案选|选择|選擇|选)[:：\s(（]*{one}{_END}",
+        rf"选项\s*{one}\s*(?:是|为)?\s*(?:正确|对)",
+    )
+    found: set[str] = set()
+    for shape in shapes:
+        for match in re.finditer(shape, text, re.MULTILINE):
+            found.add(match[1])
+            if _hedges(text[match.start(1) :], known):
+                return ""
+    if not found:
+        return None
+    return found.pop() if len(found) == 1 else ""
+
+
+def _ending(sentence: str, known: Options) -> str:
+    labels = _any(known)
+    shape = rf"\b{_CHOOSE}[\s,:]*{_BEFORE}({labels}){_AFTER}[.!\s]*$"
+    if found := re.search(shape, sentence, re.DOTALL):
+        two = rf"(?<!\w){labels}\)?\s*(?:or|and|/)\s*\(?{labels}(?!\w)"
+        denied = re.search(r"\b(?:not|n['’]t|never)\b|n['’]t\b", sentence)
+        return "" if denied or re.search(two, sentence) else found[1]
+    tail = re.search(r"\bis:?\s+(.+)$", sentence, re.DOTALL)
+    return _by_text(tail[1], known) if tail else ""
+
+
+def _lenient_label(text: str, known: Options) -> str:
+    """The last label that is no word of a sentence, else the one text named."""
+    for piece in reversed(answer_extraction.all_candidates(text)):
+        if said := _read(piece, known):
+            return "" if said == _HEDGED else said
+    found = list(_named(text, known))
+    if found:
+        return found[-1]
+    body = f" {_bare(text)} "
+    named = [k for k, c in known.items() if c and f" {_bare(c)} " in body]
+    return named[0] if len(named) == 1 else ""
+
+
+def _named(text: str, known: Options) -> Iterator[str]:
+    for match in re.finditer(rf"(?<!not )(?<![\w'’])({_any(known)}){_END}", text):
+        if match[1] not in "AI" or not re.match(r"\s+[a-z]", text[match.end() :]):
+            yield match[1]

@@ -1,0 +1,71 @@
+"""Answers in sentences: the gold has to be said, once, and nothing against it.
+
+For a model that answers "The capital of Israel is Jerusalem." where the gold is
+`Jerusalem`. The gold must stand there as whole words (spelled as `exact` wants it)
+and be asserted: "not Rome", "Rome or Paris", "Is it Rome?" and a bare list of
+candidates say nothing. In one sentence it may stand only once. Where the item has
+options no other option's text may stand beside it. A mark (`Answer: …`) says where
+the answer is; then only that place is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from phi_kit.data.records import Seed, is_sentinel
+
+from . import answer_extraction, choice
+from .base import NO_ANSWER, UNREADABLE_GOLD, Verdict, visible
+from .text_equality import has_content, mentions
+
+
+def verify(seed: Seed, response: str) -> Verdict:
+    """Whether the response says the gold and nothing that takes it back."""
+    text = visible(response)
+    known = choice.choices(seed) if "choices" in seed.extra else {}
+    gold, others = seed.answer, []
+    if known:
+        meant = choice.gold_of(seed, known)
+        if not meant.label:
+            return Verdict("unknown", meant.question or UNREADABLE_GOLD)
+        if said := choice.strict_label(text, known):
+            return _option(meant.label, said)
+        gold, others = _texts(meant.label, known)
+    if is_sentinel(gold) or not has_content(gold):
+        return Verdict("unknown", UNREADABLE_GOLD)
+    if not re.search(r"\w", text):
+        return Verdict("wrong", NO_ANSWER)
+    found = answer_extraction.final_answers(text)
+    value, reason, where = _read(gold, found[-1] if found else text, others)
+    lenient = "right" if any(says for _, says in mentions(gold, text)) else "wrong"
+    return Verdict(value, reason, where.strip()[:200], lenient)
+
+
+def _option(gold: str, said: str) -> Verdict:
+    if gold == said:
+        return Verdict("right", "the option's letter", said)
+    return Verdict("wrong", "another option", said)
+
+
+def _texts(label: str, known: Mapping[str, str]) -> tuple[str, list[str]]:
+    """The gold option's text, and the others' that are no part of it."""
+    gold = known[label]
+    others = [text for other, text in known.items() if other != label]
+    return gold, [text for text in others if not any(mentions(text, gold))]
+
+
+def _read(gold: str, text: str, others: list[str]) -> tuple[str, str, str]:
+    found = list(mentions(gold, text))
+    if not found:
+        return "wrong", "the gold is not said", text
+    said = [sentence for sentence, says in found if says]
+    if len(said) < len(found):
+        return "wrong", "the gold is denied, asked or one of several", found[-1][0]
+    if max(Counter(said).values()) > 1:
+        return "wrong", "the gold is said more than once", said[-1]
+    plain = re.sub(r"[^.!?\n]*\?", " ", text)
+    if any(any(mentions(other, plain)) for other in others):
+        return "wrong", "another option stands beside it", said[-1]
+    return "right", "the gold is said", said[-1]

@@ -1,0 +1,1 @@
+"""The math verifier: exact first, then by type, last by computer algebra."""

@@ -1,0 +1,188 @@
+"""Chat templates of real families: their text, their tokens, how they are read."""
+
+import pytest
+from families import FAMILIES, TEMPLATES, student_of, tokenizer_of
+
+from phi_kit.core.errors import ModelError
+from phi_kit.models.chat_template import (
+    apply_template,
+    control_token_ids,
+    render,
+    template_fingerprint,
+    turn_framing,
+)
+
+ASKED = ("Be brief.", "What is 2 + 2?")
+
+# The whole prompt, letter by letter; FIXED stands for Phi-4-reasoning's own words.
+PROMPTS = {
+    "phi-4": (
+        "<|im_start|>system<|im_sep|>Be brief.<|im_end|>"
+        "<|im_start|>user<|im_sep|>What is 2 + 2?<|im_end|>"
+        "<|im_start|>assistant<|im_sep|>"
+    ),
+    "phi-4-mini": (
+        "<|system|>Be brief.<|end|><|user|>What is 2 + 2?<|end|><|assistant|>"
+    ),
+    "phi-4-reasoning": (
+        "<|im_start|>system<|im_sep|>FIXED<|im_end|>"
+        "<|im_start|>user<|im_sep|>Be brief.\n\nWhat is 2 + 2?<|im_end|>"
+        "<|im_start|>assistant<|im_sep|>"
+    ),
+    "qwen2.5": (
+        "<|im_start|>system\nBe brief.<|im_end|>\n"
+        "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    ),
+    "qwen3": (
+        "<|im_start|>system\nBe brief.<|im_end|>\n"
+        "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    ),
+    "llama-3": (
+        "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief."
+        "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhat is 2 + 2?"
+        "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+    ),
+    "llama-3.2": (
+        "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
+        "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\nBe brief."
+        "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhat is 2 + 2?"
+        "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+    ),
+    "gemma-2": (
+        "<bos><start_of_turn>user\nBe brief.\n\nWhat is 2 + 2?<end_of_turn>\n"
+        "<start_of_turn>model\n"
+    ),
+    "gemma-3": (
+        "<bos><start_of_turn>user\nBe brief.\n\nWhat is 2 + 2?<end_of_turn>\n"
+        "<start_of_turn>model\n"
+    ),
+    "deepseek-r1": (
+        "<｜begin▁of▁sentence｜>Be brief.<｜User｜>What is 2 + 2?<｜Assistant｜>"
+        "<think>\n"
+    ),
+    "smollm2": (
+        "<|im_start|>system\nBe brief.<|im_end|>\n"
+        "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    ),
+}
+# Ids of the control tokens of that prompt, in order, and of the end of the turn.
+IDS = {
+    "phi-4": ([100264, 100266, 100265] * 2 + [100264, 100266], 100265),
+    "phi-4-mini": ([200022, 200020, 200021, 200020, 200019], 200020),
+    "phi-4-reasoning": ([100264, 100266, 100265] * 2 + [100264, 100266], 100265),
+    "qwen2.5": ([151644, 151645] * 2 + [151644], 151645),
+    "qwen3": ([151644, 151645] * 2 + [151644], 151645),
+    "llama-3": ([128000] + [128006, 128007, 128009] * 2 + [128006, 128007], 128009),
+    "llama-3.2": ([128000] + [128006, 128007, 128009] * 2 + [128006, 128007], 128009),
+    "gemma-2": ([2, 106, 107, 106], 107),
+    "gemma-3": ([2, 105, 106, 105], 106),
+    "deepseek-r1": ([151646, 151644, 151645], 151643),
+    "smollm2": ([1, 2, 1, 2, 1], 2),
+}
+EVERY = pytest.mark.parametrize("name", PROMPTS)
+
+
+def fixed(name):
+    if name != "phi-4-reasoning":
+        return ""
+    text = (TEMPLATES / "phi4_reasoning.jinja").read_text()
+    return text.partition("<|im_sep|>")[2].partition("<|im_end|>")[0]
+
+
+def test_every_family_is_looked_at():
+    assert set(PROMPTS) == set(IDS) == {*FAMILIES, "smollm2"}
+    assert len(PROMPTS) >= 10
+
+
+@EVERY
+def test_a_prompt_is_rendered_letter_by_letter(name):
+    student = student_of(name)
+    assert student.render(*ASKED) == PROMPTS[name].replace("FIXED", fixed(name))
+
+
+@EVERY
+def test_the_special_tokens_have_their_real_ids(name):
+    student, (marks, end) = student_of(name), IDS[name]
+    prompt = student.render(*ASKED)
+    ids = student.tokenizer(prompt, add_special_tokens=False).input_ids
+    control = control_token_ids(student.tokenizer)
+    assert [token for token in ids if token in control] == marks
+    assert turn_framing(student.tokenizer).end == end
+    assert end in student.stop_ids
+    assert student.tokenizer.decode(ids) == prompt
+
+
+@EVERY
+def test_what_is_read_off_a_template(name):
+    found, prompt = turn_framing(student_of(name).tokenizer), PROMPTS[name]
+    assert prompt.endswith(f"What is 2 + 2?{found.opening}")
+    assert found.bos == (name in ("gemma-2", "gemma-3", "deepseek-r1", "smollm2")) or (
+        found.bos and name.startswith("llama")
+    )
+    assert found.thought == ("<think>" if name == "deepseek-r1" else "")
+
+
+def test_the_end_of_a_turn_is_often_not_the_tokenizers_eos():
+    differs = {
+        name
+        for name in PROMPTS
+        if turn_framing(student_of(name).tokenizer).end
+        != student_of(name).tokenizer.eos_token_id
+    }
+    assert differs == {"phi-4-mini", "gemma-2", "gemma-3"}
+
+
+@pytest.mark.parametrize("name", ["llama-3", "gemma-2", "gemma-3", "deepseek-r1"])
+def test_the_tokenizers_default_call_would_double_the_bos(name):
+    tokenizer = student_of(name).tokenizer
+    ids = tokenizer(PROMPTS[name]).input_ids
+    assert ids[:2] == [tokenizer.bos_token_id] * 2
+
+
+def test_an_instruction_is_never_lost():
+    for name in PROMPTS:
+        text = student_of(name).render("Say only yes or no.", "Is it?")
+        assert text.count("Say only yes or no.") == text.count("Is it?") == 1, name
+
+
+def test_phi_4_reasoning_keeps_its_thoughts_in_a_finished_turn():
+    tokenizer = student_of("phi-4-reasoning").tokenizer
+    turns = [
+        {"role": "user", "content": "What is 2 + 2?"},
+        {"role": "assistant", "content": "<think>two more</think>4"},
+    ]
+    text = apply_template(tokenizer, turns, open_turn=False)
+    assert text.endswith("<|im_sep|><think>two more</think>4<|im_end|>")
+
+
+def test_a_fingerprint_names_a_way_of_rendering():
+    marks = {
+        name: template_fingerprint(
+            lambda *asked, name=name: student_of(name).render(*asked)
+        )
+        for name in PROMPTS
+    }
+    # Two pairs of templates ask a question in the same words.
+    assert marks["qwen2.5"] == marks["qwen3"] == marks["smollm2"]
+    assert marks["gemma-2"] == marks["gemma-3"]
+    assert len(set(marks.values())) == len(marks) - 3
+
+
+def test_a_changed_template_is_read_anew():
+    tokenizer = student_of("qwen2.5").tokenizer
+    assert turn_framing(tokenizer).opening.endswith("assistant\n")
+    tokenizer.chat_template = tokenizer.chat_template.replace(
+        "<|im_start|>assistant\\n", "<|im_start|>assistant\\n\\n"
+    )
+    with pytest.raises(ModelError, match="does not open the model's turn"):
+        turn_framing(tokenizer)
+
+
+def test_several_templates_the_default_one_counts():
+    tokenizer = tokenizer_of(FAMILIES["qwen2.5"])
+    tokenizer.chat_template = {"default": tokenizer.chat_template, "tool_use": "x"}
+    assert turn_framing(tokenizer).end == 151645
+    assert render(tokenizer, *ASKED) == PROMPTS["qwen2.5"]

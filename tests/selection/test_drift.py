@@ -1,0 +1,122 @@
+"""Edge drift: what training moved, beside what luck alone would have moved."""
+
+from contextlib import contextmanager
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_models import solver
+
+from phi_kit import domains
+from phi_kit.core import step_table
+from phi_kit.core.params import StepParams
+from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_table import Step
+from phi_kit.data.records import Seed, to_frame
+from phi_kit.selection.drift import ADAPTER, moves, record, summary
+from phi_kit.selection.pass_rate import Counts, pooled, settle
+
+BAND = (0.1, 0.75)
+TIERS = np.array(["frontier", "teachable", "easy"])
+
+
+def edge(p, k=8, seed=0):
+    """Step 3's rows for seeds of these pass rates."""
+    right = np.random.default_rng(seed).binomial(k, p)
+    counts = Counts.of(right, k - right)
+    prior = pooled(counts)
+    place, _ = settle(counts, BAND, prior=prior)
+    columns = {"tier": TIERS[place], "n": k, "unknown": 0, "pass_rate": right / k}
+    columns |= {"family": "f", "prior_a": prior.a, "prior_b": prior.b}
+    return pd.DataFrame(columns).assign(expected=prior.mean(counts))
+
+
+def again(p, k, seed=1):
+    right = np.random.default_rng(seed).binomial(k, p)
+    return Counts.of(right, k - right)
+
+
+def at(table, before, after):
+    row = table[(table.before == before) & (table.after == after)]
+    return row.seeds.item(), row.by_chance.item()
+
+
+def test_without_training_what_moves_is_what_chance_moves():
+    p = np.random.default_rng(3).beta(0.3, 1.2, 3000)
+    before = edge(p)
+    _, table = moves(before, again(p, 4), band=BAND)
+    assert at(table, "teachable", "frontier")[0] > 100  # luck moves many
+    for row in table.itertuples():
+        assert row.seeds == pytest.approx(row.by_chance, abs=25 + 0.12 * row.by_chance)
+
+
+def test_what_training_moved_stands_out():
+    p = np.random.default_rng(3).beta(0.3, 1.2, 1000)
+    before = edge(p)
+    after = np.where(before.tier == "teachable", 0.95, p)
+    tiers, table = moves(before, again(after, 4), band=BAND)
+    moved, luck = at(table, "teachable", "easy")
+    assert moved > 3 * luck
+    assert summary(table)["easy_now"] == moved
+    assert sum(summary(table)[k] for k in ("easy_now", "stuck")) == (
+        (before.tier == "teachable").sum()
+    )
+    assert len(tiers) == 1000
+
+
+def test_every_seed_is_counted_once_suspects_too():
+    before = edge(np.linspace(0, 1, 50))
+    before.loc[:4, "tier"] = "suspect"
+    _, table = moves(before, again(np.full(50, 0.5), 4), band=BAND)
+    assert table.seeds.sum() == 50
+    assert table.by_chance.sum() == pytest.approx(50, abs=1)
+    assert "suspect" in set(table.before)
+
+
+class Edge(StepParams):
+    STEP: ClassVar[Step] = Step(3, "filter_edge")
+    domain: str = "math"
+    max_tokens: int = 16
+    temperature: float = 0.6
+    band_low: float = 0.1
+    band_high: float = 0.75
+
+
+class Probe(StepParams):
+    STEP: ClassVar[Step] = Step(4, "probe_sft", needs=(step_table.FILTER_EDGE,))
+    domain: str = "math"
+
+
+def test_a_probe_records_it(runs):
+    seeds = [Seed("math", f"Item {i}?", str(i)) for i in range(60)]
+    before = edge(np.repeat([0.0, 0.4, 0.95], 20))
+    rows = to_frame(seeds).join(before.drop(columns="family"))
+    rows.loc[0, "n"] = 0  # nobody could answer it: it was never asked
+    with open_run(Edge(study="s")) as run:
+        run.save_rows(rows)
+    tuned = solver(
+        {s.prompt: 0.0 if i < 20 else 0.97 for i, s in enumerate(seeds)},
+        {s.prompt: s.answer for s in seeds},
+    )
+    worn = []
+
+    class Student:
+        @contextmanager
+        def adapter(self, folder):
+            worn.append(folder)
+            yield tuned
+
+    with open_run(Probe(study="s")) as run:
+        record(run, Student(), domains.get("math"), k=4)
+    assert [folder.as_posix().endswith(ADAPTER) for folder in worn] == [True]
+    folder = RunFolder.of("s", step_table.PROBE_SFT, domain="math")
+    found = folder.result["drift"]
+    assert found["teachable"]["easy_now"] >= 15
+    assert sum(row["seeds"] for row in found["moves"]) == 59
+    table = folder.table("drift")
+    assert len(table) == 59
+    assert set(table.tier_after[table.prompt.isin({s.prompt for s in seeds[:20]})]) == {
+        "frontier"
+    }
+    assert folder.file("figures/edge_drift.png").stat().st_size > 1000

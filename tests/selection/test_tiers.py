@@ -1,0 +1,63 @@
+"""What step 3 says when nothing is teachable: too hard, or only the form fails."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from phi_kit.selection import tiers
+
+ROWS = pd.DataFrame({"tier": ["frontier"] * 4})
+
+
+def samples(*readings):
+    return pd.DataFrame(readings, columns=["verdict", "lenient"])
+
+
+def test_the_form_fails():
+    drawn = samples(("wrong", "right"), *[("wrong", "wrong")] * 3)
+    error = tiers.nothing_teachable(ROWS, drawn)
+    said = str(error)
+    assert "0% of the samples are right strictly; 25% contain the gold" in said
+    assert "the form fails" in said
+    assert "`contains`" in said
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        samples(*[("wrong", "wrong")] * 4),
+        samples(*[("right", "right")] * 4),
+        samples(("right", "right"), ("wrong", "right"), ("right", "right")),
+    ],
+)
+def test_the_seeds_are_too_hard_or_too_easy(drawn):
+    said = str(tiers.nothing_teachable(ROWS, drawn))
+    assert "{'frontier': 4}" in said
+    assert "leniently" in said
+    assert "form fails" not in said
+
+
+def rated(*seeds):
+    names = ("tier", "right", "wrong", "cut", "n")
+    return pd.DataFrame([dict(zip(names, seed, strict=True)) for seed in seeds])
+
+
+def test_a_handful_of_rows_is_refused_with_what_to_change():
+    rows = rated(*[("teachable", 1, 3, 0, 4)] * 2, *[("frontier", 0, 4, 0, 4)] * 98)
+    said = str(tiers.too_few(rows))
+    assert "only 2 of 100 seeds are teachable" in said
+    assert "collect more seeds" in said
+
+
+def test_teachable_seeds_that_nobody_saw_solved_are_counted():
+    rows = rated(
+        ("teachable", 0, 1, 5, 6),
+        ("teachable", 0, 0, 4, 4),
+        ("teachable", 2, 2, 0, 4),
+        ("frontier", 0, 9, 0, 9),
+    )
+    said = tiers.never_solved(rows)
+    assert said.startswith("2 of 3 teachable seeds were never seen solved")
+    assert "9 of their 10 samples were cut off" in said
+    assert tiers.never_solved(rows.tail(2)) == ""

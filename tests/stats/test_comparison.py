@@ -1,0 +1,130 @@
+"""Several arms at once: fewer false claims, and what seeds add to an interval."""
+
+import numpy as np
+import pytest
+
+from phi_kit.stats.comparison import (
+    NOT_CONSTANT,
+    beyond_guessing,
+    curve,
+    gain_over_seeds,
+    holm,
+    over_seeds,
+    p_value,
+    tapering,
+    verdict,
+)
+from phi_kit.stats.intervals import Gain, gain, score
+
+
+def items(rate, *, n=200, seed=0):
+    return (np.random.default_rng(seed).random(n) < rate).astype(float).tolist()
+
+
+@pytest.mark.parametrize(
+    ("ps", "adjusted"),
+    [
+        ([], []),
+        ([0.04], [0.04]),
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),  # Holm's own procedure
+        ([0.9, 0.8], [1.0, 1.0]),
+        ([0.001, 0.001], [0.002, 0.002]),
+    ],
+)
+def test_holm(ps, adjusted):
+    assert holm(ps) == pytest.approx(adjusted)
+
+
+@pytest.mark.slow
+def test_p_values():
+    base = items(0.3)
+    assert p_value(base, base, rng_seed=1) == 1.0
+    better = [max(a, b) for a, b in zip(base, items(0.3, seed=1), strict=True)]
+    assert p_value(base, better, rng_seed=1) < 0.001
+    assert p_value(better, base, rng_seed=1) < 0.001  # two-sided
+    ps = [
+        p_value(items(0.3, seed=s), items(0.3, seed=s + 99), rng_seed=1)
+        for s in range(40)
+    ]
+    assert np.mean(np.array(ps) < 0.05) <= 0.15
+
+
+@pytest.mark.slow
+def test_eight_arms_that_do_not_differ_make_few_false_claims():
+    false = {"plain": 0, "corrected": 0}
+    for study in range(30):
+        base = items(0.4, n=80, seed=study)
+        arms = [items(0.4, n=80, seed=1000 + 10 * study + k) for k in range(8)]
+        gains = [gain(base, arm, rng_seed=1) for arm in arms]
+        ps = holm([p_value(base, arm, rng_seed=1) for arm in arms])
+        false["plain"] += any(g.verdict != "cannot tell" for g in gains)
+        false["corrected"] += any(
+            verdict(g, p) != "cannot tell" for g, p in zip(gains, ps, strict=True)
+        )
+    assert false["plain"] > 5  # that is what the correction is for
+    assert false["corrected"] <= 5
+
+
+def test_a_verdict_needs_both():
+    clear = Gain(0.1, 0.05, 0.15, 100)
+    assert verdict(clear, 0.01) == "better"
+    assert verdict(clear, 0.2) == "cannot tell"
+    assert verdict(Gain(0.1, -0.05, 0.25, 100), 0.01) == "cannot tell"
+
+
+def test_one_run_is_what_it_was():
+    base, tuned = items(0.3), items(0.5, seed=1)
+    assert over_seeds([tuned], rng_seed=1) == score(tuned, rng_seed=1)
+    assert gain_over_seeds([base], [tuned], rng_seed=1) == gain(base, tuned, rng_seed=1)
+
+
+def test_runs_that_differ_widen_the_interval():
+    base = items(0.2)
+    alike = [items(0.5, seed=1)] * 3
+    unlike = [items(rate, seed=1) for rate in (0.3, 0.5, 0.7)]
+    narrow = gain_over_seeds([base], alike, rng_seed=1)
+    wide = gain_over_seeds([base], unlike, rng_seed=1)
+    assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+    assert narrow.n == wide.n == 200
+    mean = np.mean(unlike)
+    assert over_seeds(unlike, rng_seed=1).accuracy == pytest.approx(mean)
+
+
+def test_equal_runs_claim_no_certainty():
+    ones = [[1.0] * 20, [1.0] * 20]
+    found = gain_over_seeds(ones, ones, rng_seed=1)
+    assert found.low < 0 < found.high
+
+
+def test_a_curve_that_flattens():
+    order = np.random.default_rng(3).permutation(400)
+
+    def nested(shares):
+        """Items got right: those of a smaller share are among a larger one's."""
+        return [
+            np.isin(np.arange(400), order[: int(400 * share)]).astype(float)
+            for share in shares
+        ]
+
+    flat = dict(zip((0.25, 0.5, 1.0), nested((0.1, 0.5, 0.52)), strict=True))
+    assert curve(tapering(flat, rng_seed=1)) == "tapers"
+    steep = dict(zip((0.25, 0.5, 1.0), nested((0.1, 0.12, 0.6)), strict=True))
+    assert curve(tapering(steep, rng_seed=1)) == "steepens"
+    even = dict(zip((0.25, 0.5, 1.0), nested((0.1, 0.2, 0.3)), strict=True))
+    assert curve(tapering(even, rng_seed=1)) == "cannot tell"
+    with pytest.raises(ValueError, match="three doses"):
+        tapering({0.5: [1.0], 1.0: [1.0]}, rng_seed=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "over_guess", "expected"),
+    [
+        ("better", Gain(0.2, 0.1, 0.3, 100), "better"),
+        ("better", Gain(0.05, -0.02, 0.1, 100), NOT_CONSTANT),
+        ("better", Gain(-0.1, -0.2, -0.05, 100), NOT_CONSTANT),
+        ("worse", Gain(-0.1, -0.2, -0.05, 100), "worse"),
+        ("cannot tell", Gain(0.2, 0.1, 0.3, 100), "cannot tell"),
+    ],
+)
+def test_better_has_to_beat_what_guessing_gives(said, over_guess, expected):
+    assert beyond_guessing(said, over_guess) == expected

@@ -1,0 +1,172 @@
+"""Plans: what steps will do, how long it takes, what is left to do."""
+
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from phi_kit.cli import app
+from phi_kit.study import config
+from phi_kit.study.planning import speed_probe
+from phi_kit.study.planning.plan_table import (
+    NOTEBOOK,
+    FinishedUnit,
+    Prices,
+    plan_steps,
+    table,
+)
+from phi_kit.study.planning.speed_probe import MachineSpeed, ProbedDomain
+from phi_kit.training import memory
+
+GB = 10**9
+MATH = ProbedDomain(
+    asked=31, teachable=15.5, samples=128, tokens=512, rows=[30, 40, 50]
+)
+SPEED = MachineSpeed(
+    load=2,
+    sample_tps=100,
+    train_tps=200,
+    setup=1,
+    sampling_bytes=GB,
+    loaded_bytes=GB,
+    free_bytes=20 * GB,
+    seconds=30,
+    domains={"math": MATH, "puzzles": MATH},
+)
+PEAK = 2.44 * GB
+
+
+@pytest.fixture(autouse=True)
+def nothing_finished(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
+
+
+def units(*sets, study="quickstart"):
+    return config.load(study, sets).units()
+
+
+def test_what_finished_steps_kept_is_known():
+    kept = {"pick_domain": None, "collect_seeds": 80, "filter_edge": 7}
+
+    def finished(unit):
+        return FinishedUnit(1.0, kept[unit.step]) if unit.step in kept else None
+
+    plans = plan_steps(units(), SPEED, PEAK, finished=finished)
+    found = {key_of(step): step for step in plans}
+    assert found["filter_edge", "math"].sampled == 4 * (5 * 80 + 2 * 40)
+    probe = found["probe_sft", "math"]
+    assert probe.trained == 40 * 2 * 7 * 3
+    assert probe.seconds == probe.most
+
+
+def test_time_is_work_by_pace():
+    found = plan_steps(units("math.collect_seeds.sources=[{limit: 100}]"), SPEED, PEAK)
+    probe = next(s for s in found if key_of(s) == ("probe_sft", "math"))
+    tokens, rows = 2 * 200 * 4, 2 * 50 * 3 * 40
+    expected = NOTEBOOK + 2 + tokens / 100 + rows / 200 + 2 * 1
+    assert probe.seconds == pytest.approx(expected)
+    assert probe.most > probe.seconds
+    assert probe.memory == PEAK
+    collect = next(s for s in found if key_of(s) == ("collect_seeds", "math"))
+    assert collect.seconds == NOTEBOOK
+    assert collect.memory == 0
+
+
+def key_of(step):
+    return step.unit.step, step.unit.domain
+
+
+def test_energy_and_money():
+    prices = Prices(watts=100, per_kwh=0.5, per_hour=2)
+    assert prices.energy(3600) == pytest.approx(0.1)
+    assert prices.money(3600) == pytest.approx(2.05)
+
+
+def test_the_table_has_every_step_and_the_sum():
+    found = plan_steps(units(), SPEED, PEAK)
+    lines = list(table(found, SPEED, Prices(100, 0.5, 2)))
+    head, *rows = lines
+    for column in ("time", "at most", "memory", "kWh", "money"):
+        assert column in head
+    for unit, row in zip(units(), rows, strict=False):
+        assert f"{unit.params.STEP.number:02} {unit.step}" in row
+    assert rows[len(found)].startswith("all ")
+    without = next(table(found, SPEED, Prices()))
+    assert "kWh" not in without
+    assert "money" not in without
+
+
+def test_a_finished_step_takes_no_more_time():
+    def finished(unit):
+        return FinishedUnit(61.0, None) if unit.step == "pick_domain" else None
+
+    found = plan_steps(units(), SPEED, PEAK, finished=finished)
+    text = "\n".join(table(found, SPEED, Prices()))
+    assert text.count("done (1 min 1 s)") == 2
+    assert "all that is left" in text
+
+
+def call(*words):
+    return CliRunner().invoke(app, ["plan", *words])
+
+
+def test_the_command_line(monkeypatch):
+    monkeypatch.setattr(speed_probe, "measure", lambda units, seconds: SPEED)
+    done = call("smoke.yaml", "--watts", "60", "--per-kwh", "0.3")
+    assert done.exit_code == 0, done.output
+    assert "07 benchmark" in done.stdout
+    assert "given up for it: nothing" in done.stdout
+    alone = call("smoke.yaml", "--per-kwh", "0.3")
+    assert alone.exit_code == 2
+    assert "--watts" in alone.stderr
+
+
+def test_training_that_does_not_fit_here_is_a_failure(monkeypatch):
+    little = replace(SPEED, free_bytes=GB // 10)
+    monkeypatch.setattr(speed_probe, "measure", lambda units, seconds: little)
+    done = call("smoke.yaml")
+    assert done.exit_code == 1
+    assert "07 benchmark" in done.stdout
+    assert "does NOT fit" in done.stdout
+
+
+def test_a_card_that_is_elsewhere():
+    done = call("phi4-24gb", "--memory-gb", "24")
+    assert done.exit_code == 0, done.output
+    assert "fits into 24.00 GB; given up for it: nothing" in done.stdout
+    small = call("phi4-24gb", "--memory-gb", "0.5")
+    assert small.exit_code == 1
+    assert "does NOT fit" in small.stdout
+
+
+def test_a_model_too_large_for_this_machine_is_not_loaded(monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda: 4 * GB)
+    monkeypatch.setattr(speed_probe, "measure", lambda *_, **__: pytest.fail("loaded"))
+    done = call("phi4-24gb")
+    assert done.exit_code == 1
+    assert "smollm2-135m instead" in done.stdout
+
+
+def test_an_endpoint_cannot_be_planned_for():
+    done = call("smoke", "--set", "model=http://127.0.0.1:9/v1#m")
+    assert done.exit_code == 1
+    assert "needs the model's weights" in done.stderr
+
+
+def test_what_reads_a_step_that_is_redone_is_not_done():
+    stale = ("filter_edge", "math")
+    took = {True: None, False: FinishedUnit(61.0, None)}
+    found = plan_steps(
+        units(),
+        SPEED,
+        PEAK,
+        finished=lambda unit: took[(unit.step, unit.domain) == stale],
+    )
+    left = [key_of(step) for step in found if step.done is None]
+    assert left == [
+        ("filter_edge", "math"),
+        ("probe_sft", "math"),
+        ("synthesize", "math"),
+        ("expand_domains", ""),
+        ("benchmark", ""),
+    ]

@@ -1,0 +1,89 @@
+"""A fused LoRA layer is peft's, with its gradients, on 4-bit and on float weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from phi_kit.inference.local.cpu_weights import cpu_weights_for_decoding
+from phi_kit.training.lora_cpu import dequantized_bytes, fused_lora
+
+WIDTH = 64
+
+
+class Two(torch.nn.Module):
+    def __init__(self, quantised: bool):
+        super().__init__()
+        self.one = linear(quantised)
+        self.other = linear(quantised)
+
+    def forward(self, x):
+        return self.other(torch.relu(self.one(x)))
+
+
+def linear(quantised: bool) -> torch.nn.Module:
+    plain = torch.nn.Linear(WIDTH, WIDTH)
+    if not quantised:
+        return plain
+    import bitsandbytes as bnb
+
+    layer = bnb.nn.Linear4bit(WIDTH, WIDTH, quant_type="nf4", compress_statistics=True)
+    layer.load_state_dict(plain.state_dict())
+    return layer.to("cpu")
+
+
+@pytest.fixture(params=[True, False], ids=["nf4", "float"])
+def adapted(request):
+    torch.manual_seed(0)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=["one", "other"])
+    model = get_peft_model(Two(request.param), config)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:  # zeros at the start: nothing would depend on A
+            torch.nn.init.normal_(weight)
+    return model
+
+
+def passed(model, x):
+    """Output, the gradients of the adapter, and the input's."""
+    x = x.clone().requires_grad_()
+    model.zero_grad()
+    out = model(x)
+    out.square().sum().backward()
+    trained = [p.grad.clone() for p in model.parameters() if p.requires_grad]
+    return [out.detach(), x.grad, *trained]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("shape", [(5, WIDTH), (2, 3, WIDTH)])
+def test_the_same_numbers(adapted, kept, shape):
+    x = torch.randn(shape)
+    before = passed(adapted, x)
+    with fused_lora(adapted, keep_floats=kept):
+        found = passed(adapted, x)
+    after = passed(adapted, x)
+    for ours, theirs, again in zip(found, before, after, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
+        assert torch.equal(again, theirs)
+
+
+def test_what_the_floats_take(adapted):
+    quantised = type(adapted.base_model.model.one.base_layer).__name__ == "Linear4bit"
+    assert dequantized_bytes(adapted) == (2 * 4 * WIDTH * WIDTH if quantised else 0)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_held_out_items_are_asked_on_weights_laid_out_for_decoding(
+    adapted, kept, monkeypatch
+):
+    x = torch.randn(5, WIDTH)
+    with torch.inference_mode():
+        before = adapted(x)
+    with fused_lora(adapted, keep_floats=kept), torch.inference_mode():
+        monkeypatch.setattr("phi_kit.training.lora_cpu._operation", lambda: pytest.fail)
+        with cpu_weights_for_decoding(adapted) as done:
+            assert done
+            torch.testing.assert_close(adapted(x), before, rtol=1e-5, atol=1e-5)
+    monkeypatch.undo()
+    with fused_lora(adapted, keep_floats=kept):
+        passed(adapted, x)
