@@ -151,7 +151,7 @@ class StepParams(Strict):
             parse_endpoint(model)
         return model
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """Digests of what the step reads outside run folders: models, files."""
         return {}
 
@@ -172,7 +172,7 @@ class StepParams(Strict):
         }
 
     @classmethod
-    def given(cls, namespace: Mapping[str, Any]) -> Self:
+    def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
         """Read the UPPER_CASE names among others as this step's parameters.
 
         Args:
@@ -187,7 +187,7 @@ class StepParams(Strict):
             for name, value in namespace.items()
             if name.isupper() and not name.startswith("_")
         }
-        return cls.checked(values, where=f"the parameters cell of {cls.STEP}.ipynb")
+        return cls.validated(values, where=f"the parameters cell of {cls.STEP}.ipynb")
 
     @classmethod
     def from_notebook(cls, namespace: Mapping[str, Any]) -> Self:
@@ -200,14 +200,14 @@ class StepParams(Strict):
             namespace: the notebook's `globals()`.
 
         Raises:
-            StudyError: as `given` does.
+            StudyError: as `from_namespace` does.
             ModelError: the step loads weights and the model is an endpoint.
             RunError: what the step reads has not finished.
         """
         dependency_warnings.silence_dependencies()
         _show_whole_prompts()
         show_interrupts_as_sentences(namespace.get("get_ipython", lambda: None)())
-        params = cls.given(namespace)
+        params = cls.from_namespace(namespace)
         params.require_weights()
         params.require_upstream()
         return params
@@ -280,7 +280,7 @@ class StepParams(Strict):
         return {name: folder.outcome for name, folder in folders.items()}
 
     @classmethod
-    def checked(cls, values: Mapping[str, Any], *, where: str) -> Self:
+    def validated(cls, values: Mapping[str, Any], *, where: str) -> Self:
         """Build the parameters, or raise one `StudyError` with every fault."""
         try:
             return cls.model_validate(dict(values))

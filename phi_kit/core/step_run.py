@@ -45,16 +45,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = [
-    "RunFolder",
-    "StepRun",
-    "digest_json",
-    "open_run",
-    "reopen",
-    "require_replayable",
-    "reuse_finished",
-    "up_to_date",
-]
 NOTEBOOK = "notebook.ipynb"
 P = TypeVar("P", bound=StepParams)
 
@@ -88,7 +78,7 @@ class StepRun:
         self.target = run_folder_path(params)
         self.inputs: dict[str, str] = {}
         # Files that differ from run to run without a different outcome.
-        self.aside: set[str] = set()
+        self.timed_files: set[str] = set()
         self.flow: RowCounts | None = None
         self.result: dict[str, Any] = {}
         # For the reader of the notebook; the files are what later steps read.
@@ -113,7 +103,7 @@ class StepRun:
         with disk_errors(self.target):
             rows.to_parquet(self.staging / f"{name}.parquet", index=False)
         if timed:
-            self.aside.add(f"{name}.parquet")
+            self.timed_files.add(f"{name}.parquet")
 
     def save_figure(self, figure: Figure, name: str) -> Figure:
         """Write a figure as `figures/<name>.png` and hand it back."""
@@ -161,7 +151,7 @@ class StepRun:
         return next((k for k, one in self._saved.items() if one is value), None)
 
     @property
-    def folder_of_results(self) -> RunFolder:
+    def run_folder(self) -> RunFolder:
         """The run folder, once the step has ended."""
         return RunFolder(self.target)
 
@@ -175,7 +165,7 @@ def reopen(params: StepParams) -> StepRun | None:
     if not up_to_date(params):
         return None
     run = StepRun(params, staging=run_folder_path(params))
-    folder = run.folder_of_results
+    folder = run.run_folder
     manifest = folder.manifest
     run.inputs, run.result = manifest["inputs"], manifest["result"]
     if flow := manifest["flow"]:
@@ -199,7 +189,7 @@ def reuse_finished(run: Callable[[P], StepRun]) -> Callable[[P], StepRun]:
         done = None if params.redo else reopen(params)
         if done is None:
             return run(params)
-        since = done.folder_of_results.manifest["finished"]
+        since = done.run_folder.manifest["finished"]
         print(
             f"{params.STEP}: finished on {since[:10]} at {since[11:16]} UTC, nothing "
             "has changed: this is that result; REDO = True runs the step again"
@@ -338,7 +328,7 @@ def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
     data = {
         name: value
         for name, value in files.items()
-        if "figures/" not in name and name not in run.aside
+        if "figures/" not in name and name not in run.timed_files
     }
     manifest = {
         "step": run.params.STEP.folder,

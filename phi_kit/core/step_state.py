@@ -55,7 +55,7 @@ def fingerprint(params: StepParams) -> str:
     """
     inputs = params.require_upstream()
     try:
-        outside = params.outside()
+        outside = params.external_digests()
     except OSError as error:
         raise RunError(
             f"what {params.STEP} reads cannot be read: {error.strerror}",

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import disk_errors
-from phi_kit.core.step_run import RunFolder, digest_json
+from phi_kit.core.files import digest_json
+from phi_kit.core.finished_run import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from phi_kit.core.errors import SealError
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import RunFolder, StepRun
+from phi_kit.core.step_run import StepRun
 from phi_kit.data.decontamination.index import Overlap
 
 from .dropped_rows import Hit

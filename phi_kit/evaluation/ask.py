@@ -20,7 +20,7 @@ from .metrics.scores import pass_rate
 if TYPE_CHECKING:
     import pandas as pd
 
-    from phi_kit.core.step_run import RunFolder
+    from phi_kit.core.finished_run import RunFolder
     from phi_kit.domains.base import Domain
     from phi_kit.inference.local.model import LocalModel
 

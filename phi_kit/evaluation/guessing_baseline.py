@@ -23,7 +23,7 @@ from phi_kit.domains.base import Domain, Family
 from phi_kit.stats.intervals import score
 
 if TYPE_CHECKING:
-    from phi_kit.core.step_run import RunFolder
+    from phi_kit.core.finished_run import RunFolder
 
 MOST = 3  # an answer in more than one row of three is worth a warning
 FEWEST = 6  # rows of a group below which that may be chance

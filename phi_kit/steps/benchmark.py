@@ -47,7 +47,7 @@ class Params(StepParams):
 
     _known = field_validator("domains")(all_known)
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The model's weights."""
         return {"model": completion.model_fingerprint(self.model)}
 

@@ -56,7 +56,7 @@ class Params(StepParams):
             raise ValueError("weights divide a limit: give collect_seeds a limit too")
         return self
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The content of local files, the revisions of hub data sets."""
         marks = {
             f"{place} {source.name}": source.digest()
@@ -99,7 +99,7 @@ def run(params: Params) -> StepRun:
         run.result = {
             "sources": run.table.source.value_counts().to_dict(),
             "mix": mixed,
-            "pinned": params.outside(),
+            "pinned": params.external_digests(),
             "lopsided": guessing_baseline.lopsided((s.family, s.answer) for s in kept),
         }
     return run

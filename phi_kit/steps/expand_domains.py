@@ -16,9 +16,10 @@ from pydantic import Field, field_validator
 
 from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import RowCounts
-from phi_kit.core.step_run import RunFolder, StepRun, open_run, reuse_finished
+from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows, records
 from phi_kit.data.records import Seed, from_frame
@@ -62,7 +63,7 @@ class Params(TrainingConfig, StepParams):
 
     _known = field_validator("domains")(all_known)
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The model's weights."""
         return {"model": completion.model_fingerprint(self.model)}
 

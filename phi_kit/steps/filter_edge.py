@@ -118,7 +118,7 @@ class Params(StepParams):
         budget = round(self.budget * seeds)
         return Plan(self.samples, self.max_samples, self.risk, budget, self.band)
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The weights of every model that is asked."""
         names = ("model", "reference", "reference2", "rubric_model")
         models = {name: getattr(self, name) for name in names}

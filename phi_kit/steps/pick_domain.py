@@ -72,7 +72,7 @@ class Params(StepParams):
         """What this step was given: it is the one that writes the card."""
         return {"custom": self.custom, "instruction": self.instruction}
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
         files = self.custom.digests() if self.custom else {}
         return {"model": completion.model_fingerprint(self.model), **files}

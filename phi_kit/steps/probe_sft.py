@@ -69,7 +69,7 @@ class Params(TrainingConfig, StepParams):
             raise ValueError("shares of the rows lie above 0 and up to 1")
         return sorted({*dose, 1.0}) if dose else []
 
-    def outside(self) -> dict[str, str]:
+    def external_digests(self) -> dict[str, str]:
         """The model's weights."""
         return {"model": completion.model_fingerprint(self.model)}
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from phi_kit.core.step_run import RunFolder
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.step_table import EXPAND_DOMAINS, PICK_DOMAIN
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import of as domain_of
@@ -47,7 +47,7 @@ def find_adapter(what: str) -> AdapterToMerge:
     name = config.name_of(what)
     last = RunFolder.of(name, EXPAND_DOMAINS)
     adapter = last.folder(f"adapters/{last.result['final']}")
-    params = load(EXPAND_DOMAINS).Params.checked(
+    params = load(EXPAND_DOMAINS).Params.validated(
         last.manifest["params"], where=str(last.path)
     )
     asked = []

@@ -16,11 +16,11 @@ from filelock import FileLock, Timeout
 
 from phi_kit import steps
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
-from phi_kit.core.finished_run import MANIFEST
+from phi_kit.core.finished_run import MANIFEST, RunFolder
 from phi_kit.core.number_format import aligned_table, duration
 from phi_kit.core.paths import REPORT, display_path, project_root, runs_root
 from phi_kit.core.row_counts import RowCounts
-from phi_kit.core.step_run import NOTEBOOK, RunFolder, require_replayable
+from phi_kit.core.step_run import NOTEBOOK, require_replayable
 from phi_kit.core.step_state import (
     changes,
     fingerprint,

@@ -104,6 +104,8 @@ def is_complete(folder: Path) -> bool:
     """Whether every file is as it was when the folder was marked complete."""
     try:
         files = completion_notes(folder)["files"]
-        return all(digest(folder / name) == known for name, known in files.items())
+        return all(
+            digest(folder / name) == expected for name, expected in files.items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

@@ -1,8 +1,8 @@
 """Data order: which rows each optimiser step sees, fixed before the first one.
 
 A plain list of steps makes three things simple: a run carries on where it was
-stopped, arms of different sizes see equally many trained tokens, and a row of a
-weighted source comes as often as its weight says.
+stopped, arms of different sizes see equally many trained tokens, and the rows of a
+weighted source are repeated as its weight says.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ def step_order(
     if budget is not None:
         passes = _up_to(passes, [row.trained for row in rows], budget)
     return [
-        one[start : start + batch].tolist()
-        for one in passes
-        for start in range(0, len(one), batch)
+        order[start : start + batch].tolist()
+        for order in passes
+        for start in range(0, len(order), batch)
     ]
 
 
 def _passes(
     epochs: np.ndarray, rng_seed: int, *, for_ever: bool
 ) -> Iterator[np.ndarray]:
-    """One shuffled pass after the other, without the rows that have had theirs."""
+    """Shuffled passes, each over the rows whose epochs are not used up."""
     number, rounds = 0, int(np.ceil(epochs.max(initial=0)))
     while rounds and (for_ever or number < rounds):
         wanted = _in_pass(epochs, number % rounds, rng(rng_seed, "share", number))
@@ -69,36 +69,37 @@ def _in_pass(epochs: np.ndarray, number: int, draw: np.random.Generator) -> np.n
 def _up_to(
     passes: Iterator[np.ndarray], trained: Sequence[int], budget: int
 ) -> Iterator[np.ndarray]:
-    seen = 0
-    for one in passes:
-        sizes = np.cumsum([trained[i] for i in one])
-        if not len(one) or seen + sizes[-1] <= 0:
+    """Passes until the next row would not come closer to the budget."""
+    spent = 0
+    for order in passes:
+        sizes = np.cumsum([trained[i] for i in order])
+        if not len(order) or spent + sizes[-1] <= 0:
             return
-        if seen + sizes[-1] < budget:
-            seen += int(sizes[-1])
-            yield one
+        if spent + sizes[-1] < budget:
+            spent += int(sizes[-1])
+            yield order
             continue
-        # One row more only if that comes closer.
-        cut = int(np.argmin(np.abs(seen + np.concatenate([[0], sizes]) - budget)))
-        if cut or not seen:
-            yield one[: max(cut, 1)]
+        # One more row only if that comes closer.
+        cut = int(np.argmin(np.abs(spent + np.concatenate([[0], sizes]) - budget)))
+        if cut or not spent:
+            yield order[: max(cut, 1)]
         return
 
 
 def micro_batches(
     rows: Sequence[EncodedRow], *, tokens: int, padded: bool
 ) -> list[list[EncodedRow]]:
-    """The rows of one step in parts of at most `tokens`, a row at least.
+    """Split the rows of one step into parts of at most `tokens`, but at least a row.
 
-    Of similar length together, so that padding, where there is any, is small.
-    The gradient is the whole step's either way.
+    Rows of similar length come together, so that padding, if any, is small. The
+    gradient is the whole step's either way.
     """
     parts: list[list[EncodedRow]] = []
     for row in sorted(rows, key=lambda row: -len(row.ids)):
         last = parts[-1] if parts else []
         # Sorted downwards: the first row of a part is its widest.
         width = len(last[0].ids) if last else 0
-        size = width * len(last) if padded else sum(len(one.ids) for one in last)
+        size = width * len(last) if padded else sum(len(r.ids) for r in last)
         more = width if padded else len(row.ids)
         if last and size + more <= tokens:
             last.append(row)
@@ -110,6 +111,6 @@ def micro_batches(
 def count_tokens(
     rows: Sequence[EncodedRow], steps: Sequence[Sequence[int]]
 ) -> tuple[int, int]:
-    """Tokens and trained tokens of a whole schedule."""
+    """Tokens and trained tokens of a list of steps."""
     every = [rows[i] for i in chain.from_iterable(steps)]
     return sum(len(row.ids) for row in every), sum(row.trained for row in every)

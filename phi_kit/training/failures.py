@@ -1,4 +1,4 @@
-"""What can stop a training run, in words that say what to do next."""
+"""Errors that can stop a training run, in words that say what to do next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from phi_kit.core.errors import PhiKitError, RunError, StudyError, disk_errors
 
 
 class StoppedError(RunError, KeyboardInterrupt):
-    """Somebody pressed Ctrl-C, or JupyterLab's stop button."""
+    """Training was stopped by Ctrl-C or by JupyterLab's stop button."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -24,28 +24,28 @@ def is_out_of_memory(error: BaseException) -> bool:
 def explain(
     error: BaseException, *, name: str, work: Path, step: Callable[[], int]
 ) -> BaseException:
-    """The error to raise in place of `error`, and the frames it holds let go.
+    """The error to raise in place of `error`, whose frames are cleared.
 
-    A traceback keeps every local variable of the frames it went through: the
-    model with its adapter, the optimiser, a step's activations. A notebook keeps
-    the last traceback, and with it gigabytes.
+    A traceback keeps every local variable of the frames it went through: the model
+    with its adapter, the optimiser, a step's activations. A notebook keeps the last
+    traceback, and with it gigabytes.
 
     Args:
         error: what stopped the run.
         name: of the run.
         work: where its checkpoints lie.
-        step: gives the step of the last whole one.
+        step: gives the step of the last complete one.
     """
-    found = _said(error, name, work, step())
+    explained = _explained(error, name, work, step())
     link: BaseException | None = error
     while link is not None:
         if link.__traceback__ is not None:
             traceback.clear_frames(link.__traceback__)
         link = link.__cause__ or link.__context__
-    return found
+    return explained
 
 
-def _said(error: BaseException, name: str, work: Path, step: int) -> BaseException:
+def _explained(error: BaseException, name: str, work: Path, step: int) -> BaseException:
     again = f"carries on after step {step}" if step else "starts from the beginning"
     if isinstance(error, StoppedError):
         return error
@@ -64,12 +64,12 @@ def _said(error: BaseException, name: str, work: Path, step: int) -> BaseExcepti
             todo="close other programs, or lower max_row_tokens or rank, or take a "
             f"smaller model; with the same parameters it {again}",
         )
-    if found := _integration(error):
-        return found
-    return _disk(error, work, again) or error
+    if (explained := _tracker_error(error)) is not None:
+        return explained
+    return _disk_error(error, work, again) or error
 
 
-def _disk(error: BaseException, work: Path, again: str) -> RunError | None:
+def _disk_error(error: BaseException, work: Path, again: str) -> RunError | None:
     # torch's writer hides the reason: `PytorchStreamWriter failed writing file`
     if "PytorchStreamWriter" in str(error) or "unexpected pos" in str(error):
         error = OSError(errno.ENOSPC, "a checkpoint could not be written")
@@ -77,15 +77,15 @@ def _disk(error: BaseException, work: Path, again: str) -> RunError | None:
     try:
         with disk_errors(work):
             raise error
-    except RunError as said:
-        todo = f"{said.todo}; training {again}"
-        return RunError(said.what, where=said.where, todo=todo)
+    except RunError as full:
+        todo = f"{full.todo}; training {again}"
+        return RunError(full.what, where=full.where, todo=todo)
     except BaseException:
         error.__traceback__ = trace  # as it was before it was raised in here
         return None
 
 
-def _integration(error: BaseException) -> PhiKitError | None:
+def _tracker_error(error: BaseException) -> PhiKitError | None:
     text = str(error)
     if isinstance(error, ValueError) and "are supported" in text:
         return StudyError(text, where="report_to", todo="correct its name, or empty it")

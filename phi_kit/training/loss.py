@@ -1,4 +1,4 @@
-"""The loss, with logits only where it looks.
+"""The loss, with logits only at trained positions.
 
 Most tokens of a training row are masked prompt, and a logit row is as long as
 the vocabulary: asking for all of them costs more than the rest of a small model.
@@ -25,7 +25,7 @@ def logit_block_bytes(numbers: int, itemsize: int) -> int:
     """Memory of a block: in float32, and beside it the model's own where it has less.
 
     Args:
-        numbers: positions times vocabulary; a block has no more than `BLOCK`.
+        numbers: positions times vocabulary; a block has no more than `LOGIT_BLOCK`.
         itemsize: bytes of a number of the model.
     """
     return min(LOGIT_BLOCK, numbers) * (4 if itemsize == 4 else 4 + itemsize)
@@ -54,7 +54,7 @@ def masked_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
 
 
 def full_logits_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
-    """The same by the model's own logits at all positions."""
+    """The same loss from the model's own logits at all positions."""
     import torch
 
     inputs = {name: value for name, value in batch.items() if name != "labels"}
@@ -70,9 +70,9 @@ def full_logits_loss(model: Any, batch: dict[str, Any], *, count: Any = None) ->
 
 
 def choose_loss(model: Any) -> Callable[..., Any]:
-    """`masked_loss` where it is this model's loss, else `whole_loss`.
+    """`masked_loss` where it equals this model's loss, else `full_logits_loss`.
 
-    Some families scale their logits in ways of their own; six tokens show it.
+    Some families scale their logits in ways of their own; six tokens tell.
     """
     import torch
 
@@ -91,9 +91,9 @@ def _logits(inner: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     cap = getattr(inner.config, "final_logit_softcapping", None)
 
     def logits(states: torch.Tensor) -> torch.Tensor:
-        found = head(states).float()
-        # Gemma bends its logits after the head.
-        return cap * (found / cap).tanh() if cap else found
+        raw = head(states).float()
+        # Gemma caps its logits after the head.
+        return cap * (raw / cap).tanh() if cap else raw
 
     return logits
 
@@ -111,31 +111,35 @@ def _head_loss() -> Callable[..., torch.Tensor]:
     class HeadLoss(torch.autograd.Function):
         @staticmethod
         def forward(ctx, states, targets, logits, rows):
-            total, slopes = states.new_zeros((), dtype=torch.float32), []
+            total, gradients = states.new_zeros((), dtype=torch.float32), []
             wanted = ctx.needs_input_grad[0]
             for start in range(0, len(states), rows):
                 part = states[start : start + rows].detach()
                 with torch.enable_grad():
-                    found = logits(part.requires_grad_(wanted))
-                aims = targets[start : start + rows, None]
+                    block = logits(part.requires_grad_(wanted))
+                block_targets = targets[start : start + rows, None]
                 # In place: arrays of a block's size are large beside the rest of a
                 # step, and nothing reads the logits afterwards. (On a CPU
                 # `cross_entropy` is off by 1e-5 over a long vocabulary as well.)
-                scores = found.detach()
+                scores = block.detach()
                 scores -= scores.amax(dim=-1, keepdim=True)
-                total -= scores.gather(1, aims).sum()
+                total -= scores.gather(1, block_targets).sum()
                 sums = scores.exp_().sum(dim=-1, keepdim=True)
                 total += sums.log().sum()
                 if wanted:
                     scores /= sums
-                    scores.scatter_add_(1, aims, scores.new_full(aims.shape, -1))
-                    slopes += torch.autograd.grad(found, part, scores)
-            ctx.save_for_backward(torch.cat(slopes) if slopes else states.detach())
+                    scores.scatter_add_(
+                        1, block_targets, scores.new_full(block_targets.shape, -1)
+                    )
+                    gradients += torch.autograd.grad(block, part, scores)
+            ctx.save_for_backward(
+                torch.cat(gradients) if gradients else states.detach()
+            )
             return total
 
         @staticmethod
-        def backward(ctx, slope):
-            (slopes,) = ctx.saved_tensors
-            return slopes * slope, None, None, None
+        def backward(ctx, upstream):
+            (gradients,) = ctx.saved_tensors
+            return gradients * upstream, None, None, None
 
     return HeadLoss.apply

@@ -1,8 +1,8 @@
-"""The loss-mask X-ray: a training row as the loss sees it, token by token.
+"""A training row as the loss sees it, token by token.
 
 In a notebook the tokens are coloured, on a terminal the row is split into
 stretches with their names. The trained ones are also underlined and the end of
-the turn framed, so that nothing hangs on telling colours apart (blue and orange
+the turn framed, so that no meaning depends on colour alone (blue and orange
 are Okabe and Ito's, https://jfly.uni-koeln.de/color/). Text keeps the colour of
 the page and only its ground is tinted: it reads on light and dark.
 """
@@ -92,7 +92,7 @@ class LossMaskView:
 
 
 def view_loss_mask(tokenizer: PreTrainedTokenizerBase, row: EncodedRow) -> LossMaskView:
-    """What the loss sees of a row.
+    """A row with its mask: trained, untrained, end of turn.
 
     Args:
         tokenizer: the model's own.
@@ -102,16 +102,16 @@ def view_loss_mask(tokenizer: PreTrainedTokenizerBase, row: EncodedRow) -> LossM
     trained = [i for i, label in enumerate(row.labels) if label != IGNORE_INDEX]
     last = trained[-1] if trained and row.labels[trained[-1]] in control else None
     pieces, held = [], []
-    for place, token in enumerate(row.ids):
+    for position, token in enumerate(row.ids):
         held.append(token)
         text = tokenizer.decode(held, clean_up_tokenization_spaces=False)
-        following = place + 1 < len(row.ids)
-        kind = _kind(row, place, last)
+        following = position + 1 < len(row.ids)
+        kind = _kind(row, position, last)
         # Half a character decodes to a replacement sign: wait for the other half.
         if (
             text.endswith("\ufffd")
             and following
-            and kind == _kind(row, place + 1, last)
+            and kind == _kind(row, position + 1, last)
         ):
             continue
         special = len(held) == 1 and token in control
@@ -120,10 +120,10 @@ def view_loss_mask(tokenizer: PreTrainedTokenizerBase, row: EncodedRow) -> LossM
     return LossMaskView(tuple(pieces))
 
 
-def _kind(row: EncodedRow, place: int, last: int | None) -> str:
-    if place == last:
+def _kind(row: EncodedRow, position: int, last: int | None) -> str:
+    if position == last:
         return "end of turn"
-    masked = place >= len(row.labels) or row.labels[place] == IGNORE_INDEX
+    masked = position >= len(row.labels) or row.labels[position] == IGNORE_INDEX
     return "untrained" if masked else "trained"
 
 

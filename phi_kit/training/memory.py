@@ -1,6 +1,6 @@
-"""How much memory a training step takes, how much there is, what fits.
+"""How much memory a training step takes, how much is free, and what fits.
 
-What one token costs is measured on the model itself: whatever autograd keeps of
+The bytes of one token are measured on the model itself: whatever autograd keeps of
 a short forward pass, layer by layer.
 """
 
@@ -19,9 +19,9 @@ from .packing import hidden_states, pack, to_device
 from .training_config import TrainingConfig
 
 # Tokens of a micro-batch beyond which matrix products gain no more speed and only
-# memory grows. The kit's own choice, measured on CPU cores; a GPU wants more.
+# memory grows (kit default, measured on CPU cores; a GPU wants more).
 MICRO_BATCH_TOKENS = {"cpu": 512, "cuda": 8192}
-# What may be planned with: other programs live here too, and allocators waste.
+# Share of the free memory to use: other programs need some, allocators waste some.
 USABLE_SHARE = 0.6
 BYTES_PER_TRAINED_WEIGHT = 16  # bytes: float32 weight, gradient and Adam's two moments
 
@@ -43,7 +43,7 @@ class MicroBatching:
     per_token: int = 0
 
     def smaller(self, parts: Sequence[Sequence[EncodedRow]]) -> Self | None:
-        """The next smaller one, `None` when there is none.
+        """The next smaller micro-batching, `None` when there is none.
 
         Args:
             parts: the micro-batches of the step that did not fit.
@@ -56,20 +56,20 @@ class MicroBatching:
 
 def fit_micro_batches(
     model: Any,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     *,
     longest: int,
     padded: bool,
     room: Callable[[], int] | None = None,
 ) -> MicroBatching:
-    """What a micro-batch may hold, and whether activations are kept.
+    """Choose the size of micro-batches, and whether activations are kept.
 
     Splitting costs little, computing twice costs a third: checkpointing is
     switched on only where not even the longest row fits without.
 
     Args:
         model: PEFT-wrapped, in training mode.
-        recipe: says whether checkpointing is a matter of need at all.
+        config: says whether checkpointing is a matter of need at all.
         longest: tokens of the longest row.
         padded: the layout.
         room: bytes that are free; measured where not given.
@@ -79,12 +79,13 @@ def fit_micro_batches(
         0,
         int(USABLE_SHARE * (room or free_bytes)()) - BYTES_PER_TRAINED_WEIGHT * trained,
     )
-    kept = activation_bytes(model)
-    wanted = recipe.gradient_checkpointing
-    needed = wanted == "on" or (wanted == "auto" and kept * longest > left)
-    each = checkpointed_bytes(model, kept) if needed else kept
-    tokens = max(1, min(MICRO_BATCH_TOKENS[device()], left // max(1, each)))
-    return MicroBatching(max(tokens, longest), needed, padded, each)
+    per_token = activation_bytes(model)
+    wanted = config.gradient_checkpointing
+    needed = wanted == "on" or (wanted == "auto" and per_token * longest > left)
+    if needed:
+        per_token = checkpointed_bytes(model, per_token)
+    tokens = max(1, min(MICRO_BATCH_TOKENS[device()], left // max(1, per_token)))
+    return MicroBatching(max(tokens, longest), needed, padded, per_token)
 
 
 def activation_bytes(model: Any, *, tokens: int = 16) -> int:
@@ -92,39 +93,39 @@ def activation_bytes(model: Any, *, tokens: int = 16) -> int:
     import torch
 
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, int] = {}
+    saved: dict[int, int] = {}
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
+            saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     ids = list(range(tokens))
     batch = to_device(pack([EncodedRow(ids, ids)]), model.device)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         states = hidden_states(model, batch)  # alive: its graph holds what is counted
-    total = sum(kept.values())
+    total = sum(saved.values())
     del states
     return total // tokens
 
 
-def checkpointed_bytes(model: Any, kept: int) -> int:
+def checkpointed_bytes(model: Any, per_token: int) -> int:
     """Bytes per token with checkpointing: every layer's input, and one in full.
 
     Args:
         model: PEFT-wrapped.
-        kept: bytes per token without.
+        per_token: bytes per token without.
     """
     config = model.config.get_text_config()
     layers = max(1, getattr(config, "num_hidden_layers", 1))
-    return layers * config.hidden_size * model.dtype.itemsize + kept // layers
+    return layers * config.hidden_size * model.dtype.itemsize + per_token // layers
 
 
 def set_checkpointing(model: Any, wanted: bool) -> None:
     """Compute activations again in the backward pass, or keep them."""
     inner = model.get_base_model()
-    _thrifty(wanted)
+    _return_freed_blocks(wanted)
     if wanted:
         inner.activation_checkpointing_enable()
     else:
@@ -144,7 +145,7 @@ def free_bytes() -> int:
 
 
 def _container() -> int:
-    """What a container's limit leaves (cgroup v2, then v1); huge without one."""
+    """Bytes that a container's limit leaves (cgroup v2, then v1); huge without one."""
     for limit, used in (
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
@@ -171,9 +172,9 @@ def used_mb() -> float:
 
 
 def release() -> None:
-    """Give back what is no longer referenced, to the GPU and to the system.
+    """Return unreferenced memory to the GPU and to the system.
 
-    On a GPU, `used` counts anew from here.
+    On a GPU this restarts the peak that `used_mb` reads.
     """
     import torch
 
@@ -184,7 +185,7 @@ def release() -> None:
     _trim()
 
 
-def _thrifty(wanted: bool) -> None:
+def _return_freed_blocks(wanted: bool) -> None:
     """Let glibc give large blocks back as soon as they are freed, or not.
 
     It keeps them for the next one, and long rows leave it with holes that take more

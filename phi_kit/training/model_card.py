@@ -31,7 +31,7 @@ _UNKNOWN = "| held-out accuracy | not measured |"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model card says of an adapter.
+    """The contents of an adapter's model card.
 
     Attributes:
         arm: which rows of a study it was trained on.
@@ -173,17 +173,17 @@ class AccuracyInterval(Protocol):
     n: int
 
 
-def add_accuracy(folder: Path, what: str, found: AccuracyInterval) -> None:
+def add_accuracy(folder: Path, what: str, accuracy: AccuracyInterval) -> None:
     """Add a held-out accuracy to the card of an adapter.
 
     Args:
         folder: the adapter's.
         what: the items it was measured on (`dev of math`).
-        found: accuracy with its interval.
+        accuracy: with its interval.
     """
     line = (
-        f"| held-out accuracy, {what} | {found.accuracy:.1%} "
-        f"(95 % interval {found.low:.1%} to {found.high:.1%}, n = {found.n}) |"
+        f"| held-out accuracy, {what} | {accuracy.accuracy:.1%} "
+        f"(95 % interval {accuracy.low:.1%} to {accuracy.high:.1%}, n = {accuracy.n}) |"
     )
     with disk_errors(folder):
         text = (folder / CARD_FILE).read_text(encoding="utf-8")

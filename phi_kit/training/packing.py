@@ -1,10 +1,10 @@
 """Rows end to end: a micro-batch without padding in which rows never meet.
 
-Short rows of different lengths waste a quarter of a padded batch. Laid end to
-end they waste nothing, but only if no row can see another one. So attention
-runs row by row (flash attention does the same by its `cu_seq_lens`), positions
-begin anew with each row, and before a run the model itself is asked whether
-the text of one row changes what it makes of the next: if so, rows are padded.
+Padding wastes a quarter of a batch of short rows of different lengths. Packed end to
+end they waste nothing, but only if no row can see another one. So attention runs row
+by row (flash attention does the same by its `cu_seq_lens`), positions restart with
+each row, and before a run the model itself is tested: if the text of one row changes
+the hidden states of the next, rows are padded.
 
 No packing beyond a micro-batch, and no length grouping across steps: either
 would change which rows share an optimiser step.
@@ -79,7 +79,7 @@ def per_row_attention(model: Any) -> Iterator[None]:
 
 @contextmanager
 def default_attention(model: Any) -> Iterator[None]:
-    """Attention as it was before `row_by_row`, to sample in the midst of a run."""
+    """Attention as it was before `per_row_attention`, to sample during a run."""
     now = model.config._attn_implementation
     if now != PER_ROW_ATTENTION:
         yield
@@ -98,7 +98,7 @@ def _attention(module, query, key, value, attention_mask, **options):
 
     bounds = options.pop("cu_seq_lens_q").tolist()
     options.pop("is_causal", None)
-    found = [
+    outputs = [
         sdpa_attention_forward(
             module,
             query[:, :, start:end],
@@ -110,7 +110,7 @@ def _attention(module, query, key, value, attention_mask, **options):
         )[0]
         for start, end in pairwise(bounds)
     ]
-    return torch.cat(found, dim=1), None
+    return torch.cat(outputs, dim=1), None
 
 
 def hidden_states(model: Any, batch: dict[str, Any]) -> torch.Tensor:
@@ -121,7 +121,7 @@ def hidden_states(model: Any, batch: dict[str, Any]) -> torch.Tensor:
 
 
 def rows_are_isolated(model: Any, *, longest: int) -> bool:
-    """Whether rows laid end to end are to this model as if each came alone.
+    """Whether packed rows give this model the hidden states of each row alone.
 
     Args:
         model: in evaluation mode; its own attention is left as it was.
@@ -132,14 +132,17 @@ def rows_are_isolated(model: Any, *, longest: int) -> bool:
 
     inner = getattr(model, "get_base_model", lambda: model)()
     window = getattr(inner.config, "sliding_window", None)
-    known = inner.config._attn_implementation in ("sdpa", "flash_attention_2")
-    if not known or (window and longest > window):
+    supported = inner.config._attn_implementation in ("sdpa", "flash_attention_2")
+    if not supported or (window and longest > window):
         return False
     size = inner.get_input_embeddings().weight.shape[0]
-    one, other, last = ([(7 * i + k) % size for i in range(6)] for k in (11, 23, 41))
+    first_row, other_row, last = (
+        [(7 * i + k) % size for i in range(6)] for k in (11, 23, 41)
+    )
     with torch.no_grad(), per_row_attention(inner):
         first, second, alone = (
-            _last_row(model, rows) for rows in ([one, last], [other, last], [last])
+            _last_row(model, rows)
+            for rows in ([first_row, last], [other_row, last], [last])
         )
     same = torch.equal(first, second)
     scale = alone.abs().max()
@@ -154,7 +157,7 @@ def _last_row(model: Any, rows: list[list[int]]) -> torch.Tensor:
 
 
 def to_device(batch: dict[str, Any], device: Any) -> dict[str, Any]:
-    """The batch's arrays where the model is."""
+    """The batch's arrays on the model's device."""
     return {
         name: value.to(device) if hasattr(value, "to") else value
         for name, value in batch.items()

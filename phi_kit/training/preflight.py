@@ -108,30 +108,30 @@ def gate(
         ModelError: the template cannot be trained with.
     """
     report = _template(student)
-    kept, indices = [], []
+    passed, indices = [], []
     for index, row in enumerate(rows):
         encoded = encode(student, row)
         if len(encoded.ids) > max_tokens:
             continue
         _refuse_row(RowUnderCheck(student, row, encoded, sealed), index)
-        kept.append(encoded)
+        passed.append(encoded)
         indices.append(index)
-    if not kept:
+    if not passed:
         raise DataError(
             f"none of {len(rows)} training rows fits into {max_tokens} tokens",
             todo="raise max_row_tokens, or collect shorter seeds",
         )
-    tokens = sum(len(row.ids) for row in kept)
-    trained = sum(row.trained for row in kept)
-    _share(student, kept, trained / tokens)
-    _padding(student, kept, collate)
+    tokens = sum(len(row.ids) for row in passed)
+    trained = sum(row.trained for row in passed)
+    _share(student, passed, trained / tokens)
+    _padding(student, passed, collate)
     return CheckedRows(
-        kept,
+        passed,
         indices,
         GateReport(
             read=len(rows),
-            kept=len(kept),
-            too_long=len(rows) - len(kept),
+            kept=len(passed),
+            too_long=len(rows) - len(passed),
             tokens=tokens,
             trained_tokens=trained,
             sealed=sealed is not None,
@@ -190,11 +190,11 @@ def _template(student: LocalModel) -> dict[str, Any]:
     }
 
 
-def _share(student: LocalModel, kept: list[EncodedRow], share: float) -> None:
+def _share(student: LocalModel, rows: list[EncodedRow], share: float) -> None:
     low, high = TRAINED_SHARE
     if low <= share <= high:
         return
-    order = sorted(kept, key=lambda row: row.trained / len(row.ids))
+    order = sorted(rows, key=lambda row: row.trained / len(row.ids))
     raise DataError(
         f"{share:.2%} of the run's tokens are trained, which is no sane share",
         where=_shown(
@@ -205,7 +205,7 @@ def _share(student: LocalModel, kept: list[EncodedRow], share: float) -> None:
 
 
 def _padding(
-    student: LocalModel, kept: list[EncodedRow], batches: Collate | None
+    student: LocalModel, rows: list[EncodedRow], batches: Collate | None
 ) -> None:
     """Padding trains nothing and hides nothing, whatever its id is."""
     pad = student.tokenizer.pad_token_id
@@ -216,7 +216,7 @@ def _padding(
                 todo="set tokenizer.pad_token; any will do, masking goes by position",
             )
         batches = partial(collate, pad=pad)
-    longest = max(kept, key=lambda row: len(row.ids))
+    longest = max(rows, key=lambda row: len(row.ids))
     # Its last token alone is a row, too: the end of a turn, then only padding.
     pair = [longest, EncodedRow(longest.ids[-1:], longest.labels[-1:])]
     batch = batches(pair)

@@ -76,7 +76,7 @@ class RowCheck:
 
 
 def labels_are_inputs(checked: RowUnderCheck) -> str | None:
-    """A label is the token at its own place, or masked; the model shifts."""
+    """A label is the token at its own position, or masked; the model shifts."""
     ids, labels = checked.encoded.ids, checked.encoded.labels
     if len(ids) != len(labels):
         return f"{len(ids)} tokens have {len(labels)} labels"
@@ -117,12 +117,12 @@ def completion_is_trained(checked: RowUnderCheck) -> str | None:
         checked.trained_positions
     ):
         return "a part of the completion is masked"
-    said, meant = checked.decode(checked.completion_ids), checked.row.completion
-    if said.endswith(meant) or said.endswith(checked.roundtrip(meant)):
+    trained, completion = checked.decode(checked.completion_ids), checked.row.completion
+    if trained.endswith((completion, checked.roundtrip(completion))):
         return None
-    lost = set(thinking.written(meant)) - set(thinking.written(said))
+    lost = set(thinking.written(completion)) - set(thinking.written(trained))
     why = "its thought was stripped" if lost else "it was cut or rewritten"
-    return f"what is trained is not the completion ({why}): {said[-80:]!r}"
+    return f"what is trained is not the completion ({why}): {trained[-80:]!r}"
 
 
 def turn_is_closed(checked: RowUnderCheck) -> str | None:
@@ -131,8 +131,8 @@ def turn_is_closed(checked: RowUnderCheck) -> str | None:
         return None
     last, end = checked.encoded.labels[checked.trained_positions[-1]], checked.shape.end
     if last != end or checked.trained_positions[-1] != len(checked.encoded.ids) - 1:
-        said, meant = checked.decode([last]), checked.decode([end])
-        return f"the row ends its training with {said!r}, the template with {meant!r}"
+        ours, theirs = checked.decode([last]), checked.decode([end])
+        return f"the row ends its training with {ours!r}, the template with {theirs!r}"
     return None
 
 
@@ -199,9 +199,9 @@ def thoughts_are_closed(checked: RowUnderCheck) -> str | None:
 
 def answer_reads_back(checked: RowUnderCheck) -> str | None:
     """An answer is read without its control tokens: its text must survive that."""
-    said = checked.decode(checked.completion_ids, as_answer=True)
+    answer = checked.decode(checked.completion_ids, as_answer=True)
     for tag in thinking.written(checked.decode(checked.completion_ids)):
-        if tag not in said:
+        if tag not in answer:
             return f"evaluation would not see {tag}: the tokenizer hides it as special"
     return None
 

@@ -58,7 +58,7 @@ class RunHooks:
 
 
 def step_history(log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per step of a Trainer's log; held-out accuracy where it was asked."""
+    """One row per step of a Trainer's log; held-out accuracy where it was measured."""
     rows: dict[int, dict[str, Any]] = {}
     for entry in log:
         row = rows.setdefault(entry["step"], {"step": entry["step"]})

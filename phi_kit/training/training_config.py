@@ -1,4 +1,4 @@
-"""The recipe of a training run, and the YAML file a probe hands it on in."""
+"""How a run trains, and the YAML file in which a probe passes that on."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class TrainingConfig(Strict):
     """How an adapter is trained.
 
     Defaults for a model of about 100M parameters: rank and learning rate are
-    the kit's own choice (LoRA wants about ten times the full fine-tune's
-    rate; tiny models take up to 1e-3). Clipping at 0.3 is QLoRA's
+    kit defaults (LoRA wants about ten times the full fine-tune's rate; tiny models
+    take up to 1e-3). Clipping at 0.3 is QLoRA's
     (arXiv 2305.14314, section 4).
     """
 
@@ -70,31 +70,31 @@ class TrainingConfig(Strict):
         return {name: getattr(self, name) for name in OUTCOME_FIELDS}
 
     def with_(self, **changes: object) -> TrainingConfig:
-        """The recipe alone, with other values, checked."""
+        """The training config alone, with other values, checked."""
         mine = {name: getattr(self, name) for name in TrainingConfig.model_fields}
         return TrainingConfig.model_validate({**mine, **changes})
 
 
 def write_config(
-    recipe: TrainingConfig, path: Path, *, why: Iterable[str] = ()
+    config: TrainingConfig, path: Path, *, why: Iterable[str] = ()
 ) -> None:
     """Write what decides an outcome as a section of a study file.
 
     Args:
-        recipe: what was chosen.
+        config: what was chosen.
         path: the file.
         why: lines of comment above it: how it was chosen.
     """
     from ruamel.yaml import YAML
 
     text = io.StringIO()
-    YAML().dump(recipe.outcome(), text)
+    YAML().dump(config.outcome(), text)
     head = "".join(f"# {line}\n" for line in why)
     write_atomic(path, head + text.getvalue())
 
 
 def read_config(path: Path) -> TrainingConfig:
-    """A recipe from its YAML file; what it does not name has its default.
+    """A config from its YAML file; what the file does not name has its default.
 
     Raises:
         RunError: there is no such file, or it holds no recipe.
@@ -111,8 +111,8 @@ def read_config(path: Path) -> TrainingConfig:
         ) from None
 
 
-def merge_configs(recipes: Iterable[TrainingConfig]) -> TrainingConfig:
-    """One recipe for the rows of several domains together.
+def merge_configs(configs: Iterable[TrainingConfig]) -> TrainingConfig:
+    """One config for the rows of several domains together.
 
     The largest rank; the geometric mean of the learning rates, for they are
     chosen on a logarithmic scale; everything else from the first. Each domain's
@@ -120,11 +120,11 @@ def merge_configs(recipes: Iterable[TrainingConfig]) -> TrainingConfig:
     """
     from math import exp, log
 
-    found = list(recipes)
-    rates = [one.learning_rate for one in found]
+    parts = list(configs)
+    rates = [config.learning_rate for config in parts]
     middle = exp(sum(map(log, rates)) / len(rates))
-    return found[0].with_(
-        rank=max(one.rank for one in found),
+    return parts[0].with_(
+        rank=max(config.rank for config in parts),
         learning_rate=rates[0] if len(set(rates)) == 1 else float(f"{middle:.3g}"),
-        max_row_tokens=max(one.max_row_tokens for one in found),
+        max_row_tokens=max(config.max_row_tokens for config in parts),
     )

@@ -51,7 +51,7 @@ class TrainingRun:
 
     @property
     def writes_checkpoints(self) -> bool:
-        """Whether there is a use for checkpoints."""
+        """Whether checkpoints are of use."""
         return self.hooks.work is not None or self.config.patience > 0
 
     @property
@@ -114,7 +114,7 @@ def _train(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
 
 def _cpu_kernels(model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
     """LoRA layers in one operation, with the frozen weights as floats if they fit."""
-    if device() != "cpu":  # there the libraries' own kernels do it
+    if device() != "cpu":  # the libraries have kernels of their own
         return nullcontext()
     return fused_lora(model, keep_floats=keeps_dequantized(model, config))
 

@@ -183,7 +183,7 @@ def test_the_manifest_counts_and_the_digest_does_not(runs, monkeypatch):
         with open_run(Pick()) as run:
             draw(Counting(), PROMPTS, HOW, k=2)
             draw(Counting(identity="weights-2"), PROMPTS, HOW)
-        return run.folder_of_results.manifest
+        return run.run_folder.manifest
 
     first = step()
     paid = first["samples"]["paid_tokens"]
@@ -217,7 +217,7 @@ def test_costs_add_up(runs):
 
     with open_run(Pick()) as run:
         first = draw(Priced(), PROMPTS, HOW)
-    assert run.folder_of_results.manifest["samples"]["cost"] == 0.75
+    assert run.run_folder.manifest["samples"]["cost"] == 0.75
     assert draw(Priced(), PROMPTS, HOW) == first
 
 

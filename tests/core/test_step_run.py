@@ -12,9 +12,10 @@ from fake_study import Edge, Pick
 
 from phi_kit.core import thinking
 from phi_kit.core.errors import RunError
-from phi_kit.core.finished_run import MANIFEST
+from phi_kit.core.finished_run import MANIFEST, RunFolder
 from phi_kit.core.row_counts import RowCounts
-from phi_kit.core.step_run import RunFolder, open_run, up_to_date
+from phi_kit.core.step_run import open_run
+from phi_kit.core.step_state import up_to_date
 
 HERE = Path(__file__).resolve().parent
 PATH = os.pathsep.join(map(str, (HERE.parents[1], HERE.parent, HERE)))
@@ -25,7 +26,7 @@ def finish(params=None, *, rows=3):
         run.save_rows(pd.DataFrame({"x": range(rows)}))
         (run.folder("deep/er") / "note.txt").write_text("kept")
         run.result = {"rows": rows}
-    return run.folder_of_results
+    return run.run_folder
 
 
 def tree(folder):

@@ -10,19 +10,24 @@ from fake_study import Bench, Edge, Pick
 from phi_kit.core import sample_counts
 from phi_kit.core.errors import RunError, StoppedError
 from phi_kit.core.finished_run import MANIFEST, RunFolder
-from phi_kit.core.step_run import open_run, up_to_date
-from phi_kit.core.step_state import outdated_upstream, run_folder_path, step_state
+from phi_kit.core.step_run import open_run
+from phi_kit.core.step_state import (
+    outdated_upstream,
+    run_folder_path,
+    step_state,
+    up_to_date,
+)
 
 
 def finish(params, **result):
     with open_run(params) as run:
         run.result = result
-    return run.folder_of_results
+    return run.run_folder
 
 
 @pytest.fixture
 def toy(runs):
-    return fake_study.run_with_figure(Pick()).folder_of_results
+    return fake_study.run_with_figure(Pick()).run_folder
 
 
 def names(folder):
@@ -39,7 +44,7 @@ def test_a_finished_step_is_opened_and_not_carried_out_again(toy, capsys):
     assert again.table.equals(toy.table())
     assert again.figure._repr_png_() == toy.file("figures/line.png").read_bytes()
     assert str(again.flow) == "read 4 = kept 3 + dropped 1 too long"
-    assert again.folder_of_results.path == again.target == toy.path
+    assert again.run_folder.path == again.target == toy.path
     assert again.inputs == {}
     said = capsys.readouterr().out
     assert said.startswith("01_pick_domain: finished on 20")
@@ -52,7 +57,7 @@ def test_redo_is_no_part_of_the_outcome_and_does_it_again(toy):
     assert up_to_date(Pick(redo=True))
     again = fake_study.run_with_figure(Pick(redo=True))
     assert again.result != before
-    assert "redo" not in again.folder_of_results.manifest["params"]
+    assert "redo" not in again.run_folder.manifest["params"]
     assert up_to_date(Pick())
 
 
@@ -230,7 +235,7 @@ def test_a_manifest_of_an_earlier_version_is_stale(toy):
 def test_a_damaged_file_is_noticed_where_it_lies(toy, how, why):
     how(toy.path / "rows.parquet")
     assert step_state(Pick()).why == why
-    assert fake_study.run_with_figure(Pick()).folder_of_results.damage == ""
+    assert fake_study.run_with_figure(Pick()).run_folder.damage == ""
 
 
 # --- places ---

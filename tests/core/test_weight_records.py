@@ -4,8 +4,10 @@ import pytest
 from fake_study import Edge, Pick
 
 from phi_kit.core.errors import RunError
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.replay_mode import REPLAY
-from phi_kit.core.step_run import RunFolder, open_run, up_to_date
+from phi_kit.core.step_run import open_run
+from phi_kit.core.step_state import up_to_date
 from phi_kit.core.weight_records import RECORD, write_weight_record
 
 WEIGHTS = "adapter_model.safetensors"
@@ -17,7 +19,7 @@ def real():
         (folder / WEIGHTS).write_bytes(b"weights")
         (folder / "adapter_config.json").write_text("{}")
         run.result = {"rows": 3}
-    return run.folder_of_results
+    return run.run_folder
 
 
 def replayed(weights):
@@ -26,7 +28,7 @@ def replayed(weights):
         (folder / "adapter_config.json").write_text("{}")
         write_weight_record(folder, "adapter-1", weights)
         run.result = {"rows": 3}
-    return run.folder_of_results
+    return run.run_folder
 
 
 @pytest.fixture

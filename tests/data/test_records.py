@@ -92,7 +92,7 @@ def test_frozen_rows_come_back_and_are_the_same_bytes(runs, tmp_path):
     rows = to_frame([SEED, replace(SEED, prompt="é")], kind=["organic", "self"])
     with open_run(Pick()) as run:
         records.save_dataset(rows, run.folder(records.DATASET))
-    folder = run.folder_of_results
+    folder = run.run_folder
     assert records.load_dataset(folder).equals(rows)
     assert load_from_disk(folder.path / "dataset").column_names == list(rows.columns)
     records.save_dataset(rows, tmp_path / "again")

@@ -27,7 +27,7 @@ def folder(runs):
         close(run, "dev", ITEMS[:10])
         close(run, "test", ITEMS[10:])
         run.save_rows(pd.DataFrame({"x": [1]}))
-    return run.folder_of_results
+    return run.run_folder
 
 
 def test_only_declared_splits_open(folder):

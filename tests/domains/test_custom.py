@@ -131,12 +131,12 @@ def test_an_edited_file_makes_step_1_stale(rows):
 def test_later_steps_find_the_definition_in_the_card(tmp_path, monkeypatch, rows):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
     with pytest.raises(StudyError, match="no domain 'plus'"):
-        filter_edge.Params.checked({"study": "own", "domain": "plus"}, where="here")
+        filter_edge.Params.validated({"study": "own", "domain": "plus"}, where="here")
     card = tmp_path / "runs" / "own" / "plus" / "01_pick_domain"
     card.mkdir(parents=True)
     custom = of(rows).model_dump(mode="json")
     (card / "manifest.json").write_text(json.dumps({"params": {"custom": custom}}))
-    params = filter_edge.Params.checked({"study": "own", "domain": "plus"}, where="x")
+    params = filter_edge.Params.validated({"study": "own", "domain": "plus"}, where="x")
     assert domains.of(params).checker == "numeric"
 
 
@@ -151,7 +151,7 @@ def test_a_judge_without_a_model_is_one_clear_message(tmp_path, rows):
     assert "Traceback" not in done.output
     custom = {"verifier": "judge", "sources": [{"path": str(rows)}]}
     with pytest.raises(StudyError, match="judge_model"):
-        pick_domain.Params.checked({"domain": "plus", "custom": custom}, where="here")
+        pick_domain.Params.validated({"domain": "plus", "custom": custom}, where="here")
 
 
 def test_a_judge_model_where_nothing_is_judged_is_a_message(tmp_path, rows):

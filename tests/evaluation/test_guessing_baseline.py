@@ -8,7 +8,7 @@ import pytest
 
 from phi_kit import domains
 from phi_kit.core.errors import DataError
-from phi_kit.core.step_run import RunFolder
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.data.generators import items
 from phi_kit.data.records import Seed
 from phi_kit.evaluation import guessing_baseline

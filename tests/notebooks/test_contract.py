@@ -35,7 +35,7 @@ def test_its_parameters_are_the_steps_own(path):
     model = steps.load(step).Params
     given = values(read(path))
     assert {name.lower() for name in given} == set(model.model_fields)
-    assert model.given(given) == model()
+    assert model.from_namespace(given) == model()
 
 
 @EVERY
@@ -46,7 +46,7 @@ def test_its_defaults_are_the_quickstarts(path):
         for unit in units
         if path.stem == unit.params.STEP.folder and unit.domain in ("math", "")
     ]
-    assert unit.params == type(unit.params).given(values(read(path)))
+    assert unit.params == type(unit.params).from_namespace(values(read(path)))
 
 
 COUNT = itertools.count()

@@ -10,8 +10,9 @@ from fake_models import solver
 
 from phi_kit import domains
 from phi_kit.core import step_table
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.selection.drift import ADAPTER, moves, record, summary

@@ -10,7 +10,7 @@ from fault_server import MODEL, faulty, serving, well
 
 from phi_kit.core.errors import ModelError, RunError, StudyError
 from phi_kit.core.params import EndpointSettings
-from phi_kit.core.step_run import up_to_date
+from phi_kit.core.step_state import up_to_date
 from phi_kit.domains.custom import Definition
 from phi_kit.steps import (
     benchmark,
@@ -49,7 +49,7 @@ def test_step_1_through_a_faulty_server_ends_complete(runs, monkeypatch):
     monkeypatch.setenv("PHI_KIT_API_KEY", KEY)
     with serving(faulty(0.1)) as server:
         params = step_1(server.name)
-        done = pick_domain.run(params).folder_of_results
+        done = pick_domain.run(params).run_folder
     assert len(done.table("samples")) == 16
     assert done.manifest["params"]["model"] == server.name
     # The server is gone; what it said is there, and nothing has to be asked.
@@ -64,10 +64,10 @@ def test_step_1_through_a_faulty_server_ends_complete(runs, monkeypatch):
 def test_a_recorded_server_need_not_be_there(runs, tmp_path, monkeypatch):
     with serving(well) as server:
         params = step_1(server.name)
-        first = pick_domain.run(params).folder_of_results.manifest
+        first = pick_domain.run(params).run_folder.manifest
     monkeypatch.setenv("PHI_KIT_REPLAY", str(runs / "ledger.sqlite"))
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "again"))
-    again = pick_domain.run(params).folder_of_results.manifest
+    again = pick_domain.run(params).run_folder.manifest
     assert again["replayed"] is True
     for part in ("digest", "fingerprint", "result"):
         assert again[part] == first[part]
@@ -105,7 +105,7 @@ def test_a_step_that_needs_weights_refuses_an_endpoint(module, runs):
 @pytest.mark.parametrize("module", [pick_domain, collect_seeds, filter_edge])
 def test_a_step_that_samples_takes_one(module):
     params = module.Params(model=NOWHERE)
-    assert params.given(notebook_parameters(params)) == params
+    assert params.from_namespace(notebook_parameters(params)) == params
 
 
 def test_a_whole_study_is_refused_before_anything_is_asked(tmp_path, runs):
@@ -171,7 +171,7 @@ def test_steps_2_and_3_go_on_from_there(runs, eights):
         own = definition(eights, "", verifier="numeric")
         pick_domain.run(pick_domain.Params(custom=own, **common, **SMALL))
         collect_seeds.run(collect_seeds.Params(near_duplicates=1.0, **common))
-        done = filter_edge.run(filter_edge.Params(**common)).folder_of_results
+        done = filter_edge.run(filter_edge.Params(**common)).run_folder
     rows = done.table()
     assert (rows.tier == "teachable").sum() > 5
     assert (rows.tokens > 5).all()
@@ -200,7 +200,7 @@ def asked(runs, params, behave, monkeypatch):
     """Step 1 on the items of `eights` at such a server."""
     monkeypatch.setenv("PHI_KIT_RUNS", str(runs))
     with serving(behave) as server:
-        return pick_domain.run(params(server.name)).folder_of_results
+        return pick_domain.run(params(server.name)).run_folder
 
 
 def test_step_1_leaves_out_what_was_not_answered(runs, eights, monkeypatch, capsys):
@@ -260,7 +260,7 @@ def test_step_3_calls_them_suspect(runs, eights):
         own = definition(eights, "", verifier="numeric")
         pick_domain.run(pick_domain.Params(custom=own, **common, **SMALL))
         collect_seeds.run(collect_seeds.Params(near_duplicates=1.0, **common))
-        done = filter_edge.run(filter_edge.Params(**common)).folder_of_results
+        done = filter_edge.run(filter_edge.Params(**common)).run_folder
     rows = done.table()
     gone = rows[[refused(prompt) for prompt in rows.prompt]]
     assert len(gone) > 3
@@ -305,7 +305,7 @@ def test_a_domain_of_ones_own_has_its_judge(runs, eights):
         params = step_1(
             server.name, domain="eights", custom=definition(eights, judge.name)
         )
-        done = pick_domain.run(params).folder_of_results
+        done = pick_domain.run(params).run_folder
     assert set(done.table("samples").verdict) == {"right"}
     assert done.result["overall"]["accuracy"] == 1
 
@@ -315,7 +315,7 @@ def test_another_judge_makes_step_1_stale(eights):
         step_1(NOWHERE, domain="eights", custom=definition(eights, judge))
         for judge in (NOWHERE, NOWHERE + "-2")
     )
-    assert one.outside() != two.outside()
+    assert one.external_digests() != two.external_digests()
 
 
 def test_a_dead_judge_ends_the_run_and_judges_nothing(runs, eights):

@@ -10,8 +10,9 @@ from fake_models import Fake, cut, solver, stopped
 
 from phi_kit.core import step_table
 from phi_kit.core.errors import DataError, StudyError
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.inference import completion
@@ -389,7 +390,7 @@ def test_a_reference_that_is_never_sure_ends_with_a_message(monkeypatch):
 )
 def test_parameters_that_make_no_sense(given, said):
     with pytest.raises(StudyError, match=said):
-        step.Params.checked(given, where="here")
+        step.Params.validated(given, where="here")
 
 
 def test_no_teachable_seed_says_what_to_do(monkeypatch):

@@ -28,7 +28,7 @@ def step(runs, monkeypatch):
 
     def run(**more):
         params = pick_domain.Params(domain="math", **more)
-        return params, pick_domain.run(params).folder_of_results
+        return params, pick_domain.run(params).run_folder
 
     return run
 

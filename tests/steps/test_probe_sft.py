@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from phi_kit import domains
 from phi_kit.core import step_table
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import records, sealed_splits
 from phi_kit.data.generators import items
@@ -204,9 +205,9 @@ def test_every_step_of_every_run_is_in_the_table(full):
 
 @pytest.mark.slow
 def test_seconds_make_nothing_stale(full):
-    files = full.folder_of_results.manifest["files"]
+    files = full.run_folder.manifest["files"]
     assert "training.parquet" in files  # there, and checked when it is read
-    assert "training.parquet" in full.aside  # but later steps do not hang on it
+    assert "training.parquet" in full.timed_files  # but later steps do not hang on it
 
 
 @pytest.mark.slow

@@ -10,8 +10,9 @@ from pydantic import Field
 from phi_kit import domains
 from phi_kit.core import step_table
 from phi_kit.core.errors import StudyError
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import RunFolder, open_run
+from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import records, sealed_splits
 from phi_kit.data.generators import items
@@ -94,7 +95,7 @@ def test_a_mix_needs_a_limit_and_keeps_to_it(tmp_path):
     pick("math")
     sources = [{"task": "gcd", "weight": 3.0}, {"task": "chain_sum", "weight": 1.0}]
     with pytest.raises(StudyError, match="give collect_seeds a limit"):
-        collect_seeds.Params.checked({"sources": sources}, where="here")
+        collect_seeds.Params.validated({"sources": sources}, where="here")
     params = collect_seeds.Params(study="s", sources=sources, limit=40)
     run = collect_seeds.run(params)
     assert run.flow.read == 40

@@ -26,7 +26,7 @@ def read_back(params):
     """The parameters after papermill has written them into a cell and it has run."""
     namespace = {}
     exec(PythonTranslator.codify(notebook_parameters(params)), namespace)
-    return type(params).given(namespace)
+    return type(params).from_namespace(namespace)
 
 
 @pytest.mark.parametrize("step", steps.STEPS, ids=str)
@@ -103,7 +103,7 @@ def test_lists_nested_values_and_odd_text_are_read_back(changed, step):
     ],
 )
 def test_text_means_what_it_spells(name, text, value):
-    params = probe_sft.Params.given({name: text})
+    params = probe_sft.Params.from_namespace({name: text})
     if name == "SEARCH":
         value = probe_sft.Params(search={"learning_rate": [1e-4], "rank": [8]}).search
     assert getattr(params, name.lower()) == value
@@ -114,4 +114,4 @@ def test_text_means_what_it_spells(name, text, value):
 )
 def test_text_that_spells_another_type_is_refused(name, text):
     with pytest.raises(StudyError, match=name.lower()):
-        probe_sft.Params.given({name: text})
+        probe_sft.Params.from_namespace({name: text})

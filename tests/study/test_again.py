@@ -19,7 +19,7 @@ CELLS = [
     "run = fake_study.run_with_figure(params)\nrun.table",
     "run.figure",
     "print(run.flow, run.result['kept'], run.target.name)",
-    "run.folder_of_results.table('other')",
+    "run.run_folder.table('other')",
 ]
 
 

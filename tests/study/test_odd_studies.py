@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from phi_kit.cli import app
 from phi_kit.core.errors import PhiKitError, StudyError
-from phi_kit.core.step_run import RunFolder
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.study import config, runner
 from phi_kit.study.report import report
 

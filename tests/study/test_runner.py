@@ -10,7 +10,8 @@ import pytest
 
 from phi_kit.core import step_table
 from phi_kit.core.errors import RunError, StudyError
-from phi_kit.core.step_run import RunFolder, up_to_date
+from phi_kit.core.finished_run import RunFolder
+from phi_kit.core.step_state import up_to_date
 from phi_kit.study import config, runner
 from phi_kit.study.notebook import scrub
 

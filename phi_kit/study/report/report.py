@@ -19,10 +19,10 @@ from jinja2 import Environment, StrictUndefined, Template
 from phi_kit.core import step_table
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.folder_names import domain_fault, study_fault
 from phi_kit.core.number_format import NOTHING, count, duration, percent
 from phi_kit.core.paths import REPORT, display_path, runs_root
-from phi_kit.core.step_run import RunFolder
 from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats.comparison import NOT_CONSTANT
