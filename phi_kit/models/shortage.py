@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-# Of torch's allocator on a CPU, of the driver, and of cuBLAS, which finds no room for
-# its workspace.
-_WORDS = (
+# By torch's allocator on a CPU, by the driver, and by cuBLAS and cuDNN, which find no
+# room for a workspace.
+_MESSAGES = (
     "can't allocate memory",
     "out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
@@ -12,11 +12,11 @@ _WORDS = (
 )
 
 
-def out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU or on a CPU."""
     import torch
 
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    said = str(error)
-    return isinstance(error, RuntimeError) and any(words in said for words in _WORDS)
+    text = str(error)
+    return isinstance(error, RuntimeError) and any(m in text for m in _MESSAGES)

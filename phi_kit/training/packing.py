@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .encoding import IGNORE_INDEX, EncodedRow
+from .row_attention import attend_within_rows
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +69,7 @@ def per_row_attention(model: Any) -> Iterator[None]:
         return
     from transformers import AttentionInterface
 
-    AttentionInterface.register(PER_ROW_ATTENTION, _attention)
+    AttentionInterface.register(PER_ROW_ATTENTION, attend_within_rows)
     model.set_attn_implementation(PER_ROW_ATTENTION)
     try:
         yield
@@ -89,28 +89,6 @@ def default_attention(model: Any) -> Iterator[None]:
         yield
     finally:
         model.set_attn_implementation(now)
-
-
-def _attention(module, query, key, value, attention_mask, **options):
-    """PyTorch's attention on each row; arrays of shape (1, heads, tokens, width)."""
-    import torch
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-    bounds = options.pop("cu_seq_lens_q").tolist()
-    options.pop("is_causal", None)
-    outputs = [
-        sdpa_attention_forward(
-            module,
-            query[:, :, start:end],
-            key[:, :, start:end],
-            value[:, :, start:end],
-            None,
-            is_causal=True,
-            **options,
-        )[0]
-        for start, end in pairwise(bounds)
-    ]
-    return torch.cat(outputs, dim=1), None
 
 
 def hidden_states(model: Any, batch: dict[str, Any]) -> torch.Tensor:
