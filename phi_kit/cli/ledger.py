@@ -1,4 +1,4 @@
-"""`phi-kit ledger`: what was sampled, what it took, and replaying it."""
+"""`phi-kit ledger`: show, export and replay recorded samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ledger = typer.Typer(
 
 @ledger.command()
 def stats() -> None:
-    """Show what each model has said, and what it took."""
+    """Show samples, tokens and cost of each model."""
     from phi_kit.cache import export
 
     for line in export.summary_lines():
@@ -55,7 +55,7 @@ def replay(
     sets: Sets = None,
     redo: Redo = False,
 ) -> None:
-    """Run a study without a model: a recorded ledger says what the model said.
+    """Run a study without a model, from the samples of a recorded ledger.
 
     The run folders go where others do; every manifest says that it is a replay.
     """

@@ -36,8 +36,7 @@ from typing import Any, Literal
 from phi_kit.core.errors import RunError
 
 from . import supervisor
-from .process_pair import ProcessPair, TestsRun
-from .supervisor import FinishedRun, RunnerProcess
+from .supervisor import FinishedRun, ProcessPair, RunnerProcess, TestsRun
 from .visible_paths import (
     WORK,
     interpreter_is_public,

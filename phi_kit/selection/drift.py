@@ -20,9 +20,9 @@ from phi_kit.evaluation.ask import ask
 from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import edge_drift as plot
 
-from .pass_rate import Counts, Prior, pooled, settle
-from .pass_rate_sampling import tally
-from .tiers import BY_PLACE
+from .pass_rate_posterior import Counts, Prior, assign_tiers, fit_prior
+from .pass_rate_sampling import count_outcomes
+from .tiers import TIER_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,20 +58,20 @@ def record(run: StepRun, student: LocalModel, domain: Domain, *, k: int) -> None
             label="edge drift",
         )
     # Here a cut-off sample counts as not solved: the limit is the same for both.
-    counts = tally(samples, seeds, turning=0.0)
+    counts = count_outcomes(samples, seeds, turning=0.0)
     band = (asked["band_low"], asked["band_high"])
-    after, table = moves(before, counts, band=band)
+    after, table = tier_moves(before, counts, band=band)
     rows = before[["id", "prompt", "family", "tier", "pass_rate"]]
     run.save_rows(rows.assign(tier_after=after, rate_after=counts.rate), "drift")
     run.save_figure(plot.draw(table), "edge_drift")
     run.result["drift"] = {
         "samples": k,
         "moves": table.to_dict("records"),
-        "teachable": summary(table),
+        "teachable": teachable_summary(table),
     }
 
 
-def moves(
+def tier_moves(
     before: pd.DataFrame, counts: Counts, *, band: tuple[float, float]
 ) -> tuple[list[str], pd.DataFrame]:
     """Each seed's tier now, and how many went from which tier to which.
@@ -88,14 +88,14 @@ def moves(
     """
     import pandas as pd
 
-    now = pooled(counts, before.family.tolist())
-    places, _ = settle(counts, band, prior=now)
-    after = [BY_PLACE[place] for place in places]
-    chance = _by_chance(before, int(counts.n.max()), band, now=now)
+    now = fit_prior(counts, before.family.tolist())
+    places, _ = assign_tiers(counts, band, prior=now)
+    after = [TIER_NAMES[place] for place in places]
+    chance = _chance_moves(before, int(counts.n.max()), band, now=now)
     rows = []
     for tier in (name for name in _order(before.tier) if (before.tier == name).any()):
         mine = (before.tier == tier).to_numpy()
-        for place, name in enumerate(BY_PLACE):
+        for place, name in enumerate(TIER_NAMES):
             went = int((mine & (places == place)).sum())
             likely = round(float(chance[mine, place].sum()), 1)
             row = {"before": tier, "after": name, "seeds": went, "by_chance": likely}
@@ -104,10 +104,10 @@ def moves(
 
 
 def _order(tiers: Sequence[str]) -> list[str]:
-    return [*BY_PLACE, *sorted(set(tiers) - set(BY_PLACE))]
+    return [*TIER_NAMES, *sorted(set(tiers) - set(TIER_NAMES))]
 
 
-def _by_chance(
+def _chance_moves(
     before: pd.DataFrame,
     k: int,
     band: tuple[float, float],
@@ -119,15 +119,15 @@ def _by_chance(
 
     drawn = (before.prior_a + before.prior_b + before.n - before.unknown).to_numpy()
     a = before.expected.to_numpy() * drawn
-    found = np.zeros((len(before), len(BY_PLACE)))
+    found = np.zeros((len(before), len(TIER_NAMES)))
     for right in range(k + 1):
         if_so = Counts.of(np.full(len(before), right), np.full(len(before), k - right))
-        lands, _ = settle(if_so, band, prior=now)
+        lands, _ = assign_tiers(if_so, band, prior=now)
         found[np.arange(len(before)), lands] += betabinom.pmf(right, k, a, drawn - a)
     return found
 
 
-def summary(table: pd.DataFrame) -> dict[str, Any]:
+def teachable_summary(table: pd.DataFrame) -> dict[str, Any]:
     """Of the teachable seeds: how many are easy now, and how many are stuck."""
     mine = table[table.before == "teachable"].set_index("after").seeds
     stuck = int(mine.drop("easy").sum())

@@ -11,11 +11,11 @@ from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.ask import ask
 from phi_kit.inference.types import SamplingParams
-from phi_kit.stats.intervals import wilson
+from phi_kit.stats.intervals import wilson_interval
 
-from .adaptive_sampling import Measured, Plan, measure
-from .pass_rate import Counts, credible
-from .voting import judged, mean_known, vote
+from .adaptive_sampling import AdaptiveResult, SamplingPlan, sample_adaptively
+from .pass_rate_posterior import Counts, credible_interval
+from .voting import judged_answers, mean_of_known, vote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from phi_kit.domains.base import Domain
     from phi_kit.inference.types import Sampler
 
-LABEL, AFRESH = "student on seeds", "student on seeds, afresh"
+LABEL, FRESH_LABEL = "student on seeds", "student on seeds, afresh"
 # To learn what cut-off samples turn into, some are finished with more tokens. How
 # many, how far, and how much a family's share leans on all families' (as so many
 # samples) is the kit's own choice.
-FINISHED, FARTHER, LEANING = 32, 4, 4
+CONTINUED, CONTINUE_FACTOR, POOLING_WEIGHT = 32, 4, 4
 
 
 def outcomes(samples: pd.DataFrame) -> np.ndarray:
@@ -40,7 +40,7 @@ def outcomes(samples: pd.DataFrame) -> np.ndarray:
     )
 
 
-def tally(
+def count_outcomes(
     samples: pd.DataFrame,
     seeds: Sequence[Seed],
     *,
@@ -57,7 +57,7 @@ def tally(
     return Counts(*table.to_numpy().T, turning=turning)
 
 
-class Screening:
+class PassRateSampler:
     """The student, asked seed by seed as often as `adaptive.measure` wants.
 
     `samples` are all samples so far; `finished` are the cut-off ones that were
@@ -81,11 +81,11 @@ class Screening:
         self.rounds, self.likely = 0, 1  # of the adaptive sampling, for its title
         self.have = np.zeros(len(seeds), int)
 
-    def run(self, plan: Plan) -> Measured:
+    def run(self, plan: SamplingPlan) -> AdaptiveResult:
         """Screen all seeds, draw on where it pays."""
         families = [seed.family for seed in self.seeds]
         self.likely = len(plan.rungs)
-        return measure(self.draw, len(self.seeds), plan, families=families)
+        return sample_adaptively(self.draw, len(self.seeds), plan, families=families)
 
     def draw(self, totals: np.ndarray) -> Counts:
         """The outcomes of each seed's first so many samples; asks what is missing."""
@@ -105,7 +105,9 @@ class Screening:
         self.have = totals.copy()
         if first:
             self.finished = self._finish()
-        return tally(self.samples, self.seeds, turning=self.turning(self.seeds))
+        return count_outcomes(
+            self.samples, self.seeds, turning=self.turning(self.seeds)
+        )
 
     def turning(self, seeds: Sequence[Seed]) -> np.ndarray | float:
         """Share of each seed's cut-off samples that turns right when finished.
@@ -118,7 +120,9 @@ class Screening:
         right = self.finished.verdict == "right"
         overall = (right.sum() + 0.5) / (len(right) + 1)
         families = right.groupby(self.finished.family).agg(["sum", "count"])
-        shares = (families["sum"] + LEANING * overall) / (families["count"] + LEANING)
+        shares = (families["sum"] + POOLING_WEIGHT * overall) / (
+            families["count"] + POOLING_WEIGHT
+        )
         return np.array([shares.get(seed.family, overall) for seed in seeds])
 
     def cut_off(self) -> dict[str, float]:
@@ -127,7 +131,7 @@ class Screening:
         right = 0
         if len(self.finished):
             right = int((self.finished.verdict == "right").sum())
-        low, high = wilson(right, len(self.finished))
+        low, high = wilson_interval(right, len(self.finished))
         return {
             "share": round(float(cut.mean()), 4),
             "finished": len(self.finished),
@@ -144,13 +148,13 @@ class Screening:
         cut = cut.iloc[order]
         # Families take turns, so that each has its share of them.
         turns = cut.groupby("family").cumcount().sort_values(kind="stable")
-        ids = set(cut.seed_id[turns.index[:FINISHED]])
+        ids = set(cut.seed_id[turns.index[:CONTINUED]])
         chosen = [seed for seed in self.seeds if seed.id in ids]
         if not chosen:
             return self.samples.head(0)
         # The same stream, so the same sample, which now goes on.
         longer = SamplingParams(
-            FARTHER * self.sampling.max_tokens, self.sampling.temperature
+            CONTINUE_FACTOR * self.sampling.max_tokens, self.sampling.temperature
         )
         title = f"{self.domain.name} seeds that were cut off, finished"
         return self._ask(chosen, k=1, sampling=longer, title=title)
@@ -175,8 +179,8 @@ class Screening:
         import pandas as pd
 
         title = f"{self.domain.name}: the teachable seeds, asked afresh"
-        samples = self._ask(seeds, k=k, label=AFRESH, title=title)
-        counts = tally(samples, seeds, turning=self.turning(seeds))
+        samples = self._ask(seeds, k=k, label=FRESH_LABEL, title=title)
+        counts = count_outcomes(samples, seeds, turning=self.turning(seeds))
         values = {
             "fresh_right": counts.right,
             "fresh_n": counts.n,
@@ -184,7 +188,7 @@ class Screening:
         }
         return pd.DataFrame(values, index=[seed.id for seed in seeds]), samples
 
-    def rated(self, found: Measured) -> pd.DataFrame:
+    def rated(self, found: AdaptiveResult) -> pd.DataFrame:
         """One row per seed, by its id: counts, pass rate, intervals, risk, agreement.
 
         `low` and `high` are the 95 % credible interval (Jeffreys), censored samples
@@ -194,7 +198,7 @@ class Screening:
         import pandas as pd
 
         counts = found.counts
-        low, high = credible(counts)
+        low, high = credible_interval(counts)
         least, most = counts.bounds
         columns = {
             "right": counts.right,
@@ -214,14 +218,14 @@ class Screening:
             "doubt": found.doubt,
         }
         table = pd.DataFrame(columns, index=[seed.id for seed in self.seeds])
-        return table.join(agreed(self.samples, self.seeds))
+        return table.join(vote_table(self.samples, self.seeds))
 
 
-def agreed(samples: pd.DataFrame, seeds: Sequence[Seed]) -> pd.DataFrame:
+def vote_table(samples: pd.DataFrame, seeds: Sequence[Seed]) -> pd.DataFrame:
     """How far each seed's samples agree, and how likely the model found them."""
     import pandas as pd
 
-    votes = samples.assign(answer=judged(samples)).groupby("seed_id")
+    votes = samples.assign(answer=judged_answers(samples)).groupby("seed_id")
     rows = []
     for seed in seeds:
         mine = votes.get_group(seed.id)
@@ -232,7 +236,7 @@ def agreed(samples: pd.DataFrame, seeds: Sequence[Seed]) -> pd.DataFrame:
                 "share": found.share,
                 "margin": found.margin,
                 "entropy": found.entropy,
-                "logprob": mean_known(mine.logprob),
+                "logprob": mean_of_known(mine.logprob),
             }
         )
     return pd.DataFrame(rows, index=[seed.id for seed in seeds])

@@ -20,28 +20,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Teachable rows below which step 3 refuses: one batch of a training run.
-LEAST = 8
-BY_PLACE = ("frontier", "teachable", "easy")
+MIN_TEACHABLE = 8
+TIER_NAMES = ("frontier", "teachable", "easy")
 # A student that gives one wrong answer nearly always doubts the gold, if it was
 # asked at least so often.
-ONE_ANSWER, FEWEST = 0.9, 4
+SUSPECT_SHARE, SUSPECT_SAMPLES = 0.9, 4
 FORM_FAILS = 0.1
 
 
-def by_student(rows: pd.DataFrame, place: np.ndarray, seeds: Sequence[Seed]):
+def assign_by_student(rows: pd.DataFrame, place: np.ndarray, seeds: Sequence[Seed]):
     """Tier and reason of each seed that the student was asked.
 
     Returns:
         Two lists; a reason is empty unless the seed is `suspect`.
     """
-    whys = [_doubted(row, s) for row, s in zip(rows.itertuples(), seeds, strict=True)]
+    whys = [
+        _suspect_reason(row, s) for row, s in zip(rows.itertuples(), seeds, strict=True)
+    ]
     tiers = [
-        "suspect" if why else BY_PLACE[at] for why, at in zip(whys, place, strict=True)
+        "suspect" if why else TIER_NAMES[at]
+        for why, at in zip(whys, place, strict=True)
     ]
     return tiers, whys
 
 
-def nothing_teachable(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
+def no_teachable_error(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
     """Why step 3 stops: the seeds are too hard or too easy, or the form fails.
 
     Args:
@@ -66,18 +69,18 @@ def nothing_teachable(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
     )
 
 
-def too_few(rows: pd.DataFrame) -> DataError:
+def too_few_error(rows: pd.DataFrame) -> DataError:
     """Why step 3 stops: what so few rows would teach, nothing could measure."""
     count = int((rows.tier == "teachable").sum())
     return DataError(
         f"only {count} of {len(rows)} seeds are teachable, and a training run on fewer "
-        f"than {LEAST} says nothing: {rows.tier.value_counts().to_dict()}",
+        f"than {MIN_TEACHABLE} says nothing: {rows.tier.value_counts().to_dict()}",
         todo="collect more seeds, or others: look at step 1's figure for families "
         "between the dotted line and the top",
     )
 
 
-def never_solved(rows: pd.DataFrame) -> str:
+def never_solved_note(rows: pd.DataFrame) -> str:
     """How many teachable seeds were never seen solved, and why they count; or nothing.
 
     A seed whose samples were cut off may have been on its way to the answer. That it
@@ -95,11 +98,13 @@ def never_solved(rows: pd.DataFrame) -> str:
     )
 
 
-def _doubted(row, seed: Seed) -> str:
+def _suspect_reason(row, seed: Seed) -> str:
     if row.pass_rate != row.pass_rate:
         return "no sample could be judged"
     # An answer that a program computed is not in doubt, whatever a model says.
-    agreed = row.share >= ONE_ANSWER and row.n >= FEWEST and not seed.generated
+    agreed = (
+        row.share >= SUSPECT_SHARE and row.n >= SUSPECT_SAMPLES and not seed.generated
+    )
     if agreed and row.plurality not in ("", RIGHT):
         return f"the student answers {row.plurality!r}, not the gold"
     return ""

@@ -11,7 +11,7 @@ from phi_kit.core.errors import PhiKitError, RunError, StudyError, disk_errors
 from phi_kit.models.shortage import is_out_of_memory
 
 
-class StoppedError(RunError, KeyboardInterrupt):
+class TrainingStoppedError(RunError, KeyboardInterrupt):
     """Training was stopped by Ctrl-C or by JupyterLab's stop button."""
 
 
@@ -41,10 +41,10 @@ def explain(
 
 def _explained(error: BaseException, name: str, work: Path, step: int) -> BaseException:
     again = f"carries on after step {step}" if step else "starts from the beginning"
-    if isinstance(error, StoppedError):
+    if isinstance(error, TrainingStoppedError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return StoppedError(
+        return TrainingStoppedError(
             f"training of {name} was stopped by hand",
             where=f"the last checkpoint is that of step {step}" if step else name,
             todo=f"run the same cell or command again: it {again}",

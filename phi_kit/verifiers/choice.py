@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from phi_kit.data.choice_options import Gold, gold, options
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.choice_options import GoldLabel, gold_label, read_options
+from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.verifiers.math.latex import normalize_answer
 
 from . import answer_extraction, yes_no
@@ -56,7 +56,7 @@ def choices(seed: Seed) -> Options:
     """
     given = seed.facts.get("choices") if len(seed.extra) > 2 else None
     if given is not None:
-        return options(given)
+        return read_options(given)
     for shape, first in ((_LISTED, "A"), (_INLINE, "A"), (_NUMBERED, "1")):
         found = _from(first, shape.findall(seed.prompt))
         if len(found) > 1:
@@ -106,12 +106,12 @@ def verify(seed: Seed, response: str) -> Verdict:
     return compare_parsed(meant.label, found, shown=found, lenient=lenient)
 
 
-def gold_of(seed: Seed, known: Options) -> Gold:
+def gold_of(seed: Seed, known: Options) -> GoldLabel:
     """Which of the item's options its gold is."""
     facts = seed.facts if len(seed.extra) > 2 else {}
     said = str(facts.get("answer_is") or "")
     given = facts.get("choices", known)
-    return gold(normalize_answer(seed.answer), given, said, known=known)
+    return gold_label(normalize_answer(seed.answer), given, said, known=known)
 
 
 def strict_label(text: str, known: Options) -> str:
@@ -200,7 +200,7 @@ def _hedges(piece: str, known: Options) -> bool:
 
 
 def _starts(rest: str, choice: str) -> bool:
-    return normal(rest).startswith(normal(choice))
+    return normalise_prompt(rest).startswith(normalise_prompt(choice))
 
 
 def _alone(text: str, known: Options) -> str:
@@ -248,7 +248,7 @@ def _by_text(text: str, known: Options) -> str:
 
 
 def _bare(text: str) -> str:
-    return normal(normalize_answer(text)).strip("\"'`*_.!() ")
+    return normalise_prompt(normalize_answer(text)).strip("\"'`*_.!() ")
 
 
 def _said_correct(text: str, known: Options) -> str | None:

@@ -22,7 +22,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from phi_kit.core.errors import PhiKitError, RunError
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.records import Seed, normalise_prompt
 
 from .base import NO_ANSWER, UNREADABLE_GOLD, Verdict, Verifier, visible
 
@@ -245,7 +245,7 @@ def calibrated(
     def verify(seed: Seed, response: str) -> Verdict:
         if not seed.answer.strip():
             return Verdict("unknown", UNREADABLE_GOLD)
-        if normal(visible(response)) == normal(seed.answer):
+        if normalise_prompt(visible(response)) == normalise_prompt(seed.answer):
             return on_gold(seed, response)
         if judge.missed:
             total = len(judge.rubric.anchors)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from phi_kit import verifiers
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.sandbox.process_pair import TestsRun
+from phi_kit.sandbox.supervisor import TestsRun
 from phi_kit.verifiers import base, puzzle, verify_file
 from phi_kit.verifiers.code import verifier as code
 from phi_kit.verifiers.math import compare, verifier

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import ast
 
+from .plain_values import same_value
+from .remote_objects import RemoteObject
+
+TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
+if TYPE_CHECKING:
+    from typing import Any
+
 # The name under which rewritten tests find the `TestReport`.
 REPORT = "__report__"
 
@@ -83,3 +90,107 @@ def _call(name: str, place: ast.AST, *given: ast.expr) -> ast.expr:
 
 def _calls(node: ast.AST) -> bool:
     return any(isinstance(part, ast.Call) for part in ast.walk(node))
+
+
+class StopError(BaseException):
+    """Ends the tests once the verdict is certain; no test may catch it."""
+
+
+class TestReport:
+    """The findings of the tests so far; their rewritten code reports here.
+
+    Args:
+        lines: the tests' text.
+        places: the lines where their assertions stand.
+        forgiving: whether the tests themselves expect assertions to fail.
+    """
+
+    def __init__(self, lines: list[str], places: list[int], *, forgiving: bool):
+        self.seen, self.wrong, self.strictly, self.failed = 0, "", "", ""
+        # Whether any value of the solution has come in.
+        self.touched = False
+        # Why the tests fail without it.
+        self.hopeless = ""
+        self.gone = False
+        self._lines, self._places, self._forgiving = lines, places, forgiving
+        self._pair: tuple[Any, Any] | None = None
+
+    def fail(self, reason: str) -> None:
+        """The solution is wrong, for this reason."""
+        self.wrong = self.wrong or reason
+        raise StopError
+
+    def check(self, number: int, held: Any) -> bool:
+        """An assertion, evaluated."""
+        held = bool(held)
+        self.seen += 1
+        if not held:
+            self.failed = self._where(number) + self._comparison()
+            if not self.touched:
+                self.hopeless = self.hopeless or self.failed
+            elif not self._forgiving:
+                self.wrong = self.wrong or self.failed
+        self._pair = None
+        return held
+
+    def eq(self, a: Any, b: Any, number: int = -1) -> Any:
+        """`a == b`, by type; with a number loosely, if strictly it fails."""
+        held = same_value(a, b)
+        if held is True:
+            return True
+        self._pair = (a, b)
+        if held is not False:
+            return held
+        if number >= 0 and same_value(a, b, loosely=True) is True:
+            self.strictly = self.strictly or self._where(number) + self._comparison()
+            return True
+        return False
+
+    def ne(self, a: Any, b: Any) -> Any:
+        """`a != b`, by type."""
+        held = same_value(a, b)
+        return not held if isinstance(held, bool) else a != b
+
+    def has(self, one: Any, held: Any) -> Any:
+        """`one in held`, by type."""
+        if isinstance(held, list | tuple | set | frozenset | dict):
+            return any(same_value(one, other) is True for other in held)
+        return one in held
+
+    def lacks(self, one: Any, held: Any) -> bool:
+        """`one not in held`, by type."""
+        return not self.has(one, held)
+
+    def at(self, error: BaseException) -> str:
+        """The line of the tests where an exception went up."""
+        trace, line = error.__traceback__, 0
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == "<tests>":
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        return self._line(line)
+
+    def _where(self, number: int) -> str:
+        line = self._line(self._places[number])
+        return f"test {number + 1} of {len(self._places)}: {line}"
+
+    def _line(self, number: int) -> str:
+        text = self._lines[number - 1].strip() if number else ""
+        return text if len(text) <= 80 else f"{text[:77]}..."
+
+    def _comparison(self) -> str:
+        if self._pair is None:
+            return ""
+        a, b = map(short_repr, self._pair)
+        return f" gave {a}, not {b}"
+
+
+def short_repr(value: Any) -> str:
+    """A value in few letters; what the solution keeps is not asked."""
+    if isinstance(value, RemoteObject):
+        return f"an object of type {value._phi[1]}"
+    try:
+        text = repr(value)
+    except Exception:  # Python writes out no integer of more than 4300 digits
+        return "a huge number" if type(value) is int else "something"
+    return text if len(text) <= 60 else f"{text[:57]}..."

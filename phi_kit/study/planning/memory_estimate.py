@@ -111,9 +111,9 @@ def activation_numbers(sizes: ModelSizes, micro: MicroBatch) -> float:
     """
     norms = 2 * sizes.hidden * FLOAT32 / micro.number
     adapters = micro.rank * len(sizes.linear) // sizes.layers
-    padded = (micro.padding - 1) * 2 * (sizes.hidden + sizes.keys)
-    attention = 5 * sizes.hidden + 2 * sizes.keys + padded
-    return norms + attention + 4 * sizes.inner + adapters
+    padded = (micro.padding - 1) * 2 * (sizes.hidden + sizes.kv_width)
+    attention = 5 * sizes.hidden + 2 * sizes.kv_width + padded
+    return norms + attention + 4 * sizes.intermediate + adapters
 
 
 def estimate(sizes: ModelSizes, micro: MicroBatch) -> MemoryTerms:
@@ -136,11 +136,11 @@ def estimate(sizes: ModelSizes, micro: MicroBatch) -> MemoryTerms:
         head = micro.logits * sizes.vocabulary * LOGIT
     largest = max(one * other for one, other in sizes.linear)
     return MemoryTerms(
-        weights=sizes.packed * micro.nf4 + sizes.other * micro.other,
+        weights=sizes.linear_weights * micro.nf4 + sizes.other * micro.other,
         adapter=adapted * (2 * FLOAT32 + micro.moments),
         activations=micro.number * micro.tokens * per_token,
         head=head,
-        floats=micro.number * (sizes.packed if micro.dequantized else largest),
+        floats=micro.number * (sizes.linear_weights if micro.dequantized else largest),
     )
 
 

@@ -141,7 +141,7 @@ def micro_batch(
         several = setup.micro_tokens > setup.row_tokens
         padding = MAX_PADDING if several else 1.0
         return replace(micro, padding=padding, dequantized=wish == "on")
-    floats = 4 * model_sizes(setup.model).packed
+    floats = 4 * model_sizes(setup.model).linear_weights
     kept = wish == "on" or (wish == "auto" and 4 * floats < free)  # as the trainer does
     return micro.on_cpu(dequantized=kept)
 

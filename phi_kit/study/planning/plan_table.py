@@ -23,9 +23,8 @@ from phi_kit.core.number_format import (
 from phi_kit.core.step_state import run_folder_path, up_to_date
 from phi_kit.models.architecture import model_sizes
 from phi_kit.models.loading import device
-from phi_kit.stats.intervals import wilson
+from phi_kit.stats.intervals import wilson_interval
 from phi_kit.study.config import Unit
-from phi_kit.study.runner import title
 
 from .memory_estimate import added, estimate
 from .memory_fit import MemoryFit, micro_batch
@@ -141,8 +140,8 @@ def plan_steps(
             sampled=_sampled(load, speed),
             trained=_trained(load, speed),
             memory=max(
-                speed.sampling_bytes if load.draws else 0,
-                training_bytes if load.trainings else 0,
+                speed.sampling_bytes if load.samples else 0,
+                training_bytes if load.rows else 0,
             ),
         )
         for load, at_most in zip(likely, most, strict=True)
@@ -174,7 +173,7 @@ def teachable_share(probed: ProbedDomain) -> tuple[float, float]:
     if not probed.asked:
         return 1.0, 1.0
     k, n = probed.teachable, probed.asked
-    return (k + 0.5) / (n + 1), wilson(k, n)[1]
+    return (k + 0.5) / (n + 1), wilson_interval(k, n)[1]
 
 
 def finished_unit(unit: Unit) -> FinishedUnit | None:
@@ -212,22 +211,22 @@ def _done(units: Sequence[Unit], finished: Finished) -> dict[UnitKey, FinishedUn
 
 def _sampled(load: StepLoad, speed: MachineSpeed) -> float:
     return sum(
-        draw.samples * speed.domains[draw.domain].tokens_each(draw.max_tokens)
-        for draw in load.draws
+        samples * speed.domains[domain].tokens_each(limit)
+        for (domain, limit), samples in load.samples.items()
     )
 
 
 def _trained(load: StepLoad, speed: MachineSpeed) -> float:
-    return sum(t.rows * speed.domains[t.domain].row for t in load.trainings)
+    return sum(rows * speed.domains[domain].row for domain, rows in load.rows.items())
 
 
 def _seconds(load: StepLoad, speed: MachineSpeed) -> float:
     return (
         NOTEBOOK
-        + speed.load * bool(load.draws or load.trainings)
+        + speed.load * bool(load.samples or load.rows)
         + _sampled(load, speed) / speed.sample_tps
         + _trained(load, speed) / speed.train_tps
-        + sum(training.runs for training in load.trainings) * speed.setup
+        + load.runs * speed.setup
     )
 
 
@@ -237,9 +236,9 @@ def table(
     """The plan of a study on this machine, in lines."""
     left = [plan for plan in plans if plan.done is None]
     rows = [
-        {"step": title(plan.unit), "time": f"done ({duration(plan.done.seconds)})"}
+        {"step": plan.unit.title, "time": f"done ({duration(plan.done.seconds)})"}
         if plan.done is not None
-        else {"step": title(plan.unit), **_cells([plan], prices)}
+        else {"step": plan.unit.title, **_cells([plan], prices)}
         for plan in plans
     ]
     rest = "all that is left" if len(left) < len(plans) else "all"

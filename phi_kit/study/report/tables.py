@@ -22,7 +22,7 @@ from phi_kit.core.number_format import (
     points_span,
 )
 from phi_kit.plots.style import GUESS
-from phi_kit.stats.intervals import wilson
+from phi_kit.stats.intervals import wilson_interval
 
 from .findings import verdict
 
@@ -96,7 +96,9 @@ def _share_of(part: Any, whole: Any) -> str:
     """A share with its Wilson interval."""
     if not (is_number(part) and is_number(whole) and 0 <= part <= whole and whole > 0):
         return NOTHING
-    return _with_interval(percent(part / whole), percent_span(*wilson(part, whole)))
+    return _with_interval(
+        percent(part / whole), percent_span(*wilson_interval(part, whole))
+    )
 
 
 def _of(part: Any, whole: Any) -> str:

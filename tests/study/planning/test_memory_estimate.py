@@ -118,7 +118,7 @@ def test_padded_attention_takes_more():
         estimate(sizes, MicroBatch(8192, 32, padding=padding)).activations
         for padding in (1.0, 1.5)
     )
-    more = 2 * 8192 * sizes.layers * (sizes.hidden + sizes.keys)
+    more = 2 * 8192 * sizes.layers * (sizes.hidden + sizes.kv_width)
     assert padded - tight == pytest.approx(more)
 
 

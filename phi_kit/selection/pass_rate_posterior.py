@@ -104,7 +104,9 @@ class Counts:
         return self.right / n, (self.n - self.wrong) / n
 
 
-def credible(counts: Counts, *, prior: Prior = JEFFREYS) -> tuple[np.ndarray, ...]:
+def credible_interval(
+    counts: Counts, *, prior: Prior = JEFFREYS
+) -> tuple[np.ndarray, ...]:
     """The 95 % credible interval of each pass rate, censored samples spanned.
 
     Its low end takes them all as wrong, its high end all as right. With none
@@ -118,7 +120,9 @@ def credible(counts: Counts, *, prior: Prior = JEFFREYS) -> tuple[np.ndarray, ..
     return np.where(counts.right == 0, 0.0, low), np.where(counts.wrong == 0, 1.0, high)
 
 
-def chances(counts: Counts, band: tuple[float, float], *, prior: Prior) -> np.ndarray:
+def tier_probabilities(
+    counts: Counts, band: tuple[float, float], *, prior: Prior
+) -> np.ndarray:
     """Probability that a pass rate lies below, in and above the band.
 
     Args:
@@ -136,7 +140,7 @@ def chances(counts: Counts, band: tuple[float, float], *, prior: Prior) -> np.nd
     return np.stack([below, under - below, 1 - under], axis=1)
 
 
-def settle(
+def assign_tiers(
     counts: Counts, band: tuple[float, float], *, prior: Prior
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each seed's likeliest place and the risk that it is another one.
@@ -146,12 +150,12 @@ def settle(
         A risk is one minus the place's probability; the mean over a tier is
         the share of it that is expected to lie elsewhere.
     """
-    found = chances(counts, band, prior=prior)
+    found = tier_probabilities(counts, band, prior=prior)
     places = found.argmax(axis=1)
     return places, 1 - found[np.arange(len(found)), places]
 
 
-def pooled(counts: Counts, families: Sequence[str] | None = None) -> Prior:
+def fit_prior(counts: Counts, families: Sequence[str] | None = None) -> Prior:
     """The Beta prior under which these counts are likeliest (beta-binomial).
 
     Args:
@@ -164,7 +168,7 @@ def pooled(counts: Counts, families: Sequence[str] | None = None) -> Prior:
         One prior for all; with families arrays of shape (seeds,).
     """
     right, wrong = counts.filled
-    everyone = _likeliest(right, wrong)
+    everyone = _fit_beta(right, wrong)
     if families is None:
         return everyone
     a, b = np.full(len(right), everyone.a), np.full(len(right), everyone.b)
@@ -172,12 +176,12 @@ def pooled(counts: Counts, families: Sequence[str] | None = None) -> Prior:
     for name in np.unique(names):
         mine = names == name
         if mine.sum() >= FAMILY:
-            own = _likeliest(right[mine], wrong[mine])
+            own = _fit_beta(right[mine], wrong[mine])
             a[mine], b[mine] = own.a, own.b
     return Prior(a, b)
 
 
-def _likeliest(right: np.ndarray, wrong: np.ndarray) -> Prior:
+def _fit_beta(right: np.ndarray, wrong: np.ndarray) -> Prior:
     """With fewer than two seeds that count there is nothing to fit: Jeffreys."""
     from scipy.optimize import minimize
     from scipy.special import betaln
