@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from phi_kit.core.versions import versions
-from phi_kit.models import loading
+from phi_kit.core.files import versions
+from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.models import catalog, loading
 
 from . import made
 
@@ -98,21 +100,21 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(scope="session")
-def student() -> loading.Student:
+def student() -> LocalModel:
     """The embedded model in NF4, as a step loads it."""
-    return loading.load("smollm2-135m")
+    return completion.load("smollm2-135m")
 
 
 @pytest.fixture(scope="session")
-def exact() -> Iterator[loading.Student]:
+def exact() -> Iterator[LocalModel]:
     """The same in float32, whose greedy choices no rounding turns."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "compute_dtype", lambda: torch.float32)
-        yield loading.load.__wrapped__("smollm2-135m", four_bit=False)
+        yield completion.load.__wrapped__("smollm2-135m", four_bit=False)
 
 
 @pytest.fixture(scope="module", params=["phi-4-mini", "phi-4"], ids=["mini", "full"])
-def large(request) -> Iterator[loading.Student]:
+def large(request) -> Iterator[LocalModel]:
     """A model of Phi-4-mini's sizes, and of Phi-4's, with random weights."""
     yield made.student(request.param)
     gc.collect()
@@ -173,7 +175,7 @@ def study(request, tmp_path_factory) -> Iterator[Study | None]:
     if not (wanted and HERE):
         yield None
         return
-    loading.catalog.resolve("smollm2-135m")  # once, not by both
+    catalog.resolve("smollm2-135m")  # once, not by both
     running = Study(tmp_path_factory.mktemp("study"))
     yield running
     if running.process.poll() is None:

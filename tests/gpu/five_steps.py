@@ -11,13 +11,17 @@ import signal
 import sys
 from pathlib import Path
 
-from phi_kit.models import loading
-from phi_kit.train.qlora import Around, Recipe, train
-from phi_kit.train.rows import Row
+from phi_kit.inference import completion
+from phi_kit.training.encoding import TrainingRow
+from phi_kit.training.qlora import train
+from phi_kit.training.trainer import RunHooks
+from phi_kit.training.training_config import TrainingConfig
 
 ASKED = "<|im_start|>user\nWhat is {} + {}?<|im_end|>\n<|im_start|>assistant\n"
-ROWS = [Row(ASKED.format(a, b), str(a + b)) for a in range(10) for b in range(4)]
-RECIPE = Recipe(epochs=1, batch=8, warmup=0.2, save_steps=1)
+ROWS = [
+    TrainingRow(ASKED.format(a, b), str(a + b)) for a in range(10) for b in range(4)
+]
+CONFIG = TrainingConfig(epochs=1, batch=8, warmup=0.2, save_steps=1)
 
 
 def run(work: Path, out: Path, at: int) -> None:
@@ -25,9 +29,9 @@ def run(work: Path, out: Path, at: int) -> None:
         if row["step"] == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    student = loading.load("smollm2-135m")
-    around = Around(work=work, watch=watch)
-    done = train(student, ROWS, RECIPE, out=out, rng_seed=3, around=around)
+    student = completion.load("smollm2-135m")
+    hooks = RunHooks(work=work, watch=watch)
+    done = train(student, ROWS, CONFIG, out=out, rng_seed=3, hooks=hooks)
     print(json.dumps({"losses": done.losses, "resumed": done.resumed}))
 
 

@@ -10,14 +10,14 @@ import torch
 from tiny import tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from phi_kit.models.loading import Student
-from phi_kit.models.shapes import _KNOWN
-from phi_kit.train.rows import Row, encode
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.models.architecture import _PUBLISHED_CONFIGS
+from phi_kit.training.encoding import TrainingRow, encode
 
 
-def student(name: str) -> Student:
-    """A model as `loading.load` gives it, but for what it has learnt."""
-    fields = dict(_KNOWN[name])
+def student(name: str) -> LocalModel:
+    """A model as `completion.load` gives it, but for what it has learnt."""
+    fields = dict(_PUBLISHED_CONFIGS[name])
     torch.manual_seed(0)
     config = AutoConfig.for_model(
         fields.pop("model_type"),
@@ -43,7 +43,7 @@ def student(name: str) -> Student:
     model.is_loaded_in_4bit = True  # peft asks
     model.requires_grad_(False)
     torch.cuda.empty_cache()
-    return Student(name, model.eval(), tokenizer())
+    return LocalModel(name, model.eval(), tokenizer())
 
 
 def packed(layer: torch.nn.Linear) -> Any:
@@ -66,7 +66,9 @@ def packed(layer: torch.nn.Linear) -> Any:
     return found
 
 
-def rows(student: Student, n: int, *, tokens: int, seed: int = 0) -> list[Row]:
+def rows(
+    student: LocalModel, n: int, *, tokens: int, seed: int = 0
+) -> list[TrainingRow]:
     """Rows of just so many tokens, nearly all of them trained, in plain words."""
     draw = random.Random(seed)
     words = [
@@ -85,5 +87,5 @@ def rows(student: Student, n: int, *, tokens: int, seed: int = 0) -> list[Row]:
     return found
 
 
-def row(prompt: str, words: list[str]) -> Row:
-    return Row(prompt, " ".join(words))
+def row(prompt: str, words: list[str]) -> TrainingRow:
+    return TrainingRow(prompt, " ".join(words))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,12 +14,12 @@ import pytest
 import torch
 
 from phi_kit.core.rng import label_seed
-from phi_kit.models.loading import Student
-from phi_kit.train import running
-from phi_kit.train.qlora import Trained, train
-from phi_kit.train.recipe import Recipe
-from phi_kit.train.rows import Row, encode
-from phi_kit.train.schedule import schedule
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.training import training_run
+from phi_kit.training.data_order import step_order
+from phi_kit.training.encoding import TrainingRow, encode
+from phi_kit.training.qlora import TrainingResult, train
+from phi_kit.training.training_config import TrainingConfig
 
 SEED, NAME = 1, "arm"
 
@@ -56,19 +57,28 @@ class Clock:
 
 
 def ours(
-    student: Student, rows: Sequence[Row], recipe: Recipe, clock: Clock
-) -> Trained:
+    student: LocalModel,
+    rows: Sequence[TrainingRow],
+    config: TrainingConfig,
+    clock: Clock,
+) -> TrainingResult:
     """The kit's trainer as the steps call it."""
-    real = running._trainer
+    real = training_run._trainer
+
+    @contextmanager
+    def timed(*arguments, **options):
+        with real(*arguments, **options) as trainer:
+            yield clock.watch(trainer)
+
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
-        patch.setattr(running, "_trainer", lambda *given: clock.watch(real(*given)))
-        return train(student, rows, recipe, out=Path(folder, NAME), rng_seed=SEED)
+        patch.setattr(training_run, "_trainer", timed)
+        return train(student, rows, config, out=Path(folder, NAME), rng_seed=SEED)
 
 
 def trl(
-    student: Student,
-    rows: Sequence[Row],
-    recipe: Recipe,
+    student: LocalModel,
+    rows: Sequence[TrainingRow],
+    config: TrainingConfig,
     clock: Clock,
     *,
     micro: int,
@@ -79,7 +89,7 @@ def trl(
     Args:
         student: a model that is not needed afterwards: TRL leaves hooks on it.
         rows: as ours.
-        recipe: as ours; checkpointing is on where the recipe says `on`.
+        config: as ours; checkpointing is on where the config says `on`.
         clock: is told the steps.
         micro: rows of a micro-batch.
         same_start: the adapter in float32 with our first weights, where TRL would
@@ -90,9 +100,9 @@ def trl(
     from trl import SFTConfig, SFTTrainer
 
     encoded = [encode(student, row) for row in rows]
-    order = schedule(
+    order = step_order(
         encoded,
-        batch=recipe.batch,
+        batch=config.batch,
         epochs=[1.0] * len(encoded),
         rng_seed=label_seed(SEED, "order"),
     )
@@ -107,13 +117,13 @@ def trl(
         ]
     )
     torch.manual_seed(label_seed(SEED, "adapter", NAME))
-    config = LoraConfig(
-        r=recipe.rank,
-        lora_alpha=recipe.rank,
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.rank,
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    model = get_peft_model(student.model, config)
+    model = get_peft_model(student.model, lora)
     fresh = {
         name: weight.detach().clone()
         for name, weight in model.named_parameters()
@@ -123,14 +133,14 @@ def trl(
         arguments = SFTConfig(
             output_dir=folder,
             num_train_epochs=1,
-            learning_rate=recipe.learning_rate,
-            warmup_steps=round(recipe.warmup * len(order)),
+            learning_rate=config.learning_rate,
+            warmup_steps=round(config.warmup * len(order)),
             max_grad_norm=0.3,
             optim="paged_adamw_8bit",
             train_sampling_strategy="sequential",
             per_device_train_batch_size=micro,
-            gradient_accumulation_steps=recipe.batch // micro,
-            gradient_checkpointing=recipe.gradient_checkpointing == "on",
+            gradient_accumulation_steps=config.batch // micro,
+            gradient_checkpointing=config.gradient_checkpointing == "on",
             completion_only_loss=True,
             max_length=None,
             bf16=True,

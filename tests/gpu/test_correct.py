@@ -18,51 +18,55 @@ from tiny import sizes
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from phi_kit import domains
-from phi_kit.data.procedural import items
-from phi_kit.domains.asking import rows_of
-from phi_kit.models import loading
-from phi_kit.models.agreement import compare, opinions
-from phi_kit.models.loading import Student
-from phi_kit.models.picking import pick
-from phi_kit.models.sampling import Sampling, draw
-from phi_kit.models.unpacked import unpacked
-from phi_kit.train import layout, memory, running
-from phi_kit.train.fused import fused
-from phi_kit.train.layout import end_to_end, on_device
-from phi_kit.train.loss import loss_of, masked_loss, whole_loss
-from phi_kit.train.qlora import train
-from phi_kit.train.recipe import Recipe
-from phi_kit.train.rows import Row, collate, encode
-from phi_kit.train.running import adapted
+from phi_kit.data.generators import generate_items
+from phi_kit.evaluation import ask
+from phi_kit.inference import completion
+from phi_kit.inference.draw import draw
+from phi_kit.inference.local.decoding_weights import weights_for_decoding
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.inference.local.token_sampler import sample_tokens
+from phi_kit.inference.types import SamplingParams
+from phi_kit.models.logit_diff import compare, token_logprobs
+from phi_kit.training import memory, packing
+from phi_kit.training.encoding import TrainingRow, collate, encode
+from phi_kit.training.lora_fused import fused_lora
+from phi_kit.training.loss import choose_loss, full_logits_loss, masked_loss
+from phi_kit.training.packing import pack, to_device
+from phi_kit.training.qlora import train
+from phi_kit.training.trainer import RunHooks
+from phi_kit.training.training_config import TrainingConfig
+from phi_kit.training.training_run import fresh_adapter
 
 from . import made, runs
 
 pytestmark = pytest.mark.gpu
 
-GREEDY = Sampling(max_tokens=24, temperature=0)
-RECIPE = Recipe(epochs=1, batch=8, warmup=0)
+GREEDY = SamplingParams(max_tokens=24, temperature=0)
+CONFIG = TrainingConfig(epochs=1, batch=8, warmup=0)
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def prompts(student: Student, n: int = 12) -> list[str]:
+def prompts(student: LocalModel, n: int = 12) -> list[str]:
     math = domains.get("math")
     names = math.chosen()
     seeds = [
-        next(items("math", names[i % len(names)], rng_seed=i, split="bench"))
+        next(generate_items("math", names[i % len(names)], rng_seed=i, split="bench"))
         for i in range(n)
     ]
     return [student.render(math.instruction, seed.prompt) for seed in seeds]
 
 
-def training_rows(student: Student, n: int = 48) -> list[Row]:
+def training_rows(student: LocalModel, n: int = 48) -> list[TrainingRow]:
     """Short questions of every family in turn, as the quickstart trains on them."""
     math = domains.get("math")
-    streams = [items("math", f, rng_seed=1, split="bench") for f in math.chosen()]
+    streams = [
+        generate_items("math", f, rng_seed=1, split="bench") for f in math.chosen()
+    ]
     seeds = [next(streams[i % len(streams)]) for i in range(n)]
-    return rows_of(student, math, seeds, [seed.answer for seed in seeds])
+    return ask.training_rows(student, math, seeds, [seed.answer for seed in seeds])
 
 
-def generated(student: Student, texts: list[str]) -> list[str]:
+def generated(student: LocalModel, texts: list[str]) -> list[str]:
     found = []
     for text in texts:
         ids = student.tokenizer(text, return_tensors="pt", add_special_tokens=False)
@@ -109,19 +113,19 @@ def test_tokens_are_drawn_by_the_softmax():
     logits = torch.randn(1, 700, device="cuda")
     n = 40_000
     uniforms = torch.rand(n, dtype=torch.double, device="cuda")
-    tokens, logprobs = pick(logits.expand(n, -1), uniforms, 0.7)
+    tokens, logprobs = sample_tokens(logits.expand(n, -1), uniforms, 0.7)
     law = (logits[0].double() / 0.7).softmax(0).cpu().numpy()
     counts = np.bincount(tokens.cpu().numpy(), minlength=700)
     assert chisquare(counts, n * law).pvalue > 1e-3
     own = logits[0].log_softmax(0)[tokens]
     torch.testing.assert_close(logprobs, own, rtol=1e-4, atol=1e-4)
-    on_cpu, _ = pick(logits.cpu().expand(n, -1), uniforms.cpu(), 0.7)
+    on_cpu, _ = sample_tokens(logits.cpu().expand(n, -1), uniforms.cpu(), 0.7)
     assert (tokens.cpu() == on_cpu).float().mean() > 0.999
 
 
 def test_logprobs_are_the_models_own(exact):
     texts = prompts(exact)
-    drawn = draw(exact, texts, Sampling(24, 1.0), rng_seed=3)
+    drawn = draw(exact, texts, SamplingParams(24, 1.0), rng_seed=3)
     checked = 0
     for text, (sample,) in zip(texts, drawn, strict=True):
         asked, said = (
@@ -130,7 +134,7 @@ def test_logprobs_are_the_models_own(exact):
         )
         if sample.finish != "length" or len(said) != sample.tokens:
             continue  # its end token, or its blanks, are not in the text
-        (opinion,) = opinions(exact.model, [([*asked, *said], len(said))])
+        (opinion,) = token_logprobs(exact.model, [([*asked, *said], len(said))])
         mean = opinion.gather(1, torch.tensor(said)[:, None]).mean().item()
         assert sample.logprob == pytest.approx(mean, abs=2e-3)
         checked += 1
@@ -138,7 +142,7 @@ def test_logprobs_are_the_models_own(exact):
 
 
 def test_a_sample_does_not_depend_on_its_batch(exact):
-    texts, warm = prompts(exact), Sampling(12, 0.8)
+    texts, warm = prompts(exact), SamplingParams(12, 0.8)
     whole = draw(exact, texts, warm, k=3, rng_seed=5)
     alone = [draw(exact, [text], warm, k=3, rng_seed=5)[0] for text in texts]
     same = [
@@ -153,7 +157,7 @@ def test_weights_laid_out_for_decoding_say_the_same(student, record):
     ids = torch.arange(3, 99, device="cuda").reshape(3, 32)
     with torch.inference_mode():
         before = student.model(ids).logits
-        with unpacked(student.model) as done:
+        with weights_for_decoding(student.model) as done:
             after = student.model(ids).logits
     assert done
     apart = ((after - before).float().norm() / before.float().norm()).item()
@@ -164,12 +168,12 @@ def test_weights_laid_out_for_decoding_say_the_same(student, record):
 @pytest.mark.seconds(90)
 def test_out_of_memory_sampling_goes_on_with_fewer_rows(student, small_card, capsys):
     texts = ["word " * 900 + str(i) for i in range(24)]
-    short = Sampling(8, 0.8)
+    short = SamplingParams(8, 0.8)
     whole = draw(student, texts, short, k=8, rng_seed=1)
     small_card(1.2e9)
     with pytest.MonkeyPatch.context() as patch:
         # It would otherwise have planned for what is there.
-        patch.setattr("phi_kit.models.decoding.SHARE", 100)
+        patch.setattr("phi_kit.inference.local.engine.MEMORY_SHARE", 100)
         tight = draw(student, texts, short, k=8, rng_seed=1)
     same = [
         a.text == b.text
@@ -218,7 +222,7 @@ def test_a_lora_layer_and_its_gradients():
         return [part.detach().clone().float() for part in (out, given.grad, *grads)]
 
     theirs = passed()
-    with fused(model, kept=False):
+    with fused_lora(model, keep_floats=False):
         mine = passed()
     for one, other in zip(mine, theirs, strict=True):
         assert ((one - other).norm() / other.norm()).item() < 2e-2
@@ -243,26 +247,26 @@ def test_every_family_trains_in_bf16(kind, student, tmp_path):
     config = AutoConfig.for_model(kind, **fields)
     with torch.device("cuda"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    tiny = Student(kind, model.eval(), student.tokenizer)
+    tiny = LocalModel(kind, model.eval(), student.tokenizer)
     rows = training_rows(tiny, 16)
     encoded = [encode(tiny, row) for row in rows]
-    with adapted(tiny, 8) as tuned:
+    with fresh_adapter(tiny, 8) as tuned:
         tuned.eval()
-        apart = layout.rows_stay_apart(tuned, longest=200)
+        apart = packing.rows_are_isolated(tuned, longest=200)
         assert apart or kind.startswith("gemma")
-        padded = on_device(collate(encoded, pad=0), "cuda")
-        loss = loss_of(tuned)
+        padded = to_device(collate(encoded, pad=0), "cuda")
+        loss = choose_loss(tuned)
         with torch.no_grad():
-            wanted = whole_loss(tuned, padded).item()
+            wanted = full_logits_loss(tuned, padded).item()
             assert loss(tuned, padded).item() == pytest.approx(wanted, rel=1e-2)
             if apart:
-                with layout.row_by_row(model):
-                    batch = on_device(end_to_end(encoded), "cuda")
+                with packing.per_row_attention(model):
+                    batch = to_device(pack(encoded), "cuda")
                     found = masked_loss(tuned, batch).item()
                 assert found == pytest.approx(wanted, rel=1e-2)
     for how in ("off", "on"):
-        recipe = RECIPE.with_(gradient_checkpointing=how)
-        done = train(tiny, rows, recipe, out=tmp_path / how, rng_seed=1)
+        config = CONFIG.with_(gradient_checkpointing=how)
+        done = train(tiny, rows, config, out=tmp_path / how, rng_seed=1)
         assert np.isfinite(done.losses).all()
 
 
@@ -274,10 +278,10 @@ def test_losses_are_those_of_trl(student, record):
     tokens that alone moves the loss by a tenth.
     """
     rows = made.rows(student, 48, tokens=100)
-    found = runs.ours(student, rows, RECIPE, runs.Clock()).losses
-    again = runs.ours(student, rows, RECIPE, runs.Clock()).losses
-    fresh = loading.load.__wrapped__("smollm2-135m")
-    theirs = runs.trl(fresh, rows, RECIPE, runs.Clock(), micro=8, same_start=True)
+    found = runs.ours(student, rows, CONFIG, runs.Clock()).losses
+    again = runs.ours(student, rows, CONFIG, runs.Clock()).losses
+    fresh = completion.load.__wrapped__("smollm2-135m")
+    theirs = runs.trl(fresh, rows, CONFIG, runs.Clock(), micro=8, same_start=True)
     gap = max(abs(a - b) for a, b in zip(found, theirs, strict=True))
     record("largest gap to TRL's losses, 6 steps", gap, "nats", ours=found, trl=theirs)
     noise = max(abs(a - b) for a, b in zip(found, again, strict=True))
@@ -291,13 +295,13 @@ def test_the_loss_is_as_near_to_exact_as_padded_rows_are(student, exact, record)
     rows = training_rows(student)
     encoded = [encode(student, row) for row in rows]
 
-    def losses(asked: Student) -> tuple[float, float]:
-        with adapted(asked, 8) as tuned, torch.no_grad():
+    def losses(asked: LocalModel) -> tuple[float, float]:
+        with fresh_adapter(asked, 8) as tuned, torch.no_grad():
             tuned.eval()
-            padded = on_device(collate(encoded, pad=0), "cuda")
-            whole = whole_loss(tuned, padded).item()
-            with layout.row_by_row(asked.model):
-                batch = on_device(end_to_end(encoded), "cuda")
+            padded = to_device(collate(encoded, pad=0), "cuda")
+            whole = full_logits_loss(tuned, padded).item()
+            with packing.per_row_attention(asked.model):
+                batch = to_device(pack(encoded), "cuda")
                 return masked_loss(tuned, batch).item(), whole
 
     (ours, padded), (wanted, whole) = losses(student), losses(exact)
@@ -346,10 +350,10 @@ def _path() -> str:
 @pytest.mark.seconds(120)
 def test_out_of_memory_a_step_is_cut_smaller(student, small_card, tmp_path, capsys):
     rows = made.rows(student, 32, tokens=500)
-    recipe = RECIPE.with_(batch=16, gradient_checkpointing="off")
-    whole = train(student, rows, recipe, out=tmp_path / "whole", rng_seed=1)
+    config = CONFIG.with_(batch=16, gradient_checkpointing="off")
+    whole = train(student, rows, config, out=tmp_path / "whole", rng_seed=1)
     small_card(3.5e9)
-    tight = train(student, rows, recipe, out=tmp_path / "whole", rng_seed=1)
+    tight = train(student, rows, config, out=tmp_path / "whole", rng_seed=1)
     torch.cuda.set_per_process_memory_fraction(1.0)
     assert "memory ran out at step 1" in capsys.readouterr().out
     assert tight.history[-1]["micro_tokens"] < whole.history[-1]["micro_tokens"]
@@ -359,9 +363,9 @@ def test_out_of_memory_a_step_is_cut_smaller(student, small_card, tmp_path, caps
 @pytest.mark.seconds(120)
 def test_the_last_step_down_computes_activations_twice(student, small_card, tmp_path):
     rows = made.rows(student, 4, tokens=6000)
-    recipe = RECIPE.with_(batch=2, max_row_tokens=8192)
+    config = CONFIG.with_(batch=2, max_row_tokens=8192)
     small_card(2.8e9)
-    done = train(student, rows, recipe, out=tmp_path / "arm", rng_seed=1)
+    done = train(student, rows, config, out=tmp_path / "arm", rng_seed=1)
     assert done.history[-1]["checkpointing"] == 1
     assert np.isfinite(done.losses).all()
 
@@ -374,7 +378,7 @@ def test_nothing_of_a_run_stays_in_memory(student, tmp_path, record):
     rows = training_rows(student, 16)
     seen = [held()]
     for number in range(3):
-        train(student, rows, RECIPE, out=tmp_path / f"{number}", rng_seed=1)
+        train(student, rows, CONFIG, out=tmp_path / f"{number}", rng_seed=1)
         draw(student, prompts(student), GREEDY)
         seen.append(held())
     grown = [(b - a) / 1e6 for a, b in pairwise(seen)]
@@ -385,17 +389,17 @@ def test_nothing_of_a_run_stays_in_memory(student, tmp_path, record):
 
 def test_an_adapter_is_asked_beside_the_weights(student, tmp_path):
     rows = training_rows(student)
-    recipe = RECIPE.with_(epochs=3)
-    train(student, rows, recipe, out=tmp_path / "arm", rng_seed=1)
+    config = CONFIG.with_(epochs=3)
+    train(student, rows, config, out=tmp_path / "arm", rng_seed=1)
     texts = prompts(student)
     before = draw(student, texts, GREEDY)
     with student.adapter(tmp_path / "arm") as tuned:
         other = draw(tuned, texts, GREEDY)
         said = [([*i, 2], 1) for i in student.tokenizer(texts).input_ids]
-        there = opinions(tuned.model, said)
+        there = token_logprobs(tuned.model, said)
     assert other != before
     assert draw(student, texts, GREEDY) == before
-    assert compare(opinions(student.model, said), there, said).max_gap > 0.1
+    assert compare(token_logprobs(student.model, said), there, said).max_gap > 0.1
 
 
 def test_a_stopped_run_leaves_the_student_as_it_was(student, tmp_path):
@@ -406,15 +410,15 @@ def test_a_stopped_run_leaves_the_student_as_it_was(student, tmp_path):
         raise Stop
 
     before = torch.cuda.memory_allocated()
-    around = running.Around(watch=watch)
+    hooks = RunHooks(watch=watch)
     with pytest.raises(Stop):
         train(
             student,
             training_rows(student, 16),
-            RECIPE,
+            CONFIG,
             out=tmp_path / "arm",
             rng_seed=1,
-            around=around,
+            hooks=hooks,
         )
     memory.release()
     assert torch.cuda.memory_allocated() < before + 32e6
