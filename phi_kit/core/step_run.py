@@ -77,6 +77,7 @@ class StepRun:
         self.params, self.staging = params, staging
         self.target = run_folder_path(params)
         self.inputs: dict[str, str] = {}
+        self.replayed = bool(replayed_ledger())  # no model carries it out
         # Files that differ from run to run without a different outcome.
         self.timed_files: set[str] = set()
         self.flow: RowCounts | None = None
@@ -338,7 +339,7 @@ def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
         "digest": digest_json(
             {**with_recorded_weights(run.staging, data), "result": run.result}
         ),
-        "replayed": bool(replayed_ledger()),
+        "replayed": run.replayed,
         "params": run.params.model_dump(mode="json", exclude={"redo"}),
         "inputs": run.inputs,
         "flow": run.flow.as_dict() if run.flow else None,

@@ -61,7 +61,7 @@ class _Lines:
 def read_csv(
     file: TextIO, spoilt: DecodingFault, *, tabs: bool = False
 ) -> Iterator[dict[str, Any] | MalformedLine]:
-    """The rows of a CSV file; a record that is none comes as `Bad` in its place.
+    """The rows of a CSV file; a broken record is a `MalformedLine` in its place.
 
     The fields are parted by a comma, a semicolon, a tab or a bar, whichever the
     header is parted by and most records fit; a first line `sep=;` says so itself.
@@ -72,7 +72,7 @@ def read_csv(
         tabs: whether a tab comes first where several would do.
 
     Raises:
-        UnfitError: the header cannot be read, or a line has no end.
+        UnreadableFileError: the header cannot be read, or a line has no end.
     """
     csv.field_size_limit(LONGEST)
     lines = _Lines(file)

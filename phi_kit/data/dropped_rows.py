@@ -55,8 +55,9 @@ class Reason(str):
 class UnreadableRow(Seed):
     """A row of a source that could not be read as a seed.
 
-    `prompt` is what stood there. It flows with the seeds so that the counts
-    of a source add up, and always ends in the quarantine.
+    `prompt` is the text that stood there. It is a seed because it goes wherever
+    the rows of a source go (families, splits, mixes), so that their counts add up;
+    `filter_rows` always drops it for its `reason`.
     """
 
     reason: str = "cannot be read"

@@ -84,7 +84,7 @@ def read_rows(
 ) -> Iterator[dict[str, Any] | MalformedLine]:
     """The rows of a file as they come, each a mapping of columns to values.
 
-    A line that cannot be read comes as `Bad` in its place. A file in which
+    A line that cannot be read comes as a `MalformedLine` in its place. A file in which
     nothing can be read is refused; where to draw that line is the kit's choice.
 
     Args:

@@ -60,7 +60,7 @@ class Family:
 
 
 # A balanced family has run out when so many draws in a row brought no item whose
-# answer there is still room for. The kit's own choice.
+# answer there is still room for (kit default).
 _MAX_MISSES = 2_000
 
 

@@ -31,7 +31,7 @@ def read_json(
         spoilt: says of a line why it could not be decoded, if so.
 
     Raises:
-        UnfitError: a document that is not whole, or a line without end.
+        UnreadableFileError: a document that is not whole, or a line without end.
     """
     lines = _lines(file)
     first = next(lines, None)

@@ -16,7 +16,7 @@ from .tokenize import (
 
 # 16 bands of 5 rows: a pair at Jaccard .8 becomes a candidate with probability
 # 1 - (1 - .8^5)^16 = .998 (Leskovec, Rajaraman, Ullman, Mining of Massive
-# Datasets, 3.4.2), one at .5 with .40. The kit's own choice.
+# Datasets, 3.4.2), one at .5 with .40 (kit default).
 BANDS, ROWS = 16, 5
 
 
@@ -34,7 +34,7 @@ class NearDuplicateIndex:
 
     Args:
         threshold: exact Jaccard of character 5-shingles from which on a prompt
-            is a near-duplicate. .8 is the kit's own choice (open pipelines lie
+            is a near-duplicate. .8 is the kit default (open pipelines lie
             between .7 and .8: https://arxiv.org/abs/2107.06499 uses .8).
     """
 
@@ -43,7 +43,7 @@ class NearDuplicateIndex:
         self._prompts: list[str] = []
         self._bands: dict[int, list[int]] = defaultdict(list)
 
-    def twin(
+    def find_duplicate(
         self, prompt: str, asks_the_same: Callable[[str], bool] = lambda _: True
     ) -> str | None:
         """An earlier prompt this one nearly equals; it is remembered if none is.

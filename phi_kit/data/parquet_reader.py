@@ -20,7 +20,7 @@ def read_parquet(file: BinaryIO) -> Iterator[dict[str, Any]]:
     """The rows of a Parquet file.
 
     Raises:
-        UnfitError: it is none, or holds what Python cannot.
+        UnreadableFileError: it is none, or holds what Python cannot.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

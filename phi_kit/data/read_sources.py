@@ -30,7 +30,7 @@ def read_source(
 ) -> Iterator[Seed]:
     """The seeds of a source, as they come; nothing is dropped here.
 
-    A row that cannot be read comes as `Unread`, so that the counts add up.
+    A row that cannot be read comes as `UnreadableRow`, so that the counts add up.
 
     Args:
         source: one entry of `collect_seeds.sources`.

@@ -109,7 +109,7 @@ def _near_duplicate_reason(
     def same(prompt: str) -> bool:
         return _same_gold(seen[normalise_prompt(prompt)], seed, verifier)
 
-    twin = near.twin(seed.prompt, same)
+    twin = near.find_duplicate(seed.prompt, same)
     if twin is None:
         return None
     return Reason("near duplicate", detail=f"of {seen[normalise_prompt(twin)].id}")

@@ -46,7 +46,7 @@ class SamplingPlan:
     band: tuple[float, float]
 
     @property
-    def rungs(self) -> list[int]:
+    def sample_schedule(self) -> list[int]:
         """The totals a seed can have: each half as many again as the one before.
 
         Doubling would need fewer rounds and, in simulation, a tenth more samples.
@@ -76,13 +76,13 @@ class StoppingPolicy:
 class AdaptiveResult:
     """What adaptive sampling found, arrays of shape (seeds,).
 
-    `place` and `risk` are `passrate.settle`'s under `prior`; `doubt` is what
+    `tier_index` and `risk` are `assign_tiers`'s under `prior`; `doubt` is what
     further samples could still change; `spent` lists each round's samples.
     """
 
     counts: Counts
     prior: Prior
-    place: np.ndarray
+    tier_index: np.ndarray
     risk: np.ndarray
     doubt: np.ndarray
     spent: list[int]
@@ -101,7 +101,7 @@ def sample_adaptively(
         draw: asks the model, or a simulation.
         seeds: how many there are.
         plan: how samples are spent.
-        families: of the seeds, for `passrate.pooled`.
+        families: of the seeds, for `fit_prior`.
     """
     totals = np.full(seeds, plan.screen)
     spent: list[int] = []
@@ -111,8 +111,8 @@ def sample_adaptively(
         prior = fit_prior(counts, families)
         wanted, doubt = SamplingRound(plan, prior, totals, counts).wanted()
         if (wanted == totals).all():
-            place, risk = assign_tiers(counts, plan.band, prior=prior)
-            return AdaptiveResult(counts, prior, place, risk, doubt, spent)
+            tier_index, risk = assign_tiers(counts, plan.band, prior=prior)
+            return AdaptiveResult(counts, prior, tier_index, risk, doubt, spent)
         totals = wanted
 
 
@@ -126,7 +126,7 @@ class Lookahead:
     def __init__(self, plan: SamplingPlan, prior: Prior):
         from scipy.stats import betabinom
 
-        self.plan, self.steps = plan, list(pairwise(plan.rungs))[::-1]
+        self.plan, self.steps = plan, list(pairwise(plan.sample_schedule))[::-1]
         right = np.arange(plan.most + 1)
         final, _ = assign_tiers(
             Counts.of(right, plan.most - right), plan.band, prior=prior
@@ -183,7 +183,10 @@ class SamplingRound:
         dear, cheap, spare = self._policies(room)
         states = self.states.tolist()
         doubt = np.array([self.outlooks[i].doubt[n][r] for i, n, r in states])
-        wanted, following = self.totals.copy(), dict(pairwise(self.plan.rungs))
+        wanted, following = (
+            self.totals.copy(),
+            dict(pairwise(self.plan.sample_schedule)),
+        )
         for seed in np.argsort(-doubt, kind="stable"):
             i, n, r = states[seed]
             go = dear[i].go[n][r]

@@ -9,16 +9,14 @@ themselves were trained on, so their move shows what was learned by heart as wel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phi_kit.core import step_table
-from phi_kit.core.step_run import StepRun
 from phi_kit.data.records import from_frame
 from phi_kit.evaluation.ask import ask
 from phi_kit.inference.types import SamplingParams
-from phi_kit.plots import edge_drift as plot
 
 from .pass_rate_posterior import Counts, Prior, assign_tiers, fit_prior
 from .pass_rate_sampling import count_outcomes
@@ -27,48 +25,64 @@ from .tiers import TIER_NAMES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from phi_kit.core.finished_run import RunFolder
     from phi_kit.domains.base import Domain
-    from phi_kit.inference.local.model import LocalModel
+    from phi_kit.inference.types import Sampler
 
 
-ADAPTER = "adapters/teachable"
-
-
-def record(run: StepRun, student: LocalModel, domain: Domain, *, k: int) -> None:
-    """Ask the trained student step 3's seeds again: a table, a figure, the result.
+@dataclass(frozen=True)
+class EdgeDrift:
+    """Where the seeds of step 3 are after training.
 
     Args:
-        run: the step that trained it; the adapter lies in its `ADAPTER`.
-        student: the model that the adapter belongs to.
+        rows: one row per seed: its tier and pass rate before and after.
+        moves: the table of `tier_moves`.
+        samples: that each seed was asked.
+    """
+
+    rows: pd.DataFrame
+    moves: pd.DataFrame
+    samples: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a manifest."""
+        return {
+            "samples": self.samples,
+            "moves": self.moves.to_dict("records"),
+            "teachable": teachable_summary(self.moves),
+        }
+
+
+def measure_drift(
+    tuned: Sampler, domain: Domain, edge: RunFolder, *, k: int
+) -> EdgeDrift:
+    """Ask the trained student step 3's seeds again, as step 3 asked them.
+
+    Args:
+        tuned: the student with the adapter of the teachable arm.
         domain: says how to ask and who verifies.
+        edge: the finished run folder of step 3.
         k: samples per seed.
     """
-    edge = run.read(step_table.FILTER_EDGE)
     before = edge.table()
     before = before[before.n > 0].reset_index(drop=True)
     seeds, asked = from_frame(before), edge.manifest["params"]
-    with student.adapter(run.folder(ADAPTER)) as tuned:
-        samples = ask(
-            tuned,
-            domain,
-            seeds,
-            sampling=SamplingParams(asked["max_tokens"], asked["temperature"]),
-            k=k,
-            rng_seed=asked["rng_seed"],
-            label="edge drift",
-        )
-    # Here a cut-off sample counts as not solved: the limit is the same for both.
-    counts = count_outcomes(samples, seeds, turning=0.0)
+    samples = ask(
+        tuned,
+        domain,
+        seeds,
+        sampling=SamplingParams(asked["max_tokens"], asked["temperature"]),
+        k=k,
+        rng_seed=asked["rng_seed"],
+        label="edge drift",
+    )
+    # Here a truncated sample counts as not solved: the limit is the same for both.
+    counts = count_outcomes(samples, seeds, truncated_correct_rate=0.0)
     band = (asked["band_low"], asked["band_high"])
-    after, table = tier_moves(before, counts, band=band)
+    after, moves = tier_moves(before, counts, band=band)
     rows = before[["id", "prompt", "family", "tier", "pass_rate"]]
-    run.save_rows(rows.assign(tier_after=after, rate_after=counts.rate), "drift")
-    run.save_figure(plot.draw(table), "edge_drift")
-    run.result["drift"] = {
-        "samples": k,
-        "moves": table.to_dict("records"),
-        "teachable": teachable_summary(table),
-    }
+    rows = rows.assign(tier_after=after, rate_after=counts.rate)
+    return EdgeDrift(rows, moves, k)
 
 
 def tier_moves(

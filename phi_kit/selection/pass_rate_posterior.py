@@ -8,9 +8,10 @@ covers well from one sample on (Brown, Cai and DasGupta 2001, Statistical Scienc
 are never solved, one right of four is mostly luck, and only a prior that has seen
 the pool knows it. Tiers and risks are taken under it.
 
-A sample that was cut off, or that nobody can judge, is *censored*: neither right
-nor wrong. Intervals span what it could have been. What share of the cut-off ones
-turn right is measured (`Counts.turning`) and fills them in for every estimate.
+A sample that was truncated, or that no verifier can judge, is *censored*: neither
+right nor wrong. Intervals span what it could have been. What share of the truncated
+ones turn right is measured (`Counts.truncated_correct_rate`) and imputed in every
+estimate.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ JEFFREYS = Prior()
 # Limits of a fitted prior, the kit's own choice: it may weigh about as much as a
 # screen, and `a` above 1 would call a seed solvable that no sample ever solved.
 _LEAST, _MOST_A, _MOST_B = 0.02, 1.0, 4.0
-FAMILY = 20  # seeds of a family that get a prior of their own; the kit's own choice
+FAMILY = 20  # seeds of a family that get a prior of their own (kit default)
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,17 @@ class Counts:
     Args:
         right: judged right, cut off or not.
         wrong: finished and judged wrong.
-        cut: not right, and cut off at the token limit.
+        truncated: not right, and cut off at the token limit.
         unknown: finished, and nobody can judge them.
-        turning: share of a seed's cut-off samples that would turn right if they
-            were finished; NaN leaves them out of every estimate.
+        truncated_correct_rate: share of a seed's truncated samples that would turn
+            right if they were finished; NaN leaves them out of every estimate.
     """
 
     right: np.ndarray
     wrong: np.ndarray
-    cut: np.ndarray
+    truncated: np.ndarray
     unknown: np.ndarray
-    turning: np.ndarray | float = float("nan")
+    truncated_correct_rate: np.ndarray | float = float("nan")
 
     @classmethod
     def of(cls, right: Sequence[int], wrong: Sequence[int]) -> Counts:
@@ -74,7 +75,7 @@ class Counts:
     @property
     def n(self) -> np.ndarray:
         """Samples drawn."""
-        return self.right + self.wrong + self.cut + self.unknown
+        return self.right + self.wrong + self.truncated + self.unknown
 
     @property
     def filled(self) -> tuple[np.ndarray, np.ndarray]:
@@ -84,17 +85,19 @@ class Counts:
         right, in whole samples: a fraction of one, given to every seed, would tell
         the posterior that none of them is hopeless.
         """
-        known = ~np.isnan(self.turning)
-        turned = np.rint(np.nan_to_num(self.turning) * self.cut).astype(int)
-        stayed = np.where(known, self.cut - turned, 0)
+        known = ~np.isnan(self.truncated_correct_rate)
+        turned = np.rint(
+            np.nan_to_num(self.truncated_correct_rate) * self.truncated
+        ).astype(int)
+        stayed = np.where(known, self.truncated - turned, 0)
         return self.right + turned, self.wrong + stayed
 
     @property
     def rate(self) -> np.ndarray:
         """The estimated pass rate, cut-off samples in fractions; NaN without any."""
-        known = ~np.isnan(self.turning)
-        told = self.right + self.wrong + known * self.cut
-        right = self.right + np.nan_to_num(self.turning) * self.cut
+        known = ~np.isnan(self.truncated_correct_rate)
+        told = self.right + self.wrong + known * self.truncated
+        right = self.right + np.nan_to_num(self.truncated_correct_rate) * self.truncated
         return np.where(told > 0, right / np.maximum(told, 1), np.nan)
 
     @property

@@ -44,7 +44,7 @@ def count_outcomes(
     samples: pd.DataFrame,
     seeds: Sequence[Seed],
     *,
-    turning: np.ndarray | float = float("nan"),
+    truncated_correct_rate: np.ndarray | float = float("nan"),
 ) -> Counts:
     """The samples of each seed by outcome, in the seeds' order."""
     import pandas as pd
@@ -54,11 +54,11 @@ def count_outcomes(
         columns=["right", "wrong", "cut", "unknown"],
         fill_value=0,
     )
-    return Counts(*table.to_numpy().T, turning=turning)
+    return Counts(*table.to_numpy().T, truncated_correct_rate=truncated_correct_rate)
 
 
 class PassRateSampler:
-    """The student, asked seed by seed as often as `adaptive.measure` wants.
+    """The student, asked seed by seed as often as `sample_adaptively` wants.
 
     `samples` are all samples so far; `finished` are the cut-off ones that were
     given more tokens, none of which counts for its seed.
@@ -84,7 +84,7 @@ class PassRateSampler:
     def run(self, plan: SamplingPlan) -> AdaptiveResult:
         """Screen all seeds, draw on where it pays."""
         families = [seed.family for seed in self.seeds]
-        self.likely = len(plan.rungs)
+        self.likely = len(plan.sample_schedule)
         return sample_adaptively(self.draw, len(self.seeds), plan, families=families)
 
     def draw(self, totals: np.ndarray) -> Counts:
@@ -106,10 +106,12 @@ class PassRateSampler:
         if first:
             self.finished = self._finish()
         return count_outcomes(
-            self.samples, self.seeds, turning=self.turning(self.seeds)
+            self.samples,
+            self.seeds,
+            truncated_correct_rate=self.truncated_correct_rate(self.seeds),
         )
 
-    def turning(self, seeds: Sequence[Seed]) -> np.ndarray | float:
+    def truncated_correct_rate(self, seeds: Sequence[Seed]) -> np.ndarray | float:
         """Share of each seed's cut-off samples that turns right when finished.
 
         Families differ in it, so each has its own, drawn towards the share of all
@@ -125,7 +127,7 @@ class PassRateSampler:
         )
         return np.array([shares.get(seed.family, overall) for seed in seeds])
 
-    def cut_off(self) -> dict[str, float]:
+    def truncation_summary(self) -> dict[str, float]:
         """How many samples were cut off and, of some, what they turned into."""
         cut = outcomes(self.samples) == "cut"
         right = 0
@@ -168,7 +170,7 @@ class PassRateSampler:
             rng_seed=self.rng_seed,
         )
 
-    def afresh(
+    def fresh_pass_rates(
         self, seeds: Sequence[Seed], *, k: int
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """New samples of chosen seeds, from streams that chose none of them.
@@ -180,7 +182,9 @@ class PassRateSampler:
 
         title = f"{self.domain.name}: the teachable seeds, asked afresh"
         samples = self._ask(seeds, k=k, label=FRESH_LABEL, title=title)
-        counts = count_outcomes(samples, seeds, turning=self.turning(seeds))
+        counts = count_outcomes(
+            samples, seeds, truncated_correct_rate=self.truncated_correct_rate(seeds)
+        )
         values = {
             "fresh_right": counts.right,
             "fresh_n": counts.n,
@@ -188,7 +192,7 @@ class PassRateSampler:
         }
         return pd.DataFrame(values, index=[seed.id for seed in seeds]), samples
 
-    def rated(self, found: AdaptiveResult) -> pd.DataFrame:
+    def rating_table(self, found: AdaptiveResult) -> pd.DataFrame:
         """One row per seed, by its id: counts, pass rate, intervals, risk, agreement.
 
         `low` and `high` are the 95 % credible interval (Jeffreys), censored samples
@@ -203,7 +207,7 @@ class PassRateSampler:
         columns = {
             "right": counts.right,
             "wrong": counts.wrong,
-            "cut": counts.cut,
+            "cut": counts.truncated,
             "unknown": counts.unknown,
             "n": counts.n,
             "pass_rate": counts.rate,

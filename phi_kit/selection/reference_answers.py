@@ -86,7 +86,7 @@ def ask_references(
     found = []
     for seed, *votes in zip(seeds, *families, strict=True):
         first = votes[0]
-        sure = all(one.sure(rules.share, rules.margin) for one in votes)
+        sure = all(one.reaches(rules.share, rules.margin) for one in votes)
         held = replace(seed, answer=first.answer)
         same = all(domain.verifier(held, one.answer).right for one in votes[1:])
         found.append(ReferenceOpinion(seed, first, sure and same))

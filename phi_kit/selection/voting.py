@@ -45,7 +45,7 @@ class Votes:
     entropy: float
     n: int
 
-    def sure(self, share: float, margin: float) -> bool:
+    def reaches(self, share: float, margin: float) -> bool:
         """Whether the plurality reaches both thresholds."""
         near = 1e-9  # .6 of 5 must reach .6 whatever the floats say
         return bool(self.answer) and (
@@ -87,7 +87,7 @@ def judged_answers(samples: pd.DataFrame) -> list[str]:
     """The answers of samples that were held against a gold.
 
     Args:
-        samples: rows of `asking.ask`.
+        samples: rows of `ask`.
 
     Returns:
         `RIGHT` for each right one, however it is written; else the answer that

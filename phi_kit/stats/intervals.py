@@ -14,7 +14,7 @@ from phi_kit.core.rng import rng
 Z = norm.ppf(0.975)  # two-sided 95 %
 RESAMPLES = 10_000
 # The bootstrap's interval is too narrow for a handful of items: below this many
-# there is no verdict. The kit's own choice.
+# there is no verdict (kit default).
 MIN_ITEMS = 10
 
 

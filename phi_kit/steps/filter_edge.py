@@ -186,12 +186,12 @@ def rate_seeds(
         student, domain, asked, sampling=sampling, rng_seed=params.rng_seed
     )
     outcome = screening.run(params.plan(len(asked)))
-    rated = screening.rated(outcome)
-    tier, why = tiers.assign_by_student(rated, outcome.place, asked)
+    rated = screening.rating_table(outcome)
+    tier, why = tiers.assign_by_student(rated, outcome.tier_index, asked)
     rated = rated.assign(tier=tier, why=why)
     teachable = _seeds_of("teachable", rated, asked)
     if params.confirm and teachable:
-        fresh, samples = screening.afresh(teachable, k=params.confirm)
+        fresh, samples = screening.fresh_pass_rates(teachable, k=params.confirm)
         rated = rated.join(fresh)
         run.save_rows(samples, "fresh")
     run.save_rows(screening.samples, "samples")
@@ -201,7 +201,7 @@ def rate_seeds(
         "doubt": round(float(outcome.doubt.mean()), 4),
         "truncated": truncated_share(screening.samples),
         "unanswered": unanswered_counts(screening.samples),
-        "cut_off": screening.cut_off(),
+        "cut_off": screening.truncation_summary(),
     }
     rows = (
         to_frame(seeds).join(rated, on="id").join(row_lengths(student, domain, seeds))

@@ -18,13 +18,15 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data.sealed_splits import Seal, unseal
+from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import base_answers, step_sampling
 from phi_kit.evaluation.probe import Probe, ProbeBench, dose_table
 from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.plots import arm_gains as plot
 from phi_kit.plots import dose_curve as dose_plot
-from phi_kit.plots import learning_curves
+from phi_kit.plots import edge_drift, learning_curves
 from phi_kit.selection import drift
 from phi_kit.stats import comparison
 from phi_kit.training import training_config as recipes
@@ -106,7 +108,7 @@ def run(params: Params) -> StepRun:
             bench, table, base, probes, recipe=recipe, budgets=budgets
         )
         if params.drift_samples and "teachable" in probes:
-            drift.record(run, bench.student, bench.domain, k=params.drift_samples)
+            record_drift(run, bench.student, domain, k=params.drift_samples)
         run.save_rows(bench.table(), "training", timed=True)
     return run
 
@@ -244,3 +246,20 @@ def _dose_curve(
     start = table.accuracy[table.arm == "base"].iloc[0]
     bench.run.save_figure(dose_plot.draw(frame, verdict, base=start), "dose")
     return {"arm": arm, "points": rows, "change": change, "verdict": verdict}
+
+
+def record_drift(run: StepRun, student: LocalModel, domain: Domain, *, k: int) -> None:
+    """Save where the seeds of step 3 are after training on the teachable ones.
+
+    Args:
+        run: the step that trained; the adapter lies in its `adapters/teachable`.
+        student: the model that the adapter belongs to.
+        domain: says how to ask and who verifies.
+        k: samples per seed.
+    """
+    edge = run.read(step_table.FILTER_EDGE)
+    with student.adapter(run.folder("adapters/teachable")) as tuned:
+        moved = drift.measure_drift(tuned, domain, edge, k=k)
+    run.save_rows(moved.rows, "drift")
+    run.save_figure(edge_drift.draw(moved.moves), "edge_drift")
+    run.result["drift"] = moved.as_dict()

@@ -81,69 +81,69 @@ def _bare_letter(text: str) -> str:
     return found[1].upper() if found else ""
 
 
-def _bare_label(text: str, known: Options) -> str:
+def _bare_label(text: str, options: Options) -> str:
     """The label that a piece is, whatever stands around it."""
     found = re.fullmatch(r"\W*([A-Za-z]|\d{1,2})\W*", normalize_answer(text))
     label = found[1].upper() if found else ""
-    return label if label in known else ""
+    return label if label in options else ""
 
 
 def verify(seed: Seed, response: str) -> Verdict:
     """Compare the option (or the word) a response chooses with the gold one."""
     if yes_no.is_yes_no(seed.answer) and "choices" not in seed.extra:
         return yes_no.verify(seed, response)
-    known = choices(seed)
-    meant = gold_of(seed, known)
+    options = choices(seed)
+    meant = gold_of(seed, options)
     if not meant.label:
         return Verdict("unknown", meant.question or UNREADABLE_GOLD)
     text = visible(response).translate(_WIDE)
-    found = strict_label(text, known)
+    found = strict_label(text, options)
     lenient: VerdictValue = "wrong"
-    if found != meant.label and _lenient_label(text, known) == meant.label:
+    if found != meant.label and _lenient_label(text, options) == meant.label:
         lenient = "right"
     if not found:
         return Verdict("wrong", NO_ANSWER, "", lenient)
     return compare_parsed(meant.label, found, shown=found, lenient=lenient)
 
 
-def gold_of(seed: Seed, known: Options) -> GoldLabel:
+def gold_of(seed: Seed, options: Options) -> GoldLabel:
     """Which of the item's options its gold is."""
     facts = seed.facts if len(seed.extra) > 2 else {}
     said = str(facts.get("answer_is") or "")
-    given = facts.get("choices", known)
-    return gold_label(normalize_answer(seed.answer), given, said, known=known)
+    given = facts.get("choices", options)
+    return gold_label(normalize_answer(seed.answer), given, said, known=options)
 
 
-def strict_label(text: str, known: Options) -> str:
+def strict_label(text: str, options: Options) -> str:
     """The label a visible response chooses, or an empty text.
 
     The places are tried in order; one that says two things ends the search.
     """
     for read in (_announced, _whole, _last_line, _said_correct, _last_word):
-        if (label := read(text, known)) is not None:
+        if (label := read(text, options)) is not None:
             return label
-    return _ending(answer_extraction.last_sentence(text), known)
+    return _ending(answer_extraction.last_sentence(text), options)
 
 
-def _whole(text: str, known: Options) -> str | None:
-    return _alone(text, known) or _by_text(text, known) or None
+def _whole(text: str, options: Options) -> str | None:
+    return _alone(text, options) or _by_text(text, options) or None
 
 
-def _last_word(text: str, known: Options) -> str | None:
+def _last_word(text: str, options: Options) -> str | None:
     """The label that the last sentence is: `A? No. B.`."""
     said = [one for one in answer_extraction.sentences(text) if not one.endswith("?")]
-    bare = {label for one in said if (label := _bare_label(one, known))}
-    return bare.pop() if len(bare) == 1 and _bare_label(said[-1], known) else None
+    bare = {label for one in said if (label := _bare_label(one, options))}
+    return bare.pop() if len(bare) == 1 and _bare_label(said[-1], options) else None
 
 
-def _announced(text: str, known: Options) -> str | None:
+def _announced(text: str, options: Options) -> str | None:
     """What the marks choose; `None` where none of them can be read.
 
     Of a box, a tag or a line `Answer:` the last one counts that holds an option:
     a box may hold a formula on the way. A sentence "the answer is" comes second.
     """
     read = [
-        (mark, _of_mark(mark, known)) for mark in answer_extraction.find_marks(text)
+        (mark, _of_mark(mark, options)) for mark in answer_extraction.find_marks(text)
     ]
     strong = [(mark.begin, said) for mark, said in read if mark.kind != "is" and said]
     weak = [(mark.begin, said) for mark, said in read if mark.kind == "is" and said]
@@ -154,20 +154,20 @@ def _announced(text: str, known: Options) -> str | None:
     return None
 
 
-def _of_mark(mark: answer_extraction.AnswerMark, known: Options) -> str:
-    return _read(mark.text, known, alone=mark.kind == "box")
+def _of_mark(mark: answer_extraction.AnswerMark, options: Options) -> str:
+    return _read(mark.text, options, alone=mark.kind == "box")
 
 
-def _read(piece: str, known: Options, *, alone: bool = False) -> str:
+def _read(piece: str, options: Options, *, alone: bool = False) -> str:
     """The label right after a mark, or the option whose text stands there."""
-    if _hedges(piece, known):
+    if _hedges(piece, options):
         return _HEDGED
     piece = normalize_answer(piece) if "\\" in piece else piece
-    if label := _alone(piece, known) or _by_text(piece, known):
+    if label := _alone(piece, options) or _by_text(piece, options):
         return label
     if alone:
         return ""
-    labels = _any(known)
+    labels = _any(options)
     found = re.match(rf"{_BEFORE}({labels}){_AFTER}{_END}", piece)
     if not found:
         found = re.match(rf"{_BEFORE}({labels.lower()}){_AFTER}(?=[.):,;]|\s*$)", piece)
@@ -176,19 +176,19 @@ def _read(piece: str, known: Options, *, alone: bool = False) -> str:
     label, rest = found[1].upper(), piece[found.end(1) :]
     wrapped = rest[:1] in tuple(")]}*_\"'`.:,;")
     if label in "AI" and not wrapped and not re.match(_GOES_ON, rest):
-        return label if known[label] and _starts(rest, known[label]) else ""
+        return label if options[label] and _starts(rest, options[label]) else ""
     if label.isdigit() and re.match(r"[.,:/]?\d|\s*[-+*/×=^%°]", rest):
         return ""
     return label
 
 
-def _any(known: Options) -> str:
-    return f"(?:{'|'.join(sorted(map(re.escape, known), key=len, reverse=True))})"
+def _any(options: Options) -> str:
+    return f"(?:{'|'.join(sorted(map(re.escape, options), key=len, reverse=True))})"
 
 
-def _hedges(piece: str, known: Options) -> bool:
+def _hedges(piece: str, options: Options) -> bool:
     """Whether a piece names two options, or denies the one it names."""
-    one = rf"\(?{_any(known)}\)?{_END}"
+    one = rf"\(?{_any(options)}\)?{_END}"
     glue = r"\W*(?:\b(?:or|and|und|oder|ou|et|o|y|nor)\b|[/&]|或|和|または|또는)"
     listed = rf"[,;、]\s*(?:(?:or|and)\s+)?{one}(?=\W*(?:$|[,;.]|\b(?:or|and)\b))"
     begins = rf"\W*(?:either\W+|option\W+|both\W+)?{one}"
@@ -203,47 +203,47 @@ def _starts(rest: str, choice: str) -> bool:
     return normalise_prompt(rest).startswith(normalise_prompt(choice))
 
 
-def _alone(text: str, known: Options) -> str:
+def _alone(text: str, options: Options) -> str:
     """The label of a response that is one, or that opens as `B.` or `(B)`."""
-    if (label := _bare_label(text, known)) and len(text) < 40:
+    if (label := _bare_label(text, options)) and len(text) < 40:
         return label
     opened = re.match(r"[\s*_`\"]*\(?([A-Z]|\d{1,2})[).:\]][)*_`\"]*(?=\s|$)", text)
-    if opened and opened[1] in known and not _lists(text, known):
+    if opened and opened[1] in options and not _lists(text, options):
         return opened[1]
     first = text.split("\n", 1)[0]
-    if first != text and len(first) < 20 and (label := _bare_label(first, known)):
-        return label if len(_bare_lines(text, known)) == 1 else ""
+    if first != text and len(first) < 20 and (label := _bare_label(first, options)):
+        return label if len(_bare_lines(text, options)) == 1 else ""
     return ""
 
 
-def _lists(text: str, known: Options) -> bool:
+def _lists(text: str, options: Options) -> bool:
     """Whether a response lists the options again, and so chooses none by that."""
     found = {
         label for shape in (_LISTED, _NUMBERED) for label, _ in shape.findall(text)
     }
-    return len(found & set(known)) > 1
+    return len(found & set(options)) > 1
 
 
-def _bare_lines(text: str, known: Options) -> set[str]:
+def _bare_lines(text: str, options: Options) -> set[str]:
     lines = (line for line in text.splitlines() if len(line) < 20)
-    return {label for line in lines if (label := _bare_label(line, known))}
+    return {label for line in lines if (label := _bare_label(line, options))}
 
 
-def _last_line(text: str, known: Options) -> str | None:
+def _last_line(text: str, options: Options) -> str | None:
     """The label that the last line is, `None` where it is something else."""
     lines = [line for line in text.splitlines() if line.strip()] or [""]
-    if len(lines[-1]) < 20 and (label := _bare_label(lines[-1], known)):
-        return label if len(_bare_lines(text, known)) == 1 else ""
+    if len(lines[-1]) < 20 and (label := _bare_label(lines[-1], options)):
+        return label if len(_bare_lines(text, options)) == 1 else ""
     whole = re.fullmatch(r"\W*([A-Z]|\d{1,2})\W{1,4}(.+)", normalize_answer(lines[-1]))
-    if whole and whole[1] in known and not _lists(text, known):
-        return whole[1] if _by_text(whole[2], known) == whole[1] else None
+    if whole and whole[1] in options and not _lists(text, options):
+        return whole[1] if _by_text(whole[2], options) == whole[1] else None
     return None
 
 
-def _by_text(text: str, known: Options) -> str:
+def _by_text(text: str, options: Options) -> str:
     """The one option whose text the whole piece is."""
     wanted = _bare(text)
-    found = [k for k, choice in known.items() if choice and _bare(choice) == wanted]
+    found = [k for k, choice in options.items() if choice and _bare(choice) == wanted]
     return found[0] if len(found) == 1 and wanted else ""
 
 
@@ -251,12 +251,12 @@ def _bare(text: str) -> str:
     return normalise_prompt(normalize_answer(text)).strip("\"'`*_.!() ")
 
 
-def _said_correct(text: str, known: Options) -> str | None:
+def _said_correct(text: str, options: Options) -> str | None:
     """The option that a response calls correct, as in `Option C is correct`.
 
     `None` where it calls none so; empty where it calls two so.
     """
-    one, right = f"({_any(known)})", r"(?:correct|right|best|true)"
+    one, right = f"({_any(options)})", r"(?:correct|right|best|true)"
     shapes = (
         rf"(?:(?<![\w'’])(?i:option|choice|answer|letter|statement)\s+|^|(?<=[.:!;,]\s)"
         rf"|(?<=\n)|(?i:\b(?:so|thus|hence|therefore|that),?\s))[\s*_(\[\"'`]*{one}{_AFTER}"
@@ -275,38 +275,38 @@ def _said_correct(text: str, known: Options) -> str | None:
     for shape in shapes:
         for match in re.finditer(shape, text, re.MULTILINE):
             found.add(match[1])
-            if _hedges(text[match.start(1) :], known):
+            if _hedges(text[match.start(1) :], options):
                 return ""
     if not found:
         return None
     return found.pop() if len(found) == 1 else ""
 
 
-def _ending(sentence: str, known: Options) -> str:
-    labels = _any(known)
+def _ending(sentence: str, options: Options) -> str:
+    labels = _any(options)
     shape = rf"\b{_CHOOSE}[\s,:]*{_BEFORE}({labels}){_AFTER}[.!\s]*$"
     if found := re.search(shape, sentence, re.DOTALL):
         two = rf"(?<!\w){labels}\)?\s*(?:or|and|/)\s*\(?{labels}(?!\w)"
         denied = re.search(r"\b(?:not|n['’]t|never)\b|n['’]t\b", sentence)
         return "" if denied or re.search(two, sentence) else found[1]
     tail = re.search(r"\bis:?\s+(.+)$", sentence, re.DOTALL)
-    return _by_text(tail[1], known) if tail else ""
+    return _by_text(tail[1], options) if tail else ""
 
 
-def _lenient_label(text: str, known: Options) -> str:
+def _lenient_label(text: str, options: Options) -> str:
     """The last label that is no word of a sentence, else the one text named."""
     for piece in reversed(answer_extraction.all_candidates(text)):
-        if said := _read(piece, known):
+        if said := _read(piece, options):
             return "" if said == _HEDGED else said
-    found = list(_named(text, known))
+    found = list(_named(text, options))
     if found:
         return found[-1]
     body = f" {_bare(text)} "
-    named = [k for k, c in known.items() if c and f" {_bare(c)} " in body]
+    named = [k for k, c in options.items() if c and f" {_bare(c)} " in body]
     return named[0] if len(named) == 1 else ""
 
 
-def _named(text: str, known: Options) -> Iterator[str]:
-    for match in re.finditer(rf"(?<!not )(?<![\w'’])({_any(known)}){_END}", text):
+def _named(text: str, options: Options) -> Iterator[str]:
+    for match in re.finditer(rf"(?<!not )(?<![\w'’])({_any(options)}){_END}", text):
         if match[1] not in "AI" or not re.match(r"\s+[a-z]", text[match.end() :]):
             yield match[1]

@@ -24,15 +24,15 @@ from .text_equality import has_content, mentions
 def verify(seed: Seed, response: str) -> Verdict:
     """Whether the response says the gold and nothing that takes it back."""
     text = visible(response)
-    known = choice.choices(seed) if "choices" in seed.extra else {}
+    options = choice.choices(seed) if "choices" in seed.extra else {}
     gold, others = seed.answer, []
-    if known:
-        meant = choice.gold_of(seed, known)
+    if options:
+        meant = choice.gold_of(seed, options)
         if not meant.label:
             return Verdict("unknown", meant.question or UNREADABLE_GOLD)
-        if said := choice.strict_label(text, known):
+        if said := choice.strict_label(text, options):
             return _option(meant.label, said)
-        gold, others = _texts(meant.label, known)
+        gold, others = _texts(meant.label, options)
     if is_sentinel(gold) or not has_content(gold):
         return Verdict("unknown", UNREADABLE_GOLD)
     if not re.search(r"\w", text):
@@ -49,10 +49,10 @@ def _option(gold: str, said: str) -> Verdict:
     return Verdict("wrong", "another option", said)
 
 
-def _texts(label: str, known: Mapping[str, str]) -> tuple[str, list[str]]:
+def _texts(label: str, options: Mapping[str, str]) -> tuple[str, list[str]]:
     """The gold option's text, and the others' that are no part of it."""
-    gold = known[label]
-    others = [text for other, text in known.items() if other != label]
+    gold = options[label]
+    others = [text for other, text in options.items() if other != label]
     return gold, [text for text in others if not any(mentions(text, gold))]
 
 

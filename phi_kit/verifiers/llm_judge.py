@@ -108,15 +108,15 @@ def judge_prompt(rubric: Rubric, seed: Seed, response: str) -> str:
 
 def json_objects(reply: str) -> Iterator[str]:
     """The JSON objects of a reply, thinking left out, in order."""
-    text, decoder, place = visible(reply), json.JSONDecoder(), 0
-    while (place := text.find("{", place)) >= 0:
+    text, decoder, index = visible(reply), json.JSONDecoder(), 0
+    while (index := text.find("{", index)) >= 0:
         try:
-            _, end = decoder.raw_decode(text, place)
+            _, end = decoder.raw_decode(text, index)
         except (ValueError, RecursionError):
-            place += 1
+            index += 1
         else:
-            yield text[place:end]
-            place = end
+            yield text[index:end]
+            index = end
 
 
 def parse_reply(reply: str, form: type[Form]) -> Form | str:

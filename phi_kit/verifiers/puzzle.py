@@ -150,7 +150,8 @@ def _verdict_on(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, 
     if shape is None:
         if not gold:
             return "unknown", "the entry has no answer to compare with"
-        if not same_tokens(str(gold), answer, digits=_DIGITS.get(task, STRICT_DIGITS)):
+        digits = _DIGITS.get(task, STRICT_DIGITS)
+        if not same_tokens(_trim(str(gold)), answer, digits=digits):
             return "wrong", "another answer"
     elif not shape.fullmatch(answer) or not _own_rules(task, entry, answer):
         return "wrong", "not a solution of this puzzle"

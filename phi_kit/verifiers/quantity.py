@@ -144,22 +144,22 @@ def verify(seed: Seed, response: str) -> Verdict:
     facts, wanted = seed.facts, gold_quantity(seed)
     if wanted is None:
         return Verdict("unknown", UNREADABLE_GOLD)
-    found = final_quantities(response)
-    if not found or found == [None]:
+    stated = final_quantities(response)
+    if not stated or stated == [None]:
         return Verdict("wrong", NO_ANSWER)
-    shown = " or ".join(one.shown if one else "?" for one in found)
-    if len({one and one[:2] for one in found}) > 1:
+    shown = " or ".join(quantity.shown if quantity else "?" for quantity in stated)
+    if len({quantity and quantity[:2] for quantity in stated}) > 1:
         return Verdict("wrong", "more than one answer", shown)
-    if found[0] is None:
+    if stated[0] is None:
         return Verdict("wrong", NO_ANSWER)
-    if found[0].unit == STRANGE:
+    if stated[0].unit == STRANGE:
         return Verdict("wrong", "unit not understood", shown)
-    one, bare = found[0], bool(wanted.unit) and not found[0].unit
-    one = one._replace(unit=wanted.unit) if bare else one
+    quantity, bare = stated[0], bool(wanted.unit) and not stated[0].unit
+    quantity = quantity._replace(unit=wanted.unit) if bare else quantity
     near = relative_tolerance(facts, TOLERANCE)
     if near is None:
         return Verdict("unknown", NO_TOLERANCE, shown)
-    equal = same_quantity(wanted, one, tolerance=near)
+    equal = same_quantity(wanted, quantity, tolerance=near)
     if equal is None:
         return Verdict("wrong", "another kind of unit", shown)
     if not equal:

@@ -92,8 +92,8 @@ def normalize_text(text: str) -> str:
 def _plain_look(letter: str) -> str:
     if letter.isascii():
         return letter
-    said = unicodedata.decomposition(letter)
-    looks = said.startswith(_LOOKS)
+    decomposition = unicodedata.decomposition(letter)
+    looks = decomposition.startswith(_LOOKS)
     return unicodedata.normalize("NFKC", letter) if looks else letter
 
 
@@ -165,9 +165,9 @@ def has_content(gold: str) -> bool:
 
 def said_once(gold: str, text: str) -> bool:
     """Whether a text says a gold, takes it back nowhere, and doubles it nowhere."""
-    found = list(mentions(gold, text))
-    once = len({sentence for sentence, _ in found}) == len(found)
-    return bool(found) and once and all(says for _, says in found)
+    mentioned = list(mentions(gold, text))
+    once = len({sentence for sentence, _ in mentioned}) == len(mentioned)
+    return bool(mentioned) and once and all(says for _, says in mentioned)
 
 
 def mentions(gold: str, text: str) -> Iterator[tuple[str, bool]]:

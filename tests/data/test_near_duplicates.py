@@ -93,8 +93,8 @@ def test_recall_on_a_corpus_of_known_overlap(name):
     prompts, pairs = known_pairs(name)
     near = NearDuplicateIndex(0.8)
     for prompt in prompts:
-        assert near.twin(prompt) is None
-    found = sum(near.twin(changed) == prompt for changed, prompt in pairs)
+        assert near.find_duplicate(prompt) is None
+    found = sum(near.find_duplicate(changed) == prompt for changed, prompt in pairs)
     assert found / len(pairs) >= 0.97
 
 
@@ -112,9 +112,9 @@ def test_nothing_else_is_called_a_duplicate():
     first, second = corpus(3, 600)
     near = NearDuplicateIndex(0.8)
     for prompt in first:
-        near.twin(prompt)
+        near.find_duplicate(prompt)
     for a, b in zip(first, second, strict=True):
-        if near.twin(b) is not None:
+        if near.find_duplicate(b) is not None:
             assert jaccard(shingles(a), shingles(b)) >= 0.8
 
 
@@ -124,18 +124,22 @@ STORY = "Tom has {} apples and gives {} of them to his sister Ann. How many are 
 def test_other_numbers_are_another_question():
     near = NearDuplicateIndex()
     numbers = [(9, 4), (9, 5), (4, 9), (19, 4), (9.5, 4)]
-    assert not any(near.twin(STORY.format(*pair)) for pair in numbers)
-    assert near.twin(STORY.format(9, 4).replace("them", "these")) == STORY.format(9, 4)
+    assert not any(near.find_duplicate(STORY.format(*pair)) for pair in numbers)
+    assert near.find_duplicate(
+        STORY.format(9, 4).replace("them", "these")
+    ) == STORY.format(9, 4)
 
 
 def test_another_sign_is_another_question():
     near = NearDuplicateIndex()
     asked = "Work out the following carefully, and then write down only the number: {}"
-    assert not any(near.twin(asked.format(x)) for x in ("3 - 4", "3 + 4", "4 - 3"))
+    assert not any(
+        near.find_duplicate(asked.format(x)) for x in ("3 - 4", "3 + 4", "4 - 3")
+    )
 
 
 @pytest.mark.parametrize("prompt", ["", "a", "?", "日本", "\ufffd" * 3])
 def test_odd_prompts(prompt):
     near = NearDuplicateIndex()
-    assert near.twin(prompt) is None
-    assert near.twin(prompt) == prompt
+    assert near.find_duplicate(prompt) is None
+    assert near.find_duplicate(prompt) == prompt

@@ -56,7 +56,7 @@ def population(n, seed=1):
     [(4, 16, [4, 6, 9, 13, 16]), (2, 5, [2, 3, 4, 5]), (8, 8, [8]), (3, 4, [3, 4])],
 )
 def test_totals_grow_by_half(screen, most, rungs):
-    assert plan(screen=screen, most=most).rungs == rungs
+    assert plan(screen=screen, most=most).sample_schedule == rungs
 
 
 def test_every_seed_is_screened_and_none_goes_beyond_most():
@@ -119,7 +119,7 @@ def test_half_the_samples_give_nineteen_of_twenty_seeds_their_tier():
         found = sample_adaptively(draw, 300, plan(risk=0.035, budget=300 * 16 // 2))
         whole = draw(np.full(300, 16))
         tiers, _ = assign_tiers(whole, BAND, prior=fit_prior(whole))
-        same.append((tiers == found.place).mean())
+        same.append((tiers == found.tier_index).mean())
         share.append(sum(found.spent) / (300 * 16))
     assert np.mean(same) >= 0.95
     assert max(share) <= 0.5
@@ -133,7 +133,7 @@ def test_doubt_is_how_often_all_samples_say_otherwise():
         whole = draw(np.full(300, 16))
         tiers, _ = assign_tiers(whole, BAND, prior=fit_prior(whole))
         expected.append(found.doubt.mean())
-        other.append((tiers != found.place).mean())
+        other.append((tiers != found.tier_index).mean())
     assert np.mean(other) == pytest.approx(np.mean(expected), abs=0.015)
 
 
@@ -152,7 +152,7 @@ def test_censored_samples_do_not_break_it():
         return Counts(none, none, totals.copy(), none)  # every sample cut off
 
     found = sample_adaptively(draw, 6, plan())
-    assert (found.counts.cut >= 4).all()
+    assert (found.counts.truncated >= 4).all()
     assert np.isfinite(found.risk).all()
 
 

@@ -15,8 +15,9 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.selection.drift import ADAPTER, record, teachable_summary, tier_moves
+from phi_kit.selection.drift import teachable_summary, tier_moves
 from phi_kit.selection.pass_rate_posterior import Counts, assign_tiers, fit_prior
+from phi_kit.steps.probe_sft import record_drift
 
 BAND = (0.1, 0.75)
 TIERS = np.array(["frontier", "teachable", "easy"])
@@ -109,8 +110,10 @@ def test_a_probe_records_it(runs):
             yield tuned
 
     with open_run(Probe(study="s")) as run:
-        record(run, Student(), domains.get("math"), k=4)
-    assert [folder.as_posix().endswith(ADAPTER) for folder in worn] == [True]
+        record_drift(run, Student(), domains.get("math"), k=4)
+    assert [folder.as_posix().endswith("adapters/teachable") for folder in worn] == [
+        True
+    ]
     folder = RunFolder.of("s", step_table.PROBE_SFT, domain="math")
     found = folder.result["drift"]
     assert found["teachable"]["easy_now"] >= 15

@@ -19,9 +19,9 @@ from phi_kit.selection.pass_rate_posterior import (
 BAND = (0.1, 0.75)
 
 
-def counts(right, wrong, cut=0, unknown=0, turning=float("nan")):
+def counts(right, wrong, cut=0, unknown=0, truncated_correct_rate=float("nan")):
     parts = [np.array([part]) for part in (right, wrong, cut, unknown)]
-    return Counts(*parts, turning=turning)
+    return Counts(*parts, truncated_correct_rate=truncated_correct_rate)
 
 
 # Jeffreys intervals as statsmodels' proportion_confint(method="jeffreys") prints them.
@@ -69,14 +69,18 @@ def test_a_seed_of_cut_off_samples_could_be_anything():
 
 
 @pytest.mark.parametrize(
-    ("cut", "turning", "right", "wrong"),
+    ("cut", "truncated_correct_rate", "right", "wrong"),
     [(4, 0.25, 2, 3), (4, 0.1, 1, 4), (16, 0.1, 3, 14), (4, 0.9, 5, 0), (0, 0.5, 1, 0)],
 )
-def test_what_cut_off_samples_turn_into_fills_them_in(cut, turning, right, wrong):
-    found = counts(1, 0, cut=cut, turning=turning)
+def test_what_cut_off_samples_turn_into_fills_them_in(
+    cut, truncated_correct_rate, right, wrong
+):
+    found = counts(1, 0, cut=cut, truncated_correct_rate=truncated_correct_rate)
     assert [part[0] for part in found.filled] == [right, wrong]
     # The rate of one seed takes the share as it is.
-    assert found.rate[0] == pytest.approx((1 + turning * cut) / (1 + cut))
+    assert found.rate[0] == pytest.approx(
+        (1 + truncated_correct_rate * cut) / (1 + cut)
+    )
     assert found.n[0] == cut + 1
 
 
@@ -85,7 +89,7 @@ def test_seeds_that_never_get_anywhere_stay_hopeless_when_cut_off():
     draw = np.random.default_rng(5)
     p = np.where(draw.random(400) < 0.8, 0.0, 0.4)
     right, cut = draw.binomial(2, p), np.full(400, 2)
-    some = Counts(right, 2 - right, cut, np.zeros(400, int), turning=0.1)
+    some = Counts(right, 2 - right, cut, np.zeros(400, int), truncated_correct_rate=0.1)
     assert fit_prior(some).mean(some)[p == 0].mean() < 0.04
 
 

@@ -118,7 +118,7 @@ def test_no_verifier_raises(n, no_workers):
 def test_code_never_raises(n, monkeypatch):
     def run(job, limits):
         json.dumps([job.code, job.stdin])
-        return code.Run("finished", 0, "", ())
+        return code.ProgramRun("finished", 0, "", ())
 
     def confer(tests, solution, limits, *, needs):
         json.dumps([tests, solution])

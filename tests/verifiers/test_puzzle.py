@@ -188,3 +188,14 @@ def test_a_scorer_that_never_ends_is_killed(monkeypatch):
     verdict = puzzle.verify(Seed("p", "", "aba", extra=extra), "bab")
     assert verdict.value == "wrong"
     assert "ran out of time" in verdict.reason
+
+
+def test_case_and_the_full_stop_at_the_end_say_nothing():
+    import reasoning_gym
+
+    item = next(iter(reasoning_gym.create_dataset("knights_knaves", size=1, seed=3)))
+    entry = json.loads(json.dumps(dict(item), default=str))
+    assert entry["answer"].endswith(".")
+    facts = {"task": "knights_knaves", "entry": entry}
+    seed = Seed("p", "", entry["answer"], extra=json.dumps(facts))
+    assert puzzle.verify(seed, entry["answer"].lower().rstrip(".")).right

@@ -70,7 +70,7 @@ class ContainedMatcher:
             at = min(range(len(own)), key=lambda place: counts[own[place]])
             self._anchors[own[at]].append((name, at))
 
-    def inside(self, row: Tokens) -> list[tuple[int, int, int]]:
+    def find(self, row: Tokens) -> list[tuple[int, int, int]]:
         """Name, start and stop of every item that stands in a prompt.
 
         The longest first: an item may hold a shorter one.
@@ -103,7 +103,7 @@ def _starts_alone(row: Tokens, start: int, family: TemplateStats | None) -> bool
     before, own = row.words[start - 1], row.words[start]
     if is_number_or_operator(before):
         return not is_number_or_operator(own)
-    return not (family and family.open_start and family.fills(before))
+    return not (family and family.open_start and family.is_slot_value(before))
 
 
 def _ends_alone(row: Tokens, stop: int, item: ContainedItem) -> bool:
@@ -127,18 +127,18 @@ def _ends_alone(row: Tokens, stop: int, item: ContainedItem) -> bool:
     if not family.open_end:
         return True
     return not (
-        _continues_family(family, row, stop) or (item.marked and family.any_word)
+        _continues_family(family, row, stop) or (item.marked and family.takes_any_word)
     )
 
 
 def _continues_family(family: TemplateStats, row: Tokens, start: int) -> bool:
     """Whether a family has the words that follow, up to the end of a sentence."""
-    if not family.fills(row.words[start]):
+    if not family.is_slot_value(row.words[start]):
         return False
     for place in range(start, min(start + PHRASE, len(row.words))):
         if place > start and _sentence_ends(row, place):
             break
-        if not family.knows(row.words[place]):
+        if not family.has_seen(row.words[place]):
             return False
     return True
 

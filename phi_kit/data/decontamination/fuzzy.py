@@ -48,7 +48,7 @@ class FuzzyMatcher:
         order = sorted(set(parts), key=lambda word: (self._counts[word], word))
         return order[: len(order) - ceil(ALIKE * len(order)) + 2]
 
-    def near(self, parts: Sequence[str]) -> Iterator[tuple[int, str]]:
+    def find(self, parts: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Name and shared words of every item that is nearly this prompt."""
         if not parts or len(parts) > self._longest / ALIKE:
             return
@@ -80,7 +80,7 @@ def _alike(
     mine, theirs = set(one), set(other)
     if jaccard(mine, theirs) < ALIKE:
         return False
-    if family and any(family.rare(word) for word in mine ^ theirs):
+    if family and any(family.is_filled_in(word) for word in mine ^ theirs):
         return False
     if not numbers_and_operators(other):
         return True

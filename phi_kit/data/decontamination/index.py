@@ -66,7 +66,7 @@ class OverlapIndex:
         self._asked = _required_numbers(said, self._families)
         parts = [words(item.prompt) for item in items]
         everything = (words(p) for prompts in drawn.values() for p in prompts)
-        self._pieces = NgramIndex(
+        self._ngrams = NgramIndex(
             parts,
             Safelist(parts, everything, n=FIRST),
             families=self._families,
@@ -75,13 +75,13 @@ class OverlapIndex:
         self._exact: dict[str, int] = {}
         for place, item in enumerate(items):
             self._exact.setdefault(normalise_prompt(item.prompt), place)
-        self._whole = ContainedMatcher(
+        self._contained = ContainedMatcher(
             (place, one, self._families[place])
             for place, one in enumerate(read)
             if self._inside(place, one.words)
         )
         self._signatures = self._sign(said)
-        self._short = FuzzyMatcher(
+        self._fuzzy = FuzzyMatcher(
             (place, parts[place], self._families[place])
             for place, item in enumerate(items)
             if item.family not in self._shapes and len(parts[place]) < SHORT
@@ -89,7 +89,7 @@ class OverlapIndex:
 
     def _inside(self, place: int, own: Sequence[str]) -> bool:
         # Other items that are long enough show in their n-grams.
-        few = self._pieces.own(place) < FIRST
+        few = self._ngrams.own(place) < FIRST
         return self._families[place] is not None or (few and len(own) >= WHOLE)
 
     def _sign(
@@ -113,12 +113,12 @@ class OverlapIndex:
 
     def _looks(self, prompt: str, parts: list[str]) -> Iterator[SealHit]:
         row = tokens(prompt)
-        yield from self._contained(row)
-        for place, how, span in self._pieces.shared(parts):
+        yield from self._contained_hits(row)
+        for place, how, span in self._ngrams.find(parts):
             if self._has(place, row.words):
                 yield self._hit(place, how, span)
         yield from self._asking(row.words)
-        for place, span in self._short.near(parts):
+        for place, span in self._fuzzy.find(parts):
             if signs(row.words) == signs(tokens(self.items[place].prompt).words):
                 yield self._hit(place, "short", span)
 
@@ -129,8 +129,8 @@ class OverlapIndex:
                 if shape.frames(sign, said, item):
                     yield self._hit(place, "short", " ".join(sign))
 
-    def _contained(self, row: Tokens) -> Iterator[SealHit]:
-        for place, start, stop in self._whole.inside(row):
+    def _contained_hits(self, row: Tokens) -> Iterator[SealHit]:
+        for place, start, stop in self._contained.find(row):
             first, last = row.places[start][0], row.places[stop - 1][1]
             yield self._hit(place, "contained", row.text[first:last])
 
@@ -153,7 +153,7 @@ def _required_numbers(
     for place, (own, family) in enumerate(zip(said, families, strict=True)):
         if family:
             numbers = numbers_and_operators(own)
-            found[place] = numbers if family.telling(numbers) else ()
+            found[place] = numbers if family.is_distinctive(numbers) else ()
     return found
 
 

@@ -66,7 +66,7 @@ class NgramIndex:
         """How many words of an item are not template text."""
         return len(self._items[place]) - sum(self._covered[place])
 
-    def shared(self, parts: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    def find(self, parts: Sequence[str]) -> Iterator[tuple[int, str, str]]:
         """Item, which pass found it, and the words, for every shared piece."""
         covered = self._safe.covered(parts)
         for place, span in self._in_a_row(parts, covered):
@@ -97,7 +97,9 @@ class NgramIndex:
         ]
         family = self._families[place]
         if family:
-            return len(proper) >= FIRST and sum(map(family.rare, proper)) >= PROPER
+            return (
+                len(proper) >= FIRST and sum(map(family.is_filled_in, proper)) >= PROPER
+            )
         return len(own) >= SECOND or (len(own) >= FIRST and len(proper) >= PROPER)
 
     def _rare(self, own: Sequence[str]) -> bool:

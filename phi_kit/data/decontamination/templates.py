@@ -159,24 +159,24 @@ class TemplateStats:
         seen = Counter(
             {w: n for w, n in self._having.items() if not is_number_or_operator(w)}
         )
-        self.any_word = list(seen.values()).count(1) > UNSEEN * seen.total()
+        self.takes_any_word = list(seen.values()).count(1) > UNSEEN * seen.total()
         said = [parts for parts in documents if parts]
         self.open_start = len({parts[0] for parts in said}) > ENDS * self._n
         self.open_end = len({parts[-1] for parts in said}) > ENDS * self._n
 
-    def rare(self, word: str) -> bool:
+    def is_filled_in(self, word: str) -> bool:
         """Whether a word is one that is filled in, not one of a wording."""
         return self._having[word] < RARE * self._n
 
-    def fills(self, word: str) -> bool:
+    def is_slot_value(self, word: str) -> bool:
         """Whether a word is seen in the draws and not always template."""
         return word in self._having and word not in self._fixed
 
-    def knows(self, word: str) -> bool:
+    def has_seen(self, word: str) -> bool:
         """Whether a word is seen in the draws."""
         return word in self._having
 
-    def telling(self, numbers: tuple[str, ...]) -> bool:
+    def is_distinctive(self, numbers: tuple[str, ...]) -> bool:
         """Whether these numbers and signs, in order, tell an item from others."""
         several = sum(word[0].isdigit() for word in numbers) > 1
         return several and self._numbers[numbers] <= TELLING * self._n

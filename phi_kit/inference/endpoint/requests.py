@@ -408,8 +408,8 @@ class EndpointDraw:
         """Print once that the server, not the kit, is what hangs."""
         if not self.warned and self.throttle.failing > _SILENT_SECONDS:
             self.warned = True
-            most = f"trying for up to {self.settings.patience:g} s"
-            print_status(f"{self.server.address.url}: {fault.why}; {most}")
+            limit = f"trying for up to {self.settings.patience:g} s"
+            print_status(f"{self.server.address.url}: {fault.why}; {limit}")
 
     # --- the errors that end a draw ---
 
