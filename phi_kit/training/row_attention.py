@@ -98,7 +98,8 @@ class RowGroup:
             array = array.index_select(0, self.tokens)
         if self.slots is not None:
             empty = array.new_zeros(self.rows * self.longest, *array.shape[1:])
-            array = empty.index_copy(0, self.slots, array)
+            # (`index_copy` would keep its source for the backward pass.)
+            array = empty.index_put((self.slots,), array)
         return array.unflatten(0, (self.rows, self.longest)).transpose(1, 2)
 
     def flatten(self, padded: torch.Tensor) -> torch.Tensor:

@@ -21,8 +21,9 @@ from phi_kit.study.planning.memory_estimate import (
     estimate,
     total,
 )
-from phi_kit.training import memory
+from phi_kit.training import memory, row_attention
 from phi_kit.training.lora_fused import fused_lora
+from phi_kit.training.packing import per_row_attention
 from phi_kit.training.training_run import fresh_adapter
 
 HERE = Path(__file__).resolve()
@@ -170,6 +171,18 @@ def test_a_tokens_activations_are_what_autograd_keeps(checkpointing, tiny):
         if checkpointing:
             kept = memory.checkpointed_bytes(model, kept)
     assert estimate(sizes, micro).activations == pytest.approx(kept, rel=0.05)
+
+
+def test_padded_attention_keeps_what_the_formula_says(tiny, monkeypatch):
+    monkeypatch.setattr(row_attention, "PADDED_DEVICES", {"cpu"})
+    sizes = ModelSizes.of(tiny.model.config)
+    micro = MicroBatch(1, 16, padding=row_attention.MAX_PADDING)
+    with fresh_adapter(tiny, 16) as model, fused_lora(model, keep_floats=False):
+        model.train()
+        with per_row_attention(tiny.model):
+            kept = memory.activation_bytes(model)
+    expected = estimate(sizes, micro.on_cpu(dequantized=False)).activations
+    assert kept == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.slow
