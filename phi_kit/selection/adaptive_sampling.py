@@ -30,7 +30,7 @@ _HALVINGS = 30
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """How samples are spent; all of it is the kit's own choice.
+    """How samples are spent (kit defaults).
 
     Args:
         screen: samples that every seed gets.

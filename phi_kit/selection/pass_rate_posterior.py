@@ -39,7 +39,7 @@ class Prior:
 
 
 JEFFREYS = Prior()
-# Limits of a fitted prior, the kit's own choice: it may weigh about as much as a
+# Limits of a fitted prior (kit default): it may weigh about as much as a
 # screen, and `a` above 1 would call a seed solvable that no sample ever solved.
 _LEAST, _MOST_A, _MOST_B = 0.02, 1.0, 4.0
 FAMILY = 20  # seeds of a family that get a prior of their own (kit default)

@@ -2,7 +2,7 @@
 
 Below the band a seed is `frontier`, in it `teachable`, above it `easy`. `suspect`
 are the seeds whose answer is in doubt, or that nobody could judge. Every edge and
-threshold is the kit's own choice; the report publishes none.
+threshold is a kit default; the report publishes none.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def no_teachable_error(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
     """
     strict = (samples.verdict == "right").mean()
     lenient = (samples.lenient == "right").mean()
-    # Twice as many leniently, and a tenth at least: the kit's own choice.
+    # Twice as many leniently, and a tenth at least (kit default).
     if lenient >= FORM_FAILS and lenient >= 2 * strict:
         return DataError(
             f"no seed is teachable: {strict:.0%} of the samples are right strictly; "
