@@ -18,9 +18,9 @@ ledger = typer.Typer(
 @ledger.command()
 def stats() -> None:
     """Show samples, tokens and cost of each model."""
-    from phi_kit.cache import export
+    from phi_kit.cache import ledger_export
 
-    for line in export.summary_lines():
+    for line in ledger_export.summary_lines():
         typer.echo(line)
 
 
@@ -36,9 +36,9 @@ def export(
     ] = None,
 ) -> None:
     """Write samples into a file, one row each."""
-    from phi_kit.cache import export
+    from phi_kit.cache import ledger_export
 
-    count = export.export_samples(out, model=model)
+    count = ledger_export.export_samples(out, model=model)
     typer.echo(f"{count} samples: {out}")
 
 

@@ -85,7 +85,7 @@ def read_rows(
     """The rows of a file as they come, each a mapping of columns to values.
 
     A line that cannot be read comes as a `MalformedLine` in its place. A file in which
-    nothing can be read is refused; where to draw that line is the kit's choice.
+    nothing can be read is refused; where that line lies is a kit default.
 
     Args:
         path: of the file.

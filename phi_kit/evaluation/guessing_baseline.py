@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 LOPSIDED_PARTS = 3  # an answer in more than one row of three is worth a warning
 LOPSIDED_ROWS = 6  # rows of a group below which that may be chance
-ITEMS_PER_FAMILY = (
-    300  # training items per family that a guess is chosen on; our own choice
-)
+ITEMS_PER_FAMILY = 300  # training items that a guess is chosen on (kit default)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .pass_rate_posterior import Counts, Prior, assign_tiers, fit_prior
+from .pass_rate_posterior import Counts, Prior, fit_prior
+from .tiers import assign_tiers
 
 # Wanted totals per seed in, the counts over each seed's first so many samples out.
 DrawSamples = Callable[[np.ndarray], Counts]
@@ -29,7 +30,7 @@ _HALVINGS = 30
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """How samples are spent; all of it is the kit's own choice.
+    """How samples are spent (kit defaults).
 
     Args:
         screen: samples that every seed gets.

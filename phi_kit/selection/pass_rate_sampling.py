@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LABEL, FRESH_LABEL = "student on seeds", "student on seeds, afresh"
 # To learn what cut-off samples turn into, some are finished with more tokens. How
 # many, how far, and how much a family's share leans on all families' (as so many
-# samples) is the kit's own choice.
+# samples) are kit defaults.
 CONTINUED, CONTINUE_FACTOR, POOLING_WEIGHT = 32, 4, 4
 
 

@@ -2,7 +2,7 @@
 
 Grades order seeds where more are teachable than wanted. They say nothing about
 answers: no grade ever makes a seed right, wrong or another tier. The report lets
-a model grade seeds like this and publishes no rubric; this one is the kit's own.
+a model grade seeds like this and publishes no rubric; this one is a kit default.
 
 The judge's rules hold here too (see `verifiers.llm_judge`): a question stands between
 fences that it cannot close, a grader must first grade anchors sensibly, among them
@@ -46,7 +46,7 @@ class Grade(BaseModel):
 
     @property
     def priority(self) -> float:
-        """0 for an ill-posed question, else up to 1; weights are the kit's own."""
+        """0 for an ill-posed question, else up to 1; weights are kit defaults."""
         if not self.well_posed:
             return 0.0
         steps = min(self.steps, _MOST_STEPS) / _MOST_STEPS

@@ -36,7 +36,7 @@ SPLIT = "the reference is split"
 
 @dataclass(frozen=True)
 class ReferenceRules:
-    """Who is asked, how often, and when it is sure; thresholds are the kit's own.
+    """Who is asked, how often, and when it is sure; thresholds are kit defaults.
 
     The report takes the plurality of a strong model and publishes no threshold.
     """

@@ -25,7 +25,7 @@ from phi_kit.evaluation.ask import training_rows
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models import catalog
-from phi_kit.models.loading import nf4_config
+from phi_kit.models.quantization import nf4_config
 from phi_kit.training.data_order import step_order
 from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.training.qlora import train

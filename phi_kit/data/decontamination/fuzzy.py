@@ -10,7 +10,7 @@ from phi_kit.data.tokenize import jaccard, numbers_and_operators
 
 from .templates import TemplateStats
 
-# From this Jaccard of words on two short prompts are one. The kit's own choice:
+# From this Jaccard of words on two short prompts are one (kit default):
 # one word more or less passes from 5 words on, one word replaced from 9 on.
 ALIKE = 0.8
 

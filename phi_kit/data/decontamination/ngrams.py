@@ -16,7 +16,7 @@ from phi_kit.data.tokenize import (
 from .templates import Safelist, TemplateStats
 
 FIRST, SECOND = 8, 13
-# The rest are the kit's own choices. Numbers and single letters stand in a row by
+# The rest are kit defaults. Numbers and single letters stand in a row by
 # chance (`A 1 B 2 C 3 D 4`): eight words in a row need this many others among them,
 # and fewer numbers than this are found among more numbers by chance.
 PROPER = 3

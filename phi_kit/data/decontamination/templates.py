@@ -18,7 +18,7 @@ from phi_kit.data.tokenize import (
 )
 
 # Template text occurs in two independent draws of a family, or in this many of
-# the sealed items and this share of them. The kit's own choices.
+# the sealed items and this share of them (kit defaults).
 IN_DRAWS, IN_ITEMS, SHARE = 2, 5, 0.01
 
 
@@ -83,8 +83,7 @@ class Template:
         """The template of a family, or `None` if its items share too little.
 
         A word belongs to it if 95 % of the items have it equally often. Fewer
-        than 8 items, or fewer than 4 such words, are no template. The kit's own
-        choice.
+        than 8 items, or fewer than 4 such words, are no template (kit defaults).
         """
         if len(documents) < 8:
             return None
@@ -132,7 +131,7 @@ class Template:
         )
 
 
-# Shares of a family's draws, all the kit's own choices. A word in fewer than RARE
+# Shares of a family's draws (kit defaults). A word in fewer than RARE
 # is filled in; one equally often in MOST of them is template. An end is open, so
 # that more could follow, if the draws end in more words than ENDS of their number.
 RARE, MOST, ENDS = 0.1, 0.95, 0.05

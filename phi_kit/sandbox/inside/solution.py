@@ -1,6 +1,6 @@
 """The solution's side of a code item: loads it and does what the tests request.
 
-Standard library only, loaded by `runner.py` inside the sandbox. Nothing here
+Standard library only, loaded by `program_runner.py` inside the sandbox. Nothing here
 decides anything: a solution may take this file apart and answer whatever it likes,
 and has then only given another value.
 """

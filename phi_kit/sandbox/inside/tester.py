@@ -1,6 +1,6 @@
 """The tests' side of a code item: runs them and reports the verdict.
 
-Standard library only, loaded by `runner.py` in a sandbox of its own. The
+Standard library only, loaded by `program_runner.py` in a sandbox of its own. The
 solution runs in another one; what the tests call are stand-ins
 (`remote_objects.py`), and every value that comes back is plain data. So every
 comparison is made where no solution can reach it, with the tests' own code.

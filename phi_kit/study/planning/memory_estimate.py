@@ -40,8 +40,8 @@ class MicroBatch:
         tokens: in it.
         rank: of the adapter on every linear layer.
         checkpointing: activations are computed again in the backward pass.
-        logits: positions whose logits another loss has at once; the kit's own
-            takes blocks.
+        logits: positions whose logits another loss has at once; the trainer's
+            loss takes blocks.
         adapted: weights of the adapter, where not every linear layer has one.
         moments: bytes of the optimiser per adapter weight: 2 in 8 bits, else 8.
         nf4: bytes per packed weight.

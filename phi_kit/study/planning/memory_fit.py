@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from phi_kit.core import step_table
 from phi_kit.models import catalog
 from phi_kit.models.architecture import model_sizes
 from phi_kit.study.config import Unit
@@ -19,6 +20,8 @@ from phi_kit.training.row_attention import MAX_PADDING
 from .memory_estimate import MemoryTerms, MicroBatch, added, estimate, total
 
 LEAST_ROW, LEAST_RANK = 256, 8  # no fallback goes below (kit default)
+
+TRAINING_STEPS = (step_table.PROBE_SFT, step_table.EXPAND_DOMAINS)
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ def smaller_models(model: str) -> list[str]:
 
 def _training_params(units: Sequence[Unit]) -> list[Any]:
     """Parameters of the steps that train; with `best` step 6 trains as step 4 did."""
-    training = [u.params for u in units if u.step in ("probe_sft", "expand_domains")]
+    training = [u.params for u in units if u.params.STEP in TRAINING_STEPS]
     return [p for p in training if getattr(p, "recipe", "own") == "own"]
 
 
@@ -184,7 +187,7 @@ def _settings(
     if setup.model != wanted.model:
         settings["model"] = setup.model
     for unit in units:
-        if unit.step not in ("probe_sft", "expand_domains"):
+        if unit.params.STEP not in TRAINING_STEPS:
             continue
         if setup.checkpointing and not wanted.checkpointing:
             settings[f"{unit.step}.gradient_checkpointing"] = "on"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import RunError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.number_format import (
@@ -120,7 +121,7 @@ def plan_steps(
     seeds = {
         unit.domain: _seeds(unit, kept)
         for unit in units
-        if unit.step == "collect_seeds"
+        if unit.params.STEP == step_table.COLLECT_SEEDS
     }
     likely, most = (
         workload(
@@ -150,7 +151,9 @@ def plan_steps(
 
 def training_bytes(units: Sequence[Unit], speed: MachineSpeed, fit: MemoryFit) -> float:
     """Memory in use at the peak of step 4's training, on rows like the probe's."""
-    params = next(unit.params for unit in units if unit.step == "probe_sft")
+    params = next(
+        unit.params for unit in units if unit.params.STEP == step_table.PROBE_SFT
+    )
     rows = sorted(
         tokens
         for probed in speed.domains.values()

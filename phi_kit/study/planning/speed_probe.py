@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.endpoint_url import is_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.data.read_sources import read_source
@@ -116,7 +117,9 @@ def measure(units: Sequence[Unit], *, seconds: float) -> MachineSpeed:
     began, speed = time.monotonic(), MachineSpeed()
     params = {(unit.domain, unit.step): unit.params for unit in units}
     names = dict.fromkeys(unit.domain for unit in units if unit.domain)
-    recipe = next(unit.params for unit in units if unit.step == "probe_sft")
+    recipe = next(
+        unit.params for unit in units if unit.params.STEP == step_table.PROBE_SFT
+    )
     recipe.require_weights()
     with _no_ledger():
         if not is_endpoint(recipe.model):

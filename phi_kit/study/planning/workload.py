@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
 from phi_kit.data.read_sources import read_source
 from phi_kit.data.source_types import HubData
@@ -70,22 +71,22 @@ def workload(
     for unit in units:
         state, p = states.setdefault(unit.domain, DomainState()), unit.params
         rows = kept.get((unit.step, unit.domain))
-        if unit.step == "pick_domain":
+        if unit.params.STEP == step_table.PICK_DOMAIN:
             state.dev, state.limit = p.dev_items * p.samples, p.max_tokens
             state.test = p.test_items
             yield StepLoad(unit, {(unit.domain, state.limit): state.dev})
-        elif unit.step == "collect_seeds":
+        elif unit.params.STEP == step_table.COLLECT_SEEDS:
             state.seeds = seeds[unit.domain]
             yield StepLoad(unit)
-        elif unit.step == "filter_edge":
+        elif unit.params.STEP == step_table.FILTER_EDGE:
             yield _filter(unit, state, shares[unit.domain], rows)
-        elif unit.step == "probe_sft":
+        elif unit.params.STEP == step_table.PROBE_SFT:
             yield _probe(unit, state)
-        elif unit.step == "synthesize":
+        elif unit.params.STEP == step_table.SYNTHESIZE:
             most = state.teachable / p.organic_share
             state.frozen = most if rows is None else rows
             yield StepLoad(unit)
-        elif unit.step == "expand_domains":
+        elif unit.params.STEP == step_table.EXPAND_DOMAINS:
             yield _expand(unit, states)
         else:
             both = {
