@@ -1,10 +1,10 @@
 """Rows end to end: a micro-batch without padding in which rows never meet.
 
 Padding wastes a quarter of a batch of short rows of different lengths. Packed end to
-end they waste nothing, but only if no row can see another one. So attention runs row
-by row (flash attention does the same by its `cu_seq_lens`), positions restart with
-each row, and before a run the model itself is tested: if the text of one row changes
-the hidden states of the next, rows are padded.
+end they waste nothing, but only if no row can see another one. So attention stays
+within rows (see `row_attention`; flash attention does the same by its `cu_seq_lens`),
+positions restart with each row, and before a run the model itself is tested: if the
+text of one row changes the hidden states of the next, rows are padded.
 
 No packing beyond a micro-batch, and no length grouping across steps: either
 would change which rows share an optimiser step.
