@@ -18,7 +18,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .pass_rate_posterior import Counts, Prior, assign_tiers, fit_prior
+from .pass_rate_posterior import Counts, Prior, fit_prior
+from .tiers import assign_tiers
 
 # Wanted totals per seed in, the counts over each seed's first so many samples out.
 DrawSamples = Callable[[np.ndarray], Counts]

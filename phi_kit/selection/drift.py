@@ -18,9 +18,9 @@ from phi_kit.data.records import from_frame
 from phi_kit.evaluation.ask import ask
 from phi_kit.inference.types import SamplingParams
 
-from .pass_rate_posterior import Counts, Prior, assign_tiers, fit_prior
+from .pass_rate_posterior import Counts, Prior, fit_prior
 from .pass_rate_sampling import count_outcomes
-from .tiers import TIER_NAMES
+from .tiers import TIER_NAMES, assign_tiers
 
 if TYPE_CHECKING:
     import pandas as pd

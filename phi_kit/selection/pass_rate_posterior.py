@@ -21,8 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LOW, INSIDE, HIGH = range(3)  # below the band, in it, above it
-
 
 @dataclass(frozen=True)
 class Prior:
@@ -121,41 +119,6 @@ def credible_interval(
     low = beta.ppf(0.025, prior.a + counts.right, prior.b + counts.n - counts.right)
     high = beta.ppf(0.975, prior.a + counts.n - counts.wrong, prior.b + counts.wrong)
     return np.where(counts.right == 0, 0.0, low), np.where(counts.wrong == 0, 1.0, high)
-
-
-def tier_probabilities(
-    counts: Counts, band: tuple[float, float], *, prior: Prior
-) -> np.ndarray:
-    """Probability that a pass rate lies below, in and above the band.
-
-    Args:
-        counts: the samples.
-        band: its edges; the lower one belongs to it, the upper one does not.
-        prior: what is known before the first sample.
-
-    Returns:
-        Shape (seeds, 3); rows add up to 1.
-    """
-    from scipy.special import betainc
-
-    right, wrong = counts.filled
-    below, under = (betainc(prior.a + right, prior.b + wrong, edge) for edge in band)
-    return np.stack([below, under - below, 1 - under], axis=1)
-
-
-def assign_tiers(
-    counts: Counts, band: tuple[float, float], *, prior: Prior
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each seed's likeliest place and the risk that it is another one.
-
-    Returns:
-        Places (`LOW`, `INSIDE` or `HIGH`) and risks, each of shape (seeds,).
-        A risk is one minus the place's probability; the mean over a tier is
-        the share of it that is expected to lie elsewhere.
-    """
-    found = tier_probabilities(counts, band, prior=prior)
-    places = found.argmax(axis=1)
-    return places, 1 - found[np.arange(len(found)), places]
 
 
 def fit_prior(counts: Counts, families: Sequence[str] | None = None) -> Prior:

@@ -10,22 +10,60 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
 
+from .pass_rate_posterior import Counts, Prior
 from .voting import RIGHT
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 # Teachable rows below which step 3 refuses: one batch of a training run.
 MIN_TEACHABLE = 8
 TIER_NAMES = ("frontier", "teachable", "easy")
+LOW, INSIDE, HIGH = range(3)  # below the band, in it, above it
 # A student that gives one wrong answer nearly always doubts the gold, if it was
 # asked at least so often.
 SUSPECT_SHARE, SUSPECT_SAMPLES = 0.9, 4
 FORM_FAILS = 0.1
+
+
+def tier_probabilities(
+    counts: Counts, band: tuple[float, float], *, prior: Prior
+) -> np.ndarray:
+    """Probability that a pass rate lies below, in and above the band.
+
+    Args:
+        counts: the samples.
+        band: its edges; the lower one belongs to it, the upper one does not.
+        prior: what is known before the first sample.
+
+    Returns:
+        Shape (seeds, 3); rows add up to 1.
+    """
+    from scipy.special import betainc
+
+    right, wrong = counts.filled
+    below, under = (betainc(prior.a + right, prior.b + wrong, edge) for edge in band)
+    return np.stack([below, under - below, 1 - under], axis=1)
+
+
+def assign_tiers(
+    counts: Counts, band: tuple[float, float], *, prior: Prior
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each seed's likeliest place and the risk that it is another one.
+
+    Returns:
+        Places (`LOW`, `INSIDE` or `HIGH`) and risks, each of shape (seeds,).
+        A risk is one minus the place's probability; the mean over a tier is
+        the share of it that is expected to lie elsewhere.
+    """
+    found = tier_probabilities(counts, band, prior=prior)
+    places = found.argmax(axis=1)
+    return places, 1 - found[np.arange(len(found)), places]
 
 
 def assign_by_student(rows: pd.DataFrame, place: np.ndarray, seeds: Sequence[Seed]):

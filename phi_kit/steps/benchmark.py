@@ -29,8 +29,8 @@ from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
-from phi_kit.stats.comparison import beyond_guessing
-from phi_kit.stats.intervals import accuracy, paired_gain
+from phi_kit.stats.comparison import beyond_guessing, paired_gain
+from phi_kit.stats.intervals import accuracy
 
 
 class Params(StepParams):

@@ -38,8 +38,8 @@ from phi_kit.evaluation.ask import (
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.plots import interference_matrix, learning_curves
-from phi_kit.stats.comparison import beyond_guessing
-from phi_kit.stats.intervals import accuracy, paired_gain
+from phi_kit.stats.comparison import beyond_guessing, paired_gain
+from phi_kit.stats.intervals import accuracy
 from phi_kit.training import training_config as recipes
 from phi_kit.training.arms import epochs_of
 from phi_kit.training.encoding import TrainingRow

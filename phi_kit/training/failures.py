@@ -8,17 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from phi_kit.core.errors import PhiKitError, RunError, StudyError, disk_errors
+from phi_kit.models.shortage import is_out_of_memory
 
 
 class TrainingStoppedError(RunError, KeyboardInterrupt):
     """Training was stopped by Ctrl-C or by JupyterLab's stop button."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on a GPU or on a CPU."""
-    from accelerate.utils.memory import should_reduce_batch_size
-
-    return isinstance(error, MemoryError) or should_reduce_batch_size(error)
 
 
 def explain(

@@ -17,8 +17,9 @@ from phi_kit.data.generators import generate_items
 from phi_kit.evaluation.ask import ask
 from phi_kit.inference.types import SamplingParams
 from phi_kit.selection.adaptive_sampling import SamplingPlan, sample_adaptively
-from phi_kit.selection.pass_rate_posterior import Counts, assign_tiers, fit_prior
+from phi_kit.selection.pass_rate_posterior import Counts, fit_prior
 from phi_kit.selection.pass_rate_sampling import count_outcomes
+from phi_kit.selection.tiers import assign_tiers
 
 pytestmark = pytest.mark.bench
 

@@ -19,7 +19,7 @@ from phi_kit import domains
 from phi_kit.data.generators import generate_items
 from phi_kit.evaluation.ask import training_rows
 from phi_kit.training.encoding import collate, encode
-from phi_kit.training.lora_cpu import fused_lora
+from phi_kit.training.lora_fused import fused_lora
 from phi_kit.training.loss import masked_loss
 from phi_kit.training.packing import pack, per_row_attention
 from phi_kit.training.training_run import fresh_adapter

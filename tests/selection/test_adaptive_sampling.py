@@ -13,10 +13,10 @@ from phi_kit.selection.adaptive_sampling import (
 from phi_kit.selection.pass_rate_posterior import (
     Counts,
     Prior,
-    assign_tiers,
     credible_interval,
     fit_prior,
 )
+from phi_kit.selection.tiers import assign_tiers
 
 BAND = (0.1, 0.75)
 PLENTY = 10**9

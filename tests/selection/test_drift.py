@@ -16,7 +16,8 @@ from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.selection.drift import teachable_summary, tier_moves
-from phi_kit.selection.pass_rate_posterior import Counts, assign_tiers, fit_prior
+from phi_kit.selection.pass_rate_posterior import Counts, fit_prior
+from phi_kit.selection.tiers import assign_tiers
 from phi_kit.steps.probe_sft import record_drift
 
 BAND = (0.1, 0.75)

@@ -4,17 +4,13 @@ import numpy as np
 import pytest
 
 from phi_kit.selection.pass_rate_posterior import (
-    HIGH,
-    INSIDE,
     JEFFREYS,
-    LOW,
     Counts,
     Prior,
-    assign_tiers,
     credible_interval,
     fit_prior,
-    tier_probabilities,
 )
+from phi_kit.selection.tiers import HIGH, INSIDE, LOW, assign_tiers, tier_probabilities
 
 BAND = (0.1, 0.75)
 

@@ -5,6 +5,7 @@ import pytest
 
 from phi_kit.stats.comparison import (
     NOT_CONSTANT,
+    Gain,
     accuracy_over_seeds,
     beyond_guessing,
     corrected_verdict,
@@ -12,9 +13,10 @@ from phi_kit.stats.comparison import (
     dose_tapering,
     gain_over_seeds,
     holm_adjust,
+    paired_gain,
     paired_p_value,
 )
-from phi_kit.stats.intervals import Gain, accuracy, paired_gain
+from phi_kit.stats.intervals import accuracy
 
 
 def items(rate, *, n=200, seed=0):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from phi_kit.stats.intervals import Gain, accuracy, paired_gain, wilson_interval
+from phi_kit.stats.comparison import Gain, paired_gain
+from phi_kit.stats.intervals import accuracy, wilson_interval
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from phi_kit.models import catalog
 from phi_kit.models.architecture import model_sizes
 from phi_kit.study.config import Unit
 from phi_kit.training import memory
+from phi_kit.training.row_attention import MAX_PADDING
 
 from .memory_estimate import MemoryTerms, MicroBatch, added, estimate, total
 
@@ -138,9 +139,11 @@ def micro_batch(
 ) -> MicroBatch:
     """What a setup trains on at once, as this kind of machine does it."""
     micro = MicroBatch(setup.micro_tokens, setup.rank, setup.checkpointing)
-    if kind == "cuda":
-        return micro
     wish = _training_params(units)[0].dequantise
+    if kind == "cuda":
+        several = setup.micro_tokens > setup.row_tokens
+        padding = MAX_PADDING if several else 1.0
+        return replace(micro, padding=padding, dequantized=wish == "on")
     floats = 4 * model_sizes(setup.model).linear_weights
     # As the trainer does.
     dequantized = wish == "on" or (wish == "auto" and 4 * floats < free)
