@@ -106,7 +106,7 @@ class TestReport:
     """
 
     def __init__(self, lines: list[str], places: list[int], *, forgiving: bool):
-        self.seen, self.wrong, self.strictly, self.failed = 0, "", "", ""
+        self.evaluated, self.wrong, self.strictly, self.failed = 0, "", "", ""
         # Whether any value of the solution has come in.
         self.touched = False
         # Why the tests fail without it.
@@ -123,7 +123,7 @@ class TestReport:
     def check(self, number: int, passed: Any) -> bool:
         """An assertion, evaluated."""
         passed = bool(passed)
-        self.seen += 1
+        self.evaluated += 1
         if not passed:
             self.failed = self._where(number) + self._comparison()
             if not self.touched:

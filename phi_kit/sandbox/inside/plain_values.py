@@ -71,13 +71,20 @@ class Exchange:
         self._stand_ins: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
 
-    def pack(self, values: list[Any], *, whole: bool = False) -> dict[str, Any]:
-        """Values as JSON can carry them; `whole` keeps subclasses as objects.
+    def pack(
+        self, values: list[Any], *, keep_subclasses: bool = False
+    ) -> dict[str, Any]:
+        """Values as JSON can carry them.
+
+        Args:
+            values: what is sent.
+            keep_subclasses: instances of a subclass stay objects; else they are
+                sent as the plain value underneath.
 
         Raises:
-            StrayError: one of them cannot leave this process.
+            UnsendableError: one of them cannot leave this process.
         """
-        writer = _Encoder(self, whole)
+        writer = _Encoder(self, keep_subclasses)
         sent = [writer.write(value, 0) for value in values]
         return {"v": sent, "o": writer.objects()}
 
@@ -120,8 +127,8 @@ class Exchange:
 
 
 class _Encoder:
-    def __init__(self, exchange: Exchange, whole: bool):
-        self._exchange, self._whole = exchange, whole
+    def __init__(self, exchange: Exchange, keep_subclasses: bool):
+        self._exchange, self._keep_subclasses = exchange, keep_subclasses
         self._seen: dict[int, int] = {}
         self._waiting: list[Any] = []
 
@@ -178,7 +185,7 @@ class _Encoder:
                 self._waiting.append(value)
             return ["o", index]
         sent = self._known(value, kind, depth)
-        if sent is None and not self._whole:
+        if sent is None and not self._keep_subclasses:
             sent = self._plainly(value, kind, depth)
         return sent if sent is not None else self._kept(value, kind)
 

@@ -95,7 +95,7 @@ class LoadedSolution:
             exec(_compiled(code, "<solution>"), self._namespace)
             defined = [name for name in names if name in self._namespace]
             sent = self._exchange.pack(
-                [self._namespace[name] for name in defined], whole=True
+                [self._namespace[name] for name in defined], keep_subclasses=True
             )
             return {"names": defined, **sent}
         except BaseException as error:
@@ -131,7 +131,7 @@ class LoadedSolution:
                 result = target(*arguments, **keywords)
             else:
                 result = OPERATIONS[do](target, *arguments)
-            sent = exchange.pack([result], whole=message.get("make", False))
+            sent = exchange.pack([result], keep_subclasses=message.get("make", False))
             if message.get("look"):
                 sent["given"] = exchange.pack([arguments])
             return sent

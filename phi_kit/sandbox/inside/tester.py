@@ -398,9 +398,9 @@ def _verdict(report: TestReport, job: dict[str, Any]) -> dict[str, Any]:
         return {"value": "wrong", "reason": report.wrong, "gone": report.gone}
     if not report.touched:
         return unknown("they ask nothing of the solution")
-    if not report.seen and not job["otherwise"]:
+    if not report.evaluated and not job["otherwise"]:
         return {"value": "wrong", "reason": "no assertion was reached"}
     if report.strictly:
         return {"value": "right", "reason": report.strictly, "strictly": True}
-    count = f"{report.seen} of {report.seen}" if report.seen else "its"
+    count = f"{report.evaluated} of {report.evaluated}" if report.evaluated else "its"
     return {"value": "right", "reason": f"passes {count} tests"}

@@ -297,8 +297,9 @@ def _bound(text: str) -> set[str]:
 def _free(text: str, setup_parts: Sequence[str]) -> set[str]:
     """What tests and their setup read and do not define."""
     pairs = [_symbols(part) for part in (text, *setup_parts)]
-    bound = {name for one, _ in pairs for name in one}
-    return {name for _, one in pairs for name in one} - bound - {"__name__", "__file__"}
+    bound = {name for names, _ in pairs for name in names}
+    read = {name for _, names in pairs for name in names}
+    return read - bound - {"__name__", "__file__"}
 
 
 def _helpers(
