@@ -11,7 +11,8 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup quickstart lab report test test-slow test-all lint bench clean
+.PHONY: help setup quickstart lab report test test-slow test-all test-gpu lint \
+  bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s%s\n", $$1, $$2}' Makefile
@@ -40,6 +41,9 @@ test-slow: $(READY) ## run the slow tests: real notebooks, kills, conversions
 
 test-all: $(READY) ## run every test there is, measurements and browser too
 	$(BIN)/python -m pytest -m "" $(ARGS)
+
+test-gpu: $(READY) ## run the tests that need a GPU, and measure on it
+	$(BIN)/python -m pytest tests/gpu -m gpu -rs $(ARGS)
 
 lint: $(READY) ## check style and format of package, tests and notebooks
 	$(BIN)/python -m ruff check phi_kit tests notebooks

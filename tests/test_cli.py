@@ -1,11 +1,12 @@
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from phi_kit import __version__
+from phi_kit import __version__, cli
 from phi_kit.cli import app
 
 
@@ -85,3 +86,10 @@ def test_an_unknown_model_is_a_message():
     done = call("models", "pull", "smollm2")
     assert done.exit_code == 1
     assert "did you mean 'smollm2-135m'" in done.stderr
+
+
+def test_each_command_is_a_module_of_its_name():
+    commands = {one.name or one.callback.__name__ for one in app.registered_commands}
+    commands |= {one.name for one in app.registered_groups}
+    files = Path(cli.__file__).parent.glob("*.py")
+    assert commands == {path.stem for path in files} - {"__init__", "common"}

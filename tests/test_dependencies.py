@@ -18,6 +18,8 @@ EXTRAS = PROJECT["optional-dependencies"]
 INSTALLED = packages_distributions()
 # Declared, yet imported by no module; each with what needs it.
 NOT_IMPORTED = {
+    "accelerate": "transformers' Trainer runs on it",
+    "gguf": "transformers reads the embedded model's file with it",
     "jupyterlab": "`phi-kit lab` starts it as a program",
     "build": "a program that makes the wheel",
     "ruff": "a program that lints",

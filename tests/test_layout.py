@@ -208,6 +208,26 @@ def test_what_is_public_is_documented(path):
         assert hook or ast.get_docstring(node), name
 
 
+def test_a_class_name_stands_for_one_class():
+    modules = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                modules.setdefault(node.name, []).append(name_of(path))
+    steps_params = modules.pop("Params")
+    assert all(name.startswith("steps.") for name in steps_params)
+    assert {name: where for name, where in modules.items() if len(where) > 1} == {}
+
+
+def test_a_module_name_stands_in_one_place():
+    # A package's base class and a family's verifier are called alike everywhere.
+    modules = {}
+    for path in MODULES:
+        if path.stem not in ("__init__", "base", "verifier"):
+            modules.setdefault(path.stem, []).append(name_of(path))
+    assert {stem: where for stem, where in modules.items() if len(where) > 1} == {}
+
+
 def test_a_step_has_one_shape():
     from phi_kit import steps
 

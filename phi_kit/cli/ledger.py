@@ -1,4 +1,4 @@
-"""`phi-kit ledger`: what was sampled, what it took, and replaying it."""
+"""`phi-kit ledger`: show, export and replay recorded samples."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ledger = typer.Typer(
 
 @ledger.command()
 def stats() -> None:
-    """Show what each model has said, and what it took."""
-    from phi_kit.cache import export
+    """Show samples, tokens and cost of each model."""
+    from phi_kit.cache import ledger_export
 
-    for line in export.summary_lines():
+    for line in ledger_export.summary_lines():
         typer.echo(line)
 
 
@@ -36,9 +36,9 @@ def export(
     ] = None,
 ) -> None:
     """Write samples into a file, one row each."""
-    from phi_kit.cache import export
+    from phi_kit.cache import ledger_export
 
-    count = export.export_samples(out, model=model)
+    count = ledger_export.export_samples(out, model=model)
     typer.echo(f"{count} samples: {out}")
 
 
@@ -55,7 +55,7 @@ def replay(
     sets: Sets = None,
     redo: Redo = False,
 ) -> None:
-    """Run a study without a model: a recorded ledger says what the model said.
+    """Run a study without a model, from the samples of a recorded ledger.
 
     The run folders go where others do; every manifest says that it is a replay.
     """

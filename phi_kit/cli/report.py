@@ -13,6 +13,6 @@ def report(
     """Write report.html from what the study's steps have finished."""
     from phi_kit.core.paths import display_path
     from phi_kit.study import config
-    from phi_kit.study.report import report as pages
+    from phi_kit.study.report import study_report
 
-    typer.echo(f"report: {display_path(pages.write(config.name_of(study)))}")
+    typer.echo(f"report: {display_path(study_report.write(config.name_of(study)))}")

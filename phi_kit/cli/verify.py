@@ -37,8 +37,8 @@ def verify(
             print(json.dumps(result, ensure_ascii=True))
     sys.stdout.flush()
     typer.echo(verify_file.summary_line(counts), err=True)
-    if walls := sandbox.in_force():
-        typer.echo(f"code was run in the sandbox: {walls}", err=True)
+    if isolation := sandbox.in_force():
+        typer.echo(f"code was run in the sandbox: {isolation}", err=True)
 
 
 def _verifier(name: str) -> Any:

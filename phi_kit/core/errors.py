@@ -125,5 +125,5 @@ def _in_the_way(error: Exception) -> str:
 
 def _errno(error: Exception) -> int | None:
     # safetensors hides it in its text: `… (os error 28)`
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else getattr(error, "errno", None)
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return int(number[1]) if number else getattr(error, "errno", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 from html import escape
+from io import BytesIO
 
 LEAST_WIDTH = 600  # pixels, below which its small print cannot be read
 DENSITY = 1.5  # a figure is drawn so many times its shown width, for dense screens
@@ -29,8 +30,6 @@ def image_html(png: bytes, *, words: str = "") -> str:
 
 def figure_description(png: bytes) -> str:
     """The description that a saved figure carries; nothing if it has none."""
-    from io import BytesIO
-
     from PIL import Image
 
     with Image.open(BytesIO(png)) as image:

@@ -54,10 +54,10 @@ def write_atomic(path: Path, text: str) -> None:
 
 def versions() -> Mapping[str, str]:
     """The versions a result may depend on."""
-    found = {"phi_kit": __version__, "python": sys.version.split()[0]}
+    installed = {"phi_kit": __version__, "python": sys.version.split()[0]}
     for name in _VERSIONS:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

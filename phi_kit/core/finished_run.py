@@ -69,16 +69,16 @@ def parse_manifest(text: str) -> dict[str, Any]:
         ValueError: it says what is wrong.
     """
     try:
-        found = json.loads(text)
+        manifest = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not JSON: {error}") from error
     try:
-        whole = Manifest.model_validate(found)
+        whole = Manifest.model_validate(manifest)
     except ValidationError as error:
-        one = error.errors()[0]
-        where = ".".join(str(part) for part in one["loc"])
-        raise ValueError(f"{where}: {one['msg']}".removeprefix(": ")) from error
-    if whole.checksum and whole.checksum != manifest_checksum(found):
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise ValueError(f"{where}: {fault['msg']}".removeprefix(": ")) from error
+    if whole.checksum and whole.checksum != manifest_checksum(manifest):
         raise ValueError("it was changed after the step had written it")
     for name in whole.files:
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -141,7 +141,7 @@ class RunFolder:
 
     @property
     def outcome(self) -> str:
-        """The digest of what the step found, as later steps note it.
+        """The digest of the step's outcome, as later steps note it.
 
         Raises:
             RunError: there is no manifest, or it names none.
@@ -156,12 +156,12 @@ class RunFolder:
 
         Of large files only the size is looked at; `file` reads them all.
         """
-        for name, known in self.manifest["files"].items():
+        for name, expected in self.manifest["files"].items():
             path, size = self.path / name, self.manifest["sizes"].get(name)
             try:
                 if path.stat().st_size != size:
                     return f"{name} has another size"
-                if size <= _MAX_DIGESTED and digest(path) != known:
+                if size <= _MAX_DIGESTED and digest(path) != expected:
                     return f"{name} was changed"
             except FileNotFoundError:
                 return f"{name} is gone"
@@ -176,12 +176,12 @@ class RunFolder:
 
     def file(self, name: str) -> Path:
         """A file of the step, checked against the digest in its manifest."""
-        path, known = self.path / name, self.manifest["files"]
-        if name not in known:
+        path, digests = self.path / name, self.manifest["files"]
+        if name not in digests:
             raise RunError(
                 f"{self.path.name} wrote no '{name}'", where=display_path(path)
             )
-        if not path.is_file() or digest(path) != known[name]:
+        if not path.is_file() or digest(path) != digests[name]:
             raise RunError(
                 f"{name} is not what {self.path.name} wrote",
                 where=display_path(path),

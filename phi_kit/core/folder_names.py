@@ -46,7 +46,7 @@ def study_fault(name: Any) -> str:
         return fault
     if name.lower().endswith(_STUDY_FILE):
         return "reads like a study file; leave the ending out"
-    if name.casefold() in {one.casefold() for one in beside_studies()}:
+    if name.casefold() in {taken.casefold() for taken in beside_studies()}:
         return f"is the kit's own file in {runs_root().name}/; choose another name"
     return ""
 
@@ -58,7 +58,7 @@ def domain_fault(name: Any) -> str:
         return fault
     if _STEP.match(name):
         return "begins like the folder of a step; choose another name"
-    if name.casefold() in {one.casefold() for one in BESIDE_DOMAINS}:
+    if name.casefold() in {taken.casefold() for taken in BESIDE_DOMAINS}:
         return "is the kit's own in a study's folder; choose another name"
     if name.casefold() == _BASE_MODEL:
         return "is what step 6 calls the model without an adapter; choose another name"
@@ -67,8 +67,8 @@ def domain_fault(name: Any) -> str:
 
 def joint_domains_fault(names: Sequence[str]) -> str:
     """Why domains cannot be in one study; empty if they can."""
-    for one, other in _same_folder(names):
-        return f"'{one}' and '{other}' are one folder where case does not count"
+    for name, other in _same_folder(names):
+        return f"'{name}' and '{other}' are one folder where case does not count"
     length = len("+".join(names))
     if length > MAX_JOINED:
         return (
@@ -85,7 +85,9 @@ def beside_studies() -> list[str]:
     """
     ledger = ledger_file()
     named = [ledger.name] if ledger and ledger.parent == runs_root() else []
-    return [f"{one}{side}" for one in (LEDGER, *named) for side in LEDGER_SUFFIXES]
+    return [
+        f"{file}{suffix}" for file in (LEDGER, *named) for suffix in LEDGER_SUFFIXES
+    ]
 
 
 def _same_folder(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -58,10 +58,10 @@ def count(value: Any) -> str:
 
 def counts(values: Iterable[Any]) -> str:
     """One n for several rows: `n = 40`, or `n = 30 to 40` where they differ."""
-    found = [value for value in values if is_number(value)]
-    if not found:
+    numbers = [value for value in values if is_number(value)]
+    if not numbers:
         return "n not given"
-    low, high = min(found), max(found)
+    low, high = min(numbers), max(numbers)
     return f"n = {count(low)}" + ("" if low == high else f" to {count(high)}")
 
 

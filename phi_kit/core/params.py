@@ -76,7 +76,7 @@ class EndpointSettings(Strict):
         timeout: seconds a request may take.
         patience: seconds without any answer after which a run gives up.
         unanswered: share of the samples that may be filtered, too long or refused;
-            a run ends where it is more. The kit's own choice.
+            a run ends where it is more (kit default).
         logprobs: ask for the tokens' log-probabilities as well.
     """
 
@@ -318,10 +318,10 @@ class StepParams(Strict):
         left = "style='text-align:left'"
         rows = []
         for name, value, default in self._rows():
-            said, code = html.escape(name), html.escape(_cut(value))
-            said = said if default else f"<b>{said}</b>"
+            label, code = html.escape(name), html.escape(_cut(value))
+            label = label if default else f"<b>{label}</b>"
             rows.append(
-                f"<tr><td {left}>{said}</td><td {left}><code>{code}</code></td>"
+                f"<tr><td {left}>{label}</td><td {left}><code>{code}</code></td>"
             )
         head = f"<caption>{self.STEP}; bold is not the default</caption>"
         return f"<table>{head}{'</tr>'.join(rows)}</tr></table>"
@@ -381,11 +381,16 @@ def _between(
     if not named:
         return Fault(place, message)
     first, *others = named
-    said = {
+    shown = {
         name: _cut(repr(values.get(name, fields[name].get_default())), _LONGEST_SHOWN)
         for name in named
     }
-    listed = "; ".join([f"it is {said[first]}", *(f"{n} is {said[n]}" for n in others)])
+    listed = "; ".join(
+        [
+            f"it is {shown[first]}",
+            *(f"{n} is {shown[n]}" for n in others),
+        ]
+    )
     rest = message.removeprefix(f"{first} ")
     link = ": " if rest == message else " "
     return Fault((*place, first), f"{rest} ({listed})", tuple(others), link)
@@ -393,22 +398,24 @@ def _between(
 
 def describe(fault: ErrorDetails, params: type[BaseModel]) -> str:
     """One pydantic fault in a reader's words."""
-    said = fault_in_words(fault, params)
-    path = ".".join(yaml12.shown(str(part)) for part in said.place)
-    return f"{path}{said.link}{said.words}" if path else said.words
+    worded = fault_in_words(fault, params)
+    path = ".".join(yaml12.shown(str(part)) for part in worded.place)
+    return f"{path}{worded.link}{worded.words}" if path else worded.words
 
 
 def fields_at(params: type[BaseModel], place: Iterable[int | str]) -> dict[str, Any]:
     """The fields known where a fault lies, those of every kind that may stand there."""
     models = [params]
     for part in place:
-        there = [model.model_fields.get(str(part)) for model in models]
-        kinds = [field.annotation for field in there if field]
+        fields = [model.model_fields.get(str(part)) for model in models]
+        kinds = [field.annotation for field in fields if field]
         # A list's index, or which kind of a union it is, leads no deeper.
         deeper = [model for kind in kinds for model in _models(kind)]
         if deeper or any(get_origin(kind) is dict for kind in kinds):
             models = deeper
-    return {name: one for model in models for name, one in model.model_fields.items()}
+    return {
+        name: field for model in models for name, field in model.model_fields.items()
+    }
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -53,7 +53,7 @@ class Heartbeat:
     def __init__(self, label: str, *, total: int, unit: str):
         self.label, self.total, self.unit = label, total, unit
         self.done = self.had = self.tokens = 0
-        self.started = self.said = time.monotonic()
+        self.started = self.last_shown = time.monotonic()
 
     def have(self, n: int = 1) -> None:
         """Count `n` of them that cost nothing: the ledger had them."""
@@ -65,8 +65,8 @@ class Heartbeat:
         self.done += n
         self.tokens += tokens
         now = time.monotonic()
-        if now - self.said >= HEARTBEAT_SECONDS:
-            self.said = now
+        if now - self.last_shown >= HEARTBEAT_SECONDS:
+            self.last_shown = now
             print(self.line(now, note), flush=True)
 
     def line(self, now: float, note: str = "") -> str:
@@ -120,7 +120,7 @@ class Line(Heartbeat):
 
     def __init__(self, label: str, *, total: int, unit: str):
         super().__init__(label, total=total, unit=unit)
-        self.shown, self.said = None, 0.0
+        self.shown, self.last_shown = None, 0.0
         self._show(f"{label}: {total} {unit}")
 
     def step(self, n: int = 1, *, tokens: int = 0, note: str = "") -> None:
@@ -128,7 +128,7 @@ class Line(Heartbeat):
         self.done += n
         self.tokens += tokens
         now = time.monotonic()
-        if now - self.said >= REDRAW_SECONDS:
+        if now - self.last_shown >= REDRAW_SECONDS:
             filled = round(WIDTH * self.done / max(self.total, 1))
             bar = "█" * filled + "░" * (WIDTH - filled)
             self._show(f"{bar}  {self.line(now, note)}")
@@ -145,7 +145,7 @@ class Line(Heartbeat):
     def _show(self, text: str) -> None:
         from IPython.display import display
 
-        self.said = time.monotonic()
+        self.last_shown = time.monotonic()
         data = {"text/plain": text}
         if self.shown is None:
             self.shown = display(data, raw=True, display_id=True)

@@ -77,6 +77,7 @@ class StepRun:
         self.params, self.staging = params, staging
         self.target = run_folder_path(params)
         self.inputs: dict[str, str] = {}
+        self.replayed = bool(replayed_ledger())  # no model carries it out
         # Files that differ from run to run without a different outcome.
         self.timed_files: set[str] = set()
         self.flow: RowCounts | None = None
@@ -139,16 +140,18 @@ class StepRun:
 
     def shown(self) -> dict[str, str]:
         """Which files hold `table` and `figure`; a table that none holds is written."""
-        found = {}
+        names = {}
         if self.table is not None and self._name_of(self.table) is None:
             self.save_rows(self.table, "shown", timed=True)
         for kind, value in (("table", self.table), ("figure", self.figure)):
             if name := self._name_of(value):
-                found[kind] = name
-        return found
+                names[kind] = name
+        return names
 
     def _name_of(self, value: Any) -> str | None:
-        return next((k for k, one in self._saved.items() if one is value), None)
+        return next(
+            (name for name, saved in self._saved.items() if saved is value), None
+        )
 
     @property
     def run_folder(self) -> RunFolder:
@@ -185,7 +188,7 @@ def reuse_finished(run: Callable[[P], StepRun]) -> Callable[[P], StepRun]:
     """
 
     @wraps(run)
-    def carried_out(params: P) -> StepRun:
+    def run_or_reopen(params: P) -> StepRun:
         done = None if params.redo else reopen(params)
         if done is None:
             return run(params)
@@ -198,7 +201,7 @@ def reuse_finished(run: Callable[[P], StepRun]) -> Callable[[P], StepRun]:
             print(f"{params.STEP}: note that {why}")
         return done
 
-    return carried_out
+    return run_or_reopen
 
 
 def require_replayable(params: StepParams) -> None:
@@ -294,15 +297,15 @@ def _replacing(params: StepParams, target: Path) -> str:
 
 def _stopped(run: StepRun, samples: SampleCounts) -> StoppedError:
     """What an interrupted step keeps, in a sentence."""
-    kept, n = [], samples.asked
+    safe, n = [], samples.asked
     if n:
         many = f"{n:,} samples are" if n > 1 else "1 sample is"
         where = "kept in the ledger" if ledger_address() else "lost: there is no ledger"
-        kept.append(f"{many} {where}")
+        safe.append(f"{many} {where}")
     if run.work.is_dir():
-        kept.append("training is kept up to its last checkpoint")
+        safe.append("training is kept up to its last checkpoint")
     return StoppedError(
-        f"{run.params.STEP} was stopped; {' and '.join(kept) or 'nothing is lost'}",
+        f"{run.params.STEP} was stopped; {' and '.join(safe) or 'nothing is lost'}",
         todo="run the cell again, or the same command: it carries on from there",
     )
 
@@ -336,7 +339,7 @@ def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
         "digest": digest_json(
             {**with_recorded_weights(run.staging, data), "result": run.result}
         ),
-        "replayed": bool(replayed_ledger()),
+        "replayed": run.replayed,
         "params": run.params.model_dump(mode="json", exclude={"redo"}),
         "inputs": run.inputs,
         "flow": run.flow.as_dict() if run.flow else None,

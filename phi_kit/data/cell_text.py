@@ -16,33 +16,33 @@ _HALVES = re.compile("[\ud800-\udfff]")
 _PLAIN = (str, int, datetime.date, datetime.time, datetime.timedelta)
 
 
-class Written(float):
+class ExactFloat(float):
     """A float that is not quite the number that was written, and what was."""
 
     text: str
 
-    def __new__(cls, literal: str) -> Written:
+    def __new__(cls, literal: str) -> ExactFloat:
         """Of a literal such as `9007199254740993.0`, which no float holds."""
         value = super().__new__(cls, literal)
         value.text = literal
         return value
 
 
-def number(literal: str) -> float:
+def parse_json_number(literal: str) -> float:
     """A JSON number with a point or an exponent; nothing of it is lost."""
     value = float(literal)
     try:
         same = Decimal(literal) == Decimal(repr(value))
     except ArithmeticError:  # an exponent beyond all bounds
         same = False
-    return value if same else Written(literal)
+    return value if same else ExactFloat(literal)
 
 
 class NotTextError(ValueError):
     """A value that is no text; it says what it is."""
 
 
-def text(value: object) -> str:
+def to_text(value: object) -> str:
     """A value as text that any file can hold; a missing one is empty.
 
     A whole number is written without a point (a column with gaps is kept as
@@ -59,7 +59,7 @@ def text(value: object) -> str:
     elif isinstance(value, Decimal):
         value = _decimal(value)
     elif isinstance(value, datetime.datetime):
-        value = _moment(value)
+        value = _datetime(value)
     elif isinstance(value, bytes):
         try:
             value = value.decode()
@@ -71,10 +71,10 @@ def text(value: object) -> str:
         raise NotTextError("a list")
     elif not isinstance(value, _PLAIN):
         raise NotTextError(f"a {type(value).__name__}")
-    return writable(str(value).strip())
+    return replace_surrogates(str(value).strip())
 
 
-def writable(said: str) -> str:
+def replace_surrogates(said: str) -> str:
     """Text without half surrogate pairs, which are no text in any encoding."""
     return _HALVES.sub("\ufffd", said)
 
@@ -82,7 +82,7 @@ def writable(said: str) -> str:
 def _float(value: float) -> str:
     if value != value:
         return ""
-    said = value.text if isinstance(value, Written) else repr(value)
+    said = value.text if isinstance(value, ExactFloat) else repr(value)
     if abs(value) < EXACT and value.is_integer():
         return str(int(value))
     return re.sub(r"\.0*$", "", said)
@@ -96,12 +96,12 @@ def _decimal(value: Decimal) -> str:
     return format(bare + 0, "f") if few else str(bare)
 
 
-def _moment(value: datetime.datetime) -> str:
+def _datetime(value: datetime.datetime) -> str:
     midnight = value.time() == datetime.time() and value.tzinfo is None
     return value.date().isoformat() if midnight else value.isoformat(sep=" ")
 
 
-def answers(value: object) -> list[str]:
+def to_answers(value: object) -> list[str]:
     """The different answers that a gold column names, the first one first.
 
     A list with one answer is that answer, and so is one that says it several
@@ -114,25 +114,30 @@ def answers(value: object) -> list[str]:
     found: list[str] = []
     for part in parts:
         # A list of one inside a list: how some tables keep an answer per annotator.
-        for said in answers(part) if isinstance(part, list | tuple) else [text(part)]:
+        for said in (
+            to_answers(part) if isinstance(part, list | tuple) else [to_text(part)]
+        ):
             if said and not any(same_answer(said, other) for other in found):
                 found.append(said)
     return found
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """A value that JSON can hold, for what is kept beside an answer."""
     if isinstance(value, Mapping):
-        return {writable(str(key)): plain(inner) for key, inner in value.items()}
+        return {
+            replace_surrogates(str(key)): to_json_value(inner)
+            for key, inner in value.items()
+        }
     if isinstance(value, list | tuple | set):
-        return [plain(inner) for inner in value]
+        return [to_json_value(inner) for inner in value]
     if isinstance(value, Decimal):
         return float(value) if value.is_finite() else None
     if isinstance(value, str):
-        return writable(value)
+        return replace_surrogates(value)
     if value is None or isinstance(value, int | float):
         return value
     try:
-        return text(value)
+        return to_text(value)
     except NotTextError:
         return repr(value)

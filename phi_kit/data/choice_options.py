@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from .records import normal
+from .records import normalise_prompt
 
 AnswerIs = Literal["", "letter", "text", "index0", "index1"]
 _LABELS = ("label", "labels", "key", "letter", "id")
@@ -25,14 +25,14 @@ _DRESS = re.compile(r"\\(?:boxed|text|mathrm|mathbf|textbf)\s*|[{}$*`]")
 _LABELLED = re.compile(r"\s*\(?([A-Za-z]|\d{1,2})\s*[).:]\s*(.*)", re.DOTALL)
 
 
-class Gold(NamedTuple):
+class GoldLabel(NamedTuple):
     """Which option a gold is, or what would have to be known to say so."""
 
     label: str
     question: str = ""
 
 
-def options(given: Any) -> dict[str, str]:
+def read_options(given: Any) -> dict[str, str]:
     """Options by their labels, in order; empty where there are none to read.
 
     Args:
@@ -41,17 +41,19 @@ def options(given: Any) -> dict[str, str]:
     """
     pairs = [(str(label).strip(), text) for label, text in _pairs(given)]
     pairs = [(k.upper() if k.isalpha() else k, v) for k, v in pairs]
-    found = {k: str(v).strip() for k, v in pairs if _LABEL.fullmatch(k) and _there(v)}
+    found = {
+        k: str(v).strip() for k, v in pairs if _LABEL.fullmatch(k) and _has_text(v)
+    }
     return _without_labels(found)
 
 
-def _there(text: Any) -> bool:
+def _has_text(text: Any) -> bool:
     missing = text is None or (isinstance(text, float) and text != text)
     plain = isinstance(text, str | int | float)
     return plain and not missing and bool(str(text).strip())
 
 
-def _spelled(given: Any) -> Any:
+def _parse_cell(given: Any) -> Any:
     """What a column of a CSV file spells: a list or a mapping, JSON or Python's."""
     if not isinstance(given, str) or given.strip()[:1] not in ("[", "{"):
         return given
@@ -62,26 +64,26 @@ def _spelled(given: Any) -> Any:
 
 
 def _pairs(given: Any) -> Iterable[tuple[Any, Any]]:
-    given = _spelled(given)
+    given = _parse_cell(given)
     if isinstance(given, Mapping):
-        texts = next((given[k] for k in _TEXTS if _listed(given.get(k))), None)
+        texts = next((given[k] for k in _TEXTS if _is_list(given.get(k))), None)
         if texts is None:
             return given.items()
-        labels = next((given[k] for k in _LABELS if _listed(given.get(k))), None)
+        labels = next((given[k] for k in _LABELS if _is_list(given.get(k))), None)
         return zip(labels or map(_letter, range(len(texts))), texts, strict=False)
     if not isinstance(given, list | tuple):
         return ()
     if given and all(isinstance(one, Mapping) for one in given):
-        return [(_first(one, _LABELS) or _letter(i), _first(one, _TEXTS))
+        return [(_first_of(one, _LABELS) or _letter(i), _first_of(one, _TEXTS))
                 for i, one in enumerate(given)]  # fmt: skip
     return [(_letter(place), text) for place, text in enumerate(given)]
 
 
-def _listed(value: Any) -> bool:
+def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple)
 
 
-def _first(one: Mapping[str, Any], names: Iterable[str]) -> Any:
+def _first_of(one: Mapping[str, Any], names: Iterable[str]) -> Any:
     return next((one[name] for name in names if name in one), None)
 
 
@@ -100,20 +102,20 @@ def _without_labels(found: dict[str, str]) -> dict[str, str]:
     return cut
 
 
-def listed(found: Mapping[str, str]) -> str:
+def format_options(found: Mapping[str, str]) -> str:
     """The options as a prompt shows them, one a line."""
     return "\n".join(f"{label}) {text}" for label, text in found.items())
 
 
-def shown_in(prompt: str, found: Mapping[str, str]) -> bool:
+def options_shown_in(prompt: str, found: Mapping[str, str]) -> bool:
     """Whether a prompt has every option's text in it already."""
-    prompt = normal(prompt)
-    return all(normal(text) in prompt for text in found.values())
+    prompt = normalise_prompt(prompt)
+    return all(normalise_prompt(text) in prompt for text in found.values())
 
 
-def gold(
+def gold_label(
     answer: str, given: Any, answer_is: AnswerIs | str = "", *, known: Any = None
-) -> Gold:
+) -> GoldLabel:
     """Which option an answer column means.
 
     Args:
@@ -126,31 +128,31 @@ def gold(
         The label, empty where the answer is no option; with a question where
         it may be one of two and nobody said which.
     """
-    known = options(given) if known is None else known
+    known = read_options(given) if known is None else known
     bare = _DRESS.sub("", answer).strip()
     by = {
         "letter": _by_label(bare, known),
         "text": _by_text(bare, known),
-        "index0": _by_place(bare, given, known, first=0),
-        "index1": _by_place(bare, given, known, first=1),
+        "index0": _by_index(bare, given, known, first=0),
+        "index1": _by_index(bare, given, known, first=1),
     }
     if answer_is:
-        return Gold(by.get(answer_is, ""))
+        return GoldLabel(by.get(answer_is, ""))
     if by["letter"] and any(label.isdigit() for label in known):
         by["index0"] = by["index1"] = ""  # labels that are numbers leave no doubt
     readings = {how: label for how, label in by.items() if label}
     if len(set(readings.values())) < 2 and not {"index0", "index1"} & set(readings):
-        return Gold(next(iter(readings.values()), ""))
+        return GoldLabel(next(iter(readings.values()), ""))
     hows = " or ".join(f"{how} ({label})" for how, label in readings.items())
-    return Gold("", f"the gold '{bare}' may be {hows}: say answer_is")
+    return GoldLabel("", f"the gold '{bare}' may be {hows}: say answer_is")
 
 
 def _by_label(bare: str, known: Mapping[str, str]) -> str:
     whole = re.fullmatch(r"\W*([A-Za-z]|\d{1,2})\W*", bare)
     if whole:
-        return _known(whole[1], known)
+        return _known_label(whole[1], known)
     if not (match := _LABELLED.fullmatch(bare)) or not (
-        label := _known(match[1], known)
+        label := _known_label(match[1], known)
     ):
         return ""
     text = _by_text(match[2], known)
@@ -158,25 +160,27 @@ def _by_label(bare: str, known: Mapping[str, str]) -> str:
     return label if text in ("", label) else ""
 
 
-def _known(label: str, known: Mapping[str, str]) -> str:
+def _known_label(label: str, known: Mapping[str, str]) -> str:
     label = label.upper() if label.isalpha() else label
     return label if label in known else ""
 
 
 def _by_text(bare: str, known: Mapping[str, str]) -> str:
-    wanted = _plain(bare)
-    same = [label for label, text in known.items() if text and _plain(text) == wanted]
+    wanted = _plain_text(bare)
+    same = [
+        label for label, text in known.items() if text and _plain_text(text) == wanted
+    ]
     return same[0] if len(same) == 1 else ""
 
 
-def _plain(text: str) -> str:
-    return normal(text).strip("\"'.!() ") or normal(text)
+def _plain_text(text: str) -> str:
+    return normalise_prompt(text).strip("\"'.!() ") or normalise_prompt(text)
 
 
-def _by_place(bare: str, given: Any, known: Mapping[str, str], *, first: int) -> str:
+def _by_index(bare: str, given: Any, known: Mapping[str, str], *, first: int) -> str:
     whole = re.fullmatch(r"(\d{1,2})(?:\.0)?", bare)
     if not whole:
         return ""
     labels = [str(label).strip().upper() for label, _ in _pairs(given)]
     place = int(whole[1]) - first
-    return _known(labels[place], known) if 0 <= place < len(labels) else ""
+    return _known_label(labels[place], known) if 0 <= place < len(labels) else ""

@@ -15,19 +15,19 @@ _UNSEEN = " \t\r\n\v\f\u00a0\ufeff\u200b\0"
 _SHOWN = 12  # names that a message lists
 
 
-def clean(name: object) -> str:
+def clean_name(name: object) -> str:
     """A column's name without what nobody sees around it."""
     return str(name).strip(_UNSEEN)
 
 
-def header(names: Sequence[object]) -> list[str]:
+def unique_names(names: Sequence[object]) -> list[str]:
     """The names of a table's columns, each once.
 
     Of a name that stands twice nobody can say which is meant, so neither column
     has it: both are called by their place, `answer (column 2)`. A column without
     a name is called by its place, too.
     """
-    cleaned = [clean(name) for name in names]
+    cleaned = [clean_name(name) for name in names]
     often = Counter(cleaned)
     return [
         (f"{name} (column {place})" if often[name] > 1 else name)
@@ -37,7 +37,7 @@ def header(names: Sequence[object]) -> list[str]:
     ]
 
 
-def find(row: Mapping[str, Any], name: str) -> Any:
+def find_value(row: Mapping[str, Any], name: str) -> Any:
     """A row's value of that name, or `MISSING`.
 
     `answer.value` is the `value` inside the column `answer`, and `messages.0.content`
@@ -60,7 +60,7 @@ def find(row: Mapping[str, Any], name: str) -> Any:
     return here
 
 
-def inside(row: Mapping[str, Any]) -> list[str]:
+def nested_names(row: Mapping[str, Any]) -> list[str]:
     """The names of a row's columns, and of the parts of those that have parts."""
     names = []
     for name, value in row.items():
@@ -70,7 +70,7 @@ def inside(row: Mapping[str, Any]) -> list[str]:
     return names
 
 
-def lacking(column: str, known: Iterable[str]) -> str:
+def missing_column(column: str, known: Iterable[str]) -> str:
     """What to say of a column that a table does not have."""
     names = list(known)
     repeated = re.compile(rf"{re.escape(column)} \(column \d+\)")
@@ -80,11 +80,11 @@ def lacking(column: str, known: Iterable[str]) -> str:
         return f"the column '{column}' stands {len(twice)} times; say which: {which}"
     near = did_you_mean(column, names)
     if "; known:" in near:
-        near = f"; known: {listed(names)}"
+        near = f"; known: {list_names(names)}"
     return f"there is no column '{column}'{near}"
 
 
-def listed(known: Sequence[str]) -> str:
+def list_names(known: Sequence[str]) -> str:
     """Some names of columns, for a message."""
     names = [name if len(name) <= 40 else f"{name[:37]}..." for name in known]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

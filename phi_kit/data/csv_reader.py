@@ -10,8 +10,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
-from .column_names import header
-from .unreadable_rows import ENCODED, Bad, Spoilt, UnfitError
+from .column_names import unique_names
+from .malformed_lines import (
+    ENCODING_HINT,
+    DecodingFault,
+    MalformedLine,
+    UnreadableFileError,
+)
 
 LONGEST = 1 << 25  # characters of a field; Python's own limit is 131,072
 _SAMPLE = 100  # lines that are looked at to tell what parts the fields
@@ -45,7 +50,7 @@ class _Lines:
         self.number += 1
         if len(line) >= LONGEST:
             long = f"is longer than {LONGEST:,} characters"
-            raise UnfitError(f"line {self.number} {long}")
+            raise UnreadableFileError(f"line {self.number} {long}")
         return line
 
     def give_back(self, lines: list[str]) -> None:
@@ -53,10 +58,10 @@ class _Lines:
         self.number -= len(lines)
 
 
-def rows(
-    file: TextIO, spoilt: Spoilt, *, tabs: bool = False
-) -> Iterator[dict[str, Any] | Bad]:
-    """The rows of a CSV file; a record that is none comes as `Bad` in its place.
+def read_csv(
+    file: TextIO, spoilt: DecodingFault, *, tabs: bool = False
+) -> Iterator[dict[str, Any] | MalformedLine]:
+    """The rows of a CSV file; a broken record is a `MalformedLine` in its place.
 
     The fields are parted by a comma, a semicolon, a tab or a bar, whichever the
     header is parted by and most records fit; a first line `sep=;` says so itself.
@@ -67,34 +72,41 @@ def rows(
         tabs: whether a tab comes first where several would do.
 
     Raises:
-        UnfitError: the header cannot be read, or a line has no end.
+        UnreadableFileError: the header cannot be read, or a line has no end.
     """
     csv.field_size_limit(LONGEST)
     lines = _Lines(file)
     layout = _layout(lines, tabs=tabs)
     names: list[str] = []
     for number, fields in _records(lines, layout):
-        if isinstance(fields, Bad):
+        if isinstance(fields, MalformedLine):
             yield fields
         elif not names:
             if why := spoilt("".join(fields)):
-                raise UnfitError(f"the header {why}", ENCODED)
+                raise UnreadableFileError(f"the header {why}", ENCODING_HINT)
             names = _trimmed(fields)
-            known = header(names)
+            known = unique_names(names)
         else:
             yield _row(known, fields, layout, where=f"line {number}", spoilt=spoilt)
 
 
 def _row(
-    known: list[str], fields: list[str], layout: Layout, *, where: str, spoilt: Spoilt
-) -> dict[str, Any] | Bad:
+    known: list[str],
+    fields: list[str],
+    layout: Layout,
+    *,
+    where: str,
+    spoilt: DecodingFault,
+) -> dict[str, Any] | MalformedLine:
     said = layout.part.join(fields)
     if why := spoilt(said):
-        return Bad(where, said, why, spoilt=True)
+        return MalformedLine(where, said, why, spoilt=True)
     if len(fields) > len(known) and not any(map(str.strip, fields[len(known) :])):
         fields = fields[: len(known)]  # empty columns that Excel adds at the end
     if len(fields) != len(known):
-        return Bad(where, said, "has another number of fields than the header")
+        return MalformedLine(
+            where, said, "has another number of fields than the header"
+        )
     return dict(zip(known, fields, strict=True))
 
 
@@ -116,7 +128,9 @@ def _layout(lines: _Lines, *, tabs: bool) -> Layout:
     part = max(order, key=lambda one: fit[one])
     if not fit[part]:
         return Layout(_NONE)
-    broken = any(isinstance(f, Bad) for _, f in _records(_again(sample), Layout(part)))
+    broken = any(
+        isinstance(f, MalformedLine) for _, f in _records(_again(sample), Layout(part))
+    )
     if part == "\t" and broken:  # many who part by tabs do not quote
         return Layout(part, csv.QUOTE_NONE)
     return Layout(part)
@@ -138,7 +152,9 @@ def _fit(sample: list[str], part: str) -> float:
     return (fitting + 0.5) / (len(records) + 0.5)
 
 
-def _records(lines: _Lines, layout: Layout) -> Iterator[tuple[int, list[str] | Bad]]:
+def _records(
+    lines: _Lines, layout: Layout
+) -> Iterator[tuple[int, list[str] | MalformedLine]]:
     """Records with their first line; after a broken one it goes on a line below.
 
     A quote that never closes would swallow the rest of the file otherwise. Before
@@ -163,7 +179,9 @@ def _records(lines: _Lines, layout: Layout) -> Iterator[tuple[int, list[str] | B
             lines.give_back(taken[1:])
             yield (
                 number,
-                Bad(f"line {number}", taken[0].rstrip("\r\n"), f"is not CSV: {error}"),
+                MalformedLine(
+                    f"line {number}", taken[0].rstrip("\r\n"), f"is not CSV: {error}"
+                ),
             )
             continue
         begun = begun or any(map(str.strip, fields))

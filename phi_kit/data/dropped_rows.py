@@ -11,11 +11,11 @@ from .records import Seed, to_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-Judged = tuple[Seed, str | None]
+FilteredRow = tuple[Seed, str | None]
 
 
 @dataclass(frozen=True)
-class Hit:
+class SealHit:
     """What a row has in common with a sealed item.
 
     Args:
@@ -41,10 +41,10 @@ class Reason(str):
     """
 
     detail: str
-    hit: Hit | None
+    hit: SealHit | None
     of: str
 
-    def __new__(cls, text: str, *, detail: str = "", hit: Hit | None = None, of=""):
+    def __new__(cls, text: str, *, detail: str = "", hit: SealHit | None = None, of=""):
         """A reason; `of` is the id of the ancestor that was hit, if one was."""
         reason = super().__new__(cls, text)
         reason.detail, reason.hit, reason.of = detail, hit, of
@@ -52,18 +52,19 @@ class Reason(str):
 
 
 @dataclass(frozen=True)
-class Unread(Seed):
+class UnreadableRow(Seed):
     """A row of a source that could not be read as a seed.
 
-    `prompt` is what stood there. It flows with the seeds so that the counts
-    of a source add up, and always ends in the quarantine.
+    `prompt` is the text that stood there. It is a seed because it goes wherever
+    the rows of a source go (families, splits, mixes), so that their counts add up;
+    `filter_rows` always drops it for its `reason`.
     """
 
     reason: str = "cannot be read"
     detail: str = ""
 
 
-def table(judged: Iterable[Judged]) -> pd.DataFrame:
+def dropped_table(judged: Iterable[FilteredRow]) -> pd.DataFrame:
     """The dropped rows as a table with `reason` and `detail`."""
     gone = [(seed, reason) for seed, reason in judged if reason is not None]
     return to_frame(
@@ -76,7 +77,7 @@ def table(judged: Iterable[Judged]) -> pd.DataFrame:
 _HITS = ("id", "prompt", "ancestor", "item", "domain", "family", "how", "span")
 
 
-def hits(judged: Iterable[Judged]) -> pd.DataFrame:
+def seal_hit_table(judged: Iterable[FilteredRow]) -> pd.DataFrame:
     """One line per row that met the seal: the row, the item, what they share.
 
     `ancestor` is empty where the row itself was hit, else the ancestor's id.

@@ -22,9 +22,12 @@ from phi_kit.core.errors import DataError
 from phi_kit.core.paths import display_path
 
 from . import csv_reader, json_reader, parquet_reader
-from .unreadable_rows import ENCODED, Bad, Spoilt, UnfitError
-
-__all__ = ["SUFFIXES", "Bad", "count", "kind", "rows", "stem"]
+from .malformed_lines import (
+    ENCODING_HINT,
+    DecodingFault,
+    MalformedLine,
+    UnreadableFileError,
+)
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".zst", ".bz2", ".xz")
@@ -59,7 +62,7 @@ _BROKEN = {
 }
 
 
-def kind(path: Path) -> str:
+def file_type(path: Path) -> str:
     """Which of `SUFFIXES` a file's name ends in, before a packer's ending."""
     ends = [suffix.lower() for suffix in path.suffixes[-2:]]
     if ends and ends[-1] in PACKED:
@@ -67,7 +70,7 @@ def kind(path: Path) -> str:
     return ends[-1] if ends and ends[-1] in SUFFIXES else ""
 
 
-def stem(path: Path) -> str:
+def file_stem(path: Path) -> str:
     """A file's name without what `kind` reads."""
     name = path.name
     for ends in (PACKED, SUFFIXES):
@@ -76,11 +79,13 @@ def stem(path: Path) -> str:
     return name or path.name
 
 
-def rows(path: Path, encoding: str = "") -> Iterator[dict[str, Any] | Bad]:
+def read_rows(
+    path: Path, encoding: str = ""
+) -> Iterator[dict[str, Any] | MalformedLine]:
     """The rows of a file as they come, each a mapping of columns to values.
 
-    A line that cannot be read comes as `Bad` in its place. A file in which
-    nothing can be read is refused; where to draw that line is the kit's choice.
+    A line that cannot be read comes as a `MalformedLine` in its place. A file in which
+    nothing can be read is refused; where that line lies is a kit default.
 
     Args:
         path: of the file.
@@ -92,7 +97,7 @@ def rows(path: Path, encoding: str = "") -> Iterator[dict[str, Any] | Bad]:
     try:
         with _opened(path) as file:
             yield from _from_first_row(_read(path, file, encoding))
-    except UnfitError as error:
+    except UnreadableFileError as error:
         raise _unreadable(path, str(error), error.todo) from error
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         why = getattr(error, "strerror", None) or str(error)
@@ -100,31 +105,31 @@ def rows(path: Path, encoding: str = "") -> Iterator[dict[str, Any] | Bad]:
 
 
 def _from_first_row(
-    found: Iterator[dict[str, Any] | Bad],
-) -> Iterator[dict[str, Any] | Bad]:
+    found: Iterator[dict[str, Any] | MalformedLine],
+) -> Iterator[dict[str, Any] | MalformedLine]:
     first = []
     for row in found:  # wait for one row that can be read
         first.append(row)
-        if not isinstance(row, Bad):
+        if not isinstance(row, MalformedLine):
             break
     else:
         if first:
             why = f"{first[0].where} {first[0].reason}"
-            raise UnfitError(why, ENCODED if first[0].spoilt else "")
+            raise UnreadableFileError(why, ENCODING_HINT if first[0].spoilt else "")
     yield from first
     yield from found
 
 
-def count(path: Path, encoding: str = "") -> int:
+def count_rows(path: Path, encoding: str = "") -> int:
     """How many rows `rows` gives."""
-    if kind(path) == ".parquet" and path.suffix.lower() == ".parquet":
+    if file_type(path) == ".parquet" and path.suffix.lower() == ".parquet":
         with path.open("rb") as file:
-            return parquet_reader.count(file)
-    return sum(1 for _ in rows(path, encoding))
+            return parquet_reader.count_parquet(file)
+    return sum(1 for _ in read_rows(path, encoding))
 
 
 def _unreadable(path: Path, why: str, todo: str = "") -> DataError:
-    name = kind(path)[1:]
+    name = file_type(path)[1:]
     usual = {
         "json": "correct the file; a .json file is one list of objects",
         "parquet": "write the file anew",
@@ -164,24 +169,24 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
 
 def _read(
     path: Path, file: io.BufferedReader, encoding: str
-) -> Iterator[dict[str, Any] | Bad]:
+) -> Iterator[dict[str, Any] | MalformedLine]:
     head = file.peek(_HEAD)[:_HEAD]
-    named = kind(path)
+    named = file_type(path)
     if head.startswith(b"PAR1") or named == ".parquet":
         whole = file if path.suffix.lower() not in PACKED else io.BytesIO(file.read())
-        return parquet_reader.rows(cast(BinaryIO, whole))
+        return parquet_reader.read_parquet(cast(BinaryIO, whole))
     _require_text(head, named)
     encoding = _encoding(head) if encoding in ("", "utf-8") else encoding
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
     lines = "\n" if named in _JSON else ""  # CSV has line ends of its own
     text = io.TextIOWrapper(file, encoding, errors=errors, newline=lines)
-    spoilt = _spoilt(encoding, errors)
+    spoilt = _decoding_fault(encoding, errors)
     if named in _JSON:
-        return json_reader.rows(text, spoilt)
-    return csv_reader.rows(text, spoilt, tabs=named == ".tsv")
+        return json_reader.read_json(text, spoilt)
+    return csv_reader.read_csv(text, spoilt, tabs=named == ".tsv")
 
 
-def _spoilt(encoding: str, errors: str) -> Spoilt:
+def _decoding_fault(encoding: str, errors: str) -> DecodingFault:
     why = f"is not {encoding.removesuffix('-sig').upper()}"
     return lambda text: why if _BROKEN[errors].search(text) else ""
 
@@ -191,16 +196,16 @@ def _require_text(head: bytes, named: str) -> None:
     if head.startswith(b"PK\x03\x04"):
         book = any(mark in head for mark in (b"[Content_Types].xml", b"xl/", b"spread"))
         what = "an Excel workbook" if book else "a zip archive"
-        raise UnfitError(
+        raise UnreadableFileError(
             f"it is {what}, whatever its name",
             _AS_CSV if book else "unpack it and give the file inside",
         )
     start = head.lstrip().lower()
     for begin, what, todo in _OTHERS:
         if head.startswith(begin) or start.startswith(begin):
-            raise UnfitError(f"it is {what}, whatever its name", todo)
+            raise UnreadableFileError(f"it is {what}, whatever its name", todo)
     if named not in _JSON and re.match(rb'(\xef\xbb\xbf)?\s*(\{\s*"|\[\s*\{)', head):
-        raise UnfitError("it holds JSON", "name it .jsonl")
+        raise UnreadableFileError("it holds JSON", "name it .jsonl")
 
 
 def _encoding(head: bytes) -> str:

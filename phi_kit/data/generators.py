@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 # One item: its prompt, its answer, and what the verifier needs besides (`extra`).
-Made = tuple[str, str, Mapping[str, Any]]
-Make = Callable[["np.random.Generator"], Made]
+GeneratedItem = tuple[str, str, Mapping[str, Any]]
+ItemFunction = Callable[["np.random.Generator"], GeneratedItem]
 # A family's own stream: a seed and a split in, the items of that split out. It may
 # end, and its splits must share nothing; it is for items drawn from a fixed store.
-Stream = Callable[[int, str], Iterator["Seed"]]
+ItemStream = Callable[[int, str], Iterator["Seed"]]
 
 
 @dataclass(frozen=True)
@@ -49,22 +49,24 @@ class Family:
 
     name: str
     level: int
-    task: str | Make = ""
+    task: str | ItemFunction = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     facts: tuple[str, ...] = ()
     entry: bool = False
-    stream: Stream | None = None
+    stream: ItemStream | None = None
     size: Callable[[], int] | None = None
     balance: int = 0
     usual: bool = True
 
 
 # A balanced family has run out when so many draws in a row brought no item whose
-# answer there is still room for. The kit's own choice.
-_DRAWS = 2_000
+# answer there is still room for (kit default).
+_MAX_MISSES = 2_000
 
 
-def items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator[Seed]:
+def generate_items(
+    domain: str, family: Family, *, rng_seed: int, split: str
+) -> Iterator[Seed]:
     """Items of a family, the same for the same seed and split; only streams end.
 
     Splits are named by hashed labels: neighbouring reasoning-gym seeds share
@@ -73,10 +75,10 @@ def items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator
     where its rarer answers do.
     """
     drawn = _items(domain, family, rng_seed=rng_seed, split=split)
-    return _balanced(drawn, family.balance) if family.balance else drawn
+    return _balance_answers(drawn, family.balance) if family.balance else drawn
 
 
-def _balanced(drawn: Iterator[Seed], parts: int) -> Iterator[Seed]:
+def _balance_answers(drawn: Iterator[Seed], parts: int) -> Iterator[Seed]:
     """The items of a stream, each once, that keep every answer to its share."""
     prompts: set[str] = set()
     answers: Counter[str] = Counter()
@@ -88,7 +90,7 @@ def _balanced(drawn: Iterator[Seed], parts: int) -> Iterator[Seed]:
             answers[seed.answer] += 1
             missed = 0
             yield seed
-        elif (missed := missed + 1) == _DRAWS:
+        elif (missed := missed + 1) == _MAX_MISSES:
             return
 
 
@@ -99,10 +101,10 @@ def _items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterato
         return
     labels = ("items", domain, family.name, split)
     if isinstance(family.task, str):
-        drawn = _gym(family.task, family, start=label_seed(rng_seed, *labels))
+        drawn = _gym_items(family.task, family, start=label_seed(rng_seed, *labels))
         source = f"reasoning-gym/{family.task}"
     else:
-        drawn = _made(family.task, rng_seed, *labels)
+        drawn = _function_items(family.task, rng_seed, *labels)
         source = f"phi-kit/{domain}/{family.name}"
     for prompt, answer, extra in drawn:
         yield Seed(
@@ -117,7 +119,9 @@ def _items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterato
         )
 
 
-def _made(make: Make, rng_seed: int, *labels: str) -> Iterator[Made]:
+def _function_items(
+    make: ItemFunction, rng_seed: int, *labels: str
+) -> Iterator[GeneratedItem]:
     # A generator of its own per item: an item that draws more shifts no other.
     for index in itertools.count():
         yield make(rng(rng_seed, *labels, index))
@@ -130,7 +134,7 @@ _BLOCKS = (10_000, 500)
 _NUMPY = {"pool_matrix"}
 
 
-def _gym(task: str, family: Family, *, start: int) -> Iterator[Made]:
+def _gym_items(task: str, family: Family, *, start: int) -> Iterator[GeneratedItem]:
     for block in itertools.count():
         seed = label_seed(start, "block", block) if block else start
         if task in _NUMPY:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, TextIO
 
-from .cell_text import number
-from .column_names import clean, header
-from .unreadable_rows import Bad, Spoilt, UnfitError
+from .cell_text import parse_json_number
+from .column_names import clean_name, unique_names
+from .malformed_lines import DecodingFault, MalformedLine, UnreadableFileError
 
 # Keys under which documents keep their rows.
 _ROWS = ("data", "rows", "examples", "items", "records", "train", "questions")
@@ -21,7 +21,9 @@ class _TwiceError(ValueError):
     """An object that has a key twice, with two values."""
 
 
-def rows(file: TextIO, spoilt: Spoilt) -> Iterator[dict[str, Any] | Bad]:
+def read_json(
+    file: TextIO, spoilt: DecodingFault
+) -> Iterator[dict[str, Any] | MalformedLine]:
     """The rows of a JSON file, whichever way it is laid out.
 
     Args:
@@ -29,7 +31,7 @@ def rows(file: TextIO, spoilt: Spoilt) -> Iterator[dict[str, Any] | Bad]:
         spoilt: says of a line why it could not be decoded, if so.
 
     Raises:
-        UnfitError: a document that is not whole, or a line without end.
+        UnreadableFileError: a document that is not whole, or a line without end.
     """
     lines = _lines(file)
     first = next(lines, None)
@@ -57,7 +59,9 @@ def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
     while line := file.readline(LONGEST):
         place += 1
         if len(line) >= LONGEST:
-            raise UnfitError(f"line {place} is longer than {LONGEST:,} characters")
+            raise UnreadableFileError(
+                f"line {place} is longer than {LONGEST:,} characters"
+            )
         if line.strip(_BLANK):
             yield place, line
 
@@ -70,8 +74,8 @@ def _whole_line(line: str) -> Any:
 
 
 def _spread(
-    lines: Iterable[tuple[int, str]], spoilt: Spoilt
-) -> Iterator[dict[str, Any] | Bad]:
+    lines: Iterable[tuple[int, str]], spoilt: DecodingFault
+) -> Iterator[dict[str, Any] | MalformedLine]:
     """A document over several lines; if it is none, its lines one by one."""
     held, size = [], 0
     for line in lines:
@@ -99,7 +103,7 @@ def _spread(
     elif 2 * sum(isinstance(row, dict) for row in found) < len(found) and (
         held[0][1].lstrip().startswith("[")
     ):
-        raise UnfitError(f"the list in it is not whole: {fault}")
+        raise UnreadableFileError(f"the list in it is not whole: {fault}")
     else:
         yield from found
 
@@ -119,7 +123,7 @@ def _objects(whole: str) -> list[dict[str, Any]]:
     return found
 
 
-def _document(value: Any) -> Iterator[dict[str, Any] | Bad]:
+def _document(value: Any) -> Iterator[dict[str, Any] | MalformedLine]:
     """The rows of a document: a list, or the one that an object keeps as `data`."""
     if isinstance(value, Mapping):
         lists = [one for key, one in value.items() if key in _ROWS and _holds_rows(one)]
@@ -131,7 +135,7 @@ def _document(value: Any) -> Iterator[dict[str, Any] | Bad]:
             yield _row(one)
         else:
             said = json.dumps(one)[:2000]
-            yield Bad(f"item {place}", said, "is not a JSON object")
+            yield MalformedLine(f"item {place}", said, "is not a JSON object")
 
 
 def _holds_rows(value: Any) -> bool:
@@ -139,34 +143,38 @@ def _holds_rows(value: Any) -> bool:
 
 
 def _each(
-    lines: Iterable[tuple[int, str]], spoilt: Spoilt
-) -> Iterator[dict[str, Any] | Bad]:
+    lines: Iterable[tuple[int, str]], spoilt: DecodingFault
+) -> Iterator[dict[str, Any] | MalformedLine]:
     for place, line in lines:
         yield _line(f"line {place}", line.strip(), spoilt)
 
 
-def _line(where: str, line: str, spoilt: Spoilt) -> dict[str, Any] | Bad:
+def _line(
+    where: str, line: str, spoilt: DecodingFault
+) -> dict[str, Any] | MalformedLine:
     if why := spoilt(line):
-        return Bad(where, line, why, spoilt=True)
+        return MalformedLine(where, line, why, spoilt=True)
     try:
         row = _read(line)
     except RecursionError:
-        return Bad(where, line, "is nested too deeply")
+        return MalformedLine(where, line, "is nested too deeply")
     except _TwiceError as error:
-        return Bad(where, line, str(error))
+        return MalformedLine(where, line, str(error))
     except json.JSONDecodeError:
-        return Bad(where, line, "is not JSON")
+        return MalformedLine(where, line, "is not JSON")
     except ValueError:  # Python reads no whole number of more than 4,300 digits
-        return Bad(where, line, "has a number that is too long to read")
+        return MalformedLine(where, line, "has a number that is too long to read")
     return (
-        _row(row) if isinstance(row, dict) else Bad(where, line, "is not a JSON object")
+        _row(row)
+        if isinstance(row, dict)
+        else MalformedLine(where, line, "is not a JSON object")
     )
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    if all(name == clean(name) for name in row):
+    if all(name == clean_name(name) for name in row):
         return row
-    return dict(zip(header(list(row)), row.values(), strict=True))
+    return dict(zip(unique_names(list(row)), row.values(), strict=True))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -179,7 +187,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _decoder() -> json.JSONDecoder:
-    return json.JSONDecoder(object_pairs_hook=_once, parse_float=number)
+    return json.JSONDecoder(object_pairs_hook=_once, parse_float=parse_json_number)
 
 
 def _read(text: str) -> Any:

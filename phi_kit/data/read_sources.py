@@ -13,11 +13,11 @@ from phi_kit.core.paths import display_path
 from phi_kit.core.rng import label_seed
 
 from . import cell_text, choice_options, column_names, file_readers, hf_datasets
-from .dropped_rows import Unread
-from .generators import Family, items
+from .dropped_rows import UnreadableRow
+from .generators import Family, generate_items
+from .malformed_lines import MalformedLine
 from .records import ACCEPTED, NO_GOLD, Seed, is_sentinel
-from .source_types import HubData, LocalFile, Procedural, Source, Table, Task
-from .unreadable_rows import Bad
+from .source_types import HubData, LocalFile, Procedural, Source, TableSource, Task
 
 CHOICES = "choices"  # the key in `extra` of an item's options
 _SHOWN = 2000  # characters of an unreadable line that are kept
@@ -25,12 +25,12 @@ _PATIENCE = 10_000  # rows without the named columns, and the name is wrong
 _LACKS = "no column"
 
 
-def read(
+def read_source(
     source: Source, domain: str, *, families: Sequence[Family], rng_seed: int
 ) -> Iterator[Seed]:
     """The seeds of a source, as they come; nothing is dropped here.
 
-    A row that cannot be read comes as `Unread`, so that the counts add up.
+    A row that cannot be read comes as `UnreadableRow`, so that the counts add up.
 
     Args:
         source: one entry of `collect_seeds.sources`.
@@ -43,29 +43,31 @@ def read(
             at all, or it is empty.
     """
     if isinstance(source, LocalFile):
-        found = _local(source, domain)
+        found = _file_seeds(source, domain)
     elif isinstance(source, HubData):
-        found = _hub(source, domain)
+        found = _hub_seeds(source, domain)
     elif isinstance(source, Task):
-        found = _task(source, domain, rng_seed=rng_seed)
+        found = _task_seeds(source, domain, rng_seed=rng_seed)
     else:
-        found = _procedural(source, domain, families=families, rng_seed=rng_seed)
+        found = _procedural_seeds(source, domain, families=families, rng_seed=rng_seed)
     return itertools.islice(found, source.limit)
 
 
-def available(source: Source, families: Sequence[Family]) -> int | None:
+def available_rows(source: Source, families: Sequence[Family]) -> int | None:
     """How many rows a source has, whatever its limit; `None` where it has no end."""
     if isinstance(source, LocalFile):
-        return sum(file_readers.count(path, source.encoding) for path in source.files())
+        return sum(
+            file_readers.count_rows(path, source.encoding) for path in source.files()
+        )
     if isinstance(source, HubData):
-        return hf_datasets.count(source.pinned(), source.config, source.split)
+        return hf_datasets.count_rows(source.pinned(), source.config, source.split)
     sizes = [family.size() if family.size else None for family in families]
     if isinstance(source, Task) or not sizes or None in sizes:
         return None
     return sum(size for size in sizes if size is not None)
 
 
-def shares(sources: Sequence[Source], limit: int) -> list[int]:
+def source_shares(sources: Sequence[Source], limit: int) -> list[int]:
     """How many rows each source gives to a mix of `limit`, by its weight.
 
     The rows that rounding leaves over go to the largest remainders.
@@ -79,7 +81,7 @@ def shares(sources: Sequence[Source], limit: int) -> list[int]:
     return found
 
 
-def mix(
+def mix_sources(
     sources: Sequence[Source],
     limit: int | None,
     open_source: Callable[[Source], Iterator[Seed]],
@@ -93,7 +95,7 @@ def mix(
     random already: the first rows are the share. A source with fewer rows than
     its share gives what it has.
     """
-    wanted = shares(sources, limit) if limit else [None] * len(sources)
+    wanted = source_shares(sources, limit) if limit else [None] * len(sources)
     for place, (source, share) in enumerate(zip(sources, wanted, strict=True)):
         if isinstance(source, Procedural | Task) and share is not None:
             # Its own default limit must not keep it from its share.
@@ -104,21 +106,22 @@ def mix(
             rows = open_source(source)
         else:
             label = (rng_seed, "mix", source.name, place)
-            rows = _some(open_source(source), share, label)
+            rows = _sample_rows(open_source(source), share, label)
         yield from ((place, seed) for seed in rows)
 
 
-def _some(rows: Iterable[Seed], share: int, label: tuple) -> Iterator[Seed]:
+def _sample_rows(rows: Iterable[Seed], share: int, label: tuple) -> Iterator[Seed]:
     hashed = ((label_seed(*label, i), i, row) for i, row in enumerate(rows))
     chosen = heapq.nsmallest(share, hashed, key=lambda entry: entry[:2])
     return (row for _, _, row in sorted(chosen, key=lambda entry: entry[1]))
 
 
-def _procedural(
+def _procedural_seeds(
     source: Procedural, domain: str, *, families: Sequence[Family], rng_seed: int
 ) -> Iterator[Seed]:
     streams = [
-        items(domain, family, rng_seed=rng_seed, split="train") for family in families
+        generate_items(domain, family, rng_seed=rng_seed, split="train")
+        for family in families
     ]
     while streams:  # families take turns, so any limit cuts them evenly
         left = []
@@ -129,8 +132,8 @@ def _procedural(
         streams = left
 
 
-def _task(source: Task, domain: str, *, rng_seed: int) -> Iterator[Seed]:
-    stream = items(domain, source.family(), rng_seed=rng_seed, split="train")
+def _task_seeds(source: Task, domain: str, *, rng_seed: int) -> Iterator[Seed]:
+    stream = generate_items(domain, source.family(), rng_seed=rng_seed, split="train")
     while True:
         try:
             yield next(stream)
@@ -144,13 +147,17 @@ def _task(source: Task, domain: str, *, rng_seed: int) -> Iterator[Seed]:
             ) from error
 
 
-def _local(source: LocalFile, domain: str) -> Iterator[Seed]:
+def _file_seeds(source: LocalFile, domain: str) -> Iterator[Seed]:
     any_row = False
     for path in source.files():
-        for seed in _seeds(
-            file_readers.rows(path, source.encoding),
+        for seed in _rows_to_seeds(
+            file_readers.read_rows(path, source.encoding),
             source,
-            {"domain": domain, "family": file_readers.stem(path), "source": path.name},
+            {
+                "domain": domain,
+                "family": file_readers.file_stem(path),
+                "source": path.name,
+            },
             where=display_path(path),
         ):
             any_row = True
@@ -163,19 +170,19 @@ def _local(source: LocalFile, domain: str) -> Iterator[Seed]:
         )
 
 
-def _hub(source: HubData, domain: str) -> Iterator[Seed]:
+def _hub_seeds(source: HubData, domain: str) -> Iterator[Seed]:
     pinned = source.pinned()
     licence = source.licence or pinned.licence
-    yield from _seeds(
-        hf_datasets.rows(pinned, source.config, source.split),
+    yield from _rows_to_seeds(
+        hf_datasets.read_rows(pinned, source.config, source.split),
         source.model_copy(update={"licence": licence}),
         {"domain": domain, "family": source.hub.split("/")[-1], "source": source.name},
         where=f"{source.name} at {pinned.revision[:12]}",
     )
 
 
-def _seeds(
-    rows: Iterable[Mapping[str, Any] | Bad],
+def _rows_to_seeds(
+    rows: Iterable[Mapping[str, Any] | MalformedLine],
     source: LocalFile | HubData,
     common: dict[str, str],
     *,
@@ -187,11 +194,11 @@ def _seeds(
     known: list[str] = []
     good = False
     for number, row in enumerate(rows, 1):
-        seed = _seed(row, source, common, number)
-        lacking = isinstance(seed, Unread) and seed.reason.startswith(_LACKS)
-        if lacking and not known and not isinstance(row, Bad):
-            known = column_names.inside(row)
-        good = good or not (lacking or isinstance(row, Bad))
+        seed = _row_to_seed(row, source, common, number)
+        lacking = isinstance(seed, UnreadableRow) and seed.reason.startswith(_LACKS)
+        if lacking and not known and not isinstance(row, MalformedLine):
+            known = column_names.nested_names(row)
+        good = good or not (lacking or isinstance(row, MalformedLine))
         waiting.append(seed)
         if good:
             yield from waiting
@@ -199,81 +206,92 @@ def _seeds(
         elif len(waiting) >= _PATIENCE:
             break
     if waiting:
-        raise _no_column(source, known, where)
+        raise _no_column_error(source, known, where)
 
 
-def _no_column(source: Table, known: list[str], where: str) -> DataError:
+def _no_column_error(source: TableSource, known: list[str], where: str) -> DataError:
     column = next((name for name in source.columns if name not in known), "")
     return DataError(
-        column_names.lacking(column, known),
-        where=f"{where}, columns {column_names.listed(known)}",
+        column_names.missing_column(column, known),
+        where=f"{where}, columns {column_names.list_names(known)}",
         todo="name the columns in the study file: question: and answer:",
     )
 
 
-def _seed(
-    row: Mapping[str, Any] | Bad, source: Table, common: dict[str, str], number: int
+def _row_to_seed(
+    row: Mapping[str, Any] | MalformedLine,
+    source: TableSource,
+    common: dict[str, str],
+    number: int,
 ) -> Seed:
-    if isinstance(row, Bad):
+    if isinstance(row, MalformedLine):
         why = "line in another encoding" if row.spoilt else "unreadable line"
-        return _unread(why, f"{row.where} {row.reason}", row.text, common)
+        return _unreadable(why, f"{row.where} {row.reason}", row.text, common)
     cell = {
-        name: column_names.find(row, name) for name in (source.answer, *source.columns)
+        name: column_names.find_value(row, name)
+        for name in (source.answer, *source.columns)
     }
     lacking = [name for name in source.columns if cell[name] is column_names.MISSING]
     if lacking:
         fault = f"{_LACKS} '{lacking[0]}'"
-        return _unread(fault, f"row {number}", _whole(row), common)
-    prompt, fault = _told(cell, source.question, "question")
+        return _unreadable(fault, f"row {number}", _row_as_json(row), common)
+    prompt, fault = _column_text(cell, source.question, "question")
     if cell[source.answer] is column_names.MISSING:
         cell[source.answer] = None  # only a source without gold may lack it
-    golds, no_gold = _golds(cell, source)
+    golds, no_gold = _row_golds(cell, source)
     if fault := fault or no_gold:
-        return _unread(*fault, _whole(row), common, row=number)
-    kept = {key: cell_text.plain(cell[column]) for key, column in source.extra.items()}
+        return _unreadable(*fault, _row_as_json(row), common, row=number)
+    kept = {
+        key: cell_text.to_json_value(cell[column])
+        for key, column in source.extra.items()
+    }
     if source.choices:
-        given = [cell_text.plain(cell[column]) for column in source.choices]
+        given = [cell_text.to_json_value(cell[column]) for column in source.choices]
         kept[CHOICES] = given[0] if len(given) == 1 else given
-    gold, *others = [_cut(said, source.answer_after) for said in golds] or [""]
+    gold, *others = [_after_mark(said, source.answer_after) for said in golds] or [""]
     if others:
         kept[ACCEPTED] = others
     if source.no_gold and is_sentinel(gold):
         gold, kept[NO_GOLD] = "", True
     if CHOICES in kept:
-        prompt, gold = _chosen(prompt, gold, kept, source, f"row {number}")
+        prompt, gold = _with_options(prompt, gold, kept, source, f"row {number}")
     return Seed(prompt=prompt, answer=gold, extra=json.dumps(kept), **common)
 
 
-def _whole(row: Mapping[str, Any]) -> str:
-    return json.dumps(cell_text.plain(row))
+def _row_as_json(row: Mapping[str, Any]) -> str:
+    return json.dumps(cell_text.to_json_value(row))
 
 
 # What is wrong with a row, and what would mend it.
 _Fault = tuple[str, str]
 
 
-def _told(cell: Mapping[str, Any], name: str, what: str) -> tuple[str, _Fault | None]:
+def _column_text(
+    cell: Mapping[str, Any], name: str, what: str
+) -> tuple[str, _Fault | None]:
     """A column's text, or why it is none."""
     try:
-        return cell_text.text(cell[name]), None
+        return cell_text.to_text(cell[name]), None
     except cell_text.NotTextError as error:
-        parts = column_names.inside({name: cell[name]})[1:4]
+        parts = column_names.nested_names({name: cell[name]})[1:4]
         if isinstance(cell[name], list | tuple):
             parts = [f"{name}.0"]
         more = f"name a part of it: {', '.join(parts)}" if parts else name
         return "", (f"the {what} is {error}", more)
 
 
-def _golds(cell: Mapping[str, Any], source: Table) -> tuple[list[str], _Fault | None]:
+def _row_golds(
+    cell: Mapping[str, Any], source: TableSource
+) -> tuple[list[str], _Fault | None]:
     """The answers that a row names, or why they are none that can be used."""
     value = cell[source.answer]
     if not isinstance(value, list | tuple):
-        said, fault = _told(cell, source.answer, "answer")
+        said, fault = _column_text(cell, source.answer, "answer")
         return [said] if said else [], fault
     try:
-        found = cell_text.answers(value)
+        found = cell_text.to_answers(value)
     except cell_text.NotTextError as error:
-        parts = column_names.inside(dict(enumerate(value[:1])))[1:4]
+        parts = column_names.nested_names(dict(enumerate(value[:1])))[1:4]
         more = ", ".join(f"{source.answer}.{part}" for part in parts)
         fault = f"the answer is a list that holds {error}"
         return [], (fault, f"name a part of it: {more}" if more else source.answer)
@@ -286,8 +304,8 @@ def _golds(cell: Mapping[str, Any], source: Table) -> tuple[list[str], _Fault | 
     return found, None
 
 
-def _chosen(
-    prompt: str, answer: str, kept: dict[str, Any], source: Table, where: str
+def _with_options(
+    prompt: str, answer: str, kept: dict[str, Any], source: TableSource, where: str
 ) -> tuple[str, str]:
     """The prompt with its options and the gold's letter; `kept` has them then.
 
@@ -297,11 +315,11 @@ def _chosen(
         DataError: the gold could be two options, and the source does not say which.
     """
     given = kept[CHOICES]
-    known = choice_options.options(given)
+    known = choice_options.read_options(given)
     if not known:
         return prompt, answer
     kept[CHOICES] = known
-    found = choice_options.gold(answer, given, source.answer_is, known=known)
+    found = choice_options.gold_label(answer, given, source.answer_is, known=known)
     if found.question:
         raise DataError(
             found.question,
@@ -311,20 +329,24 @@ def _chosen(
         )
     if source.answer_is:
         kept["answer_is"] = "letter"  # which it is from here on
-    if (found.label or NO_GOLD in kept) and not choice_options.shown_in(prompt, known):
-        prompt = f"{prompt}\n{choice_options.listed(known)}"
+    if (found.label or NO_GOLD in kept) and not choice_options.options_shown_in(
+        prompt, known
+    ):
+        prompt = f"{prompt}\n{choice_options.format_options(known)}"
     return prompt, found.label or answer
 
 
-def _unread(
+def _unreadable(
     reason: str, detail: str, text: str, common: dict[str, str], *, row: int = 0
-) -> Unread:
-    shown = cell_text.writable(text.strip())[:_SHOWN]
-    detail = cell_text.writable(f"row {row}: {detail}" if row else detail)
-    return Unread(prompt=shown, answer="", reason=reason, detail=detail, **common)
+) -> UnreadableRow:
+    shown = cell_text.replace_surrogates(text.strip())[:_SHOWN]
+    detail = cell_text.replace_surrogates(f"row {row}: {detail}" if row else detail)
+    return UnreadableRow(
+        prompt=shown, answer="", reason=reason, detail=detail, **common
+    )
 
 
-def _cut(answer: str, mark: str) -> str:
+def _after_mark(answer: str, mark: str) -> str:
     if not mark:
         return answer
     _, found, tail = answer.rpartition(mark)

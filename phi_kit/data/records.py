@@ -128,15 +128,15 @@ def load_dataset(folder: RunFolder) -> pd.DataFrame:
     return load_from_disk(folder.folder(DATASET)).to_pandas()
 
 
-def normal(prompt: str) -> str:
+def normalise_prompt(prompt: str) -> str:
     """A prompt as duplicates are compared: NFKC, one case, single spaces.
 
     Signs stay: in arithmetic `3 - 4` and `3 + 4` are different prompts.
     """
-    return re.sub(r"\s+", " ", folded(prompt)).strip()
+    return re.sub(r"\s+", " ", fold_case(prompt)).strip()
 
 
-def folded(prompt: str) -> str:
+def fold_case(prompt: str) -> str:
     """A prompt in NFKC and one case, its lines as they were."""
     return unicodedata.normalize("NFKC", prompt).casefold()
 
@@ -148,7 +148,7 @@ _NUMBER = re.compile(
 
 def same_answer(one: str, other: str) -> bool:
     """Whether two golds are one: the same text but for its dress, or one number."""
-    first, second = normal(one), normal(other)
+    first, second = normalise_prompt(one), normalise_prompt(other)
     if first == second or first.rstrip(" .") == second.rstrip(" ."):
         return True
     values = [_number(first), _number(second)]
@@ -164,4 +164,4 @@ def _number(text: str) -> Decimal | None:
 
 def is_sentinel(answer: str) -> bool:
     """Whether a gold answer only says that there is none: `proof`, `notfound`."""
-    return normal(answer).strip(" .") in _SENTINELS
+    return normalise_prompt(answer).strip(" .") in _SENTINELS

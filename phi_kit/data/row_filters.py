@@ -6,25 +6,28 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from phi_kit.core.errors import PhiKitError
 
-from .dropped_rows import Hit, Judged, Reason, Unread
-from .near_duplicates import Near
-from .records import Seed, is_sentinel, normal, same_answer
+from .dropped_rows import FilteredRow, Reason, SealHit, UnreadableRow
+from .near_duplicates import NearDuplicateIndex
+from .records import Seed, is_sentinel, normalise_prompt, same_answer
 from .sealed_splits import Seal
 from .verdict import UNREADABLE_GOLD, Verifier
 
 # Signs that no one wrote.
-_BROKEN = {"\ufffd": "U+FFFD, which stands for what could not be read", "\0": "a NUL"}
+_UNDECODABLE = {
+    "\ufffd": "U+FFFD, which stands for what could not be read",
+    "\0": "a NUL",
+}
 
 
-def judge(
+def filter_rows(
     seeds: Iterable[Seed],
     verifier: Verifier,
     seal: Seal,
     *,
     max_chars: int,
-    near: Near | None = None,
+    near: NearDuplicateIndex | None = None,
     marks: Collection[str] = (),
-) -> Iterator[Judged]:
+) -> Iterator[FilteredRow]:
     """Each seed with `None` to keep it, or the reason to drop it.
 
     The first of several equal prompts is kept, and so is its answer; a later
@@ -44,25 +47,29 @@ def judge(
     seen: dict[str, Seed] = {}
     known: dict[str, Seed] = {}
     for seed in seeds:
-        reason = _fault(seed, verifier, max_chars=max_chars, marks=marks)
+        reason = _row_fault(seed, verifier, max_chars=max_chars, marks=marks)
         known.setdefault(seed.id, seed)
-        reason = reason or sealed(seed, seal, known) or _again(seed, seen, verifier)
+        reason = (
+            reason
+            or sealed_reason(seed, seal, known)
+            or _duplicate_reason(seed, seen, verifier)
+        )
         if reason is None and near and not seed.generated:
-            reason = _nearly(seed, near, seen, verifier)
+            reason = _near_duplicate_reason(seed, near, seen, verifier)
         if reason is None:
-            seen[normal(seed.prompt)] = seed
+            seen[normalise_prompt(seed.prompt)] = seed
         yield seed, reason
 
 
-def sealed(seed: Seed, seal: Seal, known: dict[str, Seed]) -> Reason | None:
+def sealed_reason(seed: Seed, seal: Seal, known: dict[str, Seed]) -> Reason | None:
     """The reason to drop a seed that met the seal, itself or by an ancestor."""
     hit = seal.hit(seed.prompt)
     if hit:
-        return Reason("sealed", detail=_shared(hit), hit=hit)
+        return Reason("sealed", detail=_describe_hit(hit), hit=hit)
     for parent in ancestors(seed, known):
         hit = seal.hit(parent.prompt)
         if hit:
-            text = f"ancestor {parent.id}: {_shared(hit)}"
+            text = f"ancestor {parent.id}: {_describe_hit(hit)}"
             return Reason("sealed ancestor", detail=text, hit=hit, of=parent.id)
     return None
 
@@ -81,12 +88,14 @@ def ancestors(seed: Seed, known: Mapping[str, Seed]) -> Iterator[Seed]:
         yield seed
 
 
-def _shared(hit: Hit) -> str:
+def _describe_hit(hit: SealHit) -> str:
     return f"{hit.how} with item {hit.item}: {hit.span[:200]}"
 
 
-def _again(seed: Seed, seen: dict[str, Seed], verifier: Verifier) -> Reason | None:
-    first = seen.get(normal(seed.prompt))
+def _duplicate_reason(
+    seed: Seed, seen: dict[str, Seed], verifier: Verifier
+) -> Reason | None:
+    first = seen.get(normalise_prompt(seed.prompt))
     if first is None:
         return None
     same = _same_gold(first, seed, verifier)
@@ -94,16 +103,16 @@ def _again(seed: Seed, seen: dict[str, Seed], verifier: Verifier) -> Reason | No
     return Reason(text, detail=f"of {first.id}")
 
 
-def _nearly(
-    seed: Seed, near: Near, seen: dict[str, Seed], verifier: Verifier
+def _near_duplicate_reason(
+    seed: Seed, near: NearDuplicateIndex, seen: dict[str, Seed], verifier: Verifier
 ) -> Reason | None:
     def same(prompt: str) -> bool:
-        return _same_gold(seen[normal(prompt)], seed, verifier)
+        return _same_gold(seen[normalise_prompt(prompt)], seed, verifier)
 
-    twin = near.twin(seed.prompt, same)
+    twin = near.find_duplicate(seed.prompt, same)
     if twin is None:
         return None
-    return Reason("near duplicate", detail=f"of {seen[normal(twin)].id}")
+    return Reason("near duplicate", detail=f"of {seen[normalise_prompt(twin)].id}")
 
 
 def _same_gold(first: Seed, second: Seed, verifier: Verifier) -> bool:
@@ -113,7 +122,7 @@ def _same_gold(first: Seed, second: Seed, verifier: Verifier) -> bool:
     """
     if first.unanswered or second.unanswered:
         return True
-    one, other = _said(first), _said(second)
+    one, other = _gold_text(first), _gold_text(second)
     if same_answer(one, other):
         return True
     if one != first.answer or other != second.answer:
@@ -126,23 +135,23 @@ def _same_gold(first: Seed, second: Seed, verifier: Verifier) -> bool:
         return False
 
 
-def _said(seed: Seed) -> str:
+def _gold_text(seed: Seed) -> str:
     """A gold in words: of a choice the option's text, not its letter."""
     given = seed.facts.get("choices") if "choices" in seed.extra else None
     text = given.get(seed.answer) if isinstance(given, dict) else None
     return str(text) if text else seed.answer
 
 
-def _fault(
+def _row_fault(
     seed: Seed, verifier: Verifier, *, max_chars: int, marks: Collection[str]
 ) -> Reason | None:
-    if isinstance(seed, Unread):
+    if isinstance(seed, UnreadableRow):
         return Reason(seed.reason, detail=seed.detail)
     if not seed.prompt:
         return Reason("empty prompt")
     text = f"{seed.prompt}\n{seed.answer}"
-    if found := next((sign for sign in _BROKEN if sign in text), ""):
-        return Reason("undecodable text", detail=_BROKEN[found])
+    if found := next((sign for sign in _UNDECODABLE if sign in text), ""):
+        return Reason("undecodable text", detail=_UNDECODABLE[found])
     if found := next((mark for mark in marks if mark in text), ""):
         return Reason("control token of a chat template", detail=found)
     if len(seed.prompt) > max_chars:
@@ -151,10 +160,10 @@ def _fault(
         return None  # no gold to hold against itself: step 3's reference answers
     if is_sentinel(seed.answer):
         return Reason("no answer", detail=seed.answer)
-    return _gold(seed, verifier)
+    return _gold_fault(seed, verifier)
 
 
-def _gold(seed: Seed, verifier: Verifier) -> Reason | None:
+def _gold_fault(seed: Seed, verifier: Verifier) -> Reason | None:
     try:
         verdict = verifier(seed, seed.answer)
     except PhiKitError:  # the verifier itself cannot work: no fault of the row

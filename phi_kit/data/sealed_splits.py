@@ -17,16 +17,16 @@ from phi_kit.core.errors import SealError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun
-from phi_kit.data.decontamination.index import Overlap
+from phi_kit.data.decontamination.index import OverlapIndex
 
-from .dropped_rows import Hit
+from .dropped_rows import SealHit
 from .records import Seed
 
 SPLITS = ("dev", "test")
 DRAWS = "draws"  # not held out: they show what is template text
 
 
-def close(run: StepRun, split: str, items: Iterable[Seed]) -> None:
+def seal_split(run: StepRun, split: str, items: Iterable[Seed]) -> None:
     """Write a held-out split into the run folder of step 1."""
     text = "\n".join(json.dumps(asdict(item)) for item in items)
     packed = gzip.compress(text.encode(), mtime=0)  # the same items, the same bytes
@@ -50,10 +50,10 @@ def unseal(folder: RunFolder, split: str, *, params: StepParams) -> list[Seed]:
             where=str(folder.path),
             todo="dev is for choosing (steps 1, 4, 6), test for the report (step 7)",
         )
-    return _read(folder, split)
+    return _read_split(folder, split)
 
 
-def _read(folder: RunFolder, split: str) -> list[Seed]:
+def _read_split(folder: RunFolder, split: str) -> list[Seed]:
     packed = folder.file(f"sealed/{split}.seal").read_bytes()
     lines = gzip.decompress(packed).decode().splitlines()
     return [Seed(**json.loads(line)) for line in lines]
@@ -73,7 +73,7 @@ class Seal:
         draws: Mapping[str, Sequence[str]] | None = None,
     ):
         seeds = [Seed("", i, "") if isinstance(i, str) else i for i in items]
-        self._overlap = Overlap(seeds, draws or {})
+        self._overlap = OverlapIndex(seeds, draws or {})
 
     @classmethod
     def of(cls, folders: Iterable[RunFolder]) -> Seal:
@@ -81,13 +81,13 @@ class Seal:
         items, draws = [], defaultdict(list)
         for folder in folders:
             for split in SPLITS:
-                items += _read(folder, split)
+                items += _read_split(folder, split)
             if f"sealed/{DRAWS}.seal" in folder.manifest["files"]:
-                for seed in _read(folder, DRAWS):
+                for seed in _read_split(folder, DRAWS):
                     draws[seed.family].append(seed.prompt)
         return cls(items, draws)
 
-    def hit(self, prompt: str) -> Hit | None:
+    def hit(self, prompt: str) -> SealHit | None:
         """The sealed item this prompt overlaps, how, and in which words."""
         return self._overlap.hit(prompt)
 

@@ -17,14 +17,14 @@ from phi_kit.core.paths import resolve_from_root
 
 from . import file_readers, hf_datasets
 from .choice_options import AnswerIs
-from .column_names import clean
+from .column_names import clean_name
 from .file_readers import SUFFIXES
 from .generators import Family, gym_block
 
 _HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
-class Weighted(Strict):
+class BaseSource(Strict):
     """What every source has: its own limit, and its weight in a mix."""
 
     limit: int | None = Field(None, ge=1)
@@ -40,7 +40,7 @@ class Weighted(Strict):
         return ""
 
 
-class Procedural(Weighted):
+class Procedural(BaseSource):
     """Items of the study's families, in equal parts; `limit` counts them all."""
 
     kind: Literal["procedural"] = "procedural"
@@ -52,7 +52,7 @@ class Procedural(Weighted):
         return self.kind
 
 
-class Task(Weighted):
+class Task(BaseSource):
     """Items of one reasoning-gym task with a configuration of its own."""
 
     task: str
@@ -90,7 +90,7 @@ class Task(Weighted):
         return Family(self.task, 0, self.task, self.config, entry=True)
 
 
-class Table(Weighted):
+class TableSource(BaseSource):
     """Rows with a question and an answer column.
 
     `answer.value` names a part of a column that holds mappings. `several: any` says
@@ -118,7 +118,7 @@ class Table(Weighted):
     @field_validator("question", "answer")
     @classmethod
     def _bare(cls, name: str) -> str:
-        return clean(name)  # as the names of a file's columns are read
+        return clean_name(name)  # as the names of a file's columns are read
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ class Table(Weighted):
         return (self.question, *answer, *self.extra.values(), *self.choices)
 
 
-class LocalFile(Table):
+class LocalFile(TableSource):
     """A file that ends in one of `SUFFIXES`, packed or not, or a folder of them.
 
     `encoding` is that of its text, where that is not UTF-8 and no mark says so.
@@ -148,11 +148,11 @@ class LocalFile(Table):
         if not path.strip():
             raise ValueError("should name a file or a folder")
         if place.is_dir():
-            if not _inside(place):
+            if not _data_files(place):
                 raise ValueError(f"holds no file that ends in {', '.join(SUFFIXES)}")
         elif place.suffix.lower() in (".xlsx", ".xls", ".ods"):
             raise ValueError("is a workbook: save its sheet as CSV UTF-8")
-        elif not file_readers.kind(place):
+        elif not file_readers.file_type(place):
             raise ValueError(f"should end in {', '.join(SUFFIXES)}, or be a folder")
         elif not place.is_file():
             raise ValueError("there is no such file, counted from the project's root")
@@ -171,7 +171,7 @@ class LocalFile(Table):
     def files(self) -> list[Path]:
         """The file, or the folder's files in order of their names."""
         place = resolve_from_root(self.path)
-        return _inside(place) if place.is_dir() else [place]
+        return _data_files(place) if place.is_dir() else [place]
 
     def digest(self) -> str:
         """Content digest, so that an edited file redoes what read it."""
@@ -183,7 +183,7 @@ class LocalFile(Table):
         )
 
 
-class HubData(Table):
+class HubData(TableSource):
     """A data set of the Hugging Face hub, or a local folder of the same shape."""
 
     hub: str
@@ -204,21 +204,21 @@ class HubData(Table):
             raise ValueError("should be owner/name on the hub, or a local folder")
         return name
 
-    def pinned(self) -> hf_datasets.Pinned:
+    def pinned(self) -> hf_datasets.PinnedDataset:
         """The data set at its resolved revision."""
-        return hf_datasets.pin(self.hub, self.revision)
+        return hf_datasets.pin_revision(self.hub, self.revision)
 
     def digest(self) -> str:
         """The resolved revision: a data set that moved on redoes what read it."""
         return self.pinned().revision
 
 
-def _inside(folder: Path) -> list[Path]:
+def _data_files(folder: Path) -> list[Path]:
     """The files of a folder: none that is hidden, no JSON that describes the others."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if file_readers.kind(path) not in ("", ".json")
+        if file_readers.file_type(path) not in ("", ".json")
         and not any(p.startswith((".", "__")) for p in path.relative_to(folder).parts)
         and path.is_file()
     )
@@ -227,16 +227,16 @@ def _inside(folder: Path) -> list[Path]:
 _KINDS = {"hub": "hub", "path": "file", "task": "task"}
 
 
-def _which(value: object) -> str:
-    given = named(value)
+def _source_kind(value: object) -> str:
+    given = given_keys(value)
     return next((kind for key, kind in _KINDS.items() if key in given), "procedural")
 
 
-def named(value: object) -> Collection[str]:
+def given_keys(value: object) -> Collection[str]:
     """The keys of a source as a study file gives it, or of one that is read."""
     if isinstance(value, Mapping):
         return value
-    return vars(value) if isinstance(value, Weighted) else ()
+    return vars(value) if isinstance(value, BaseSource) else ()
 
 
 # Told apart by the key that names them, so that a fault is reported once, for
@@ -246,5 +246,5 @@ Source = Annotated[
     | Annotated[Task, Tag("task")]
     | Annotated[LocalFile, Tag("file")]
     | Annotated[HubData, Tag("hub")],
-    Discriminator(_which),
+    Discriminator(_source_kind),
 ]

@@ -13,8 +13,8 @@ from itertools import islice
 
 from phi_kit.core.rng import label_seed
 
-from .generators import Family, items
-from .records import Seed, normal
+from .generators import Family, generate_items
+from .records import Seed, normalise_prompt
 
 # Shares of the items that `split_by_hash` holds out (kit default).
 HASH_SHARES = {"dev": (0.0, 0.2), "test": (0.2, 0.4)}
@@ -38,7 +38,7 @@ def split_by_hash(text: str, *labels: object, rng_seed: int) -> str:
     return "train"
 
 
-def draw(
+def draw_held_out(
     domain: str,
     families: Sequence[Family],
     *,
@@ -55,9 +55,9 @@ def draw(
     """
     seen: set[str] = set()
     return {
-        split: _draw(
+        split: _fill_shares(
             [
-                (_fresh(domain, family, seen, split, share, rng_seed), share)
+                (_unseen_items(domain, family, seen, split, share, rng_seed), share)
                 for family, share in zip(families, _shares(n, families), strict=True)
             ]
         )
@@ -72,7 +72,7 @@ def _shares(n: int, families: Sequence[Family]) -> list[int]:
     ]
 
 
-def _draw(sources: Sequence[tuple[Iterator[Seed], int]]) -> list[Seed]:
+def _fill_shares(sources: Sequence[tuple[Iterator[Seed], int]]) -> list[Seed]:
     found = [list(islice(stream, share)) for stream, share in sources]
     missing = sum(share for _, share in sources) - sum(map(len, found))
     going = list(range(len(sources)))
@@ -87,23 +87,25 @@ def _draw(sources: Sequence[tuple[Iterator[Seed], int]]) -> list[Seed]:
     return [item for part in found for item in part]
 
 
-def _fresh(
+def _unseen_items(
     domain: str, family: Family, seen: set[str], split: str, share: int, rng_seed: int
 ) -> Iterator[Seed]:
     """Items of a family that no split has yet, until it has run out."""
     misses = 0
-    for item in items(domain, family, rng_seed=rng_seed, split=split):
-        if normal(item.prompt) in seen:
+    for item in generate_items(domain, family, rng_seed=rng_seed, split=split):
+        if normalise_prompt(item.prompt) in seen:
             misses += 1
             if misses >= DRAWS_EACH * max(share, 1):
                 return
         else:
             misses = 0
-            seen.add(normal(item.prompt))
+            seen.add(normalise_prompt(item.prompt))
             yield item
 
 
-def counts(held_out: HeldOut, families: Sequence[Family]) -> dict[str, dict[str, int]]:
+def family_counts(
+    held_out: HeldOut, families: Sequence[Family]
+) -> dict[str, dict[str, int]]:
     """How many items of each family a split has, by split."""
     found = {name: Counter(item.family for item in p) for name, p in held_out.items()}
     return {
@@ -112,18 +114,18 @@ def counts(held_out: HeldOut, families: Sequence[Family]) -> dict[str, dict[str,
     }
 
 
-def ran_out(
+def shortfall(
     held_out: HeldOut, families: Sequence[Family], *, wanted: Mapping[str, int]
 ) -> str:
     """Which families had less than their share, and which gave more; else nothing."""
     return " ".join(
         line
-        for split, count in counts(held_out, families).items()
-        if (line := _line(split, count, _shares(wanted[split], families)))
+        for split, count in family_counts(held_out, families).items()
+        if (line := _shortfall_line(split, count, _shares(wanted[split], families)))
     )
 
 
-def _line(split: str, count: Mapping[str, int], shares: Sequence[int]) -> str:
+def _shortfall_line(split: str, count: Mapping[str, int], shares: Sequence[int]) -> str:
     own = list(zip(count.items(), shares, strict=True))
     short = [f"{name} {n} of {share}" for (name, n), share in own if n < share]
     more = [f"{name} {n - share}" for (name, n), share in own if n > share]

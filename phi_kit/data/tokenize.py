@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .records import folded, normal
+from .records import fold_case, normalise_prompt
 
 # A character of Chinese or Japanese, a number, a word, an operator. A hyphen
 # inside a word is no operator: `well-known` is two words.
@@ -24,7 +24,7 @@ def words(prompt: str) -> list[str]:
 
     Punctuation is left out; `1,000` and `1000` are one number.
     """
-    found = _WORD.findall(normal(prompt.translate(_SIGNS)))
+    found = _WORD.findall(normalise_prompt(prompt.translate(_SIGNS)))
     return [w.replace(",", "") if "," in w else w for w in found]
 
 
@@ -61,8 +61,8 @@ def tokens(prompt: str) -> Tokens:
     count. Quotes, commas, marks that end something, and brackets that no
     calculation needs (`(GCD)`, `A)`) do not.
     """
-    text = _QUOTES.sub("", folded(prompt.translate(_SIGNS)))
-    bare = _bare(text)
+    text = _QUOTES.sub("", fold_case(prompt.translate(_SIGNS)))
+    bare = _plain_brackets(text)
     found = [
         match
         for match in _TOKEN.finditer(text)
@@ -71,7 +71,7 @@ def tokens(prompt: str) -> Tokens:
     return Tokens([m[0] for m in found], text, [m.span() for m in found])
 
 
-def _bare(text: str) -> set[int]:
+def _plain_brackets(text: str) -> set[int]:
     """Places of the round brackets that hold mere words or have no other half."""
     opened: list[int] = []
     found: set[int] = set()
@@ -88,14 +88,14 @@ def _bare(text: str) -> set[int]:
     return found.union(opened)
 
 
-def is_figure(word: str) -> bool:
+def is_number_or_operator(word: str) -> bool:
     """Whether a word is a number or an operator."""
     return not word[0].isalpha()
 
 
-def figures(parts: Sequence[str]) -> tuple[str, ...]:
+def numbers_and_operators(parts: Sequence[str]) -> tuple[str, ...]:
     """The numbers and operators among words, in order."""
-    return tuple(word for word in parts if is_figure(word))
+    return tuple(word for word in parts if is_number_or_operator(word))
 
 
 # Signs that come and go with the way something is written down.
@@ -107,13 +107,13 @@ def signs(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(w for w in parts if not w[0].isalnum() and w not in _WRITTEN)
 
 
-def contains(whole: Sequence[str], part: Sequence[str]) -> bool:
+def contains_run(whole: Sequence[str], part: Sequence[str]) -> bool:
     """Whether words stand in a row among others."""
     n = len(part)
     return any(whole[at : at + n] == part for at in range(len(whole) - n + 1))
 
 
-def grams(parts: Sequence[str], n: int) -> Iterator[int]:
+def ngram_hashes(parts: Sequence[str], n: int) -> Iterator[int]:
     """A 64-bit hash of every n words in a row, by place; of this process only."""
     for start in range(len(parts) - n + 1):
         yield hash(tuple(parts[start : start + n]))
@@ -125,7 +125,7 @@ def shingles(prompt: str, n: int = 5) -> set[str]:
     Five characters are about one word: fine enough for prompts of one
     sentence, where n-grams of words leave almost nothing to compare.
     """
-    text = normal(prompt)
+    text = normalise_prompt(prompt)
     return {text[i : i + n] for i in range(max(len(text) - n + 1, 1))}
 
 

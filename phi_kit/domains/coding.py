@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from phi_kit.core.rng import rng
-from phi_kit.data.generators import Made
+from phi_kit.data.generators import GeneratedItem
 from phi_kit.data.records import Seed
 from phi_kit.sandbox.sandbox import Limits, Program, run_program
 from phi_kit.verifiers.code import verifier
@@ -26,7 +26,7 @@ _WORDS = (
 _INTEGER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 
 
-def _prints(program: str) -> Made:
+def _prints(program: str) -> GeneratedItem:
     """An output-prediction item; the answer is what the program prints."""
     printed: list[str] = []
     space = {"print": lambda *values: printed.append(" ".join(map(str, values)))}
@@ -46,7 +46,7 @@ def _pick(draw: np.random.Generator, among: Sequence[Any]) -> Any:
     return among[int(draw.integers(len(among)))]
 
 
-def _print_value(draw: np.random.Generator) -> Made:
+def _print_value(draw: np.random.Generator) -> GeneratedItem:
     word, n = _pick(draw, _WORDS), _number(draw, 100)
     forms = (
         f"print({n})",
@@ -59,7 +59,7 @@ def _print_value(draw: np.random.Generator) -> Made:
     return _prints(_pick(draw, forms))
 
 
-def _print_expression(draw: np.random.Generator) -> Made:
+def _print_expression(draw: np.random.Generator) -> GeneratedItem:
     word, (a, b, c) = _pick(draw, _WORDS), (_number(draw, 20) for _ in range(3))
     forms = (
         f"print({a} + {b} * {c})",
@@ -74,7 +74,7 @@ def _print_expression(draw: np.random.Generator) -> Made:
     return _prints(_pick(draw, forms))
 
 
-def _print_variables(draw: np.random.Generator) -> Made:
+def _print_variables(draw: np.random.Generator) -> GeneratedItem:
     a, b, c = (_number(draw, 12) for _ in range(3))
     forms = (
         f"x = {a}\ny = x + {b}\nprint(y)",
@@ -86,7 +86,7 @@ def _print_variables(draw: np.random.Generator) -> Made:
     return _prints(_pick(draw, forms))
 
 
-def _print_loop(draw: np.random.Generator) -> Made:
+def _print_loop(draw: np.random.Generator) -> GeneratedItem:
     word, a, n = _pick(draw, _WORDS), _number(draw, 12), _number(draw, 9, low=3)
     forms = (
         f"for i in range({n}):\n    print(i)",
@@ -102,7 +102,7 @@ def _print_loop(draw: np.random.Generator) -> Made:
 
 def _write_function(
     name: str, what: str, reference: str, *, arguments: Sequence[tuple]
-) -> Made:
+) -> GeneratedItem:
     """A function to write; its tests come from the reference solution."""
     space: dict[str, Any] = {}
     exec(reference, space)
@@ -113,10 +113,10 @@ def _write_function(
 
 
 def _numbers(draw: np.random.Generator, *, size: int) -> list[int]:
-    return [int(one) for one in draw.integers(-20, 50, size)]
+    return [int(number) for number in draw.integers(-20, 50, size)]
 
 
-def _write_line(draw: np.random.Generator) -> Made:
+def _write_line(draw: np.random.Generator) -> GeneratedItem:
     """A function of one line."""
     n = _number(draw, 100)
     numbers = [(x,) for x in (*_numbers(draw, size=4), 0, -1)]
@@ -153,7 +153,7 @@ def _write_line(draw: np.random.Generator) -> Made:
     )
 
 
-def _write_list(draw: np.random.Generator) -> Made:
+def _write_list(draw: np.random.Generator) -> GeneratedItem:
     """A function over a list of numbers."""
     n = _number(draw, 30)
     k = n % 5 + 2
@@ -183,7 +183,7 @@ def _write_list(draw: np.random.Generator) -> Made:
     return _write_function(name, f"takes a list and {what}", reference, arguments=lists)
 
 
-def _write_program(draw: np.random.Generator) -> Made:
+def _write_program(draw: np.random.Generator) -> GeneratedItem:
     """A program from standard input to standard output."""
     n = _number(draw, 50)
     forms = (
@@ -199,9 +199,9 @@ def _write_program(draw: np.random.Generator) -> Made:
     cases = []
     for size in (3, 1, 8):
         numbers = [*_numbers(draw, size=size), n + 1, n]  # `>` is not `>=`
-        told = " ".join(map(str, numbers))
+        line = " ".join(map(str, numbers))
         shown = eval(body, {"numbers": numbers})
-        cases.append({"stdin": f"{told}\n", "stdout": f"{int(shown)}\n"})
+        cases.append({"stdin": f"{line}\n", "stdout": f"{int(shown)}\n"})
     prompt = (
         "Write a Python program that reads one line of whole numbers separated by "
         f"spaces and prints {what}.\nExample input: {cases[0]['stdin']}"

@@ -2,7 +2,7 @@
 
 Its items are the rows of local files or of data sets of the hub, one family each.
 A hash of the prompt decides which split a row belongs to: up to a fifth each is held
-out for dev and for test (the shares are the kit's own choice), the rest are seeds.
+out for dev and for test (the shares are kit defaults), the rest are seeds.
 Which rows those are depends on nothing but their text and the study's seed.
 """
 
@@ -29,14 +29,14 @@ from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
 from phi_kit.data import file_readers
-from phi_kit.data.column_names import MISSING, find, inside, lacking
-from phi_kit.data.dropped_rows import Unread
+from phi_kit.data.column_names import MISSING, find_value, missing_column, nested_names
+from phi_kit.data.dropped_rows import UnreadableRow
 from phi_kit.data.generators import Family
-from phi_kit.data.read_sources import available, read
-from phi_kit.data.records import Seed, normal
-from phi_kit.data.source_types import HubData, LocalFile, named
+from phi_kit.data.malformed_lines import MalformedLine
+from phi_kit.data.read_sources import available_rows, read_source
+from phi_kit.data.records import Seed, normalise_prompt
+from phi_kit.data.source_types import HubData, LocalFile, given_keys
 from phi_kit.data.splits import HASH_SHARES, split_by_hash
-from phi_kit.data.unreadable_rows import Bad
 from phi_kit.inference import completion
 
 from .base import Domain
@@ -61,14 +61,14 @@ class OwnFile(LocalFile):
     @property
     def family(self) -> str:
         """What its rows are called."""
-        return file_readers.stem(Path(self.path))
+        return file_readers.file_stem(Path(self.path))
 
     @model_validator(mode="after")
     def _has_columns(self) -> Self:
         known = _columns(self)
         missing = [name for name in self.columns if known and name not in known]
         if missing:
-            raise ValueError("; ".join(lacking(name, known) for name in missing))
+            raise ValueError("; ".join(missing_column(name, known) for name in missing))
         return self
 
 
@@ -84,7 +84,7 @@ class OwnHub(HubData):
 
 
 def _which(given: object) -> str:
-    return "hub" if "hub" in named(given) else "file"
+    return "hub" if "hub" in given_keys(given) else "file"
 
 
 OwnSource = Annotated[
@@ -101,11 +101,11 @@ def _columns(source: LocalFile) -> list[str]:
     found: dict[str, None] = {}
     try:
         for row in islice(
-            file_readers.rows(source.files()[0], source.encoding), _LOOKED_AT
+            file_readers.read_rows(source.files()[0], source.encoding), _LOOKED_AT
         ):
-            if not isinstance(row, Bad):
-                deep = [n for n in source.columns if find(row, n) is not MISSING]
-                found |= dict.fromkeys((*inside(row), *deep))
+            if not isinstance(row, MalformedLine):
+                deep = [n for n in source.columns if find_value(row, n) is not MISSING]
+                found |= dict.fromkeys((*nested_names(row), *deep))
     except DataError:
         return []
     return list(found)
@@ -206,20 +206,20 @@ def _family(name: str, source: OwnFile | OwnHub, level: int, checker: Any) -> Fa
                 yield row
 
     def size() -> int:
-        return available(source, ()) or 0
+        return available_rows(source, ()) or 0
 
     return Family(source.family, level, stream=stream, size=size)
 
 
 def _split(row: Seed, rng_seed: int) -> str:
     """The one split that a row may be drawn for: dev, test or train."""
-    return split_by_hash(normal(row.prompt), "split", rng_seed=rng_seed)
+    return split_by_hash(normalise_prompt(row.prompt), "split", rng_seed=rng_seed)
 
 
 def _rows(name: str, source: OwnFile | OwnHub) -> Iterator[Seed]:
     """The rows of a source as seeds, with what further columns say of them."""
-    for seed in read(source, name, families=(), rng_seed=0):
-        if isinstance(seed, Unread):
+    for seed in read_source(source, name, families=(), rng_seed=0):
+        if isinstance(seed, UnreadableRow):
             yield seed  # step 2 counts it among the dropped
             continue
         facts = {key: _parsed(value) for key, value in seed.facts.items()}

@@ -11,7 +11,7 @@ from functools import cache, partial
 import numpy as np
 
 from phi_kit.core.rng import rng
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.verifiers import choice, puzzle
 from phi_kit.verifiers.base import Verdict
@@ -39,7 +39,7 @@ def _family_ties(rng_seed: int, split: str) -> Iterator[Seed]:
     """Family relations, without those that the task names the wrong way round."""
     ties = _scored("family", 3, "family_relationships")
     false = puzzle.FALSE_GOLDS[ties.task]
-    for seed in items("puzzles", ties, rng_seed=rng_seed, split=split):
+    for seed in generate_items("puzzles", ties, rng_seed=rng_seed, split=split):
         if not false.fullmatch(seed.answer):
             yield seed
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from phi_kit.core.rng import rng
-from phi_kit.data.generators import Stream
+from phi_kit.data.generators import ItemStream
 from phi_kit.data.records import Seed
 from phi_kit.data.splits import HASH_SHARES, split_by_hash
 from phi_kit.verifiers import choice, refusal
@@ -170,7 +170,7 @@ _NO, _YES = (
 
 def stream(
     requests: Mapping[str, str], frames: tuple[str, ...], *, refuse: bool
-) -> Stream:
+) -> ItemStream:
     """Every request in every frame, once; a request belongs to one split.
 
     Without an answer of its own a request gets one of the refusals.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phi_kit.core.rng import rng
-from phi_kit.data.generators import Stream
+from phi_kit.data.generators import ItemStream
 from phi_kit.data.records import Seed
 from phi_kit.data.splits import HASH_SHARES, split_by_hash
 
@@ -143,7 +143,7 @@ def split_of(question: str) -> str:
     return split_by_hash(question, "fact", rng_seed=0)
 
 
-def stream(tables: tuple[FactTable, ...]) -> Stream:
+def stream(tables: tuple[FactTable, ...]) -> ItemStream:
     """The items of some tables: a fact of the split, its options drawn each time."""
 
     def items(rng_seed: int, split: str) -> Iterator[Seed]:

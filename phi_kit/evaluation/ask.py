@@ -97,7 +97,7 @@ def _judged(domain: Domain, seed: Seed, sample: Completion) -> Verdict:
     return domain.verifier(seed, sample.text)
 
 
-def as_asked(params: Mapping[str, Any]) -> dict[str, Any]:
+def step_sampling(params: Mapping[str, Any]) -> dict[str, Any]:
     """How a step asked, for `ask`: only the same way of asking can be paired."""
     return {
         "sampling": SamplingParams(params["max_tokens"], params["temperature"]),
@@ -118,10 +118,10 @@ def base_answers(
     params = card.manifest["params"]
     if params["model"] == student.name:
         return card.table("samples")
-    return ask(student, domain, dev, **as_asked(params), label="base on dev")
+    return ask(student, domain, dev, **step_sampling(params), label="base on dev")
 
 
-def per_item(
+def item_accuracies(
     samples: pd.DataFrame, order: Sequence[Seed], *, reading: str = "verdict"
 ) -> list[float]:
     """Each seed's share of right samples, in the seeds' order.
@@ -141,17 +141,17 @@ def per_item(
     return [float(right.get(seed.id, math.nan)) for seed in order]
 
 
-def truncated(samples: pd.DataFrame) -> float:
+def truncated_share(samples: pd.DataFrame) -> float:
     """Share of samples that reached the token limit."""
     return round(float((samples.finish == "length").mean()), 4)
 
 
-def unanswered(samples: pd.DataFrame) -> dict[str, int]:
+def unanswered_counts(samples: pd.DataFrame) -> dict[str, int]:
     """How many samples an endpoint did not answer, by why."""
     return counted(samples.finish)
 
 
-def rows_of(
+def training_rows(
     student: LocalModel,
     domain: Domain,
     seeds: Sequence[Seed],
@@ -165,7 +165,9 @@ def rows_of(
     return rows
 
 
-def lengths(sampler: Sampler, domain: Domain, seeds: Sequence[Seed]) -> pd.DataFrame:
+def row_lengths(
+    sampler: Sampler, domain: Domain, seeds: Sequence[Seed]
+) -> pd.DataFrame:
     """Each seed as a training row: its `tokens`, and how many the loss sees.
 
     The gold is the completion. An endpoint shows no tokenizer: there a token is
@@ -177,7 +179,7 @@ def lengths(sampler: Sampler, domain: Domain, seeds: Sequence[Seed]) -> pd.DataF
         texts = [(domain.instruction + s.prompt, s.answer) for s in seeds]
         pairs = [(_tokens(asked + gold), _tokens(gold)) for asked, gold in texts]
     else:
-        rows = rows_of(sampler, domain, seeds, [seed.answer for seed in seeds])
+        rows = training_rows(sampler, domain, seeds, [seed.answer for seed in seeds])
         encoded = [encode(sampler, row) for row in rows]
         pairs = [(len(row.ids), row.trained) for row in encoded]
     return pd.DataFrame(pairs, columns=["tokens", "trained"])

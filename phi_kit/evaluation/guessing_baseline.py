@@ -16,18 +16,18 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import DataError
-from phi_kit.data.choice_options import options
-from phi_kit.data.generators import items
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.choice_options import read_options
+from phi_kit.data.generators import generate_items
+from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.domains.base import Domain, Family
-from phi_kit.stats.intervals import score
+from phi_kit.stats.intervals import accuracy
 
 if TYPE_CHECKING:
     from phi_kit.core.finished_run import RunFolder
 
-MOST = 3  # an answer in more than one row of three is worth a warning
-FEWEST = 6  # rows of a group below which that may be chance
-ITEMS = 300  # training items per family that a guess is chosen on; our own choice
+LOPSIDED_PARTS = 3  # an answer in more than one row of three is worth a warning
+LOPSIDED_ROWS = 6  # rows of a group below which that may be chance
+ITEMS_PER_FAMILY = 300  # training items that a guess is chosen on (kit default)
 
 
 @dataclass(frozen=True)
@@ -75,18 +75,18 @@ class Guesser:
         if guess is None:
             return 0.0
         if guess.picks:
-            return _chance(seed)
+            return _random_option_accuracy(seed)
         return float(bool(guess.answer) and self.verifier(seed, guess.answer).right)
 
     def card(self, dev: Sequence[Seed], *, rng_seed: int) -> dict[str, Any]:
         """What step 1's manifest keeps: each guess, and all of them on dev."""
         return {
             "families": [asdict(guess) for guess in self.guesses.values()],
-            "overall": score(self.per_item(dev), rng_seed=rng_seed).as_dict(),
+            "overall": accuracy(self.per_item(dev), rng_seed=rng_seed).as_dict(),
         }
 
 
-def learn(
+def choose_guesses(
     domain: Domain,
     families: Iterable[Family],
     *,
@@ -101,36 +101,40 @@ def learn(
         held_out: items that a guess may not be chosen on.
         rng_seed: the study's.
     """
-    closed = {normal(seed.prompt) for seed in held_out}
+    closed = {normalise_prompt(seed.prompt) for seed in held_out}
     found = {}
     for family in families:
-        stream = items(domain.name, family, rng_seed=rng_seed, split="train")
-        found[family.name] = best(family.name, _open(stream, closed))
+        stream = generate_items(domain.name, family, rng_seed=rng_seed, split="train")
+        found[family.name] = best_guess(family.name, _open(stream, closed))
     return Guesser(found, domain.verifier)
 
 
 def _open(stream: Iterator[Seed], closed: set[str]) -> list[Seed]:
-    drawn = itertools.islice(stream, ITEMS)
-    return [seed for seed in drawn if seed.answer and normal(seed.prompt) not in closed]
+    drawn = itertools.islice(stream, ITEMS_PER_FAMILY)
+    return [
+        seed
+        for seed in drawn
+        if seed.answer and normalise_prompt(seed.prompt) not in closed
+    ]
 
 
-def best(family: str, seeds: Sequence[Seed]) -> Guess:
+def best_guess(family: str, seeds: Sequence[Seed]) -> Guess:
     """The guess that these items suggest; the first seen wins a tie."""
-    answer, count = commonest(seed.answer for seed in seeds)
+    answer, count = most_common_answer(seed.answer for seed in seeds)
     n = len(seeds)
     if count < 2:
         answer, count = "", 0
-    chance = sum(map(_chance, seeds)) / n if n else 0.0
+    chance = sum(map(_random_option_accuracy, seeds)) / n if n else 0.0
     return Guess(family, answer, count / n if n else 0.0, round(chance, 4), n)
 
 
-def commonest(answers: Iterable[str]) -> tuple[str, int]:
+def most_common_answer(answers: Iterable[str]) -> tuple[str, int]:
     """The most frequent answer and how often it stands there; `("", 0)` of none."""
     found = Counter(answers).most_common(1)
     return found[0] if found else ("", 0)
 
 
-def lopsided(answers: Iterable[tuple[str, str]]) -> str:
+def lopsided_answers(answers: Iterable[tuple[str, str]]) -> str:
     """Which answers hold more than a third of their group, in words; else nothing.
 
     Args:
@@ -141,8 +145,8 @@ def lopsided(answers: Iterable[tuple[str, str]]) -> str:
         groups.setdefault(group, []).append(answer)
     found = []
     for group, given in groups.items():
-        answer, count = commonest(given)
-        if count > len(given) / MOST and len(given) >= FEWEST:
+        answer, count = most_common_answer(given)
+        if count > len(given) / LOPSIDED_PARTS and len(given) >= LOPSIDED_ROWS:
             shown = answer if len(answer) <= 40 else f"{answer[:37]}..."
             found.append(f"{group}: {count} of {len(given)} are {shown!r}")
     if not found:
@@ -153,13 +157,13 @@ def lopsided(answers: Iterable[tuple[str, str]]) -> str:
     )
 
 
-def _chance(seed: Seed) -> float:
+def _random_option_accuracy(seed: Seed) -> float:
     given = seed.facts.get("choices") if "choices" in seed.extra else None
-    known = options(given) if given else {}
+    known = read_options(given) if given else {}
     return 1 / len(known) if known else 0.0
 
 
-def of(card: RunFolder, domain: Domain) -> Guesser:
+def guesser_of_card(card: RunFolder, domain: Domain) -> Guesser:
     """The guesses that step 1 chose.
 
     Raises:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.data.records import Seed, from_frame
-from phi_kit.stats.comparison import gain_over_seeds, over_seeds
+from phi_kit.stats.comparison import accuracy_over_seeds, gain_over_seeds
 from phi_kit.training.arms import epochs_of, random_subset, rows_of_arm, trained_tokens
 from phi_kit.training.qlora import TrainingResult, train
 from phi_kit.training.trainer import RunHooks
 from phi_kit.training.training_config import TrainingConfig
 
-from .ask import ask, per_item, rows_of, truncated
+from .ask import ask, item_accuracies, training_rows, truncated_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from phi_kit.data.sealed_splits import Seal
     from phi_kit.domains.base import Domain
     from phi_kit.inference.local.model import LocalModel
-    from phi_kit.plots.learning_curves import Live
+    from phi_kit.plots.learning_curves import LiveCurves
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Probe:
     @property
     def truncated(self) -> float:
         """Share of answers that reached the token limit."""
-        return truncated(self.samples)
+        return truncated_share(self.samples)
 
 
 @dataclass
-class Bench:
+class ProbeBench:
     """Everything the arms of one domain have in common."""
 
     run: StepRun
@@ -65,12 +65,12 @@ class Bench:
     how: dict[str, Any]  # how dev was asked in step 1
     guess: list[float]  # the accuracy of guessing on each dev item
     seeds: list[int]  # of training: one run each
-    view: Live
+    view: LiveCurves
     history: list[pd.DataFrame] = field(default_factory=list)
 
     def base(self, samples: pd.DataFrame) -> Probe:
         """The untrained model, as step 1 asked it."""
-        return Probe(samples, [per_item(samples, self.dev)])
+        return Probe(samples, [item_accuracies(samples, self.dev)])
 
     def fillable(self, arms: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """The arms that have rows, and why the others are skipped."""
@@ -93,7 +93,9 @@ class Bench:
         if not rows:
             return None
         epochs = epochs_of(rows, recipe, names=self._names)
-        rendered = rows_of(self.student, self.domain, rows, [s.answer for s in rows])
+        rendered = training_rows(
+            self.student, self.domain, rows, [s.answer for s in rows]
+        )
         return trained_tokens(
             self.student, rendered, epochs, most=recipe.max_row_tokens
         )
@@ -180,7 +182,7 @@ class Bench:
 
         done = train(
             self.student,
-            rows_of(self.student, self.domain, seeds, [s.answer for s in seeds]),
+            training_rows(self.student, self.domain, seeds, [s.answer for s in seeds]),
             recipe,
             out=out,
             rng_seed=rng_seed,
@@ -200,19 +202,19 @@ class Bench:
     def _heldout(self, student: LocalModel) -> float:
         label = "held out, in the midst of training"
         samples = ask(student, self.domain, self.dev, **self.how, label=label)
-        return sum(per_item(samples, self.dev)) / len(self.dev)
+        return sum(item_accuracies(samples, self.dev)) / len(self.dev)
 
     def _joined(self, found: list[tuple[pd.DataFrame, TrainingResult]]) -> Probe:
         import pandas as pd
 
         return Probe(
             pd.concat([samples for samples, _ in found], ignore_index=True),
-            [per_item(samples, self.dev) for samples, _ in found],
+            [item_accuracies(samples, self.dev) for samples, _ in found],
             [done for _, done in found],
         )
 
 
-def doses_of(
+def dose_table(
     arm: str, base: Probe, parts: dict[float, Probe], *, rng_seed: int
 ) -> list[dict[str, Any]]:
     """One row per dose: rows, accuracy, paired gain over base."""
@@ -224,7 +226,7 @@ def doses_of(
                 "arm": arm,
                 "share": share,
                 "rows": probe.trained[0].rows,
-                **over_seeds(probe.items, rng_seed=rng_seed).as_dict(),
+                **accuracy_over_seeds(probe.items, rng_seed=rng_seed).as_dict(),
                 "delta": over.delta,
                 "delta_low": over.low,
                 "delta_high": over.high,

@@ -1,8 +1,8 @@
 """Open a model by its name: on this machine, behind a URL, or in a recording.
 
-Everything above opens its models here, so this is the one place that asks whether
-the process replays a recorded ledger. What it hands out then, `ReplayedModel` and
-`ReplayedEndpoint`, is told from a live model by nobody but those who must.
+Everything above opens its models here, so this is the one place where a model is
+exchanged for a recorded one if the process replays a ledger: `ReplayedModel` or
+`ReplayedEndpoint`. Only `draw` and the recording of training runs treat them otherwise.
 """
 
 from __future__ import annotations

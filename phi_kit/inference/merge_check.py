@@ -70,7 +70,7 @@ def _ask_as_trained(
     """The adapter's greedy answers beside NF4 weights, and their probabilities."""
     print_status("asking the adapter beside 4-bit weights, as it was trained")
     student = completion.load(base)
-    prompts = [student.render(*one) for one in asked]
+    prompts = [student.render(*question) for question in asked]
     greedy = SamplingParams(max_tokens=COMPARED_TOKENS, temperature=0)
     try:
         with student.adapter(adapter) as tuned:

@@ -1,1 +1,1 @@
-"""Models: the catalogue, loading, sampling, endpoints and the ledger of samples."""
+"""Models: catalogue, download, loading, chat templates, architecture, merging."""

@@ -1,4 +1,4 @@
-"""A model's sizes without its weights: what planning needs to know of it.
+"""A model's sizes without its weights, as planning needs them.
 
 Taken from the model's `config.json`: an empty model is built from it. For decoders
 that name their sizes as Llama does, which most do.
@@ -15,8 +15,8 @@ from phi_kit.core.paths import resolve_from_root
 
 from . import catalog
 
-# As published with the models (MIT): to plan for one before its gigabytes are here.
-_KNOWN: dict[str, dict[str, Any]] = {
+# As published with the models (MIT), to plan for one before it is downloaded.
+_PUBLISHED_CONFIGS: dict[str, dict[str, Any]] = {
     "phi-4": {
         "model_type": "phi3",
         "hidden_size": 5120,
@@ -45,13 +45,13 @@ class ModelSizes:
     """The sizes of a decoder.
 
     Attributes:
-        linear: (inputs, outputs) of every linear layer but the head: NF4 packs
+        linear: (inputs, outputs) of every linear layer but the head: NF4 quantises
             them, and each gets an adapter.
         other: all other weights: embeddings, an untied head, norms.
-        layers: how many blocks.
+        layers: number of blocks.
         hidden: width between the blocks.
-        inner: width inside a block's feed-forward part.
-        keys: width of a token's keys, and of its values.
+        intermediate: width inside a block's feed-forward part.
+        kv_width: width of a token's keys, and of its values.
         vocabulary: rows of the head.
     """
 
@@ -59,19 +59,19 @@ class ModelSizes:
     other: int
     layers: int
     hidden: int
-    inner: int
-    keys: int
+    intermediate: int
+    kv_width: int
     vocabulary: int
 
     @property
-    def packed(self) -> int:
-        """Weights that NF4 packs."""
-        return sum(one * other for one, other in self.linear)
+    def linear_weights(self) -> int:
+        """Number of weights that NF4 quantises."""
+        return sum(inputs * outputs for inputs, outputs in self.linear)
 
     @property
     def weights(self) -> int:
-        """All weights."""
-        return self.packed + self.other
+        """Number of all weights."""
+        return self.linear_weights + self.other
 
     def adapter(self, rank: int) -> int:
         """Weights of a LoRA adapter on every linear layer."""
@@ -94,14 +94,14 @@ class ModelSizes:
         text = config.get_text_config()
         heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
         size = getattr(text, "head_dim", None)
-        everything = sum(weight.numel() for weight in model.parameters())
+        total = sum(weight.numel() for weight in model.parameters())
         return cls(
             linear=linear,
-            other=everything - sum(one * other for one, other in linear),
+            other=total - sum(inputs * outputs for inputs, outputs in linear),
             layers=text.num_hidden_layers,
             hidden=text.hidden_size,
-            inner=text.intermediate_size,
-            keys=heads * (size or text.hidden_size // text.num_attention_heads),
+            intermediate=text.intermediate_size,
+            kv_width=heads * (size or text.hidden_size // text.num_attention_heads),
             vocabulary=text.vocab_size,
         )
 
@@ -119,9 +119,9 @@ def model_sizes(name: str) -> ModelSizes:
     """
     from transformers import AutoConfig
 
-    known = _KNOWN.get(catalog.catalog_name(name))
-    if known is not None:
-        fields = dict(known)
+    published = _PUBLISHED_CONFIGS.get(catalog.catalog_name(name))
+    if published is not None:
+        fields = dict(published)
         return ModelSizes.of(AutoConfig.for_model(fields.pop("model_type"), **fields))
     if name == catalog.DEFAULT:
         folder = catalog.resolve(name)

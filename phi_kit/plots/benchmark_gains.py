@@ -33,8 +33,8 @@ def draw(scores: pd.DataFrame) -> Figure:
             `verdict` (`better`, `worse`, `cannot tell`, or better than base only).
     """
     if scores.empty:
-        return style.empty(TITLE, "No benchmark was run.")
-    figure, (ax,) = style.sheet(
+        return style.empty_figure(TITLE, "No benchmark was run.")
+    figure, (ax,) = style.new_figure(
         TITLE,
         "Mark: gain in points, paired by item. Line: 95 % interval over items. A line "
         f"across 0 cannot tell. Dotted: {style.GUESS}\nper family in place of the "
@@ -56,7 +56,7 @@ def draw(scores: pd.DataFrame) -> Figure:
             hollow=row.verdict == "cannot tell",
         )
         style.guess_mark(ax, y, row.guess - row.base)
-        style.beside(ax, y, _words(row), color=style.INK)
+        style.text_beside(ax, y, _words(row), color=style.INK)
     _points_axis(ax, scores)
     _legend(ax, set(scores["verdict"]))
     return figure

@@ -25,9 +25,9 @@ def draw(scores: pd.DataFrame) -> Figure:
             best constant answer of that family earns, or picking an option).
     """
     if scores.empty:
-        return style.empty(TITLE, "No family of items was measured.")
+        return style.empty_figure(TITLE, "No family of items was measured.")
     scores = scores.sort_values("level", kind="stable")
-    figure, (ax,) = style.sheet(
+    figure, (ax,) = style.new_figure(
         TITLE,
         "Dot: accuracy of the untrained model on held-out items. Line: 95 % interval "
         f"over items.\nDotted: what {style.GUESS} per family gives. "
@@ -40,7 +40,7 @@ def draw(scores: pd.DataFrame) -> Figure:
         whole = (row.low, row.high)
         style.whisker(ax, y, row.accuracy, whole, colour=style.COLOURS["base"])
         style.guess_mark(ax, y, row.guess)
-        style.beside(ax, y, f"{percent(row.accuracy)}  n = {count(row.n)}")
+        style.text_beside(ax, y, f"{percent(row.accuracy)}  n = {count(row.n)}")
     return figure
 
 

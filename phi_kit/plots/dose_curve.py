@@ -32,8 +32,8 @@ def draw(doses: pd.DataFrame, verdict: str, *, base: Any = None) -> Figure:
         base: the untrained model's accuracy, drawn as a dashed line.
     """
     if doses.empty:
-        return style.empty(TITLE, "No dose was measured.")
-    figure, (ax,) = style.sheet(
+        return style.empty_figure(TITLE, "No dose was measured.")
+    figure, (ax,) = style.new_figure(
         TITLE,
         f"Dot: held-out accuracy; line: 95 % interval, {counts(doses['n'])} items "
         f"per dose; dashed: base.\n{SAID.get(verdict, SAID['cannot tell'])}",

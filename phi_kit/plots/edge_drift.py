@@ -25,9 +25,9 @@ def draw(table: pd.DataFrame) -> Figure:
             many as would have gone there had training changed nothing.
     """
     if table.empty or not table["seeds"].sum():
-        return style.empty(TITLE, "No seed was asked again.")
+        return style.empty_figure(TITLE, "No seed was asked again.")
     tiers = list(dict.fromkeys(table["before"]))
-    figure, (ax,) = style.sheet(
+    figure, (ax,) = style.new_figure(
         TITLE,
         f"n = {count(table['seeds'].sum())} seeds, asked again after training on the "
         "teachable ones. Full bar: where they are now.\nPale bar below it: where they "
@@ -40,7 +40,7 @@ def draw(table: pd.DataFrame) -> Figure:
         whole = max(mine["seeds"].sum(), 1)
         _bar(ax, y, mine, mine["seeds"] / whole, named=y == 0)
         _chance(ax, y, mine)
-        style.beside(ax, y, f"n = {count(whole)}", color=style.INK)
+        style.text_beside(ax, y, f"n = {count(whole)}", color=style.INK)
     style.percent_axis(ax, "share of the tier's seeds")
     figure.legend(loc="outside right upper", title="now", alignment="left")
     return figure

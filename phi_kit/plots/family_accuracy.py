@@ -25,8 +25,8 @@ def draw(scores: pd.DataFrame) -> Figure:
             `verdict`.
     """
     if scores.empty:
-        return style.empty(TITLE, "No family was measured.")
-    figure, (ax,) = style.sheet(
+        return style.empty_figure(TITLE, "No family was measured.")
+    figure, (ax,) = style.new_figure(
         TITLE,
         "Filled: pass@1 of the final adapter on test items, with its 95 % interval "
         "over items; its colour is the verdict.\nHollow: base. Dotted: "
@@ -46,5 +46,5 @@ def draw(scores: pd.DataFrame) -> Figure:
         whole = (row.final_low, row.final_high)
         style.whisker(ax, y, row.final, whole, colour=style.colour(row.verdict))
         words = f"{percent(row.base)} → {percent(row.final)}  n = {count(row.n)}"
-        style.beside(ax, y, words, color=style.INK)
+        style.text_beside(ax, y, words, color=style.INK)
     return figure

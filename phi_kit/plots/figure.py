@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from phi_kit.core.figures import image_html
 
 
-class Sheet(Figure):
+class NotebookFigure(Figure):
     """A figure that shows itself in a notebook without pyplot.
 
     Matplotlib teaches Jupyter to show figures only once pyplot is set up, and

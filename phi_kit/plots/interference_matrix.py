@@ -35,10 +35,10 @@ def draw(cells: pd.DataFrame) -> Figure:
             NaN for base itself), `verdict`. What guessing gives is an adapter, too.
     """
     if cells.empty:
-        return style.empty(TITLE, "No adapter was measured.")
+        return style.empty_figure(TITLE, "No adapter was measured.")
     adapters = list(dict.fromkeys(cells["adapter"]))
     domains = list(dict.fromkeys(cells["domain"]))
-    figure, (ax,) = style.sheet(
+    figure, (ax,) = style.new_figure(
         TITLE,
         "Cell: gain over base in points (bold where its 95 % interval leaves out 0), "
         "below it that interval;\nthen accuracy and n items. Paired by item; for base, "

@@ -36,13 +36,13 @@ def draw(history: pd.DataFrame) -> Figure:
         history: one row per optimiser step: `run`, `step` and the columns of
             `PANELS`; those that are missing or empty are left out.
     """
-    from .figure import Sheet
+    from .figure import NotebookFigure
 
     shown = [name for name in PANELS if _measured(history, name)]
     if not shown:
-        return style.empty(TITLE, "No step has been trained yet.")
+        return style.empty_figure(TITLE, "No step has been trained yet.")
     rows = -(-len(shown) // 3)
-    figure = Sheet(figsize=(8, 1.2 + 1.9 * rows), layout="constrained")
+    figure = NotebookFigure(figsize=(8, 1.2 + 1.9 * rows), layout="constrained")
     figure.suptitle(TITLE, x=0.012, ha="left", fontsize=13, fontweight="bold")
     steps = history.groupby("run", sort=False).step.max()
     figure.supxlabel(
@@ -83,7 +83,7 @@ def _panel(ax: Axes, history: pd.DataFrame, name: str) -> None:
         ax.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
 
 
-class Live:
+class LiveCurves:
     """Collects what runs report; a notebook that is run by hand sees it grow.
 
     A `with` block around the runs; at its end the view is complete.

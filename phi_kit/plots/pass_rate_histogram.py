@@ -49,13 +49,13 @@ def draw(
     """
     seen = rows.dropna(subset=["pass_rate"])
     if seen.empty:
-        return style.empty(TITLE, "No seed has a pass rate.")
+        return style.empty_figure(TITLE, "No seed has a pass rate.")
     posterior = "expected" in seen
     rates = seen["expected"] if posterior else seen["pass_rate"]
     steps = FINE if posterior else samples or _steps(rates)
     note, second = _note(rows, seen, samples), "risk" in seen
     panels = (1.7, 1) if second else (1,)
-    figure, axes = style.sheet(TITLE, note, height=4.1, panels=panels)
+    figure, axes = style.new_figure(TITLE, note, height=4.1, panels=panels)
     ax, *beside = axes
     tiers = [*TIERS, *sorted(set(seen["tier"].dropna()) - set(TIERS))]
     for panel in beside:
@@ -103,12 +103,12 @@ def _steps(rates: pd.Series) -> int:
 def _note(rows: pd.DataFrame, seen: pd.DataFrame, samples: int | None) -> str:
     text = f"n = {count(len(seen))} seeds. Shaded: the band, the kit's own choice."
     if samples:
-        from phi_kit.stats.intervals import wilson
+        from phi_kit.stats.intervals import wilson_interval
 
         half = samples // 2
         text += (
             f"\nOne seed's pass rate is rough: {half} right of {samples} has the 95 % "
-            f"interval {percent_span(*wilson(half, samples))}."
+            f"interval {percent_span(*wilson_interval(half, samples))}."
         )
     if "expected" in seen:
         text += (
@@ -152,7 +152,7 @@ def _bars(
 
 def _means(ax: Axes, seen: pd.DataFrame, tiers: list[str]) -> None:
     """Each tier's mean pass rate when it was chosen and, hollow, from fresh samples."""
-    from phi_kit.stats.intervals import score
+    from phi_kit.stats.intervals import accuracy
 
     sizes = [plural(int((seen["tier"] == tier).sum()), "seed") for tier in tiers]
     names = [label(tier, width=12) for tier in tiers]
@@ -167,7 +167,7 @@ def _means(ax: Axes, seen: pd.DataFrame, tiers: list[str]) -> None:
         for rates, marker in ((mine["pass_rate"], "o"), (fresh, "s")):
             if not len(rates):
                 continue
-            mean = score(list(rates), rng_seed=0)
+            mean = accuracy(list(rates), rng_seed=0)
             place = y + (0 if marker == "o" else 0.26)
             style.whisker(
                 ax,
@@ -180,7 +180,7 @@ def _means(ax: Axes, seen: pd.DataFrame, tiers: list[str]) -> None:
             )
         risk = mine["risk"].mean()
         text = f"risk\n{percent(risk)}" if is_number(risk) else ""
-        style.beside(ax, y, text, color=style.INK)
+        style.text_beside(ax, y, text, color=style.INK)
 
 
 def _band(ax: Axes, band: tuple[float, float], *, named: bool = False) -> None:

@@ -29,7 +29,7 @@ def draw(flow: Mapping[str, Any], title: str = TITLE) -> Figure:
     read, kept = flow.get("read") or 0, flow.get("kept") or 0
     unread = flow.get("unread") or 0
     if not read:
-        return style.empty(title, "No row was read.")
+        return style.empty_figure(title, "No row was read.")
     dropped = _largest(flow.get("dropped") or {})
     lost = read - kept - sum(dropped.values())
     note = f"Every row is counted once: n = {count(read)} rows. Counts, not estimates."
@@ -37,7 +37,9 @@ def draw(flow: Mapping[str, Any], title: str = TITLE) -> Figure:
         note += f"\n{count(abs(lost))} rows do not add up: a fault of the step."
     if unread:
         note += f"\nA limit left {count(unread)} of {count(read + unread)} rows unread."
-    figure, (ax,) = style.sheet(title, note, height=1.65 + 0.4 * (len(dropped) + 2))
+    figure, (ax,) = style.new_figure(
+        title, note, height=1.65 + 0.4 * (len(dropped) + 2)
+    )
     style.rows_axis(ax, ["read", *map(label, dropped), "kept"])
     ax.get_yticklabels()[0].set_fontweight("bold")
     ax.get_yticklabels()[-1].set_fontweight("bold")
@@ -67,7 +69,7 @@ def _bar(ax: Axes, y: int, place: tuple[int, int], *, kind: str, read: int) -> N
     sign = "−" if kind == "dropped" else ""
     words = f"{sign}{count(number)}"
     look = {} if kind == "dropped" else {"color": style.INK, "fontweight": "bold"}
-    style.beside(ax, y, f"{words}  ({percent(number / read)})", **look)
+    style.text_beside(ax, y, f"{words}  ({percent(number / read)})", **look)
 
 
 def _whole_ticks(ax: Axes) -> None:

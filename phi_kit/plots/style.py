@@ -100,7 +100,7 @@ def styled(draw: Callable[Args, Figure]) -> Callable[Args, Figure]:
     return inside
 
 
-def sheet(
+def new_figure(
     title: str, note: str, *, height: float, panels: tuple[float, ...] = (1.0,)
 ) -> tuple[Figure, list[Axes]]:
     """A figure with its question on top and its fine print below.
@@ -111,23 +111,23 @@ def sheet(
         height: in inches; the width is 8.
         panels: the panels' relative widths, left to right.
     """
-    from .figure import Sheet
+    from .figure import NotebookFigure
 
-    figure = Sheet(figsize=(8, height), layout="constrained")
+    figure = NotebookFigure(figsize=(8, height), layout="constrained")
     figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold")
     figure.supxlabel(note, x=0.012, ha="left", fontsize=8.5, color=QUIET)
     grid = figure.add_gridspec(1, len(panels), width_ratios=panels)
     return figure, [figure.add_subplot(cell) for cell in grid]
 
 
-def empty(title: str, reason: str) -> Figure:
+def empty_figure(title: str, reason: str) -> Figure:
     """A figure that says why there is nothing to show."""
-    figure, (ax,) = sheet(title, "", height=2.2)
-    say(ax, reason)
+    figure, (ax,) = new_figure(title, "", height=2.2)
+    write_message(ax, reason)
     return figure
 
 
-def say(ax: Axes, text: str) -> None:
+def write_message(ax: Axes, text: str) -> None:
     """A panel with one sentence in place of data."""
     ax.axis("off")
     ax.text(0.5, 0.5, text, ha="center", va="center", color=QUIET, wrap=True)
@@ -186,7 +186,7 @@ def guess_mark(ax: Axes, y: float, value: Any) -> None:
         ax.plot([value, value], [y - 0.38, y + 0.38], **GUESS_LINE)
 
 
-def beside(ax: Axes, y: float, text: str, **look: Any) -> None:
+def text_beside(ax: Axes, y: float, text: str, **look: Any) -> None:
     """Words to the right of a row, outside the axes."""
     ax.text(
         1.02,

@@ -26,8 +26,10 @@ def draw(transforms: pd.DataFrame, mix: Mapping[str, int]) -> Figure:
         mix: rows of the frozen data set by kind: organic, synthetic, self.
     """
     if transforms.empty and not sum(mix.values()):
-        return style.empty(TITLE, "Nothing was rewritten and the data set is empty.")
-    figure, (left, right) = style.sheet(
+        return style.empty_figure(
+            TITLE, "Nothing was rewritten and the data set is empty."
+        )
+    figure, (left, right) = style.new_figure(
         TITLE,
         f"Left, dot: share kept, of n = {count(transforms['tried'].sum())} tried rows; "
         "line: 95 % interval (Wilson).\n"
@@ -41,33 +43,33 @@ def draw(transforms: pd.DataFrame, mix: Mapping[str, int]) -> Figure:
 
 
 def _yields(ax: Axes, transforms: pd.DataFrame) -> None:
-    from phi_kit.stats.intervals import wilson
+    from phi_kit.stats.intervals import wilson_interval
 
     if transforms.empty:
-        return style.say(ax, "No transform was run.")
+        return style.write_message(ax, "No transform was run.")
     ax.set_title("kept after checking, per transform")
     style.rows_axis(ax, [label(name, width=20) for name in transforms["transform"]])
     style.percent_axis(ax, "share of tried rows that were kept")
     for y, row in enumerate(transforms.itertuples()):
         share = row.kept / row.tried if row.tried else None
-        whole = wilson(row.kept, row.tried) if row.tried else (None, None)
+        whole = wilson_interval(row.kept, row.tried) if row.tried else (None, None)
         style.whisker(ax, y, share, whole, colour=style.COLOURS["synthetic"])
         words = (
             f"{count(row.kept)} of {count(row.tried)}" if row.tried else "none tried"
         )
-        style.beside(ax, y, words)
+        style.text_beside(ax, y, words)
     return None
 
 
 def _mix(ax: Axes, mix: Mapping[str, int]) -> None:
     whole = sum(mix.values())
     if not whole:
-        return style.say(ax, "The data set is empty.")
+        return style.write_message(ax, "The data set is empty.")
     ax.set_title("rows in the data set, by kind")
     style.rows_axis(ax, [label(kind, width=14) for kind in mix])
     for y, (kind, rows) in enumerate(mix.items()):
         ax.barh(y, rows, height=0.5, color=style.colour(kind, y))
-        style.beside(ax, y, f"{count(rows)}\n{percent(rows / whole)}")
+        style.text_beside(ax, y, f"{count(rows)}\n{percent(rows / whole)}")
     ax.set_xlim(0, max(mix.values()) * 1.02)
     ax.xaxis.get_major_locator().set_params(integer=True, nbins=4)
     ax.set_xlabel("rows")

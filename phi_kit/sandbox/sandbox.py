@@ -36,8 +36,7 @@ from typing import Any, Literal
 from phi_kit.core.errors import RunError
 
 from . import supervisor
-from .process_pair import ProcessPair, TestsRun
-from .supervisor import FinishedRun, RunnerProcess
+from .supervisor import FinishedRun, ProcessPair, RunnerProcess, TestsRun
 from .visible_paths import (
     WORK,
     interpreter_is_public,
@@ -241,13 +240,13 @@ def run_tests(
             ("solution", solution, limits, {}, (to.source, back.into)),
         )
         processes, folder = [], None
-        for kind, asked, room, packages, pipes in sides:
+        for kind, side_job, room, packages, pipes in sides:
             work, nonce = _work_folder(mode), secrets.token_hex(16)
             if mode == "limits":
                 folder = Path(work)
                 stack.callback(supervisor.remove_folder, folder)
             job = _runner_job(room, mode=mode, work=work, packages=packages)
-            job |= {**asked, "kind": kind, "nonce": nonce, "filters": True}
+            job |= {**side_job, "kind": kind, "nonce": nonce, "filters": True}
             process = supervisor.start_runner(
                 runner_command(mode, disk=limits.disk, packages=packages),
                 json.dumps(job).encode(),

@@ -74,8 +74,13 @@ def runner_command(mode: str, *, disk: int, packages: Mapping[str, str]) -> list
     # -I and -S: no user site, no environment, no packages.
     python = [os.path.realpath(sys.executable), "-I", "-S", "-B", "-X", "utf8"]
     if mode == "bubblewrap":
-        return [*_bwrap(disk, packages), *python, "/inside/runner.py", "/inside"]
-    return [*python, str(_INSIDE / "runner.py"), str(_INSIDE)]
+        return [
+            *_bwrap(disk, packages),
+            *python,
+            "/inside/program_runner.py",
+            "/inside",
+        ]
+    return [*python, str(_INSIDE / "program_runner.py"), str(_INSIDE)]
 
 
 def _bwrap(disk: int, packages: Mapping[str, str]) -> list[str]:

@@ -18,18 +18,19 @@ from itertools import pairwise
 
 import numpy as np
 
-from .pass_rate import Counts, Prior, pooled, settle
+from .pass_rate_posterior import Counts, Prior, fit_prior
+from .tiers import assign_tiers
 
 # Wanted totals per seed in, the counts over each seed's first so many samples out.
-Draw = Callable[[np.ndarray], Counts]
+DrawSamples = Callable[[np.ndarray], Counts]
 
-_DEAREST = 0.5  # doubt per sample: nothing is drawn at this price
+_MAX_PRICE = 0.5  # doubt per sample: nothing is drawn at this price
 _HALVINGS = 30
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How samples are spent; all of it is the kit's own choice.
+class SamplingPlan:
+    """How samples are spent (kit defaults).
 
     Args:
         screen: samples that every seed gets.
@@ -46,7 +47,7 @@ class Plan:
     band: tuple[float, float]
 
     @property
-    def rungs(self) -> list[int]:
+    def sample_schedule(self) -> list[int]:
         """The totals a seed can have: each half as many again as the one before.
 
         Doubling would need fewer rounds and, in simulation, a tenth more samples.
@@ -58,7 +59,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Policy:
+class StoppingPolicy:
     """What is best at one price per sample; tables by rung and count of right.
 
     Args:
@@ -73,58 +74,64 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Measured:
+class AdaptiveResult:
     """What adaptive sampling found, arrays of shape (seeds,).
 
-    `place` and `risk` are `passrate.settle`'s under `prior`; `doubt` is what
+    `tier_index` and `risk` are `assign_tiers`'s under `prior`; `doubt` is what
     further samples could still change; `spent` lists each round's samples.
     """
 
     counts: Counts
     prior: Prior
-    place: np.ndarray
+    tier_index: np.ndarray
     risk: np.ndarray
     doubt: np.ndarray
     spent: list[int]
 
 
-def measure(
-    draw: Draw, seeds: int, plan: Plan, *, families: Sequence[str] | None = None
-) -> Measured:
+def sample_adaptively(
+    draw: DrawSamples,
+    seeds: int,
+    plan: SamplingPlan,
+    *,
+    families: Sequence[str] | None = None,
+) -> AdaptiveResult:
     """Screen every seed, then draw in rounds until no further sample pays.
 
     Args:
         draw: asks the model, or a simulation.
         seeds: how many there are.
         plan: how samples are spent.
-        families: of the seeds, for `passrate.pooled`.
+        families: of the seeds, for `fit_prior`.
     """
     totals = np.full(seeds, plan.screen)
     spent: list[int] = []
     while True:
         counts = draw(totals)
         spent.append(int(totals.sum()) - sum(spent))
-        prior = pooled(counts, families)
-        wanted, doubt = Round(plan, prior, totals, counts).wanted()
+        prior = fit_prior(counts, families)
+        wanted, doubt = SamplingRound(plan, prior, totals, counts).wanted()
         if (wanted == totals).all():
-            place, risk = settle(counts, plan.band, prior=prior)
-            return Measured(counts, prior, place, risk, doubt, spent)
+            tier_index, risk = assign_tiers(counts, plan.band, prior=prior)
+            return AdaptiveResult(counts, prior, tier_index, risk, doubt, spent)
         totals = wanted
 
 
-class Outlook:
+class Lookahead:
     """What further samples would tell of a seed, for every count it can have.
 
     Tables are by rung: `doubt[n][r]` for r right of n, and `ahead[n][r, k]` for
     the chance that the samples up to the next rung hold k right ones.
     """
 
-    def __init__(self, plan: Plan, prior: Prior):
+    def __init__(self, plan: SamplingPlan, prior: Prior):
         from scipy.stats import betabinom
 
-        self.plan, self.steps = plan, list(pairwise(plan.rungs))[::-1]
+        self.plan, self.steps = plan, list(pairwise(plan.sample_schedule))[::-1]
         right = np.arange(plan.most + 1)
-        final, _ = settle(Counts.of(right, plan.most - right), plan.band, prior=prior)
+        final, _ = assign_tiers(
+            Counts.of(right, plan.most - right), plan.band, prior=prior
+        )
         tiers = {plan.most: np.eye(3)[final]}  # chance of each tier at the end
         self.ahead: dict[int, np.ndarray] = {}
         for n, after in self.steps:
@@ -141,7 +148,7 @@ class Outlook:
         windows = np.lib.stride_tricks.sliding_window_view(after, width)
         return (self.ahead[n] * windows).sum(axis=1)
 
-    def at(self, price: float) -> Policy:
+    def at(self, price: float) -> StoppingPolicy:
         """The best policy at a price per sample, by backward induction."""
         most = self.plan.most
         value, taken = {most: self.doubt[most]}, {most: np.zeros(most + 1)}
@@ -153,18 +160,20 @@ class Outlook:
             left[n] = np.where(go[n], self._expect(n, left[after]), self.doubt[n])
             further = after - n + self._expect(n, taken[after])
             taken[n] = np.where(go[n], further, 0.0)
-        return Policy(go, left, taken)
+        return StoppingPolicy(go, left, taken)
 
 
-class Round:
+class SamplingRound:
     """One decision over all seeds: which of them are drawn on."""
 
-    def __init__(self, plan: Plan, prior: Prior, totals: np.ndarray, counts: Counts):
+    def __init__(
+        self, plan: SamplingPlan, prior: Prior, totals: np.ndarray, counts: Counts
+    ):
         self.plan, self.totals = plan, totals
         a, b = (np.broadcast_to(part, totals.shape) for part in (prior.a, prior.b))
         # Seeds of one prior share their tables.
         pairs, kind = np.unique(np.stack([a, b], axis=1), axis=0, return_inverse=True)
-        self.outlooks = [Outlook(plan, Prior(*pair)) for pair in pairs.tolist()]
+        self.outlooks = [Lookahead(plan, Prior(*pair)) for pair in pairs.tolist()]
         rates = np.where(np.isnan(counts.rate), a / (a + b), counts.rate)
         right = np.rint(rates * totals).astype(int)
         self.states = np.stack([kind, totals, right], axis=1)
@@ -175,7 +184,10 @@ class Round:
         dear, cheap, spare = self._policies(room)
         states = self.states.tolist()
         doubt = np.array([self.outlooks[i].doubt[n][r] for i, n, r in states])
-        wanted, following = self.totals.copy(), dict(pairwise(self.plan.rungs))
+        wanted, following = (
+            self.totals.copy(),
+            dict(pairwise(self.plan.sample_schedule)),
+        )
         for seed in np.argsort(-doubt, kind="stable"):
             i, n, r = states[seed]
             go = dear[i].go[n][r]
@@ -186,7 +198,9 @@ class Round:
                 room -= following[n] - n
         return wanted, doubt
 
-    def _policies(self, room: int) -> tuple[list[Policy], list[Policy], float]:
+    def _policies(
+        self, room: int
+    ) -> tuple[list[StoppingPolicy], list[StoppingPolicy], float]:
         """The policies to follow, the next cheaper ones, and what is left for those.
 
         Many seeds share a count, so a little less of a price can cost many more
@@ -194,10 +208,10 @@ class Round:
         """
         kinds, times = np.unique(self.states, axis=0, return_counts=True)
 
-        def at(price: float) -> list[Policy]:
+        def at(price: float) -> list[StoppingPolicy]:
             return [outlook.at(price) for outlook in self.outlooks]
 
-        def total(policies: list[Policy], table: str) -> float:
+        def total(policies: list[StoppingPolicy], table: str) -> float:
             found = [getattr(policies[i], table)[n][r] for i, n, r in kinds.tolist()]
             return float(times @ np.array(found))
 
@@ -207,14 +221,14 @@ class Round:
         def too_much(price: float) -> bool:
             return total(at(price), "taken") > room
 
-        worth = _threshold(enough)[0]
-        cheap, dear = (at(max(price, worth)) for price in _threshold(too_much))
+        worth = _price_threshold(enough)[0]
+        cheap, dear = (at(max(price, worth)) for price in _price_threshold(too_much))
         return dear, cheap, room - total(dear, "taken")
 
 
-def _threshold(holds: Callable[[float], bool]) -> tuple[float, float]:
+def _price_threshold(holds: Callable[[float], bool]) -> tuple[float, float]:
     """The price at which what holds at low prices ceases to, from both sides."""
-    low, high = 0.0, _DEAREST
+    low, high = 0.0, _MAX_PRICE
     if not holds(low):
         return low, low
     for _ in range(_HALVINGS):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ARMS = ("teachable", "control", "unfiltered")
 
 
-def matched(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, pd.Series]:
+def control_columns(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, pd.Series]:
     """The control arms as columns, matched in rows, trained tokens and tokens.
 
     Args:
@@ -77,7 +77,7 @@ def matched_control(
     return sorted(int(index) for index in inside)
 
 
-def sizes(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+def arm_sizes(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     """What each arm costs: how near the matching came.
 
     `shared` are the rows that are teachable as well. Where the teachable rows are

@@ -9,69 +9,83 @@ themselves were trained on, so their move shows what was learned by heart as wel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phi_kit.core import step_table
-from phi_kit.core.step_run import StepRun
 from phi_kit.data.records import from_frame
 from phi_kit.evaluation.ask import ask
 from phi_kit.inference.types import SamplingParams
-from phi_kit.plots import edge_drift as plot
 
-from .pass_rate import Counts, Prior, pooled, settle
-from .pass_rate_sampling import tally
-from .tiers import BY_PLACE
+from .pass_rate_posterior import Counts, Prior, fit_prior
+from .pass_rate_sampling import count_outcomes
+from .tiers import TIER_NAMES, assign_tiers
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from phi_kit.core.finished_run import RunFolder
     from phi_kit.domains.base import Domain
-    from phi_kit.inference.local.model import LocalModel
+    from phi_kit.inference.types import Sampler
 
 
-ADAPTER = "adapters/teachable"
-
-
-def record(run: StepRun, student: LocalModel, domain: Domain, *, k: int) -> None:
-    """Ask the trained student step 3's seeds again: a table, a figure, the result.
+@dataclass(frozen=True)
+class EdgeDrift:
+    """Where the seeds of step 3 are after training.
 
     Args:
-        run: the step that trained it; the adapter lies in its `ADAPTER`.
-        student: the model that the adapter belongs to.
+        rows: one row per seed: its tier and pass rate before and after.
+        moves: the table of `tier_moves`.
+        samples: that each seed was asked.
+    """
+
+    rows: pd.DataFrame
+    moves: pd.DataFrame
+    samples: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a manifest."""
+        return {
+            "samples": self.samples,
+            "moves": self.moves.to_dict("records"),
+            "teachable": teachable_summary(self.moves),
+        }
+
+
+def measure_drift(
+    tuned: Sampler, domain: Domain, edge: RunFolder, *, k: int
+) -> EdgeDrift:
+    """Ask the trained student step 3's seeds again, as step 3 asked them.
+
+    Args:
+        tuned: the student with the adapter of the teachable arm.
         domain: says how to ask and who verifies.
+        edge: the finished run folder of step 3.
         k: samples per seed.
     """
-    edge = run.read(step_table.FILTER_EDGE)
     before = edge.table()
     before = before[before.n > 0].reset_index(drop=True)
     seeds, asked = from_frame(before), edge.manifest["params"]
-    with student.adapter(run.folder(ADAPTER)) as tuned:
-        samples = ask(
-            tuned,
-            domain,
-            seeds,
-            sampling=SamplingParams(asked["max_tokens"], asked["temperature"]),
-            k=k,
-            rng_seed=asked["rng_seed"],
-            label="edge drift",
-        )
-    # Here a cut-off sample counts as not solved: the limit is the same for both.
-    counts = tally(samples, seeds, turning=0.0)
+    samples = ask(
+        tuned,
+        domain,
+        seeds,
+        sampling=SamplingParams(asked["max_tokens"], asked["temperature"]),
+        k=k,
+        rng_seed=asked["rng_seed"],
+        label="edge drift",
+    )
+    # Here a truncated sample counts as not solved: the limit is the same for both.
+    counts = count_outcomes(samples, seeds, truncated_correct_rate=0.0)
     band = (asked["band_low"], asked["band_high"])
-    after, table = moves(before, counts, band=band)
+    after, moves = tier_moves(before, counts, band=band)
     rows = before[["id", "prompt", "family", "tier", "pass_rate"]]
-    run.save_rows(rows.assign(tier_after=after, rate_after=counts.rate), "drift")
-    run.save_figure(plot.draw(table), "edge_drift")
-    run.result["drift"] = {
-        "samples": k,
-        "moves": table.to_dict("records"),
-        "teachable": summary(table),
-    }
+    rows = rows.assign(tier_after=after, rate_after=counts.rate)
+    return EdgeDrift(rows, moves, k)
 
 
-def moves(
+def tier_moves(
     before: pd.DataFrame, counts: Counts, *, band: tuple[float, float]
 ) -> tuple[list[str], pd.DataFrame]:
     """Each seed's tier now, and how many went from which tier to which.
@@ -88,14 +102,14 @@ def moves(
     """
     import pandas as pd
 
-    now = pooled(counts, before.family.tolist())
-    places, _ = settle(counts, band, prior=now)
-    after = [BY_PLACE[place] for place in places]
-    chance = _by_chance(before, int(counts.n.max()), band, now=now)
+    now = fit_prior(counts, before.family.tolist())
+    places, _ = assign_tiers(counts, band, prior=now)
+    after = [TIER_NAMES[place] for place in places]
+    chance = _chance_moves(before, int(counts.n.max()), band, now=now)
     rows = []
     for tier in (name for name in _order(before.tier) if (before.tier == name).any()):
         mine = (before.tier == tier).to_numpy()
-        for place, name in enumerate(BY_PLACE):
+        for place, name in enumerate(TIER_NAMES):
             went = int((mine & (places == place)).sum())
             likely = round(float(chance[mine, place].sum()), 1)
             row = {"before": tier, "after": name, "seeds": went, "by_chance": likely}
@@ -104,10 +118,10 @@ def moves(
 
 
 def _order(tiers: Sequence[str]) -> list[str]:
-    return [*BY_PLACE, *sorted(set(tiers) - set(BY_PLACE))]
+    return [*TIER_NAMES, *sorted(set(tiers) - set(TIER_NAMES))]
 
 
-def _by_chance(
+def _chance_moves(
     before: pd.DataFrame,
     k: int,
     band: tuple[float, float],
@@ -119,15 +133,15 @@ def _by_chance(
 
     drawn = (before.prior_a + before.prior_b + before.n - before.unknown).to_numpy()
     a = before.expected.to_numpy() * drawn
-    found = np.zeros((len(before), len(BY_PLACE)))
+    found = np.zeros((len(before), len(TIER_NAMES)))
     for right in range(k + 1):
         if_so = Counts.of(np.full(len(before), right), np.full(len(before), k - right))
-        lands, _ = settle(if_so, band, prior=now)
+        lands, _ = assign_tiers(if_so, band, prior=now)
         found[np.arange(len(before)), lands] += betabinom.pmf(right, k, a, drawn - a)
     return found
 
 
-def summary(table: pd.DataFrame) -> dict[str, Any]:
+def teachable_summary(table: pd.DataFrame) -> dict[str, Any]:
     """Of the teachable seeds: how many are easy now, and how many are stuck."""
     mine = table[table.before == "teachable"].set_index("after").seeds
     stuck = int(mine.drop("easy").sum())

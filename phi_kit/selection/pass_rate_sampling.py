@@ -11,11 +11,11 @@ from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.ask import ask
 from phi_kit.inference.types import SamplingParams
-from phi_kit.stats.intervals import wilson
+from phi_kit.stats.intervals import wilson_interval
 
-from .adaptive_sampling import Measured, Plan, measure
-from .pass_rate import Counts, credible
-from .voting import judged, mean_known, vote
+from .adaptive_sampling import AdaptiveResult, SamplingPlan, sample_adaptively
+from .pass_rate_posterior import Counts, credible_interval
+from .voting import judged_answers, mean_of_known, vote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from phi_kit.domains.base import Domain
     from phi_kit.inference.types import Sampler
 
-LABEL, AFRESH = "student on seeds", "student on seeds, afresh"
+LABEL, FRESH_LABEL = "student on seeds", "student on seeds, afresh"
 # To learn what cut-off samples turn into, some are finished with more tokens. How
 # many, how far, and how much a family's share leans on all families' (as so many
-# samples) is the kit's own choice.
-FINISHED, FARTHER, LEANING = 32, 4, 4
+# samples) are kit defaults.
+CONTINUED, CONTINUE_FACTOR, POOLING_WEIGHT = 32, 4, 4
 
 
 def outcomes(samples: pd.DataFrame) -> np.ndarray:
@@ -40,11 +40,11 @@ def outcomes(samples: pd.DataFrame) -> np.ndarray:
     )
 
 
-def tally(
+def count_outcomes(
     samples: pd.DataFrame,
     seeds: Sequence[Seed],
     *,
-    turning: np.ndarray | float = float("nan"),
+    truncated_correct_rate: np.ndarray | float = float("nan"),
 ) -> Counts:
     """The samples of each seed by outcome, in the seeds' order."""
     import pandas as pd
@@ -54,11 +54,11 @@ def tally(
         columns=["right", "wrong", "cut", "unknown"],
         fill_value=0,
     )
-    return Counts(*table.to_numpy().T, turning=turning)
+    return Counts(*table.to_numpy().T, truncated_correct_rate=truncated_correct_rate)
 
 
-class Screening:
-    """The student, asked seed by seed as often as `adaptive.measure` wants.
+class PassRateSampler:
+    """The student, asked seed by seed as often as `sample_adaptively` wants.
 
     `samples` are all samples so far; `finished` are the cut-off ones that were
     given more tokens, none of which counts for its seed.
@@ -81,11 +81,11 @@ class Screening:
         self.rounds, self.likely = 0, 1  # of the adaptive sampling, for its title
         self.have = np.zeros(len(seeds), int)
 
-    def run(self, plan: Plan) -> Measured:
+    def run(self, plan: SamplingPlan) -> AdaptiveResult:
         """Screen all seeds, draw on where it pays."""
         families = [seed.family for seed in self.seeds]
-        self.likely = len(plan.rungs)
-        return measure(self.draw, len(self.seeds), plan, families=families)
+        self.likely = len(plan.sample_schedule)
+        return sample_adaptively(self.draw, len(self.seeds), plan, families=families)
 
     def draw(self, totals: np.ndarray) -> Counts:
         """The outcomes of each seed's first so many samples; asks what is missing."""
@@ -105,9 +105,13 @@ class Screening:
         self.have = totals.copy()
         if first:
             self.finished = self._finish()
-        return tally(self.samples, self.seeds, turning=self.turning(self.seeds))
+        return count_outcomes(
+            self.samples,
+            self.seeds,
+            truncated_correct_rate=self.truncated_correct_rate(self.seeds),
+        )
 
-    def turning(self, seeds: Sequence[Seed]) -> np.ndarray | float:
+    def truncated_correct_rate(self, seeds: Sequence[Seed]) -> np.ndarray | float:
         """Share of each seed's cut-off samples that turns right when finished.
 
         Families differ in it, so each has its own, drawn towards the share of all
@@ -118,16 +122,18 @@ class Screening:
         right = self.finished.verdict == "right"
         overall = (right.sum() + 0.5) / (len(right) + 1)
         families = right.groupby(self.finished.family).agg(["sum", "count"])
-        shares = (families["sum"] + LEANING * overall) / (families["count"] + LEANING)
+        shares = (families["sum"] + POOLING_WEIGHT * overall) / (
+            families["count"] + POOLING_WEIGHT
+        )
         return np.array([shares.get(seed.family, overall) for seed in seeds])
 
-    def cut_off(self) -> dict[str, float]:
+    def truncation_summary(self) -> dict[str, float]:
         """How many samples were cut off and, of some, what they turned into."""
         cut = outcomes(self.samples) == "cut"
         right = 0
         if len(self.finished):
             right = int((self.finished.verdict == "right").sum())
-        low, high = wilson(right, len(self.finished))
+        low, high = wilson_interval(right, len(self.finished))
         return {
             "share": round(float(cut.mean()), 4),
             "finished": len(self.finished),
@@ -144,13 +150,13 @@ class Screening:
         cut = cut.iloc[order]
         # Families take turns, so that each has its share of them.
         turns = cut.groupby("family").cumcount().sort_values(kind="stable")
-        ids = set(cut.seed_id[turns.index[:FINISHED]])
+        ids = set(cut.seed_id[turns.index[:CONTINUED]])
         chosen = [seed for seed in self.seeds if seed.id in ids]
         if not chosen:
             return self.samples.head(0)
         # The same stream, so the same sample, which now goes on.
         longer = SamplingParams(
-            FARTHER * self.sampling.max_tokens, self.sampling.temperature
+            CONTINUE_FACTOR * self.sampling.max_tokens, self.sampling.temperature
         )
         title = f"{self.domain.name} seeds that were cut off, finished"
         return self._ask(chosen, k=1, sampling=longer, title=title)
@@ -164,7 +170,7 @@ class Screening:
             rng_seed=self.rng_seed,
         )
 
-    def afresh(
+    def fresh_pass_rates(
         self, seeds: Sequence[Seed], *, k: int
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """New samples of chosen seeds, from streams that chose none of them.
@@ -175,8 +181,10 @@ class Screening:
         import pandas as pd
 
         title = f"{self.domain.name}: the teachable seeds, asked afresh"
-        samples = self._ask(seeds, k=k, label=AFRESH, title=title)
-        counts = tally(samples, seeds, turning=self.turning(seeds))
+        samples = self._ask(seeds, k=k, label=FRESH_LABEL, title=title)
+        counts = count_outcomes(
+            samples, seeds, truncated_correct_rate=self.truncated_correct_rate(seeds)
+        )
         values = {
             "fresh_right": counts.right,
             "fresh_n": counts.n,
@@ -184,7 +192,7 @@ class Screening:
         }
         return pd.DataFrame(values, index=[seed.id for seed in seeds]), samples
 
-    def rated(self, found: Measured) -> pd.DataFrame:
+    def rating_table(self, found: AdaptiveResult) -> pd.DataFrame:
         """One row per seed, by its id: counts, pass rate, intervals, risk, agreement.
 
         `low` and `high` are the 95 % credible interval (Jeffreys), censored samples
@@ -194,12 +202,12 @@ class Screening:
         import pandas as pd
 
         counts = found.counts
-        low, high = credible(counts)
+        low, high = credible_interval(counts)
         least, most = counts.bounds
         columns = {
             "right": counts.right,
             "wrong": counts.wrong,
-            "cut": counts.cut,
+            "cut": counts.truncated,
             "unknown": counts.unknown,
             "n": counts.n,
             "pass_rate": counts.rate,
@@ -214,14 +222,14 @@ class Screening:
             "doubt": found.doubt,
         }
         table = pd.DataFrame(columns, index=[seed.id for seed in self.seeds])
-        return table.join(agreed(self.samples, self.seeds))
+        return table.join(vote_table(self.samples, self.seeds))
 
 
-def agreed(samples: pd.DataFrame, seeds: Sequence[Seed]) -> pd.DataFrame:
+def vote_table(samples: pd.DataFrame, seeds: Sequence[Seed]) -> pd.DataFrame:
     """How far each seed's samples agree, and how likely the model found them."""
     import pandas as pd
 
-    votes = samples.assign(answer=judged(samples)).groupby("seed_id")
+    votes = samples.assign(answer=judged_answers(samples)).groupby("seed_id")
     rows = []
     for seed in seeds:
         mine = votes.get_group(seed.id)
@@ -232,7 +240,7 @@ def agreed(samples: pd.DataFrame, seeds: Sequence[Seed]) -> pd.DataFrame:
                 "share": found.share,
                 "margin": found.margin,
                 "entropy": found.entropy,
-                "logprob": mean_known(mine.logprob),
+                "logprob": mean_of_known(mine.logprob),
             }
         )
     return pd.DataFrame(rows, index=[seed.id for seed in seeds])

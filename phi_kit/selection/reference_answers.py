@@ -19,10 +19,10 @@ from phi_kit.data.records import NO_GOLD, Seed
 from phi_kit.inference import completion
 from phi_kit.inference.draw import draw
 from phi_kit.inference.types import Sampler, SamplingParams
-from phi_kit.stats.intervals import wilson
+from phi_kit.stats.intervals import wilson_interval
 from phi_kit.verifiers.base import Verifier
 
-from .voting import Votes, unjudged, vote
+from .voting import Votes, grouped_answers, vote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +35,8 @@ SPLIT = "the reference is split"
 
 
 @dataclass(frozen=True)
-class Rules:
-    """Who is asked, how often, and when it is sure; thresholds are the kit's own.
+class ReferenceRules:
+    """Who is asked, how often, and when it is sure; thresholds are kit defaults.
 
     The report takes the plurality of a strong model and publishes no threshold.
     """
@@ -50,7 +50,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Opinion:
+class ReferenceOpinion:
     """What the reference makes of a seed.
 
     Args:
@@ -73,27 +73,33 @@ class Opinion:
         return bool(self.answer) and verifier(self.seed, self.answer).right
 
 
-def consult(
-    rules: Rules, domain: Domain, seeds: Sequence[Seed], *, rng_seed: int
-) -> list[Opinion]:
+def ask_references(
+    rules: ReferenceRules, domain: Domain, seeds: Sequence[Seed], *, rng_seed: int
+) -> list[ReferenceOpinion]:
     """Ask every family about every seed; one opinion each, in their order."""
     if not seeds:
         return []
     families = [
-        _votes(name, rules, domain, seeds, rng_seed=rng_seed) for name in rules.models
+        _reference_votes(name, rules, domain, seeds, rng_seed=rng_seed)
+        for name in rules.models
     ]
     found = []
     for seed, *votes in zip(seeds, *families, strict=True):
         first = votes[0]
-        sure = all(one.sure(rules.share, rules.margin) for one in votes)
+        sure = all(one.reaches(rules.share, rules.margin) for one in votes)
         held = replace(seed, answer=first.answer)
         same = all(domain.verifier(held, one.answer).right for one in votes[1:])
-        found.append(Opinion(seed, first, sure and same))
+        found.append(ReferenceOpinion(seed, first, sure and same))
     return found
 
 
-def _votes(
-    name: str, rules: Rules, domain: Domain, seeds: Sequence[Seed], *, rng_seed: int
+def _reference_votes(
+    name: str,
+    rules: ReferenceRules,
+    domain: Domain,
+    seeds: Sequence[Seed],
+    *,
+    rng_seed: int,
 ) -> list[Votes]:
     model = rules.sampler(name)
     drawn = draw(
@@ -108,12 +114,12 @@ def _votes(
     for seed, samples in zip(seeds, drawn, strict=True):
         # What was cut off, or taken away by a filter, has not answered.
         texts = [one.text if one.finish == "stop" else "" for one in samples]
-        found.append(vote(unjudged(seed, texts, domain.verifier)))
+        found.append(vote(grouped_answers(seed, texts, domain.verifier)))
     return found
 
 
 @dataclass(frozen=True)
-class Key:
+class AnswerKey:
     """The seeds with the answers that the reference supplied.
 
     Args:
@@ -129,8 +135,13 @@ class Key:
 
 
 def answer_key(
-    rules: Rules, domain: Domain, seeds: Sequence[Seed], *, known: int, rng_seed: int
-) -> Key:
+    rules: ReferenceRules,
+    domain: Domain,
+    seeds: Sequence[Seed],
+    *,
+    known: int,
+    rng_seed: int,
+) -> AnswerKey:
     """Answer the seeds without gold, and as a test some whose gold is known.
 
     Args:
@@ -154,33 +165,35 @@ def answer_key(
                 todo="name a strong model as filter_edge.reference, or leave out "
                 "no_gold in collect_seeds.sources",
             )
-        return Key(list(seeds), pd.DataFrame(), {})
+        return AnswerKey(list(seeds), pd.DataFrame(), {})
     golden = [seed for seed in seeds if seed.answer]
     order = rng(rng_seed, "gold slice").permutation(len(golden))[:known]
     tested = [golden[i] for i in sorted(order)]
-    opinions = consult(rules, domain, [*lacking, *tested], rng_seed=rng_seed)
+    opinions = ask_references(rules, domain, [*lacking, *tested], rng_seed=rng_seed)
     new, test = opinions[: len(lacking)], opinions[len(lacking) :]
-    answered = {one.seed.id: _answered(one, rules) for one in new if one.sure}
-    return Key(
+    answered = {one.seed.id: _with_answer(one, rules) for one in new if one.sure}
+    return AnswerKey(
         [answered.get(seed.id, seed) for seed in seeds],
-        pd.concat([frame(new, "no gold"), frame(test, "gold slice")]),
+        pd.concat([opinion_table(new, "no gold"), opinion_table(test, "gold slice")]),
         {
             "models": list(rules.models),
             "without_gold": len(lacking),
             "answered": len(answered),
-            "gold_slice": mistakes(test, domain.verifier),
+            "gold_slice": gold_error_rate(test, domain.verifier),
         },
     )
 
 
-def _answered(opinion: Opinion, rules: Rules) -> Seed:
+def _with_answer(opinion: ReferenceOpinion, rules: ReferenceRules) -> Seed:
     """The seed with the reference's answer as its gold; it says whose that is."""
     facts = {key: value for key, value in opinion.seed.facts.items() if key != NO_GOLD}
     extra = json.dumps(facts | {ANSWERED_BY: list(rules.models)})
     return replace(opinion.seed, answer=opinion.answer, extra=extra)
 
 
-def mistakes(opinions: Sequence[Opinion], verifier: Verifier) -> dict[str, Any]:
+def gold_error_rate(
+    opinions: Sequence[ReferenceOpinion], verifier: Verifier
+) -> dict[str, Any]:
     """How often the reference is sure and wrong, on seeds whose gold is known.
 
     Returns:
@@ -189,13 +202,13 @@ def mistakes(opinions: Sequence[Opinion], verifier: Verifier) -> dict[str, Any]:
     """
     sure = [one for one in opinions if one.sure]
     wrong = sum(not one.agrees(verifier) for one in sure)
-    low, high = wilson(wrong, len(sure))
+    low, high = wilson_interval(wrong, len(sure))
     share = wrong / len(sure) if sure else None
     counts = {"asked": len(opinions), "sure": len(sure), "wrong": wrong}
     return counts | {"share": share, "low": low, "high": high}
 
 
-def doubts(opinion: Opinion, verifier: Verifier) -> str:
+def frontier_doubt(opinion: ReferenceOpinion, verifier: Verifier) -> str:
     """Why a seed that the student never solves is no `frontier`; empty if it is.
 
     The frontier is what a strong model can solve: what it is split on may be
@@ -209,7 +222,7 @@ def doubts(opinion: Opinion, verifier: Verifier) -> str:
     return ""
 
 
-def frame(opinions: Sequence[Opinion], asked_as: str) -> pd.DataFrame:
+def opinion_table(opinions: Sequence[ReferenceOpinion], asked_as: str) -> pd.DataFrame:
     """Opinions as a table: what was asked and why, the vote, whether it was sure."""
     import pandas as pd
 

@@ -2,7 +2,7 @@
 
 Below the band a seed is `frontier`, in it `teachable`, above it `easy`. `suspect`
 are the seeds whose answer is in doubt, or that nobody could judge. Every edge and
-threshold is the kit's own choice; the report publishes none.
+threshold is a kit default; the report publishes none.
 """
 
 from __future__ import annotations
@@ -10,38 +10,79 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
 
+from .pass_rate_posterior import Counts, Prior
 from .voting import RIGHT
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 # Teachable rows below which step 3 refuses: one batch of a training run.
-LEAST = 8
-BY_PLACE = ("frontier", "teachable", "easy")
+MIN_TEACHABLE = 8
+TIER_NAMES = ("frontier", "teachable", "easy")
+LOW, INSIDE, HIGH = range(3)  # below the band, in it, above it
 # A student that gives one wrong answer nearly always doubts the gold, if it was
 # asked at least so often.
-ONE_ANSWER, FEWEST = 0.9, 4
+SUSPECT_SHARE, SUSPECT_SAMPLES = 0.9, 4
 FORM_FAILS = 0.1
 
 
-def by_student(rows: pd.DataFrame, place: np.ndarray, seeds: Sequence[Seed]):
+def tier_probabilities(
+    counts: Counts, band: tuple[float, float], *, prior: Prior
+) -> np.ndarray:
+    """Probability that a pass rate lies below, in and above the band.
+
+    Args:
+        counts: the samples.
+        band: its edges; the lower one belongs to it, the upper one does not.
+        prior: what is known before the first sample.
+
+    Returns:
+        Shape (seeds, 3); rows add up to 1.
+    """
+    from scipy.special import betainc
+
+    right, wrong = counts.filled
+    below, under = (betainc(prior.a + right, prior.b + wrong, edge) for edge in band)
+    return np.stack([below, under - below, 1 - under], axis=1)
+
+
+def assign_tiers(
+    counts: Counts, band: tuple[float, float], *, prior: Prior
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each seed's likeliest place and the risk that it is another one.
+
+    Returns:
+        Places (`LOW`, `INSIDE` or `HIGH`) and risks, each of shape (seeds,).
+        A risk is one minus the place's probability; the mean over a tier is
+        the share of it that is expected to lie elsewhere.
+    """
+    found = tier_probabilities(counts, band, prior=prior)
+    places = found.argmax(axis=1)
+    return places, 1 - found[np.arange(len(found)), places]
+
+
+def assign_by_student(rows: pd.DataFrame, place: np.ndarray, seeds: Sequence[Seed]):
     """Tier and reason of each seed that the student was asked.
 
     Returns:
         Two lists; a reason is empty unless the seed is `suspect`.
     """
-    whys = [_doubted(row, s) for row, s in zip(rows.itertuples(), seeds, strict=True)]
+    whys = [
+        _suspect_reason(row, s) for row, s in zip(rows.itertuples(), seeds, strict=True)
+    ]
     tiers = [
-        "suspect" if why else BY_PLACE[at] for why, at in zip(whys, place, strict=True)
+        "suspect" if why else TIER_NAMES[at]
+        for why, at in zip(whys, place, strict=True)
     ]
     return tiers, whys
 
 
-def nothing_teachable(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
+def no_teachable_error(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
     """Why step 3 stops: the seeds are too hard or too easy, or the form fails.
 
     Args:
@@ -50,7 +91,7 @@ def nothing_teachable(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
     """
     strict = (samples.verdict == "right").mean()
     lenient = (samples.lenient == "right").mean()
-    # Twice as many leniently, and a tenth at least: the kit's own choice.
+    # Twice as many leniently, and a tenth at least (kit default).
     if lenient >= FORM_FAILS and lenient >= 2 * strict:
         return DataError(
             f"no seed is teachable: {strict:.0%} of the samples are right strictly; "
@@ -66,18 +107,18 @@ def nothing_teachable(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
     )
 
 
-def too_few(rows: pd.DataFrame) -> DataError:
+def too_few_error(rows: pd.DataFrame) -> DataError:
     """Why step 3 stops: what so few rows would teach, nothing could measure."""
     count = int((rows.tier == "teachable").sum())
     return DataError(
         f"only {count} of {len(rows)} seeds are teachable, and a training run on fewer "
-        f"than {LEAST} says nothing: {rows.tier.value_counts().to_dict()}",
+        f"than {MIN_TEACHABLE} says nothing: {rows.tier.value_counts().to_dict()}",
         todo="collect more seeds, or others: look at step 1's figure for families "
         "between the dotted line and the top",
     )
 
 
-def never_solved(rows: pd.DataFrame) -> str:
+def never_solved_note(rows: pd.DataFrame) -> str:
     """How many teachable seeds were never seen solved, and why they count; or nothing.
 
     A seed whose samples were cut off may have been on its way to the answer. That it
@@ -95,11 +136,13 @@ def never_solved(rows: pd.DataFrame) -> str:
     )
 
 
-def _doubted(row, seed: Seed) -> str:
+def _suspect_reason(row, seed: Seed) -> str:
     if row.pass_rate != row.pass_rate:
         return "no sample could be judged"
     # An answer that a program computed is not in doubt, whatever a model says.
-    agreed = row.share >= ONE_ANSWER and row.n >= FEWEST and not seed.generated
+    agreed = (
+        row.share >= SUSPECT_SHARE and row.n >= SUSPECT_SAMPLES and not seed.generated
+    )
     if agreed and row.plurality not in ("", RIGHT):
         return f"the student answers {row.plurality!r}, not the gold"
     return ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.data.verdict import Verifier
 from phi_kit.verifiers import exact
 from phi_kit.verifiers.base import visible
@@ -45,7 +45,7 @@ class Votes:
     entropy: float
     n: int
 
-    def sure(self, share: float, margin: float) -> bool:
+    def reaches(self, share: float, margin: float) -> bool:
         """Whether the plurality reaches both thresholds."""
         near = 1e-9  # .6 of 5 must reach .6 whatever the floats say
         return bool(self.answer) and (
@@ -74,7 +74,7 @@ def vote(answers: Sequence[str]) -> Votes:
     )
 
 
-def mean_known(values: Iterable[float | None]) -> float:
+def mean_of_known(values: Iterable[float | None]) -> float:
     """The mean of what is known of some values; NaN if none is.
 
     For the log-probabilities of samples, which not every sampler tells.
@@ -83,26 +83,28 @@ def mean_known(values: Iterable[float | None]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def judged(samples: pd.DataFrame) -> list[str]:
+def judged_answers(samples: pd.DataFrame) -> list[str]:
     """The answers of samples that were held against a gold.
 
     Args:
-        samples: rows of `asking.ask`.
+        samples: rows of `ask`.
 
     Returns:
         `RIGHT` for each right one, however it is written; else the answer that
         was read, numbers in one form; empty where none was read.
     """
     pairs = zip(samples.verdict, samples.extracted, strict=True)
-    return [RIGHT if verdict == "right" else _plain(text) for verdict, text in pairs]
+    return [
+        RIGHT if verdict == "right" else _canonical(text) for verdict, text in pairs
+    ]
 
 
-def _plain(text: str) -> str:
+def _canonical(text: str) -> str:
     value = numeric.parse_number(text) if text else None
-    return normal(text) if value is None else str(value)
+    return normalise_prompt(text) if value is None else str(value)
 
 
-def unjudged(seed: Seed, texts: Sequence[str], verifier: Verifier) -> list[str]:
+def grouped_answers(seed: Seed, texts: Sequence[str], verifier: Verifier) -> list[str]:
     """The answers of samples that there is no gold for.
 
     The domain's own verifier decides which are equal: two samples agree if one
@@ -121,14 +123,14 @@ def unjudged(seed: Seed, texts: Sequence[str], verifier: Verifier) -> list[str]:
     found = []
     for text in texts:
         same = [a for a in known if verifier(replace(seed, answer=a), text).right]
-        answer = same[0] if same else _first(seed, text, verifier)
+        answer = same[0] if same else _first_reading(seed, text, verifier)
         if answer and not same:
             known.append(answer)
         found.append(answer)
     return found
 
 
-def _first(seed: Seed, text: str, verifier: Verifier) -> str:
+def _first_reading(seed: Seed, text: str, verifier: Verifier) -> str:
     """A reading of the sample's answer by which the sample itself is right."""
     read = verifier(replace(seed, answer=""), text).extracted.strip(" .")
     stated = exact.stated_answer(visible(text)).strip(" .")

@@ -1,4 +1,4 @@
-"""Comparing several arms at once: seeds, corrections, and whether more rows help.
+"""Comparing arms: paired gains, verdicts, corrections, and whether more rows help.
 
 One comparison in twenty of things that do not differ looks like a difference at
 95 %. With several arms against one base that adds up; Holm's correction keeps the
@@ -8,20 +8,72 @@ chance of a single false claim among all of them at 5 %.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
 from phi_kit.core.rng import rng
 
-from .intervals import RESAMPLES, Gain, Score, gain, score
+from .intervals import RESAMPLES, Accuracy, accuracy, bootstrap_interval
 
 LEVEL = 0.05
 # A gain over base that one constant answer per family would give as well.
 NOT_CONSTANT = "better than base, not than one constant answer"
 
+# The bootstrap's interval is too narrow for a handful of items: below this many
+# there is no verdict (kit default).
+MIN_ITEMS = 10
 
-def over_seeds(runs: Sequence[Sequence[float]], *, rng_seed: int) -> Score:
+
+@dataclass(frozen=True)
+class Gain:
+    """A paired difference of two accuracies with its 95 % interval."""
+
+    delta: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "cannot tell"]:
+        """Better or worse only where the whole interval lies on one side of 0."""
+        if self.n < MIN_ITEMS:
+            return "cannot tell"
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "cannot tell"
+
+    def as_dict(self) -> dict[str, float | str]:
+        """For a manifest or a table."""
+        return {**asdict(self), "verdict": self.verdict}
+
+
+def paired_gain(
+    before: Sequence[float], after: Sequence[float], *, rng_seed: int
+) -> Gain:
+    """Paired difference `after - before` over the same items, in points of 1.
+
+    Args:
+        before: one accuracy per item.
+        after: the same items, in the same order.
+        rng_seed: the resampling is repeatable.
+
+    Raises:
+        ValueError: the two do not hold the same number of items.
+    """
+    if len(before) != len(after):
+        raise ValueError(f"not paired: {len(before)} and {len(after)} items")
+    difference = np.asarray(after, float) - np.asarray(before, float)
+    if len(difference) == 0:
+        return Gain(float("nan"), -1.0, 1.0, 0)
+    low, high = bootstrap_interval(difference, rng_seed)
+    mean = float(difference.mean())
+    return Gain(mean, max(low, -1.0), min(high, 1.0), len(difference))
+
+
+def accuracy_over_seeds(runs: Sequence[Sequence[float]], *, rng_seed: int) -> Accuracy:
     """Mean accuracy of several training runs on the same items.
 
     Args:
@@ -33,11 +85,11 @@ def over_seeds(runs: Sequence[Sequence[float]], *, rng_seed: int) -> Score:
         runs say little of how runs differ: the interval is then too narrow.
     """
     if len(runs) == 1:
-        return score(runs[0], rng_seed=rng_seed)
+        return accuracy(runs[0], rng_seed=rng_seed)
     values = np.asarray(runs, float)
-    low, high = _crossed(values, rng_seed)
+    low, high = _crossed_bootstrap(values, rng_seed)
     mean = float(values.mean())
-    return Score(mean, max(low, 0.0), min(high, 1.0), values.shape[1])
+    return Accuracy(mean, max(low, 0.0), min(high, 1.0), values.shape[1])
 
 
 def gain_over_seeds(
@@ -56,29 +108,31 @@ def gain_over_seeds(
     """
     first, second = np.asarray(before, float), np.asarray(after, float)
     if len(first) == len(second) == 1:
-        return gain(first[0], second[0], rng_seed=rng_seed)
+        return paired_gain(first[0], second[0], rng_seed=rng_seed)
     if len(first) != len(second):  # not paired by run: against the mean
         first = first.mean(axis=0, keepdims=True)
     difference = second - first
-    low, high = _crossed(difference, rng_seed)
+    low, high = _crossed_bootstrap(difference, rng_seed)
     mean = float(difference.mean())
     return Gain(mean, max(low, -1.0), min(high, 1.0), difference.shape[1])
 
 
-def _crossed(values: np.ndarray, rng_seed: int) -> tuple[float, float]:
+def _crossed_bootstrap(values: np.ndarray, rng_seed: int) -> tuple[float, float]:
     """Bootstrap interval of the mean of `values` (runs, items), both resampled."""
     draw, (runs, items) = rng(rng_seed, "crossed bootstrap"), values.shape
     of_items = draw.multinomial(items, [1 / items] * items, size=RESAMPLES) / items
     of_runs = draw.multinomial(runs, [1 / runs] * runs, size=RESAMPLES) / runs
     means = ((of_items @ values.T) * of_runs).sum(axis=1)
     if np.ptp(means) == 0:  # equal everywhere: what `gain` says of one run
-        one = gain(np.zeros(items), values[0], rng_seed=rng_seed)
+        one = paired_gain(np.zeros(items), values[0], rng_seed=rng_seed)
         return one.low, one.high
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 
-def p_value(before: Sequence[float], after: Sequence[float], *, rng_seed: int) -> float:
+def paired_p_value(
+    before: Sequence[float], after: Sequence[float], *, rng_seed: int
+) -> float:
     """Two-sided p of a paired difference: signs flipped at random, item by item.
 
     Source: the paired permutation test (R. A. Fisher, The Design of Experiments,
@@ -99,7 +153,7 @@ def p_value(before: Sequence[float], after: Sequence[float], *, rng_seed: int) -
     return float(found.pvalue)
 
 
-def holm(ps: Sequence[float]) -> list[float]:
+def holm_adjust(ps: Sequence[float]) -> list[float]:
     """Holm's step-down adjustment of p-values, in their order.
 
     Source: S. Holm (1979), Scandinavian Journal of Statistics 6:65.
@@ -109,7 +163,7 @@ def holm(ps: Sequence[float]) -> list[float]:
     return multipletests(ps, method="holm")[1].tolist() if len(ps) else []
 
 
-def verdict(found: Gain, adjusted: float) -> str:
+def corrected_verdict(found: Gain, adjusted: float) -> str:
     """The gain's own verdict, unless the correction takes it back."""
     return found.verdict if adjusted < LEVEL else "cannot tell"
 
@@ -130,7 +184,7 @@ def beyond_guessing(said: str, over_guess: Gain) -> str:
     return said
 
 
-def tapering(doses: Mapping[float, Sequence[float]], *, rng_seed: int) -> Gain:
+def dose_tapering(doses: Mapping[float, Sequence[float]], *, rng_seed: int) -> Gain:
     """How much less the last increase of the dose gave than the one before.
 
     Args:
@@ -149,10 +203,10 @@ def tapering(doses: Mapping[float, Sequence[float]], *, rng_seed: int) -> Gain:
         / np.log2(more / less)
         for less, more in pairwise(shares)
     )
-    return gain(early, late, rng_seed=rng_seed)
+    return paired_gain(early, late, rng_seed=rng_seed)
 
 
-def curve(found: Gain) -> str:
+def curve_verdict(found: Gain) -> str:
     """What `tapering` found, in words."""
     words = {"worse": "tapers", "better": "steepens"}
     return words.get(found.verdict, "cannot tell")

@@ -1,10 +1,9 @@
-"""Intervals and verdicts for accuracies and their differences."""
+"""Intervals of accuracies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.stats import norm
@@ -13,13 +12,10 @@ from phi_kit.core.rng import rng
 
 Z = norm.ppf(0.975)  # two-sided 95 %
 RESAMPLES = 10_000
-# The bootstrap's interval is too narrow for a handful of items: below this many
-# there is no verdict. The kit's own choice.
-FEWEST = 10
 
 
 @dataclass(frozen=True)
-class Score:
+class Accuracy:
     """An accuracy between 0 and 1 with its 95 % interval, over `n` items."""
 
     accuracy: float
@@ -32,30 +28,7 @@ class Score:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Gain:
-    """A paired difference of two accuracies with its 95 % interval."""
-
-    delta: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def verdict(self) -> Literal["better", "worse", "cannot tell"]:
-        """Better or worse only where the whole interval lies on one side of 0."""
-        if self.n < FEWEST:
-            return "cannot tell"
-        if self.low > 0:
-            return "better"
-        return "worse" if self.high < 0 else "cannot tell"
-
-    def as_dict(self) -> dict[str, float | str]:
-        """For a manifest or a table."""
-        return {**asdict(self), "verdict": self.verdict}
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
+def wilson_interval(right: int, n: int) -> tuple[float, float]:
     """Wilson's 95 % score interval of a proportion.
 
     Source: E. B. Wilson (1927), JASA 22:209; 0 of 8 gives (0, .32). With no
@@ -71,7 +44,7 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
-def score(items: Sequence[float], *, rng_seed: int) -> Score:
+def accuracy(items: Sequence[float], *, rng_seed: int) -> Accuracy:
     """Mean accuracy over items; bootstrap interval that resamples items.
 
     Args:
@@ -85,33 +58,12 @@ def score(items: Sequence[float], *, rng_seed: int) -> Score:
     values = values[~np.isnan(values)]
     n = len(values)
     if n == 0:
-        return Score(float("nan"), 0.0, 1.0, 0)
-    low, high = _bootstrap(values, rng_seed)
-    return Score(float(values.mean()), max(low, 0.0), min(high, 1.0), n)
+        return Accuracy(float("nan"), 0.0, 1.0, 0)
+    low, high = bootstrap_interval(values, rng_seed)
+    return Accuracy(float(values.mean()), max(low, 0.0), min(high, 1.0), n)
 
 
-def gain(before: Sequence[float], after: Sequence[float], *, rng_seed: int) -> Gain:
-    """Paired difference `after - before` over the same items, in points of 1.
-
-    Args:
-        before: one accuracy per item.
-        after: the same items, in the same order.
-        rng_seed: the resampling is repeatable.
-
-    Raises:
-        ValueError: the two do not hold the same number of items.
-    """
-    if len(before) != len(after):
-        raise ValueError(f"not paired: {len(before)} and {len(after)} items")
-    difference = np.asarray(after, float) - np.asarray(before, float)
-    if len(difference) == 0:
-        return Gain(float("nan"), -1.0, 1.0, 0)
-    low, high = _bootstrap(difference, rng_seed)
-    mean = float(difference.mean())
-    return Gain(mean, max(low, -1.0), min(high, 1.0), len(difference))
-
-
-def _bootstrap(values: np.ndarray, rng_seed: int) -> tuple[float, float]:
+def bootstrap_interval(values: np.ndarray, rng_seed: int) -> tuple[float, float]:
     """The 95 % percentile interval of the mean (Efron 1979, Annals of Statistics 7:1).
 
     `scipy.stats.bootstrap` draws the same resamples in the same time, but its last
@@ -120,7 +72,7 @@ def _bootstrap(values: np.ndarray, rng_seed: int) -> tuple[float, float]:
     if np.ptp(values) == 0:
         # Resampling equal values would claim certainty. That none of n items
         # differs still leaves room for as many as Wilson's interval of 0 of n.
-        room = wilson(0, len(values))[1]
+        room = wilson_interval(0, len(values))[1]
         return float(values[0]) - room, float(values[0]) + room
     picks = rng(rng_seed, "bootstrap").integers(
         len(values), size=(RESAMPLES, len(values))

@@ -23,14 +23,14 @@ from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
-from phi_kit.evaluation.ask import ask, per_item, truncated
+from phi_kit.evaluation.ask import ask, item_accuracies, truncated_share
 from phi_kit.evaluation.metrics import scores as metric_scores
 from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
-from phi_kit.stats.comparison import beyond_guessing
-from phi_kit.stats.intervals import gain, score
+from phi_kit.stats.comparison import beyond_guessing, paired_gain
+from phi_kit.stats.intervals import accuracy
 
 
 class Params(StepParams):
@@ -54,7 +54,7 @@ class Params(StepParams):
 
 @dataclass(frozen=True)
 class TestedDomain:
-    """A domain's test items with everything that was said to them.
+    """A domain's test items with the completions of both models.
 
     Attributes:
         domain: its name.
@@ -91,7 +91,9 @@ def run(params: Params) -> StepRun:
                 )
             samples += [base.assign(domain=name, model="base")]
             samples += [final.assign(domain=name, model="final")]
-            guess = guessing_baseline.of(card, domain_of(params, name)).per_item(test)
+            guess = guessing_baseline.guesser_of_card(
+                card, domain_of(params, name)
+            ).per_item(test)
             tested = TestedDomain(name, test, base, final, guess)
             scores += compare_models(tested, params=params)
             families += compare_families(tested, params=params)
@@ -129,7 +131,7 @@ def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
     seed, base, final = params.rng_seed, tested.base, tested.final
     rows = []
     for metric, measure in (
-        ("pass@1", per_item),
+        ("pass@1", item_accuracies),
         (f"maj@{params.samples}", by_majority),
     ):
         before, after = measure(base, tested.items), measure(final, tested.items)
@@ -139,8 +141,8 @@ def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
                 "metric": metric,
                 "k": params.samples,
                 **_paired_row(before, after, tested.guess, rng_seed=seed),
-                "base_truncated": truncated(base),
-                "final_truncated": truncated(final),
+                "base_truncated": truncated_share(base),
+                "final_truncated": truncated_share(final),
                 "base_tokens": float(base.tokens.mean()),
                 "final_tokens": float(final.tokens.mean()),
             }
@@ -167,10 +169,10 @@ def compare_families(tested: TestedDomain, *, params: Params) -> list[dict]:
     """
     items = pd.DataFrame(
         {
-            "level": [one.level for one in tested.items],
-            "family": [one.family for one in tested.items],
-            "base": per_item(tested.base, tested.items),
-            "final": per_item(tested.final, tested.items),
+            "level": [seed.level for seed in tested.items],
+            "family": [seed.family for seed in tested.items],
+            "base": item_accuracies(tested.base, tested.items),
+            "final": item_accuracies(tested.final, tested.items),
             "guess": tested.guess,
         }
     )
@@ -193,15 +195,15 @@ def _paired_row(
     rng_seed: int,
 ) -> dict[str, Any]:
     """Three accuracies per item: their means, the gain over base, the verdict."""
-    over = gain(base, final, rng_seed=rng_seed)
-    ends = score(final, rng_seed=rng_seed)
-    beyond = gain(guess, final, rng_seed=rng_seed)
+    over = paired_gain(base, final, rng_seed=rng_seed)
+    ends = accuracy(final, rng_seed=rng_seed)
+    beyond = paired_gain(guess, final, rng_seed=rng_seed)
     return {
-        "base": score(base, rng_seed=rng_seed).accuracy,
+        "base": accuracy(base, rng_seed=rng_seed).accuracy,
         "final": ends.accuracy,
         "final_low": ends.low,
         "final_high": ends.high,
-        "guess": score(guess, rng_seed=rng_seed).accuracy,
+        "guess": accuracy(guess, rng_seed=rng_seed).accuracy,
         **over.as_dict(),
         "over_guess": beyond.delta,
         "over_guess_low": beyond.low,

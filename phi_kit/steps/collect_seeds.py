@@ -22,10 +22,15 @@ from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows
-from phi_kit.data.near_duplicates import Near
-from phi_kit.data.read_sources import available, mix, read, shares
+from phi_kit.data.near_duplicates import NearDuplicateIndex
+from phi_kit.data.read_sources import (
+    available_rows,
+    mix_sources,
+    read_source,
+    source_shares,
+)
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.data.row_filters import judge
+from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import Procedural, Source
 from phi_kit.domains.base import Domain, Family
@@ -49,7 +54,7 @@ class Params(StepParams):
     _known = field_validator("domain")(domains.known)
 
     @model_validator(mode="after")
-    def _mixed(self) -> Self:
+    def _weights_need_a_limit(self) -> Self:
         # A weight of 1 says nothing: a notebook is handed the defaults, too.
         weighted = any(source.weight != 1 for source in self.sources)
         if weighted and self.limit is None:
@@ -58,34 +63,34 @@ class Params(StepParams):
 
     def external_digests(self) -> dict[str, str]:
         """The content of local files, the revisions of hub data sets."""
-        marks = {
-            f"{place} {source.name}": source.digest()
-            for place, source in enumerate(self.sources, 1)
+        digests = {
+            f"{number} {source.name}": source.digest()
+            for number, source in enumerate(self.sources, 1)
         }
-        return {name: mark for name, mark in marks.items() if mark}
+        return {name: digest for name, digest in digests.items() if digest}
 
 
 @reuse_finished
 def run(params: Params) -> StepRun:
-    """Read every source, judge every row, keep the clean ones."""
+    """Read every source, filter its rows, keep the clean ones."""
     with open_run(params) as run:
         domain = domains.of(params)
         card = run.read(step_table.PICK_DOMAIN)
         families = domain.chosen(card.manifest["params"]["families"])
-        found, mixed = read_rows(params, domain, families)
-        judged = list(
-            judge(
-                found,
+        rows, mix = read_rows(params, domain, families)
+        filtered = list(
+            filter_rows(
+                rows,
                 domain.verifier,
                 Seal.of([card]),
                 max_chars=params.max_chars,
-                near=Near(params.near_duplicates),
+                near=NearDuplicateIndex(params.near_duplicates),
                 marks=control_tokens(completion.folder_at_hand(params.model)),
             )
         )
-        kept = [seed for seed, reason in judged if reason is None]
-        run.flow = RowCounts(unread=sum(one["unread"] for one in mixed))
-        run.flow.take(reason for _, reason in judged)
+        kept = [seed for seed, reason in filtered if reason is None]
+        run.flow = RowCounts(unread=sum(source["unread"] for source in mix))
+        run.flow.take(reason for _, reason in filtered)
         if not kept:
             raise DataError(
                 f"no seed is left: {run.flow}",
@@ -93,14 +98,16 @@ def run(params: Params) -> StepRun:
             )
         run.table = to_frame(kept)
         run.save_rows(run.table)
-        run.save_rows(dropped_rows.table(judged), "quarantine")
-        run.save_rows(dropped_rows.hits(judged), "sealed_hits")
+        run.save_rows(dropped_rows.dropped_table(filtered), "quarantine")
+        run.save_rows(dropped_rows.seal_hit_table(filtered), "sealed_hits")
         run.figure = run.save_figure(row_flow.draw(run.flow.as_dict()), "row_flow")
         run.result = {
             "sources": run.table.source.value_counts().to_dict(),
-            "mix": mixed,
+            "mix": mix,
             "pinned": params.external_digests(),
-            "lopsided": guessing_baseline.lopsided((s.family, s.answer) for s in kept),
+            "lopsided": guessing_baseline.lopsided_answers(
+                (seed.family, seed.answer) for seed in kept
+            ),
         }
     return run
 
@@ -115,30 +122,35 @@ def read_rows(
         many there are that a limit left unread.
     """
 
-    def opened(source: Source) -> Iterator[Seed]:
-        return read(source, domain.name, families=families, rng_seed=params.rng_seed)
+    def open_source(source: Source) -> Iterator[Seed]:
+        return read_source(
+            source, domain.name, families=families, rng_seed=params.rng_seed
+        )
 
-    found, counts = [], Counter()
-    drawn = mix(params.sources, params.limit, opened, rng_seed=params.rng_seed)
-    for place, seed in drawn:
-        counts[place] += 1
-        found.append(replace(seed, answer_kind=domain.answer_kind))
-    parts = shares(params.sources, params.limit) if params.limit else None
-    mixed = []
-    for place, source in enumerate(params.sources):
-        wanted, got = parts[place] if parts else source.limit, counts[place]
+    rows, counts = [], Counter()
+    mixed = mix_sources(
+        params.sources, params.limit, open_source, rng_seed=params.rng_seed
+    )
+    for position, seed in mixed:
+        counts[position] += 1
+        rows.append(replace(seed, answer_kind=domain.answer_kind))
+    shares = source_shares(params.sources, params.limit) if params.limit else None
+    report = []
+    for position, source in enumerate(params.sources):
+        wanted = shares[position] if shares else source.limit
+        read = counts[position]
         # A source that was read to its end has nothing left to count; those of one's
         # own domain have limits of their own.
-        cut = wanted is not None and got >= wanted
-        cut = cut or isinstance(source, Procedural)
-        there = available(source, families) if cut else None
-        mixed.append(
+        limited = wanted is not None and read >= wanted
+        limited = limited or isinstance(source, Procedural)
+        available = available_rows(source, families) if limited else None
+        report.append(
             {
                 "source": source.name,
                 "weight": source.weight,
                 "wanted": wanted,
-                "read": got,
-                "unread": max(there - got, 0) if there else 0,
+                "read": read,
+                "unread": max(available - read, 0) if available else 0,
             }
         )
-    return found, mixed
+    return rows, report

@@ -23,17 +23,23 @@ from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows, records
 from phi_kit.data.records import Seed, from_frame
-from phi_kit.data.row_filters import sealed
+from phi_kit.data.row_filters import sealed_reason
 from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
-from phi_kit.evaluation.ask import as_asked, ask, base_answers, per_item, rows_of
+from phi_kit.evaluation.ask import (
+    ask,
+    base_answers,
+    item_accuracies,
+    step_sampling,
+    training_rows,
+)
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.plots import interference_matrix, learning_curves
-from phi_kit.stats.comparison import beyond_guessing
-from phi_kit.stats.intervals import gain, score
+from phi_kit.stats.comparison import beyond_guessing, paired_gain
+from phi_kit.stats.intervals import accuracy
 from phi_kit.training import training_config as recipes
 from phi_kit.training.arms import epochs_of
 from phi_kit.training.encoding import TrainingRow
@@ -57,7 +63,7 @@ class Params(TrainingConfig, StepParams):
     WEIGHTS: ClassVar[bool] = True
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
-    # About three times the rows of a probe: as many steps. The kit's own choice.
+    # About three times the rows of a probe: as many steps (kit default).
     epochs: int = Field(1, ge=1)
     recipe: Literal["own", "best"] = "own"
 
@@ -80,7 +86,7 @@ class TrainingPart:
 @reuse_finished
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
-    with open_run(params) as run, learning_curves.Live() as view:
+    with open_run(params) as run, learning_curves.LiveCurves() as view:
         student = completion.load(params.model)
         cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
         seal = combined_seal(run)  # once: it indexes every item
@@ -116,7 +122,7 @@ def run(params: Params) -> StepRun:
             .where(cells.notna(), None)
             .to_dict("records"),
             "retention": retention(items, params),
-            "gate": {name: one.gate for name, one in done.items()},
+            "gate": {name: result.gate for name, result in done.items()},
             "final": list(adapter_plan(params.domains))[-1],
             "rows": {name: len(part.rows) for name, part in parts.items()},
             "recipe": recipes.merge_configs(p.recipe for p in parts.values()).outcome(),
@@ -151,7 +157,7 @@ def training_parts(
         recipe = training_config_of(run, name)
         domain = domain_of(run.params, name)
         parts[name] = TrainingPart(
-            rows_of(student, domain, seeds, completions),
+            training_rows(student, domain, seeds, completions),
             epochs_of(seeds, recipe, names=[]),
             recipe,
         )
@@ -172,13 +178,13 @@ def drop_sealed_rows(run: StepRun, seal: Seal) -> dict[str, list[tuple[Seed, str
         table = records.load_dataset(run.read(step_table.SYNTHESIZE, domain=name))
         seeds = from_frame(table)
         by_id = {seed.id: seed for seed in seeds}
-        reasons = [sealed(seed, seal, by_id) for seed in seeds]
+        reasons = [sealed_reason(seed, seal, by_id) for seed in seeds]
         rows = zip(seeds, table.completion, reasons, strict=True)
         clean[name] = [(seed, text) for seed, text, reason in rows if reason is None]
         judged += zip(seeds, reasons, strict=True)
     run.flow = RowCounts()
     run.flow.take(reason for _, reason in judged)
-    run.save_rows(dropped_rows.hits(judged), "sealed_hits")
+    run.save_rows(dropped_rows.seal_hit_table(judged), "sealed_hits")
     return clean
 
 
@@ -203,7 +209,7 @@ def _train_adapter(
     parts: list[TrainingPart],
     *,
     folder: Path,
-    view: learning_curves.Live,
+    view: learning_curves.LiveCurves,
     seal: Seal,
     cards: dict[str, RunFolder],
     dev: dict[str, list[Seed]],
@@ -240,9 +246,9 @@ def _baselines_per_item(
     for name, card in cards.items():
         domain = domain_of(params, name)
         answers = base_answers(card, student, domain, dev[name])
-        items["base", name] = per_item(answers, dev[name])
+        items["base", name] = item_accuracies(answers, dev[name])
     for name, card in cards.items():
-        guesser = guessing_baseline.of(card, domain_of(params, name))
+        guesser = guessing_baseline.guesser_of_card(card, domain_of(params, name))
         items[GUESS, name] = guesser.per_item(dev[name])
     return items
 
@@ -256,12 +262,12 @@ def _accuracy_per_item(
     params: Params,
 ) -> dict[tuple[str, str], list[float]]:
     return {
-        (adapter, name): per_item(
+        (adapter, name): item_accuracies(
             ask(
                 student,
                 domain_of(params, name),
                 dev[name],
-                **as_asked(card.manifest["params"]),
+                **step_sampling(card.manifest["params"]),
                 label=f"{adapter} on {name}",
             ),
             dev[name],
@@ -280,16 +286,16 @@ def compare_adapters(
     """
     rows = []
     for (adapter, name), values in items.items():
-        over = gain(items["base", name], values, rng_seed=rng_seed)
+        over = paired_gain(items["base", name], values, rng_seed=rng_seed)
         guess = items[GUESS, name]
-        beyond = gain(guess, values, rng_seed=rng_seed)
-        said = beyond_guessing(over.verdict, beyond)
+        beyond = paired_gain(guess, values, rng_seed=rng_seed)
+        verdict = beyond_guessing(over.verdict, beyond)
         row = {
             "adapter": adapter,
             "domain": name,
-            **score(values, rng_seed=rng_seed).as_dict(),
+            **accuracy(values, rng_seed=rng_seed).as_dict(),
             "guess": sum(guess) / len(guess),
-            "verdict": "" if adapter in ("base", GUESS) else said,
+            "verdict": "" if adapter in ("base", GUESS) else verdict,
         }
         if adapter != "base":
             row |= {"delta": over.delta, "delta_low": over.low}
@@ -306,7 +312,7 @@ def retention(items: dict[tuple[str, str], list[float]], params: Params) -> list
             "domain": name,
             "alone": sum(items[name, name]) / len(items[name, name]),
             "merged": sum(items[final, name]) / len(items[final, name]),
-            **gain(
+            **paired_gain(
                 items[name, name], items[final, name], rng_seed=params.rng_seed
             ).as_dict(),
         }
@@ -316,6 +322,9 @@ def retention(items: dict[tuple[str, str], list[float]], params: Params) -> list
 
 def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:
     return pd.concat(
-        [pd.DataFrame(one.history).assign(arm=name) for name, one in done.items()],
+        [
+            pd.DataFrame(result.history).assign(arm=name)
+            for name, result in done.items()
+        ],
         ignore_index=True,
     )

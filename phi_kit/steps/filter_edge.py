@@ -23,14 +23,14 @@ from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
-from phi_kit.evaluation.ask import lengths, truncated, unanswered
+from phi_kit.evaluation.ask import row_lengths, truncated_share, unanswered_counts
 from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import pass_rate_histogram
 from phi_kit.selection import controls, question_rubric, reference_answers, tiers
-from phi_kit.selection.adaptive_sampling import Plan
-from phi_kit.selection.pass_rate_sampling import Screening
-from phi_kit.stats.intervals import score
+from phi_kit.selection.adaptive_sampling import SamplingPlan
+from phi_kit.selection.pass_rate_sampling import PassRateSampler
+from phi_kit.stats.intervals import accuracy
 
 
 class Params(StepParams):
@@ -39,7 +39,7 @@ class Params(StepParams):
     The report drops what the base model solves, prefers reasoning over recall and
     takes a strong model's plurality where gold is missing (arXiv 2504.21318). It
     publishes neither the number of samples nor any threshold: every number here is
-    the kit's own choice.
+    a kit default.
 
     Args:
         samples: of every seed, to begin with.
@@ -102,9 +102,9 @@ class Params(StepParams):
         return self.band_low, self.band_high
 
     @property
-    def rules(self) -> reference_answers.Rules:
+    def rules(self) -> reference_answers.ReferenceRules:
         """How the reference is asked."""
-        return reference_answers.Rules(
+        return reference_answers.ReferenceRules(
             tuple(filter(None, (self.reference, self.reference2))),
             self.reference_samples,
             self.reference_tokens,
@@ -113,10 +113,12 @@ class Params(StepParams):
             partial(completion.open_sampler, self),
         )
 
-    def plan(self, seeds: int) -> Plan:
+    def plan(self, seeds: int) -> SamplingPlan:
         """How the samples of so many seeds are spent."""
         budget = round(self.budget * seeds)
-        return Plan(self.samples, self.max_samples, self.risk, budget, self.band)
+        return SamplingPlan(
+            self.samples, self.max_samples, self.risk, budget, self.band
+        )
 
     def external_digests(self) -> dict[str, str]:
         """The weights of every model that is asked."""
@@ -146,7 +148,7 @@ def run(params: Params) -> StepRun:
         rows = recheck_frontier(params, domain, rows, key=key, run=run)
         rows = rank_teachable(params, rows, key.seeds)
         _require_teachable(rows, run=run)
-        rows = rows.assign(**controls.matched(rows, rng_seed=params.rng_seed))
+        rows = rows.assign(**controls.control_columns(rows, rng_seed=params.rng_seed))
         run.save_rows(rows)
         run.flow = RowCounts()
         run.flow.take(None if name == "teachable" else name for name in rows.tier)
@@ -157,9 +159,9 @@ def run(params: Params) -> StepRun:
             "tiers": rows.tier.value_counts().to_dict(),
             "risk": rows.groupby("tier").risk.mean().dropna().round(4).to_dict(),
             "band": params.band,
-            "never_solved": tiers.never_solved(rows),
+            "never_solved": tiers.never_solved_note(rows),
             "measured_afresh": fresh_pass_rates(rows, rng_seed=params.rng_seed),
-            **controls.sizes(rows),
+            **controls.arm_sizes(rows),
         }
     return run
 
@@ -180,28 +182,30 @@ def rate_seeds(
             todo="give the reference more samples, or name a stronger one",
         )
     sampling = SamplingParams(params.max_tokens, params.temperature)
-    screening = Screening(
+    screening = PassRateSampler(
         student, domain, asked, sampling=sampling, rng_seed=params.rng_seed
     )
-    found = screening.run(params.plan(len(asked)))
-    rated = screening.rated(found)
-    tier, why = tiers.by_student(rated, found.place, asked)
+    outcome = screening.run(params.plan(len(asked)))
+    rated = screening.rating_table(outcome)
+    tier, why = tiers.assign_by_student(rated, outcome.tier_index, asked)
     rated = rated.assign(tier=tier, why=why)
     teachable = _seeds_of("teachable", rated, asked)
     if params.confirm and teachable:
-        fresh, samples = screening.afresh(teachable, k=params.confirm)
+        fresh, samples = screening.fresh_pass_rates(teachable, k=params.confirm)
         rated = rated.join(fresh)
         run.save_rows(samples, "fresh")
     run.save_rows(screening.samples, "samples")
     run.result |= {
-        "samples": round(sum(found.spent) / len(asked), 2),
-        "rounds": found.spent,
-        "doubt": round(float(found.doubt.mean()), 4),
-        "truncated": truncated(screening.samples),
-        "unanswered": unanswered(screening.samples),
-        "cut_off": screening.cut_off(),
+        "samples": round(sum(outcome.spent) / len(asked), 2),
+        "rounds": outcome.spent,
+        "doubt": round(float(outcome.doubt.mean()), 4),
+        "truncated": truncated_share(screening.samples),
+        "unanswered": unanswered_counts(screening.samples),
+        "cut_off": screening.truncation_summary(),
     }
-    rows = to_frame(seeds).join(rated, on="id").join(lengths(student, domain, seeds))
+    rows = (
+        to_frame(seeds).join(rated, on="id").join(row_lengths(student, domain, seeds))
+    )
     counts = dict.fromkeys(("right", "wrong", "cut", "unknown", "n"), 0)
     texts = {"tier": "suspect", "why": reference_answers.SPLIT, "plurality": ""}
     return rows.fillna(counts | texts).astype(dict.fromkeys(counts, int))
@@ -212,7 +216,7 @@ def recheck_frontier(
     domain: Domain,
     rows: pd.DataFrame,
     *,
-    key: reference_answers.Key,
+    key: reference_answers.AnswerKey,
     run: StepRun,
 ) -> pd.DataFrame:
     """The rows after the reference has seen what the student never solves.
@@ -227,12 +231,15 @@ def recheck_frontier(
         for seed in _seeds_of("frontier", rows, key.seeds)
         if reference_answers.ANSWERED_BY not in seed.facts
     ]
-    opinions = reference_answers.consult(
+    opinions = reference_answers.ask_references(
         params.rules, domain, seeds, rng_seed=params.rng_seed
     )
-    whys = [reference_answers.doubts(one, domain.verifier) for one in opinions]
+    whys = [
+        reference_answers.frontier_doubt(opinion, domain.verifier)
+        for opinion in opinions
+    ]
     distrusted = {s.id: why for s, why in zip(seeds, whys, strict=True) if why}
-    asked = reference_answers.frame(opinions, "never solved")
+    asked = reference_answers.opinion_table(opinions, "never solved")
     run.save_rows(pd.concat([key.asked, asked]), "reference")
     split = whys.count(reference_answers.SPLIT)
     counts = {"asked": len(seeds), "split": split, "other": len(distrusted) - split}
@@ -258,12 +265,14 @@ def rank_teachable(
     """
     teachable = rows[rows.tier == "teachable"]
     if params.rubric_model and len(teachable):
-        grader = question_rubric.completion(
+        grader = question_rubric.grader(
             completion.open_sampler(params, params.rubric_model),
             rng_seed=params.rng_seed,
         )
-        grades = question_rubric.grades(grader, _seeds_of("teachable", rows, seeds))
-        rows = rows.join(question_rubric.frame(grades, index=teachable.index))
+        grades = question_rubric.grade_questions(
+            grader, _seeds_of("teachable", rows, seeds)
+        )
+        rows = rows.join(question_rubric.grade_table(grades, index=teachable.index))
     else:
         rows = rows.assign(priority=float("nan"))
     if not params.wanted:
@@ -289,9 +298,9 @@ def _require_teachable(rows: pd.DataFrame, *, run: StepRun) -> None:
     teachable = (rows.tier == "teachable").sum()
     if not teachable:
         samples = pd.read_parquet(run.staging / "samples.parquet")
-        raise tiers.nothing_teachable(rows, samples)
-    if teachable < tiers.LEAST:
-        raise tiers.too_few(rows)
+        raise tiers.no_teachable_error(rows, samples)
+    if teachable < tiers.MIN_TEACHABLE:
+        raise tiers.too_few_error(rows)
 
 
 def fresh_pass_rates(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
@@ -305,6 +314,6 @@ def fresh_pass_rates(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
     again = rows[(rows.tier == "teachable") & rows.fresh_rate.notna()]
     names = {"chosen": "pass_rate", "expected": "expected", "fresh": "fresh_rate"}
     return {
-        name: score(again[column].tolist(), rng_seed=rng_seed).as_dict()
+        name: accuracy(again[column].tolist(), rng_seed=rng_seed).as_dict()
         for name, column in names.items()
     }

@@ -21,16 +21,21 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits, splits
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.domains.base import Domain, Family
 from phi_kit.domains.custom import Definition
 from phi_kit.evaluation import guessing_baseline
-from phi_kit.evaluation.ask import ask, per_item, truncated, unanswered
+from phi_kit.evaluation.ask import (
+    ask,
+    item_accuracies,
+    truncated_share,
+    unanswered_counts,
+)
 from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import difficulty
-from phi_kit.stats.intervals import score
+from phi_kit.stats.intervals import accuracy
 
 TEMPLATE_ITEMS = 500  # per family: enough to see each wording of its template twice
 
@@ -56,15 +61,15 @@ class Params(StepParams):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        known = domains.names()
-        if self.custom is None and self.domain not in known:
-            near = did_you_mean(self.domain, known)
+        names = domains.names()
+        if self.custom is None and self.domain not in names:
+            near = did_you_mean(self.domain, names)
             raise ValueError(f"there is no domain '{self.domain}'{near}")
-        if self.custom is not None and self.domain in known:
+        if self.custom is not None and self.domain in names:
             raise ValueError(f"'{self.domain}' is one of the kit's; rename yours")
         return self
 
-    def wanted(self) -> dict[str, int]:
+    def items_per_split(self) -> dict[str, int]:
         """How many items each split should have."""
         return {"dev": self.dev_items, "test": self.test_items}
 
@@ -84,16 +89,18 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         domain = domains.of(params)
         families = domain.chosen(params.families)
-        parts = held_out_items(domain, params)
-        _require_enough(parts, domain, families)
-        for name, part in parts.items():
-            sealed_splits.close(run, name, part)
-        sealed_splits.close(run, sealed_splits.DRAWS, template_items(domain, params))
-        dev = parts["dev"]
-        guesser = guessing_baseline.learn(
+        held_out = held_out_items(domain, params)
+        _require_enough(held_out, domain, families)
+        for name, part in held_out.items():
+            sealed_splits.seal_split(run, name, part)
+        sealed_splits.seal_split(
+            run, sealed_splits.DRAWS, template_items(domain, params)
+        )
+        dev = held_out["dev"]
+        guesser = guessing_baseline.choose_guesses(
             domain,
             families,
-            held_out=itertools.chain(*parts.values()),
+            held_out=itertools.chain(*held_out.values()),
             rng_seed=params.rng_seed,
         )
         samples = ask(
@@ -108,8 +115,8 @@ def run(params: Params) -> StepRun:
         scores = accuracy_by_family(
             samples, dev, guesser.per_item(dev), rng_seed=params.rng_seed
         )
-        lenient = per_item(samples, dev, reading="lenient")
-        overall = score(per_item(samples, dev), rng_seed=params.rng_seed)
+        lenient = item_accuracies(samples, dev, reading="lenient")
+        overall = accuracy(item_accuracies(samples, dev), rng_seed=params.rng_seed)
         run.save_rows(samples, "samples")
         run.save_rows(to_frame(dev)[["id", "family", "level"]])
         run.figure = run.save_figure(difficulty.draw(scores), "base_by_difficulty")
@@ -123,23 +130,25 @@ def run(params: Params) -> StepRun:
             "overall": overall.as_dict(),
             "guessing": guesser.card(dev, rng_seed=params.rng_seed),
             "lenient": float(pd.Series(lenient).mean()),
-            "truncated": truncated(samples),
-            "unanswered": unanswered(samples),
+            "truncated": truncated_share(samples),
+            "unanswered": unanswered_counts(samples),
             # Later steps read the definition from this card: it is a result as well.
             "defined": params.custom and params.custom.model_dump(mode="json"),
-            "sealed": {name: len(part) for name, part in parts.items()},
-            "held_out": splits.counts(parts, families),
-            "ran_out": splits.ran_out(parts, families, wanted=params.wanted()),
+            "sealed": {name: len(part) for name, part in held_out.items()},
+            "held_out": splits.family_counts(held_out, families),
+            "ran_out": splits.shortfall(
+                held_out, families, wanted=params.items_per_split()
+            ),
         }
     return run
 
 
 def held_out_items(domain: Domain, params: Params) -> splits.HeldOut:
     """The dev and test items: the families in equal parts, no prompt twice."""
-    return splits.draw(
+    return splits.draw_held_out(
         domain.name,
         domain.chosen(params.families),
-        wanted=params.wanted(),
+        wanted=params.items_per_split(),
         rng_seed=params.rng_seed,
     )
 
@@ -173,18 +182,18 @@ def template_items(domain: Domain, params: Params) -> list[Seed]:
 
     A study's own files are left out: their rows are few, and any may be held out.
     """
-    found: list[Seed] = []
+    seeds: list[Seed] = []
     for family in domain.chosen(params.families):
         if not (family.stream and params.custom):
             # As they come: wording is what they show, not what is answered.
-            stream = items(
+            stream = generate_items(
                 domain.name,
                 replace(family, balance=0),
                 rng_seed=params.rng_seed,
                 split="draws",
             )
-            found += itertools.islice(stream, TEMPLATE_ITEMS)
-    return found
+            seeds += itertools.islice(stream, TEMPLATE_ITEMS)
+    return seeds
 
 
 def accuracy_by_family(
@@ -202,8 +211,8 @@ def accuracy_by_family(
     """
     items = pd.DataFrame(
         {
-            "right": per_item(samples, dev),
-            "lenient": per_item(samples, dev, reading="lenient"),
+            "right": item_accuracies(samples, dev),
+            "lenient": item_accuracies(samples, dev, reading="lenient"),
             "guess": guess,
         }
     )
@@ -212,7 +221,7 @@ def accuracy_by_family(
         {
             "level": level,
             "family": family,
-            **score(part.right, rng_seed=rng_seed).as_dict(),
+            **accuracy(part.right, rng_seed=rng_seed).as_dict(),
             "lenient": float(part.lenient.mean()),
             "guess": float(part.guess.mean()),
         }

@@ -18,13 +18,15 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data.sealed_splits import Seal, unseal
+from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
-from phi_kit.evaluation.ask import as_asked, base_answers
-from phi_kit.evaluation.probe import Bench, Probe, doses_of
+from phi_kit.evaluation.ask import base_answers, step_sampling
+from phi_kit.evaluation.probe import Probe, ProbeBench, dose_table
 from phi_kit.inference import completion
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.plots import arm_gains as plot
 from phi_kit.plots import dose_curve as dose_plot
-from phi_kit.plots import learning_curves
+from phi_kit.plots import edge_drift, learning_curves
 from phi_kit.selection import drift
 from phi_kit.stats import comparison
 from phi_kit.training import training_config as recipes
@@ -77,18 +79,18 @@ class Params(TrainingConfig, StepParams):
 @reuse_finished
 def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
-    with open_run(params) as run, learning_curves.Live() as view:
+    with open_run(params) as run, learning_curves.LiveCurves() as view:
         card, domain = run.read(step_table.PICK_DOMAIN), domains.of(params)
         dev = unseal(card, "dev", params=params)
-        bench = Bench(
+        bench = ProbeBench(
             run=run,
-            guess=guessing_baseline.of(card, domain).per_item(dev),
+            guess=guessing_baseline.guesser_of_card(card, domain).per_item(dev),
             student=completion.load(params.model),
             domain=domain,
             pool=run.read(step_table.FILTER_EDGE).table(),
             dev=dev,
             seal=Seal.of([card]),
-            how=as_asked(card.manifest["params"]),
+            how=step_sampling(card.manifest["params"]),
             seeds=params.train_seeds or [params.rng_seed],
             view=view,
         )
@@ -106,12 +108,12 @@ def run(params: Params) -> StepRun:
             bench, table, base, probes, recipe=recipe, budgets=budgets
         )
         if params.drift_samples and "teachable" in probes:
-            drift.record(run, bench.student, bench.domain, k=params.drift_samples)
+            record_drift(run, bench.student, domain, k=params.drift_samples)
         run.save_rows(bench.table(), "training", timed=True)
     return run
 
 
-def search_config(bench: Bench, params: Params) -> tuple[TrainingConfig, dict]:
+def search_config(bench: ProbeBench, params: Params) -> tuple[TrainingConfig, dict]:
     """The recipe of the arms: the study's own, or the best of a search on dev.
 
     Each is trained once: with several seeds the arms, not the trials, need them.
@@ -121,15 +123,15 @@ def search_config(bench: Bench, params: Params) -> tuple[TrainingConfig, dict]:
     """
     if not params.search:
         return params.with_(), {}
-    arm, found = params.search.arm, []
-    for number, one in enumerate(params.search.configs(params), 1):
-        probe = bench.tried(f"search-{number}", arm, one, runs=1)
-        scored = comparison.over_seeds(probe.items, rng_seed=params.rng_seed)
-        found.append({**one.outcome(), **scored.as_dict()})
+    arm, tried = params.search.arm, []
+    for number, config in enumerate(params.search.configs(params), 1):
+        probe = bench.tried(f"search-{number}", arm, config, runs=1)
+        scored = comparison.accuracy_over_seeds(probe.items, rng_seed=params.rng_seed)
+        tried.append({**config.outcome(), **scored.as_dict()})
     # The first of equals: the study file lists what it prefers first.
-    best = max(range(len(found)), key=lambda i: found[i]["accuracy"])
+    best = max(range(len(tried)), key=lambda i: tried[i]["accuracy"])
     chosen = list(params.search.configs(params))[best]
-    return chosen, {"arm": arm, "tried": found, "chosen": best}
+    return chosen, {"arm": arm, "tried": tried, "chosen": best}
 
 
 def compare_arms(
@@ -143,14 +145,14 @@ def compare_arms(
     """
     at_random = sum(guess) / len(guess)
     ps = [
-        comparison.p_value(base.mean, probe.mean, rng_seed=rng_seed)
+        comparison.paired_p_value(base.mean, probe.mean, rng_seed=rng_seed)
         for probe in probes.values()
     ]
-    corrected = dict(zip(probes, comparison.holm(ps), strict=True))
+    corrected = dict(zip(probes, comparison.holm_adjust(ps), strict=True))
     plain = dict(zip(probes, ps, strict=True))
     rows = []
     for arm, probe in {"base": base, **probes}.items():
-        scored = comparison.over_seeds(probe.items, rng_seed=rng_seed)
+        scored = comparison.accuracy_over_seeds(probe.items, rng_seed=rng_seed)
         row = {"arm": arm, **scored.as_dict(), "guess": at_random}
         if arm in probes:
             over = comparison.gain_over_seeds(
@@ -163,7 +165,7 @@ def compare_arms(
             row |= {"delta_high": over.high, "p": plain[arm], "p_holm": corrected[arm]}
             row |= {
                 "verdict": comparison.beyond_guessing(
-                    comparison.verdict(over, corrected[arm]),
+                    comparison.corrected_verdict(over, corrected[arm]),
                     comparison.gain_over_seeds([guess], probe.items, rng_seed=rng_seed),
                 )
             }
@@ -172,7 +174,7 @@ def compare_arms(
 
 
 def _save_comparison(
-    bench: Bench,
+    bench: ProbeBench,
     table: pd.DataFrame,
     base: Probe,
     probes: dict[str, Probe],
@@ -213,7 +215,7 @@ def _save_comparison(
 
 
 def _dose_curve(
-    bench: Bench,
+    bench: ProbeBench,
     table: pd.DataFrame,
     base: Probe,
     probes: dict[str, Probe],
@@ -233,13 +235,31 @@ def _dose_curve(
         for share in params.dose
         if share < 1
     } | {1.0: probes[arm]}
-    rows = doses_of(arm, base, parts, rng_seed=params.rng_seed)
-    said, change = "cannot tell", None
+    rows = dose_table(arm, base, parts, rng_seed=params.rng_seed)
+    verdict, change = "cannot tell", None
     if len(parts) > 2:
         means = {share: probe.mean for share, probe in parts.items()}
-        found = comparison.tapering(means, rng_seed=params.rng_seed)
-        said, change = comparison.curve(found), found.as_dict()
+        tapering = comparison.dose_tapering(means, rng_seed=params.rng_seed)
+        verdict = comparison.curve_verdict(tapering)
+        change = tapering.as_dict()
     frame = pd.DataFrame(rows)
     start = table.accuracy[table.arm == "base"].iloc[0]
-    bench.run.save_figure(dose_plot.draw(frame, said, base=start), "dose")
-    return {"arm": arm, "points": rows, "change": change, "verdict": said}
+    bench.run.save_figure(dose_plot.draw(frame, verdict, base=start), "dose")
+    return {"arm": arm, "points": rows, "change": change, "verdict": verdict}
+
+
+def record_drift(run: StepRun, student: LocalModel, domain: Domain, *, k: int) -> None:
+    """Save where the seeds of step 3 are after training on the teachable ones.
+
+    Args:
+        run: the step that trained; the adapter lies in its `adapters/teachable`.
+        student: the model that the adapter belongs to.
+        domain: says how to ask and who verifies.
+        k: samples per seed.
+    """
+    edge = run.read(step_table.FILTER_EDGE)
+    with student.adapter(run.folder("adapters/teachable")) as tuned:
+        moved = drift.measure_drift(tuned, domain, edge, k=k)
+    run.save_rows(moved.rows, "drift")
+    run.save_figure(edge_drift.draw(moved.moves), "edge_drift")
+    run.result["drift"] = moved.as_dict()

@@ -25,7 +25,7 @@ from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows, records
 from phi_kit.data.dropped_rows import Reason
 from phi_kit.data.records import Seed, from_frame, to_frame
-from phi_kit.data.row_filters import judge
+from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
@@ -37,7 +37,7 @@ from phi_kit.verifiers.worked_steps import first_false_step
 class Params(StepParams):
     """How much is made, and how much of the mix stays organic.
 
-    At least a fifth to a third of organic rows is the kit's own choice.
+    At least a fifth to a third of the rows stays organic (kit default).
     """
 
     STEP: ClassVar[Step] = step_table.SYNTHESIZE
@@ -71,17 +71,20 @@ def run(params: Params) -> StepRun:
         seeds = organic_seeds(
             edge.table(), run.read(step_table.PROBE_SFT).table(), params
         )
-        made = list(variants(domain, seeds, params))
-        checked = _check_variants(made, seeds, domain, run=run)
+        candidates = list(variants(domain, seeds, params))
+        checked = _check_variants(candidates, seeds, domain, run=run)
         if params.own_solutions:
             own = own_solutions(edge.table("samples"), seeds)
             checked += [(m, solution_fault(m)) for m in own]
         kept = [m for m, reason in checked if reason is None]
         mixed = balance(kept, seeds, params)
-        chosen = {id(m) for m in mixed}
+        in_the_mix = {id(candidate) for candidate in mixed}
         checked = [
-            (m, reason or (None if id(m) in chosen else "over the share"))
-            for m, reason in checked
+            (
+                candidate,
+                reason or (None if id(candidate) in in_the_mix else "over the share"),
+            )
+            for candidate, reason in checked
         ]
         rows = _mix_table(seeds, mixed)
         run.flow = RowCounts()
@@ -90,7 +93,8 @@ def run(params: Params) -> StepRun:
         records.save_dataset(rows, run.folder("dataset"))
         run.save_rows(_dropped_table(checked), "dropped")
         run.save_rows(
-            dropped_rows.hits((m.seed, why) for m, why in checked), "sealed_hits"
+            dropped_rows.seal_hit_table((m.seed, why) for m, why in checked),
+            "sealed_hits",
         )
         yielded = _yield_table(checked)
         mix = {
@@ -104,7 +108,7 @@ def run(params: Params) -> StepRun:
         run.result = {
             "transforms": yielded.to_dict("records"),
             "mix": mix,
-            "lopsided": guessing_baseline.lopsided(
+            "lopsided": guessing_baseline.lopsided_answers(
                 ("the mix", answer) for answer in rows.answer
             ),
         }
@@ -126,63 +130,63 @@ def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Cand
         if params.transforms and name not in params.transforms:
             continue
         for seed in seeds:
-            for made in transform(seed, params.rng_seed):
-                yield Candidate(made, made.answer, "synthetic", name)
+            for variant in transform(seed, params.rng_seed):
+                yield Candidate(variant, variant.answer, "synthetic", name)
 
 
 def _check_variants(
-    made: list[Candidate], seeds: list[Seed], domain: Domain, *, run: StepRun
-):
+    candidates: list[Candidate], seeds: list[Seed], domain: Domain, *, run: StepRun
+) -> list[tuple[Candidate, str | None]]:
     """Candidates with the reason to drop them; organic rows count as seen."""
     seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
-    everything = [*seeds, *(m.seed for m in made)]
-    judged = list(
-        judge(everything, domain.verifier, seal, max_chars=run.params.max_chars)
+    everything = [*seeds, *(candidate.seed for candidate in candidates)]
+    filtered = list(
+        filter_rows(everything, domain.verifier, seal, max_chars=run.params.max_chars)
     )
-    reasons = [reason for _, reason in judged[len(seeds) :]]
-    return list(zip(made, reasons, strict=True))
+    reasons = [reason for _, reason in filtered[len(seeds) :]]
+    return list(zip(candidates, reasons, strict=True))
 
 
 def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Candidate]:
     """The student's shortest right and finished answer to each seed."""
-    good = samples[(samples.verdict == "right") & (samples.finish == "stop")]
-    first = good.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
+    right = samples[(samples.verdict == "right") & (samples.finish == "stop")]
+    shortest = right.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
     for seed in seeds:
-        if seed.id in first.index:
+        if seed.id in shortest.index:
             parented = replace(seed, parent=seed.id, source="student")
-            yield Candidate(parented, first[seed.id], "self", "own solution")
+            yield Candidate(parented, shortest[seed.id], "self", "own solution")
 
 
-def solution_fault(made: Candidate) -> str | None:
+def solution_fault(candidate: Candidate) -> str | None:
     """Why the student's own solution is not trained on, if so.
 
     The verifier read its last number only; the steps before it are taught as well.
     """
-    if made.completion == made.seed.answer:
+    if candidate.completion == candidate.seed.answer:
         return "same as the gold"
-    if wrong := first_false_step(made.completion, prompt=made.seed.prompt):
+    if wrong := first_false_step(candidate.completion, prompt=candidate.seed.prompt):
         return Reason("a step does not hold", detail=wrong)
     return None
 
 
 def balance(
-    made: list[Candidate], organic: list[Seed], params: Params
+    candidates: list[Candidate], organic: list[Seed], params: Params
 ) -> list[Candidate]:
-    """A part of the made rows, so that the organic share is kept.
+    """A part of the candidates, so that the organic share is kept.
 
     They are drawn at random, rare answers first: a mix in which one answer holds
     most of the rows teaches to say it.
     """
     room = int(len(organic) / params.organic_share) - len(organic)
-    order = rng(params.rng_seed, "mix", params.domain).permutation(len(made))
+    order = rng(params.rng_seed, "mix", params.domain).permutation(len(candidates))
     seen = Counter(seed.answer for seed in organic)
     ranks = {}
-    for place in order:
-        answer = made[place].seed.answer
-        ranks[int(place)] = seen[answer]
+    for index in order:
+        answer = candidates[index].seed.answer
+        ranks[int(index)] = seen[answer]
         seen[answer] += 1
     chosen = sorted(ranks, key=ranks.__getitem__)[:room]
-    return [made[place] for place in sorted(chosen)]
+    return [candidates[index] for index in sorted(chosen)]
 
 
 def _mix_table(seeds: list[Seed], made: list[Candidate]) -> pd.DataFrame:
@@ -196,13 +200,13 @@ def _mix_table(seeds: list[Seed], made: list[Candidate]) -> pd.DataFrame:
 
 
 def _dropped_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
-    gone = [(m, reason) for m, reason in checked if reason]
+    dropped = [(m, reason) for m, reason in checked if reason]
     return to_frame(
-        [m.seed for m, _ in gone],
-        completion=[m.completion for m, _ in gone],
-        by=[m.by for m, _ in gone],
-        reason=[str(reason) for _, reason in gone],
-        detail=[getattr(reason, "detail", "") for _, reason in gone],
+        [m.seed for m, _ in dropped],
+        completion=[m.completion for m, _ in dropped],
+        by=[m.by for m, _ in dropped],
+        reason=[str(reason) for _, reason in dropped],
+        detail=[getattr(reason, "detail", "") for _, reason in dropped],
     )
 
 

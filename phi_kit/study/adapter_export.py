@@ -25,7 +25,7 @@ class AdapterToMerge:
 
     adapter: Path
     base: str
-    asked: list[tuple[str, str]]
+    prompts: list[tuple[str, str]]
 
 
 def find_adapter(what: str) -> AdapterToMerge:
@@ -50,15 +50,15 @@ def find_adapter(what: str) -> AdapterToMerge:
     params = load(EXPAND_DOMAINS).Params.validated(
         last.manifest["params"], where=str(last.path)
     )
-    asked = []
+    prompts = []
     for domain in params.domains:
         card = RunFolder.of(name, PICK_DOMAIN, domain=domain)
         dev = unseal(card, "dev", params=params)[
             : COMPARED_ITEMS // len(params.domains)
         ]
         instruction = domain_of(params, domain).instruction
-        asked += [(instruction, item.prompt) for item in dev]
-    return AdapterToMerge(adapter, params.model, asked)
+        prompts += [(instruction, item.prompt) for item in dev]
+    return AdapterToMerge(adapter, params.model, prompts)
 
 
 def export_adapter(what: str, out: Path) -> MergedModel:
@@ -69,4 +69,6 @@ def export_adapter(what: str, out: Path) -> MergedModel:
         out: the new folder.
     """
     chosen = find_adapter(what)
-    return merge_and_compare(chosen.adapter, out, base=chosen.base, asked=chosen.asked)
+    return merge_and_compare(
+        chosen.adapter, out, base=chosen.base, asked=chosen.prompts
+    )

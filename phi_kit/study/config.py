@@ -34,7 +34,7 @@ MOST_SHOWN = 100  # faults of one file
 # Keys of the whole study, and those that no section may hold.
 COMMON = ("study", "rng_seed", "model", "endpoint", "redo", "thinking_tags")
 _TOP = (*COMMON, "domain", "domains")
-_DEFINES = tuple(Definition.model_fields)  # what a domain of one's own is made of
+_DEFINES = tuple(Definition.model_fields)  # what defines a domain of a user's own
 
 
 class Unit(NamedTuple):
@@ -43,6 +43,11 @@ class Unit(NamedTuple):
     step: str
     domain: str
     params: StepParams
+
+    @property
+    def title(self) -> str:
+        """`03 filter_edge math`."""
+        return f"{self.params.STEP.number:02} {self.step} {self.domain}".strip()
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def find(path: str | Path) -> Path:
 
 
 def name_of(study: str) -> str:
-    """The name of a study given by its name or by its file.
+    """The name of a study that is given by its name or by its file.
 
     Raises:
         StudyError: it is a file that is missing or has faults.
@@ -122,7 +127,7 @@ def name_of(study: str) -> str:
     return load(study).name if study.endswith((".yaml", ".yml")) else study
 
 
-class Given(NamedTuple):
+class Entry(NamedTuple):
     """A value, the keys of the file that it stands under, and its line."""
 
     value: Any
@@ -130,7 +135,7 @@ class Given(NamedTuple):
     line: float
 
 
-Section = dict[str, Given]  # the parameters that a file gives to one step
+Section = dict[str, Entry]  # the parameters that a file gives to one step
 
 
 def _plain(key: Any) -> str:
@@ -164,29 +169,20 @@ def _study_model(params: Mapping[str, type[StepParams]]) -> type[BaseModel]:
 
 
 class _Draft:
-    """A study file before it is checked, and the faults of its form.
-
-    Attributes:
-        common: the keys of the whole study.
-        sections: what each step is given at the top of the file.
-        overrides: what a domain gives its steps, by domain and step.
-        domains: the study's domains, those that exist.
-        defined: the domains that this file defines.
-        sets: parameters from the command line: domain ("" is every one), step,
-            name and value, in their order.
-    """
+    """A study file before its values are checked; it notes the faults of the form."""
 
     def __init__(self, source: Source, stem: str):
         self.source = source
         self.params = {step.name: steps.load(step).Params for step in steps.STEPS}
         self.domains: list[str] = []
-        self.defined: list[str] = []
-        self.refused: set[str] = set()  # domains that are defined, yet cannot be
-        self.sets: list[tuple[str, str, str, Given]] = []
-        self.overrides: dict[str, dict[str, Section]] = {}
-        top = self._below(Given(source.values, (), 1), "keys to values")
+        self.defined: list[str] = []  # the domains that this file defines
+        self.refused: set[str] = set()  # those that it defines, yet cannot
+        # Each --set: its domain ("" is every one), step, parameter and value.
+        self.sets: list[tuple[str, str, str, Entry]] = []
+        self.overrides: dict[str, dict[str, Section]] = {}  # by domain and step
+        top = self._below(Entry(source.values, (), 1), "keys to values")
         chosen = top.pop("domains", None)
-        self.common = {"study": Given(stem, ("study",), 1)}
+        self.common = {"study": Entry(stem, ("study",), 1)}
         self.common |= {key: top.pop(key) for key in COMMON if key in top}
         self.sections = self._sections(top, others=(*COMMON, "domains"))
         if chosen is None:
@@ -203,17 +199,17 @@ class _Draft:
 
     # --- the file ---
 
-    def _below(self, given: Given, what: str) -> Section:
+    def _below(self, entry: Entry, what: str) -> Section:
         """What stands below a key, by name; empty if that is no mapping."""
         below: Section = {}
-        if given.value is not None and not isinstance(given.value, Mapping):
-            self._fault(given.keys, f"should be a mapping of {what}")
+        if entry.value is not None and not isinstance(entry.value, Mapping):
+            self._fault(entry.keys, f"should be a mapping of {what}")
             return below
-        for raw, value in (given.value or {}).items():
-            name, keys = _plain(raw), (*given.keys, str(raw))
+        for raw, value in (entry.value or {}).items():
+            name, keys = _plain(raw), (*entry.keys, str(raw))
             if name in below:
                 self._fault(keys, "is given twice, in upper and in lower case")
-            below[name] = Given(value, keys, self.source.line(keys))
+            below[name] = Entry(value, keys, self.source.line(keys))
         return below
 
     def _sections(
@@ -221,80 +217,80 @@ class _Draft:
     ) -> dict[str, Section]:
         """Read the steps' sections; `others` are the further keys beside them."""
         sections = {}
-        for key, given in mapping.items():
+        for key, entry in mapping.items():
             if key not in self.params:
-                is_section = domain or isinstance(given.value, Mapping)
+                is_section = domain or isinstance(entry.value, Mapping)
                 near = did_you_mean(key, [*self.params, *others])
                 what = "section" if is_section else "key"
-                self._fault(given.keys, f"unknown {what}{near}")
+                self._fault(entry.keys, f"unknown {what}{near}")
             elif domain and not self.params[key].STEP.per_domain:
-                self._fault(given.keys, "runs once for all domains; set it at the top")
+                self._fault(entry.keys, "runs once for all domains; set it at the top")
             else:
-                section = self._below(given, "parameters to values")
+                section = self._below(entry, "parameters to values")
                 sections[key] = {
-                    name: one
-                    for name, one in section.items()
-                    if self._is_parameter(key, name, one)
+                    name: value
+                    for name, value in section.items()
+                    if self._is_parameter(key, name, value)
                 }
         return sections
 
-    def _is_parameter(self, step: str, name: str, given: Given) -> bool:
+    def _is_parameter(self, step: str, name: str, entry: Entry) -> bool:
         """Whether a step's section may hold a key; a fault if it may not."""
         names = [name for name in self.params[step].model_fields if name not in _TOP]
         if name not in names:
             unknown = f"unknown parameter{did_you_mean(name, names)}"
             at_top = "belongs to the whole study; set it at the top"
             fault = at_top if name in _TOP else unknown
-            self._fault(given.keys, fault, line=given.line)
+            self._fault(entry.keys, fault, line=entry.line)
         return name in names
 
-    def _read_domains(self, given: Given) -> None:
+    def _read_domains(self, entry: Entry) -> None:
         """Read `domains`: a list of names, or names with sections of their own."""
         items: Iterable[tuple[Any, Any]] = ()
-        if isinstance(given.value, Mapping):
-            items = [(name, name) for name in given.value]
-            for name, value in given.value.items():
-                keys = (*given.keys, str(name))
-                self._read_domain(str(name), Given(value, keys, given.line))
-        elif isinstance(given.value, list):
-            items = enumerate(given.value)
-        named = [(name, (*given.keys, str(at))) for at, name in items]
-        if not named:
-            self._fault(given.keys, "should name one domain or more")
-        self._choose_domains(named)
+        if isinstance(entry.value, Mapping):
+            items = [(name, name) for name in entry.value]
+            for name, value in entry.value.items():
+                keys = (*entry.keys, str(name))
+                self._read_domain(str(name), Entry(value, keys, entry.line))
+        elif isinstance(entry.value, list):
+            items = enumerate(entry.value)
+        names = [(name, (*entry.keys, str(at))) for at, name in items]
+        if not names:
+            self._fault(entry.keys, "should name one domain or more")
+        self._choose_domains(names)
 
     def _choose_domains(
-        self, named: Iterable[tuple[Any, Keys]], *, line: float | None = None
+        self, names: Iterable[tuple[Any, Keys]], *, line: float | None = None
     ) -> None:
         """Make these the study's domains, each with the keys it is named by."""
-        self.domains, seen = [], set()
+        self.domains, chosen = [], set()
         available = (*domains.names(), *self.defined)
-        for name, keys in named:
+        for name, keys in names:
             if not isinstance(name, str):
                 self._fault(keys, "should be the name of a domain", line=line)
-            elif name in seen:
+            elif name in chosen:
                 self._fault(keys, f"'{printable(name)}' is named twice", line=line)
             elif name in available:
                 self.domains.append(name)
             elif name not in self.refused:
                 text = f"'{printable(name)}'{did_you_mean(name, available)}"
                 self._fault(keys, f"unknown domain {text}", line=line)
-            seen.add(str(name))
+            chosen.add(str(name))
         if fault := joint_domains_fault(self.domains):
             self._fault(("domains",), fault, line=line)
             self.domains = []
 
-    def _read_domain(self, name: str, given: Given) -> None:
+    def _read_domain(self, name: str, entry: Entry) -> None:
         """Read what one domain overrides, or what defines it."""
-        mapping = self._below(given, "steps to parameters")
+        mapping = self._below(entry, "steps to parameters")
         definition = {key: mapping.pop(key) for key in _DEFINES if key in mapping}
         sections = self._sections(mapping, others=_DEFINES, domain=name)
         if definition:
             first = sections.setdefault(PICK_DOMAIN.name, {})
-            sections[PICK_DOMAIN.name] = self._defined(name, given, definition) | first
+            sections[PICK_DOMAIN.name] = self._defined(name, entry, definition) | first
         self.overrides[name] = sections
 
-    def _defined(self, name: str, given: Given, definition: Section) -> Section:
+    def _defined(self, name: str, entry: Entry, definition: Section) -> Section:
         """Step 1's parameters for a domain that the file defines."""
         if name in domains.names() and set(definition) == {"instruction"}:
             return definition
@@ -309,11 +305,11 @@ class _Draft:
             fault = domain_fault(name)
         if fault:
             self.refused.add(name)
-            self._fault(given.keys, fault)
+            self._fault(entry.keys, fault)
             return {}
         self.defined.append(name)
-        values = {key: one.value for key, one in definition.items()}
-        return {"custom": Given(values, given.keys, self.source.line(given.keys))}
+        values = {key: entry.value for key, entry in definition.items()}
+        return {"custom": Entry(values, entry.keys, self.source.line(entry.keys))}
 
     # --- the command line ---
 
@@ -321,42 +317,43 @@ class _Draft:
         """Take one `--set`, which has the last word in every domain."""
         left, equals, right = text.partition("=")
         keys = tuple(_plain(part.strip()) for part in left.split("."))
-        given = Given(right.strip(), keys, ON_COMMAND_LINE)
+        entry = Entry(right.strip(), keys, ON_COMMAND_LINE)
         if not equals or not all(keys):
             fault = "should read NAME=VALUE, such as filter_edge.SAMPLES=8"
             self._fault((text,), fault, line=ON_COMMAND_LINE)
         elif keys == ("domains",):
-            self._set_domains(given)
+            self._set_domains(entry)
         elif len(keys) == 1 and keys[0] in COMMON:
-            self.common[keys[0]] = self._as_typed(given, StepParams)
+            self.common[keys[0]] = self._as_typed(entry, StepParams)
         elif len(keys) == 2 and keys[0] == "endpoint":
-            self._set_endpoint(given)
+            self._set_endpoint(entry)
         else:
-            self._set_parameter(given)
+            self._set_parameter(entry)
 
-    def _as_typed(self, given: Given, params: type[StepParams]) -> Given:
+    def _as_typed(self, entry: Entry, params: type[StepParams]) -> Entry:
         """A value as YAML, unless the parameter is a text."""
-        value = read_value(given.value)
-        is_text = params.model_fields[given.keys[-1]].annotation is str
+        value = read_value(entry.value)
+        is_text = params.model_fields[entry.keys[-1]].annotation is str
         keep = is_text and not isinstance(value, str)
-        return given if keep else given._replace(value=value)
+        return entry if keep else entry._replace(value=value)
 
-    def _set_domains(self, given: Given) -> None:
-        value = read_value(given.value)
+    def _set_domains(self, entry: Entry) -> None:
+        value = read_value(entry.value)
         if not isinstance(value, list) or not value:
-            self._fault(given.keys, "should be a list such as [math]", line=given.line)
+            self._fault(entry.keys, "should be a list such as [math]", line=entry.line)
         else:
-            self._choose_domains([(n, given.keys) for n in value], line=given.line)
+            self._choose_domains([(n, entry.keys) for n in value], line=entry.line)
 
-    def _set_endpoint(self, given: Given) -> None:
+    def _set_endpoint(self, entry: Entry) -> None:
         """Change one of the endpoint's settings and leave the others."""
-        before = self.common.get("endpoint", Given({}, ("endpoint",), ON_COMMAND_LINE))
+        before = self.common.get("endpoint", Entry({}, ("endpoint",), ON_COMMAND_LINE))
         if isinstance(before.value, Mapping):
-            value = {**before.value, given.keys[1]: read_value(given.value)}
+            value = {**before.value, entry.keys[1]: read_value(entry.value)}
             self.common["endpoint"] = before._replace(value=value)
 
-    def _set_parameter(self, given: Given) -> None:
-        *domain, step, name = given.keys if len(given.keys) > 1 else (*given.keys, "")
+    def _set_parameter(self, entry: Entry) -> None:
+        keys = entry.keys if len(entry.keys) > 1 else (*entry.keys, "")
+        *domain, step, name = keys
         if len(domain) > 1 or (domain and domain[0] not in self.domains):
             near = did_you_mean(domain[0], self.domains)
             fault = f"the study has no domain '{printable(domain[0])}'{near}"
@@ -367,11 +364,11 @@ class _Draft:
         elif domain and not self.params[step].STEP.per_domain:
             fault = f"runs once for all domains: --set {step}.{name}=…"
         else:
-            if self._is_parameter(step, name, given):
-                given = self._as_typed(given, self.params[step])
-                self.sets.append(("".join(domain), step, name, given))
+            if self._is_parameter(step, name, entry):
+                entry = self._as_typed(entry, self.params[step])
+                self.sets.append(("".join(domain), step, name, entry))
             return
-        self._fault(given.keys, fault, line=given.line)
+        self._fault(entry.keys, fault, line=entry.line)
 
     # --- the checks ---
 
@@ -393,31 +390,31 @@ class _Draft:
             for fault in error.errors():
                 self._note(fault)
             return ()
-        in_domains = [
+        return tuple(
             Unit(step, name, getattr(study.domains[name], step))
             for name in names
             for step in per_domain
-        ]
-        return (*in_domains, *(Unit(step, "", getattr(study, step)) for step in once))
+        ) + tuple(Unit(step, "", getattr(study, step)) for step in once)
 
     def _check_name(self) -> None:
-        given = self.common["study"]
-        if fault := study_fault(given.value):
-            name = printable(repr(given.value))
-            self._fault(("study",), f"{name} {fault}", line=given.line)
-            self.common["study"] = given._replace(value="study")
+        entry = self.common["study"]
+        if fault := study_fault(entry.value):
+            name = printable(repr(entry.value))
+            self._fault(("study",), f"{name} {fault}", line=entry.line)
+            self.common["study"] = entry._replace(value="study")
 
-    def _given(self, step: str, domain: str) -> Section:
+    def _entries(self, step: str, domain: str) -> Section:
         """What a step is given for a domain, the last word of each."""
-        given = self.common | self.sections.get(step, {})
-        given |= self.overrides.get(domain, {}).get(step, {})
+        entries = self.common | self.sections.get(step, {})
+        entries |= self.overrides.get(domain, {}).get(step, {})
         for of_domain, of_step, name, value in self.sets:
             if of_step == step and of_domain in ("", domain):
-                given[name] = value
-        return given
+                entries[name] = value
+        return entries
 
     def _values(self, step: str, domain: str) -> dict[str, Any]:
-        values = {name: one.value for name, one in self._given(step, domain).items()}
+        entries = self._entries(step, domain)
+        values = {name: entry.value for name, entry in entries.items()}
         if domain:
             values["domain"] = domain
         elif not self.params[step].STEP.per_domain and self.domains:
@@ -426,28 +423,28 @@ class _Draft:
 
     def _note(self, fault: ErrorDetails) -> None:
         """Turn a fault of the nested model into one of the file, where it stands."""
-        domain, place = "", fault["loc"]
-        if place[0] == "domains":
-            domain, place = str(place[1]), place[2:]
-        step = str(place[0])
+        domain, path = "", fault["loc"]
+        if path[0] == "domains":
+            domain, path = str(path[1]), path[2:]
+        step = str(path[0])
         if fault["type"] == "disk":
             self._fault((step,), fault["msg"])
             return
-        if not self.domains and place[1:2] in (("domain",), ("domains",)):
+        if not self.domains and path[1:2] in (("domain",), ("domains",)):
             return  # that there is no domain has been said
-        wrong = fault_in_words({**fault, "loc": place[1:]}, self.params[step])
+        wrong = fault_in_words({**fault, "loc": path[1:]}, self.params[step])
         inside = tuple(str(part) for part in wrong.place)
-        given = self._given(step, domain)
-        origin = given.get(inside[0]) if inside else None
+        entries = self._entries(step, domain)
+        origin = entries.get(inside[0]) if inside else None
         keys = tuple(self._below_keys(origin, inside[1:])) if origin else ()
         # A fault between several: where the first is left out, the next one's line.
-        near = [given[name] for name in wrong.others if not origin and name in given]
-        line = near[0].line if near else None
+        others = [entries[name] for name in wrong.others if name in entries]
+        line = others[0].line if others and not origin else None
         if origin and origin.line == ON_COMMAND_LINE:
             line = ON_COMMAND_LINE
         self._fault(keys or (step, *inside), wrong.words, line=line, link=wrong.link)
 
-    def _below_keys(self, origin: Given, inside: Keys) -> Iterator[str]:
+    def _below_keys(self, origin: Entry, inside: Keys) -> Iterator[str]:
         """The file's keys for pydantic's, which also name the kind of a value."""
         keys = origin.keys
         yield from keys

@@ -63,7 +63,7 @@ def run_study(
     """
     from .notebook.kernel import kernel_environment  # 2 s: papermill's libraries
 
-    units = chosen(study, first=first, last=last)
+    units = units_between(study, first=first, last=last)
     for unit in units:  # before hours of sampling, not after
         unit.params.require_weights()
     began = time.monotonic()
@@ -80,7 +80,9 @@ def run_study(
         say(f"report: {display_path(report)}")
 
 
-def chosen(study: Study, *, first: str | None, last: str | None) -> Sequence[Unit]:
+def units_between(
+    study: Study, *, first: str | None, last: str | None
+) -> Sequence[Unit]:
     """The units from step `first` to step `last`, both included.
 
     Raises:
@@ -141,15 +143,9 @@ def _is_done(unit: Unit, *, redo: bool) -> bool:
 
 
 def _say_done(unit: Unit, *, say: Say) -> None:
-    say(f"[{title(unit)}] finished earlier, nothing changed")
+    say(f"[{unit.title}] finished earlier, nothing changed")
     if why := outdated_upstream(unit.params):
-        say(f"[{title(unit)}] yet {why}; run without --from")
-
-
-def title(unit: Unit) -> str:
-    """`03 filter_edge math`."""
-    step = unit.params.STEP
-    return f"{step.number:02} {step.name} {unit.domain}".strip()
+        say(f"[{unit.title}] yet {why}; run without --from")
 
 
 def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
@@ -166,15 +162,15 @@ def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     expected, before = fingerprint(unit.params), _manifest_version(target)
     _wait_for_lock(unit, target, say=say)
     began = time.monotonic()
-    say(f"[{title(unit)}] starts")
-    out = LineWriter(f"[{title(unit)}] ", say)
+    say(f"[{unit.title}] starts")
+    out = LineWriter(f"[{unit.title}] ", say)
     with disk_errors(target):
         params = unit.params.model_copy(update={"redo": redo})
         execute(notebook, target / NOTEBOOK, notebook_parameters(params), out=out)
     _require_written(unit, target, expected=expected, before=before)
     manifest = RunFolder(target).manifest
     counts = row_summary(manifest) + _samples(manifest)
-    say(f"[{title(unit)}] done in {duration(time.monotonic() - began)}{counts}")
+    say(f"[{unit.title}] done in {duration(time.monotonic() - began)}{counts}")
 
 
 def _wait_for_lock(unit: Unit, target: Path, *, say: Say) -> None:
@@ -189,7 +185,7 @@ def _wait_for_lock(unit: Unit, target: Path, *, say: Say) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        say(f"[{title(unit)}] another process writes this step; waiting for it")
+        say(f"[{unit.title}] another process writes this step; waiting for it")
         try:
             lock.acquire(timeout=_ORPHAN_SECONDS)
         except Timeout:
@@ -258,7 +254,7 @@ def _samples(manifest: dict[str, Any]) -> str:
 
 def status(study: Study) -> list[str]:
     """One line per unit: finished, stale or missing, since when; then why."""
-    states = [(title(unit), step_state(unit.params)) for unit in study.units()]
+    states = [(unit.title, step_state(unit.params)) for unit in study.units()]
     cells = [(name, step.kind, step.since) for name, step in states]
     table = aligned_table(cells, left=3)
     why = [f"{name}: {step.why}" for name, step in states if step.why]

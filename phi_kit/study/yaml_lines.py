@@ -64,7 +64,7 @@ def read(path: Path) -> Source:
     try:
         document = Document(text, twice=True)
         source.lines, source.faults = _walk(document.root)
-        odd = [FileFault(*one) for one in document.oddities()]
+        odd = [FileFault(*oddity) for oddity in document.oddities()]
         source.faults += odd
         values = document.value()
     except YAMLError as error:
@@ -123,19 +123,19 @@ def _nodes(
     """
     merged: list[Node] = []
     if isinstance(node, MappingNode):
-        pairs = [(str(key.value), key, value) for key, value in node.value]
-        merged = [value for _, key, value in pairs if key.tag == MERGE]
+        items = [(str(key.value), key, value) for key, value in node.value]
+        merged = [value for _, key, value in items if key.tag == MERGE]
     elif isinstance(node, SequenceNode):
-        pairs = [(str(i), value, value) for i, value in enumerate(node.value)]
+        items = [(str(i), value, value) for i, value in enumerate(node.value)]
     else:
         return
     seen: set[str] = set()
-    for name, at, value in pairs:
-        yield (*keys, name), at, own
-        if name not in seen and at.tag != MERGE:  # twice is one fault, not many
+    for name, key, value in items:
+        yield (*keys, name), key, own
+        if name not in seen and key.tag != MERGE:  # twice is one fault, not many
             yield from _nodes(value, (*keys, name), own=own)
         seen.add(name)
     for value in merged:
-        each = value.value if isinstance(value, SequenceNode) else [value]
-        for one in each:
-            yield from _nodes(one, keys, own=False)
+        mappings = value.value if isinstance(value, SequenceNode) else [value]
+        for mapping in mappings:
+            yield from _nodes(mapping, keys, own=False)

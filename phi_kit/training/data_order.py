@@ -58,8 +58,8 @@ def _passes(
 
 
 def _in_pass(epochs: np.ndarray, number: int, draw: np.random.Generator) -> np.ndarray:
-    whole = np.flatnonzero(epochs >= number + 1)
-    parts = [whole]
+    whole_rows = np.flatnonzero(epochs >= number + 1)
+    parts = [whole_rows]
     for share in np.unique(epochs[(epochs > number) & (epochs < number + 1)]):
         some = np.flatnonzero(epochs == share)
         parts.append(draw.permutation(some)[: round((share - number) * len(some))])

@@ -8,17 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from phi_kit.core.errors import PhiKitError, RunError, StudyError, disk_errors
+from phi_kit.models.shortage import is_out_of_memory
 
 
-class StoppedError(RunError, KeyboardInterrupt):
+class TrainingStoppedError(RunError, KeyboardInterrupt):
     """Training was stopped by Ctrl-C or by JupyterLab's stop button."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on a GPU or on a CPU."""
-    from accelerate.utils.memory import should_reduce_batch_size
-
-    return isinstance(error, MemoryError) or should_reduce_batch_size(error)
 
 
 def explain(
@@ -47,10 +41,10 @@ def explain(
 
 def _explained(error: BaseException, name: str, work: Path, step: int) -> BaseException:
     again = f"carries on after step {step}" if step else "starts from the beginning"
-    if isinstance(error, StoppedError):
+    if isinstance(error, TrainingStoppedError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return StoppedError(
+        return TrainingStoppedError(
             f"training of {name} was stopped by hand",
             where=f"the last checkpoint is that of step {step}" if step else name,
             todo=f"run the same cell or command again: it {again}",

@@ -16,19 +16,22 @@ from .packing import hidden_states
 if TYPE_CHECKING:
     import torch
 
-# Numbers in one block of logits: 64 MB in float32. A vocabulary of 200,000 over a
-# long answer would otherwise need gigabytes.
-LOGIT_BLOCK = 1 << 24
+# Numbers in one block of logits: on a CPU 64 MB in float32. A vocabulary of 200,000
+# over a long answer would otherwise need gigabytes. On a GPU four sizes were tried, on
+# an H100 with Phi-4-mini's sizes and rows of 4,096: blocks of 2^22, 2^24, 2^26 and 2^28
+# trained 7,924, 10,817, 11,575 and 10,297 tokens/s.
+LOGIT_BLOCK = {"cpu": 1 << 24, "cuda": 1 << 26}
 
 
-def logit_block_bytes(numbers: int, itemsize: int) -> int:
+def logit_block_bytes(numbers: int, itemsize: int, device: str) -> int:
     """Memory of a block: in float32, and beside it the model's own where it has less.
 
     Args:
         numbers: positions times vocabulary; a block has no more than `LOGIT_BLOCK`.
         itemsize: bytes of a number of the model.
+        device: `cuda` or `cpu`.
     """
-    return min(LOGIT_BLOCK, numbers) * (4 if itemsize == 4 else 4 + itemsize)
+    return min(LOGIT_BLOCK[device], numbers) * (4 if itemsize == 4 else 4 + itemsize)
 
 
 def masked_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
@@ -48,7 +51,8 @@ def masked_loss(model: Any, batch: dict[str, Any], *, count: Any = None) -> Any:
     keep = labels != IGNORE_INDEX
     states = hidden_states(model, batch)[:, :-1][keep]
     inner = model.get_base_model()
-    rows = max(1, LOGIT_BLOCK // inner.config.get_text_config().vocab_size)
+    block = LOGIT_BLOCK[states.device.type]
+    rows = max(1, block // inner.config.get_text_config().vocab_size)
     total = _head_loss()(states, labels[keep], _logits(inner), rows)
     return total / (keep.sum() if count is None else count)
 

@@ -101,10 +101,10 @@ def view_loss_mask(tokenizer: PreTrainedTokenizerBase, row: EncodedRow) -> LossM
     control = control_token_ids(tokenizer)
     trained = [i for i, label in enumerate(row.labels) if label != IGNORE_INDEX]
     last = trained[-1] if trained and row.labels[trained[-1]] in control else None
-    pieces, held = [], []
+    pieces, tokens = [], []
     for position, token in enumerate(row.ids):
-        held.append(token)
-        text = tokenizer.decode(held, clean_up_tokenization_spaces=False)
+        tokens.append(token)
+        text = tokenizer.decode(tokens, clean_up_tokenization_spaces=False)
         following = position + 1 < len(row.ids)
         kind = _kind(row, position, last)
         # Half a character decodes to a replacement sign: wait for the other half.
@@ -114,9 +114,9 @@ def view_loss_mask(tokenizer: PreTrainedTokenizerBase, row: EncodedRow) -> LossM
             and kind == _kind(row, position + 1, last)
         ):
             continue
-        special = len(held) == 1 and token in control
-        pieces.append(TokenSpan(text, tuple(held), kind, special))
-        held = []
+        special = len(tokens) == 1 and token in control
+        pieces.append(TokenSpan(text, tuple(tokens), kind, special))
+        tokens = []
     return LossMaskView(tuple(pieces))
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from phi_kit.inference.local.decoding_weights import unused_bytes
 from phi_kit.models.loading import device
 
 from .encoding import EncodedRow
 from .packing import hidden_states, pack, to_device
+from .row_attention import MAX_PADDING
 from .training_config import TrainingConfig
 
 # Tokens of a micro-batch beyond which matrix products gain no more speed and only
@@ -99,10 +101,13 @@ def activation_bytes(model: Any, *, tokens: int = 16) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             saved[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        # Without its graph: a node that holds its own output is never freed.
+        return tensor.detach()
 
-    ids = list(range(tokens))
-    batch = to_device(pack([EncodedRow(ids, ids)]), model.device)
+    # Two rows of so unequal lengths that attention pads as much as it ever does.
+    longest = round(tokens * MAX_PADDING / 2)
+    rows = [list(range(n)) for n in (longest, tokens - longest)]
+    batch = to_device(pack([EncodedRow(ids, ids) for ids in rows]), model.device)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         states = hidden_states(model, batch)  # alive: its graph holds what is counted
     total = sum(saved.values())
@@ -126,10 +131,13 @@ def set_checkpointing(model: Any, wanted: bool) -> None:
     """Compute activations again in the backward pass, or keep them."""
     inner = model.get_base_model()
     _return_freed_blocks(wanted)
-    if wanted:
-        inner.activation_checkpointing_enable()
-    else:
-        inner.activation_checkpointing_disable()
+    # transformers 5.0 to 5.17 know it by its older name only.
+    kind = (
+        "activation"
+        if hasattr(inner, "activation_checkpointing_enable")
+        else "gradient"
+    )
+    getattr(inner, f"{kind}_checkpointing_{'enable' if wanted else 'disable'}")()
 
 
 def free_bytes() -> int:
@@ -137,8 +145,7 @@ def free_bytes() -> int:
     import torch
 
     if device() == "cuda":
-        unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-        return torch.cuda.mem_get_info()[0] + unused
+        return unused_bytes(torch.device("cuda"))
     import psutil
 
     return min(psutil.virtual_memory().available, _container())

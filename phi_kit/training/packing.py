@@ -1,10 +1,10 @@
 """Rows end to end: a micro-batch without padding in which rows never meet.
 
 Padding wastes a quarter of a batch of short rows of different lengths. Packed end to
-end they waste nothing, but only if no row can see another one. So attention runs row
-by row (flash attention does the same by its `cu_seq_lens`), positions restart with
-each row, and before a run the model itself is tested: if the text of one row changes
-the hidden states of the next, rows are padded.
+end they waste nothing, but only if no row can see another one. So attention stays
+within rows (see `row_attention`; flash attention does the same by its `cu_seq_lens`),
+positions restart with each row, and before a run the model itself is tested: if the
+text of one row changes the hidden states of the next, rows are padded.
 
 No packing beyond a micro-batch, and no length grouping across steps: either
 would change which rows share an optimiser step.
@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .encoding import IGNORE_INDEX, EncodedRow
+from .row_attention import attend_within_rows
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +69,7 @@ def per_row_attention(model: Any) -> Iterator[None]:
         return
     from transformers import AttentionInterface
 
-    AttentionInterface.register(PER_ROW_ATTENTION, _attention)
+    AttentionInterface.register(PER_ROW_ATTENTION, attend_within_rows)
     model.set_attn_implementation(PER_ROW_ATTENTION)
     try:
         yield
@@ -89,28 +89,6 @@ def default_attention(model: Any) -> Iterator[None]:
         yield
     finally:
         model.set_attn_implementation(now)
-
-
-def _attention(module, query, key, value, attention_mask, **options):
-    """PyTorch's attention on each row; arrays of shape (1, heads, tokens, width)."""
-    import torch
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-    bounds = options.pop("cu_seq_lens_q").tolist()
-    options.pop("is_causal", None)
-    outputs = [
-        sdpa_attention_forward(
-            module,
-            query[:, :, start:end],
-            key[:, :, start:end],
-            value[:, :, start:end],
-            None,
-            is_causal=True,
-            **options,
-        )[0]
-        for start, end in pairwise(bounds)
-    ]
-    return torch.cat(outputs, dim=1), None
 
 
 def hidden_states(model: Any, batch: dict[str, Any]) -> torch.Tensor:

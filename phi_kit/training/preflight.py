@@ -100,7 +100,7 @@ def gate(
         sealed: says what a text has in common with a held-out item, `None` if
             nothing; a seal's `hit`.
         encode: makes ids and labels of a row.
-        collate: makes a batch of rows; the kit's own where not given.
+        collate: makes a batch of rows; the trainer's own where not given.
 
     Raises:
         DataError: a row or a setting would train something else than the completion.

@@ -96,7 +96,7 @@ def train(
     Raises:
         DataError: the gate refused the rows.
         RunError: the loss became NaN, memory ran out, or the disk is full.
-        StoppedError: by hand, which is a `KeyboardInterrupt` as well.
+        TrainingStoppedError: by hand, which is a `KeyboardInterrupt` as well.
     """
     checked = gate(student, rows, max_tokens=config.max_row_tokens, sealed=sealed)
     steps = step_order(

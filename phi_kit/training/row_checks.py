@@ -96,15 +96,15 @@ def prompt_is_masked(checked: RowUnderCheck) -> str | None:
     head, prompt = checked.decode(checked.encoded.ids[:start]), checked.row.prompt
     if head == prompt:
         return None
-    meant = (prompt, checked.roundtrip(prompt))
-    for text in meant:
+    spellings = (prompt, checked.roundtrip(prompt))
+    for text in spellings:
         rest = head.removeprefix(text)
         # A completion that is masked is another check's.
         if head == text + rest and (
             checked.row.completion.startswith(rest) or not checked.trained_positions
         ):
             return None
-    if any(text.startswith(head) for text in meant):
+    if any(text.startswith(head) for text in spellings):
         return f"a part of the prompt is trained: {prompt[len(head) :]!r}"
     return f"what stands before the answer is not the prompt: {head[:80]!r}"
 

@@ -20,11 +20,11 @@ from phi_kit.core.errors import RunError
 from phi_kit.core.progress import Heartbeat
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models.loading import device
+from phi_kit.models.shortage import is_out_of_memory
 
 from . import checkpoints
 from .data_order import micro_batches
 from .encoding import EncodedRow, collate
-from .failures import is_out_of_memory
 from .memory import MicroBatching, release, set_checkpointing, used_mb
 from .packing import pack, to_device
 from .training_config import TrainingConfig
@@ -149,6 +149,7 @@ class StepTrainerMixin:
                 raise self._not_finite("loss", loss.item())
             self.memory_mb = max(self.memory_mb, used_mb())
             self.accelerator.backward(loss)
+            self.memory_mb = max(self.memory_mb, used_mb())
             total += loss.detach()
         return total
 
@@ -265,7 +266,7 @@ def training_arguments(
 
     on_gpu = device() == "cuda"
     best = bool(config.patience)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         run_name=name,
         per_device_train_batch_size=1,  # one item holds a whole step: `StepRows`
@@ -295,3 +296,6 @@ def training_arguments(
         dataloader_pin_memory=False,
         seed=seed,
     )
+    if arguments.n_gpu > 1:  # the Trainer would split a step over all cards
+        arguments._n_gpu = 1
+    return arguments

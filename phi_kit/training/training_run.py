@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from . import memory, packing
 from .checkpoints import Checkpoints, completion_notes, mark_complete, step_of
 from .encoding import EncodedRow
 from .failures import explain
-from .lora_cpu import dequantized_bytes, fused_lora
+from .lora_fused import dequantized_bytes, fused_lora
 from .loss import choose_loss
 from .memory import MicroBatching
 from .model_card import ModelCard, save_adapter
@@ -92,7 +92,7 @@ def _train(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
         model = stack.enter_context(
             fresh_adapter(student, run.config.rank, rng_seed=seed)
         )
-        stack.enter_context(_cpu_kernels(model, run.config))
+        stack.enter_context(_fused_kernels(model, run.config))
         isolated = packing.rows_are_isolated(model, longest=run.longest)
         if isolated:
             stack.enter_context(packing.per_row_attention(student.model))
@@ -112,22 +112,19 @@ def _train(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
     return outcome
 
 
-def _cpu_kernels(model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
+def _fused_kernels(model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
     """LoRA layers in one operation, with the frozen weights as floats if they fit."""
-    if device() != "cpu":  # the libraries have kernels of their own
-        return nullcontext()
     return fused_lora(model, keep_floats=keeps_dequantized(model, config))
 
 
 def keeps_dequantized(model: Any, config: TrainingConfig) -> bool:
     """Whether the frozen weights are laid out as floats for the run.
 
-    Only on a CPU: if the config says so, or if four times as much is free.
+    If the config says so; on a CPU also if four times as much is free. A GPU makes
+    them anew in a small part of a step's time, and its memory has better uses.
     """
-    if device() != "cpu":
-        return False
     if config.dequantise == "auto":
-        return 4 * dequantized_bytes(model) < memory.free_bytes()
+        return device() == "cpu" and 4 * dequantized_bytes(model) < memory.free_bytes()
     return config.dequantise == "on"
 
 

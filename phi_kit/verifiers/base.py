@@ -95,24 +95,24 @@ def as_utf8(text: str) -> str:
 
 def relative_tolerance(facts: Mapping[str, Any], default: float) -> float | None:
     """The relative tolerance an item states; `None` if it is not a number."""
-    given = facts.get("tolerance")
-    if given in (None, ""):
+    stated = facts.get("tolerance")
+    if stated in (None, ""):
         return default
     try:
-        value = float(given)
+        value = float(stated)
     except (TypeError, ValueError, OverflowError):
         return None
     return value if 0 <= value < float("inf") else None
 
 
 def compare_parsed(
-    gold: object, found: object, *, shown: str, lenient: VerdictValue | None = None
+    gold: object, answer: object, *, shown: str, lenient: VerdictValue | None = None
 ) -> Verdict:
     """Right or wrong for two parsed answers; `None` means unreadable."""
     if gold is None:
         return Verdict("unknown", UNREADABLE_GOLD, shown)
-    if found is None:
+    if answer is None:
         return Verdict("wrong", NO_ANSWER, shown, lenient)
-    if gold == found:
+    if gold == answer:
         return Verdict("right", "equal", shown)
     return Verdict("wrong", "another answer", shown, lenient)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from phi_kit.data.choice_options import Gold, gold, options
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.choice_options import GoldLabel, gold_label, read_options
+from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.verifiers.math.latex import normalize_answer
 
 from . import answer_extraction, yes_no
@@ -54,259 +54,271 @@ def choices(seed: Seed) -> Options:
 
     Without either the letters run from A to D, further if the gold lies there.
     """
-    given = seed.facts.get("choices") if len(seed.extra) > 2 else None
-    if given is not None:
-        return options(given)
+    stated = seed.facts.get("choices") if len(seed.extra) > 2 else None
+    if stated is not None:
+        return read_options(stated)
     for shape, first in ((_LISTED, "A"), (_INLINE, "A"), (_NUMBERED, "1")):
-        found = _from(first, shape.findall(seed.prompt))
-        if len(found) > 1:
-            return found
+        options = _from(first, shape.findall(seed.prompt))
+        if len(options) > 1:
+            return options
     last = max("D", _bare_letter(seed.answer) or "D")
     return {chr(code): "" for code in range(ord("A"), ord(last) + 1)}
 
 
 def _from(first: str, listed: list[tuple[str, str]]) -> dict[str, str]:
     """The last run A, B, C … of a prompt: examples before it have their own."""
-    starts = [place for place, (label, _) in enumerate(listed) if label == first]
-    found: dict[str, str] = {}
+    starts = [index for index, (label, _) in enumerate(listed) if label == first]
+    options: dict[str, str] = {}
     for label, text in listed[starts[-1] :] if starts else ():
-        if label != (chr(65 + len(found)) if first == "A" else str(1 + len(found))):
+        if label != (chr(65 + len(options)) if first == "A" else str(1 + len(options))):
             break
-        found[label] = text.strip()
-    return found
+        options[label] = text.strip()
+    return options
 
 
 def _bare_letter(text: str) -> str:
-    found = re.fullmatch(r"\W*([A-Za-z])\W*", normalize_answer(text))
-    return found[1].upper() if found else ""
+    match = re.fullmatch(r"\W*([A-Za-z])\W*", normalize_answer(text))
+    return match[1].upper() if match else ""
 
 
-def _bare_label(text: str, known: Options) -> str:
+def _bare_label(text: str, options: Options) -> str:
     """The label that a piece is, whatever stands around it."""
-    found = re.fullmatch(r"\W*([A-Za-z]|\d{1,2})\W*", normalize_answer(text))
-    label = found[1].upper() if found else ""
-    return label if label in known else ""
+    match = re.fullmatch(r"\W*([A-Za-z]|\d{1,2})\W*", normalize_answer(text))
+    label = match[1].upper() if match else ""
+    return label if label in options else ""
 
 
 def verify(seed: Seed, response: str) -> Verdict:
     """Compare the option (or the word) a response chooses with the gold one."""
     if yes_no.is_yes_no(seed.answer) and "choices" not in seed.extra:
         return yes_no.verify(seed, response)
-    known = choices(seed)
-    meant = gold_of(seed, known)
-    if not meant.label:
-        return Verdict("unknown", meant.question or UNREADABLE_GOLD)
+    options = choices(seed)
+    gold = gold_of(seed, options)
+    if not gold.label:
+        return Verdict("unknown", gold.question or UNREADABLE_GOLD)
     text = visible(response).translate(_WIDE)
-    found = strict_label(text, known)
+    label = strict_label(text, options)
     lenient: VerdictValue = "wrong"
-    if found != meant.label and _lenient_label(text, known) == meant.label:
+    if label != gold.label and _lenient_label(text, options) == gold.label:
         lenient = "right"
-    if not found:
+    if not label:
         return Verdict("wrong", NO_ANSWER, "", lenient)
-    return compare_parsed(meant.label, found, shown=found, lenient=lenient)
+    return compare_parsed(gold.label, label, shown=label, lenient=lenient)
 
 
-def gold_of(seed: Seed, known: Options) -> Gold:
+def gold_of(seed: Seed, options: Options) -> GoldLabel:
     """Which of the item's options its gold is."""
     facts = seed.facts if len(seed.extra) > 2 else {}
-    said = str(facts.get("answer_is") or "")
-    given = facts.get("choices", known)
-    return gold(normalize_answer(seed.answer), given, said, known=known)
+    answer_kind = str(facts.get("answer_is") or "")
+    stated_options = facts.get("choices", options)
+    return gold_label(
+        normalize_answer(seed.answer), stated_options, answer_kind, known=options
+    )
 
 
-def strict_label(text: str, known: Options) -> str:
+def strict_label(text: str, options: Options) -> str:
     """The label a visible response chooses, or an empty text.
 
     The places are tried in order; one that says two things ends the search.
     """
     for read in (_announced, _whole, _last_line, _said_correct, _last_word):
-        if (label := read(text, known)) is not None:
+        if (label := read(text, options)) is not None:
             return label
-    return _ending(answer_extraction.last_sentence(text), known)
+    return _ending(answer_extraction.last_sentence(text), options)
 
 
-def _whole(text: str, known: Options) -> str | None:
-    return _alone(text, known) or _by_text(text, known) or None
+def _whole(text: str, options: Options) -> str | None:
+    return _alone(text, options) or _by_text(text, options) or None
 
 
-def _last_word(text: str, known: Options) -> str | None:
+def _last_word(text: str, options: Options) -> str | None:
     """The label that the last sentence is: `A? No. B.`."""
-    said = [one for one in answer_extraction.sentences(text) if not one.endswith("?")]
-    bare = {label for one in said if (label := _bare_label(one, known))}
-    return bare.pop() if len(bare) == 1 and _bare_label(said[-1], known) else None
+    statements = [
+        sentence
+        for sentence in answer_extraction.sentences(text)
+        if not sentence.endswith("?")
+    ]
+    bare = {
+        label for sentence in statements if (label := _bare_label(sentence, options))
+    }
+    return (
+        bare.pop() if len(bare) == 1 and _bare_label(statements[-1], options) else None
+    )
 
 
-def _announced(text: str, known: Options) -> str | None:
+def _announced(text: str, options: Options) -> str | None:
     """What the marks choose; `None` where none of them can be read.
 
     Of a box, a tag or a line `Answer:` the last one counts that holds an option:
     a box may hold a formula on the way. A sentence "the answer is" comes second.
     """
     read = [
-        (mark, _of_mark(mark, known)) for mark in answer_extraction.find_marks(text)
+        (mark, _of_mark(mark, options)) for mark in answer_extraction.find_marks(text)
     ]
-    strong = [(mark.begin, said) for mark, said in read if mark.kind != "is" and said]
-    weak = [(mark.begin, said) for mark, said in read if mark.kind == "is" and said]
+    strong = [
+        (mark.begin, label) for mark, label in read if mark.kind != "is" and label
+    ]
+    weak = [(mark.begin, label) for mark, label in read if mark.kind == "is" and label]
     for kind in (strong, weak):
         if kind:
-            said = max(kind)[1]
-            return "" if said == _HEDGED else said
+            label = max(kind)[1]
+            return "" if label == _HEDGED else label
     return None
 
 
-def _of_mark(mark: answer_extraction.AnswerMark, known: Options) -> str:
-    return _read(mark.text, known, alone=mark.kind == "box")
+def _of_mark(mark: answer_extraction.AnswerMark, options: Options) -> str:
+    return _read(mark.text, options, alone=mark.kind == "box")
 
 
-def _read(piece: str, known: Options, *, alone: bool = False) -> str:
+def _read(piece: str, options: Options, *, alone: bool = False) -> str:
     """The label right after a mark, or the option whose text stands there."""
-    if _hedges(piece, known):
+    if _hedges(piece, options):
         return _HEDGED
     piece = normalize_answer(piece) if "\\" in piece else piece
-    if label := _alone(piece, known) or _by_text(piece, known):
+    if label := _alone(piece, options) or _by_text(piece, options):
         return label
     if alone:
         return ""
-    labels = _any(known)
-    found = re.match(rf"{_BEFORE}({labels}){_AFTER}{_END}", piece)
-    if not found:
-        found = re.match(rf"{_BEFORE}({labels.lower()}){_AFTER}(?=[.):,;]|\s*$)", piece)
-    if not found:
+    labels = _any(options)
+    match = re.match(rf"{_BEFORE}({labels}){_AFTER}{_END}", piece)
+    if not match:
+        match = re.match(rf"{_BEFORE}({labels.lower()}){_AFTER}(?=[.):,;]|\s*$)", piece)
+    if not match:
         return ""
-    label, rest = found[1].upper(), piece[found.end(1) :]
+    label, rest = match[1].upper(), piece[match.end(1) :]
     wrapped = rest[:1] in tuple(")]}*_\"'`.:,;")
     if label in "AI" and not wrapped and not re.match(_GOES_ON, rest):
-        return label if known[label] and _starts(rest, known[label]) else ""
+        return label if options[label] and _starts(rest, options[label]) else ""
     if label.isdigit() and re.match(r"[.,:/]?\d|\s*[-+*/×=^%°]", rest):
         return ""
     return label
 
 
-def _any(known: Options) -> str:
-    return f"(?:{'|'.join(sorted(map(re.escape, known), key=len, reverse=True))})"
+def _any(options: Options) -> str:
+    return f"(?:{'|'.join(sorted(map(re.escape, options), key=len, reverse=True))})"
 
 
-def _hedges(piece: str, known: Options) -> bool:
+def _hedges(piece: str, options: Options) -> bool:
     """Whether a piece names two options, or denies the one it names."""
-    one = rf"\(?{_any(known)}\)?{_END}"
+    letter = rf"\(?{_any(options)}\)?{_END}"
     glue = r"\W*(?:\b(?:or|and|und|oder|ou|et|o|y|nor)\b|[/&]|或|和|または|또는)"
-    listed = rf"[,;、]\s*(?:(?:or|and)\s+)?{one}(?=\W*(?:$|[,;.]|\b(?:or|and)\b))"
-    begins = rf"\W*(?:either\W+|option\W+|both\W+)?{one}"
+    listed = rf"[,;、]\s*(?:(?:or|and)\s+)?{letter}(?=\W*(?:$|[,;.]|\b(?:or|and)\b))"
+    begins = rf"\W*(?:either\W+|option\W+|both\W+)?{letter}"
     if re.match(r"\W*(?:not|neither|none|never)\b", piece, re.IGNORECASE):
         return True
-    return bool(re.match(rf"{begins}{glue}\W*(?:{one}|\w+)", piece)) or bool(
+    return bool(re.match(rf"{begins}{glue}\W*(?:{letter}|\w+)", piece)) or bool(
         re.match(rf"{begins}\W*?{listed}", piece)
     )
 
 
 def _starts(rest: str, choice: str) -> bool:
-    return normal(rest).startswith(normal(choice))
+    return normalise_prompt(rest).startswith(normalise_prompt(choice))
 
 
-def _alone(text: str, known: Options) -> str:
+def _alone(text: str, options: Options) -> str:
     """The label of a response that is one, or that opens as `B.` or `(B)`."""
-    if (label := _bare_label(text, known)) and len(text) < 40:
+    if (label := _bare_label(text, options)) and len(text) < 40:
         return label
     opened = re.match(r"[\s*_`\"]*\(?([A-Z]|\d{1,2})[).:\]][)*_`\"]*(?=\s|$)", text)
-    if opened and opened[1] in known and not _lists(text, known):
+    if opened and opened[1] in options and not _lists(text, options):
         return opened[1]
     first = text.split("\n", 1)[0]
-    if first != text and len(first) < 20 and (label := _bare_label(first, known)):
-        return label if len(_bare_lines(text, known)) == 1 else ""
+    if first != text and len(first) < 20 and (label := _bare_label(first, options)):
+        return label if len(_bare_lines(text, options)) == 1 else ""
     return ""
 
 
-def _lists(text: str, known: Options) -> bool:
+def _lists(text: str, options: Options) -> bool:
     """Whether a response lists the options again, and so chooses none by that."""
-    found = {
+    labels = {
         label for shape in (_LISTED, _NUMBERED) for label, _ in shape.findall(text)
     }
-    return len(found & set(known)) > 1
+    return len(labels & set(options)) > 1
 
 
-def _bare_lines(text: str, known: Options) -> set[str]:
+def _bare_lines(text: str, options: Options) -> set[str]:
     lines = (line for line in text.splitlines() if len(line) < 20)
-    return {label for line in lines if (label := _bare_label(line, known))}
+    return {label for line in lines if (label := _bare_label(line, options))}
 
 
-def _last_line(text: str, known: Options) -> str | None:
+def _last_line(text: str, options: Options) -> str | None:
     """The label that the last line is, `None` where it is something else."""
     lines = [line for line in text.splitlines() if line.strip()] or [""]
-    if len(lines[-1]) < 20 and (label := _bare_label(lines[-1], known)):
-        return label if len(_bare_lines(text, known)) == 1 else ""
-    whole = re.fullmatch(r"\W*([A-Z]|\d{1,2})\W{1,4}(.+)", normalize_answer(lines[-1]))
-    if whole and whole[1] in known and not _lists(text, known):
-        return whole[1] if _by_text(whole[2], known) == whole[1] else None
+    if len(lines[-1]) < 20 and (label := _bare_label(lines[-1], options)):
+        return label if len(_bare_lines(text, options)) == 1 else ""
+    match = re.fullmatch(r"\W*([A-Z]|\d{1,2})\W{1,4}(.+)", normalize_answer(lines[-1]))
+    if match and match[1] in options and not _lists(text, options):
+        return match[1] if _by_text(match[2], options) == match[1] else None
     return None
 
 
-def _by_text(text: str, known: Options) -> str:
+def _by_text(text: str, options: Options) -> str:
     """The one option whose text the whole piece is."""
     wanted = _bare(text)
-    found = [k for k, choice in known.items() if choice and _bare(choice) == wanted]
-    return found[0] if len(found) == 1 and wanted else ""
+    labels = [k for k, choice in options.items() if choice and _bare(choice) == wanted]
+    return labels[0] if len(labels) == 1 and wanted else ""
 
 
 def _bare(text: str) -> str:
-    return normal(normalize_answer(text)).strip("\"'`*_.!() ")
+    return normalise_prompt(normalize_answer(text)).strip("\"'`*_.!() ")
 
 
-def _said_correct(text: str, known: Options) -> str | None:
+def _said_correct(text: str, options: Options) -> str | None:
     """The option that a response calls correct, as in `Option C is correct`.
 
     `None` where it calls none so; empty where it calls two so.
     """
-    one, right = f"({_any(known)})", r"(?:correct|right|best|true)"
+    letter, right = f"({_any(options)})", r"(?:correct|right|best|true)"
     shapes = (
         rf"(?:(?<![\w'’])(?i:option|choice|answer|letter|statement)\s+|^|(?<=[.:!;,]\s)"
-        rf"|(?<=\n)|(?i:\b(?:so|thus|hence|therefore|that),?\s))[\s*_(\[\"'`]*{one}{_AFTER}"
+        rf"|(?<=\n)|(?i:\b(?:so|thus|hence|therefore|that),?\s))[\s*_(\[\"'`]*{letter}{_AFTER}"
         rf"(?:\s+\([^()\n]*\))?\s+(?:is|must\s+be)\s+(?:(?:the|clearly|therefore|thus)\s+)*"
         rf"{right}\b(?!\s+(?:if|only|when|unless))",
         rf"(?i:\b{right}\s+(?:option|choice|letter|one)\s*(?:is|:|would\s+be)\s*)"
-        rf"[\s*_(\[\"'`]*(?i:option\s+)?{one}{_AFTER}{_END}",
+        rf"[\s*_(\[\"'`]*(?i:option\s+)?{letter}{_AFTER}{_END}",
         rf"(?i:\b(?:I|I'd|I’d|I'll|we|let's)\s+(?:would\s+|will\s+)?"
-        rf"(?:choose|select|pick|go\s+with)\s+)(?i:option\s+)?[\s*_(\[\"'`]*{one}{_AFTER}"
+        rf"(?:choose|select|pick|go\s+with)\s+)(?i:option\s+)?[\s*_(\[\"'`]*{letter}{_AFTER}"
         r"(?=\s*[.,;:!\n]|\s*$)",
-        rf"(?i:\bmy\s+(?:choice|pick|selection)\s*(?:is|:)\s*)[\s*_(\[]*{one}{_AFTER}{_END}",
-        rf"(?:故选|应选|应该选|所以选|因此选|答案选|选择|選擇|选)[:：\s(（]*{one}{_END}",
-        rf"选项\s*{one}\s*(?:是|为)?\s*(?:正确|对)",
+        rf"(?i:\bmy\s+(?:choice|pick|selection)\s*(?:is|:)\s*)[\s*_(\[]*{letter}{_AFTER}{_END}",
+        rf"(?:故选|应选|应该选|所以选|因此选|答案选|选择|選擇|选)[:：\s(（]*{letter}{_END}",
+        rf"选项\s*{letter}\s*(?:是|为)?\s*(?:正确|对)",
     )
-    found: set[str] = set()
+    labels: set[str] = set()
     for shape in shapes:
         for match in re.finditer(shape, text, re.MULTILINE):
-            found.add(match[1])
-            if _hedges(text[match.start(1) :], known):
+            labels.add(match[1])
+            if _hedges(text[match.start(1) :], options):
                 return ""
-    if not found:
+    if not labels:
         return None
-    return found.pop() if len(found) == 1 else ""
+    return labels.pop() if len(labels) == 1 else ""
 
 
-def _ending(sentence: str, known: Options) -> str:
-    labels = _any(known)
+def _ending(sentence: str, options: Options) -> str:
+    labels = _any(options)
     shape = rf"\b{_CHOOSE}[\s,:]*{_BEFORE}({labels}){_AFTER}[.!\s]*$"
-    if found := re.search(shape, sentence, re.DOTALL):
+    if match := re.search(shape, sentence, re.DOTALL):
         two = rf"(?<!\w){labels}\)?\s*(?:or|and|/)\s*\(?{labels}(?!\w)"
         denied = re.search(r"\b(?:not|n['’]t|never)\b|n['’]t\b", sentence)
-        return "" if denied or re.search(two, sentence) else found[1]
+        return "" if denied or re.search(two, sentence) else match[1]
     tail = re.search(r"\bis:?\s+(.+)$", sentence, re.DOTALL)
-    return _by_text(tail[1], known) if tail else ""
+    return _by_text(tail[1], options) if tail else ""
 
 
-def _lenient_label(text: str, known: Options) -> str:
+def _lenient_label(text: str, options: Options) -> str:
     """The last label that is no word of a sentence, else the one text named."""
     for piece in reversed(answer_extraction.all_candidates(text)):
-        if said := _read(piece, known):
-            return "" if said == _HEDGED else said
-    found = list(_named(text, known))
-    if found:
-        return found[-1]
+        if label := _read(piece, options):
+            return "" if label == _HEDGED else label
+    labels = list(_named(text, options))
+    if labels:
+        return labels[-1]
     body = f" {_bare(text)} "
-    named = [k for k, c in known.items() if c and f" {_bare(c)} " in body]
-    return named[0] if len(named) == 1 else ""
+    matching = [k for k, c in options.items() if c and f" {_bare(c)} " in body]
+    return matching[0] if len(matching) == 1 else ""
 
 
-def _named(text: str, known: Options) -> Iterator[str]:
-    for match in re.finditer(rf"(?<!not )(?<![\w'’])({_any(known)}){_END}", text):
+def _named(text: str, options: Options) -> Iterator[str]:
+    for match in re.finditer(rf"(?<!not )(?<![\w'’])({_any(options)}){_END}", text):
         if match[1] not in "AI" or not re.match(r"\s+[a-z]", text[match.end() :]):
             yield match[1]

@@ -24,48 +24,48 @@ from .text_equality import has_content, mentions
 def verify(seed: Seed, response: str) -> Verdict:
     """Whether the response says the gold and nothing that takes it back."""
     text = visible(response)
-    known = choice.choices(seed) if "choices" in seed.extra else {}
+    options = choice.choices(seed) if "choices" in seed.extra else {}
     gold, others = seed.answer, []
-    if known:
-        meant = choice.gold_of(seed, known)
-        if not meant.label:
-            return Verdict("unknown", meant.question or UNREADABLE_GOLD)
-        if said := choice.strict_label(text, known):
-            return _option(meant.label, said)
-        gold, others = _texts(meant.label, known)
+    if options:
+        gold_option = choice.gold_of(seed, options)
+        if not gold_option.label:
+            return Verdict("unknown", gold_option.question or UNREADABLE_GOLD)
+        if label := choice.strict_label(text, options):
+            return _option(gold_option.label, label)
+        gold, others = _texts(gold_option.label, options)
     if is_sentinel(gold) or not has_content(gold):
         return Verdict("unknown", UNREADABLE_GOLD)
     if not re.search(r"\w", text):
         return Verdict("wrong", NO_ANSWER)
-    found = answer_extraction.final_answers(text)
-    value, reason, where = _read(gold, found[-1] if found else text, others)
+    finals = answer_extraction.final_answers(text)
+    value, reason, where = _read(gold, finals[-1] if finals else text, others)
     lenient = "right" if any(says for _, says in mentions(gold, text)) else "wrong"
     return Verdict(value, reason, where.strip()[:200], lenient)
 
 
-def _option(gold: str, said: str) -> Verdict:
-    if gold == said:
-        return Verdict("right", "the option's letter", said)
-    return Verdict("wrong", "another option", said)
+def _option(gold: str, label: str) -> Verdict:
+    if gold == label:
+        return Verdict("right", "the option's letter", label)
+    return Verdict("wrong", "another option", label)
 
 
-def _texts(label: str, known: Mapping[str, str]) -> tuple[str, list[str]]:
+def _texts(label: str, options: Mapping[str, str]) -> tuple[str, list[str]]:
     """The gold option's text, and the others' that are no part of it."""
-    gold = known[label]
-    others = [text for other, text in known.items() if other != label]
+    gold = options[label]
+    others = [text for other, text in options.items() if other != label]
     return gold, [text for text in others if not any(mentions(text, gold))]
 
 
 def _read(gold: str, text: str, others: list[str]) -> tuple[str, str, str]:
-    found = list(mentions(gold, text))
-    if not found:
+    mentioned = list(mentions(gold, text))
+    if not mentioned:
         return "wrong", "the gold is not said", text
-    said = [sentence for sentence, says in found if says]
-    if len(said) < len(found):
-        return "wrong", "the gold is denied, asked or one of several", found[-1][0]
-    if max(Counter(said).values()) > 1:
-        return "wrong", "the gold is said more than once", said[-1]
+    affirmed = [sentence for sentence, says in mentioned if says]
+    if len(affirmed) < len(mentioned):
+        return "wrong", "the gold is denied, asked or one of several", mentioned[-1][0]
+    if max(Counter(affirmed).values()) > 1:
+        return "wrong", "the gold is said more than once", affirmed[-1]
     plain = re.sub(r"[^.!?\n]*\?", " ", text)
     if any(any(mentions(other, plain)) for other in others):
-        return "wrong", "another option stands beside it", said[-1]
-    return "right", "the gold is said", said[-1]
+        return "wrong", "another option stands beside it", affirmed[-1]
+    return "right", "the gold is said", affirmed[-1]

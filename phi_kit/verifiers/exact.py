@@ -25,8 +25,8 @@ def normalized_answer(text: str) -> str | None:
 
 def stated_answer(text: str) -> str:
     """The answer that a visible response announces, or else all of it."""
-    found = answer_extraction.final_answers(text)
-    return found[-1] if found else text
+    answers = answer_extraction.final_answers(text)
+    return answers[-1] if answers else text
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -53,7 +53,7 @@ def verify(seed: Seed, response: str) -> Verdict:
 def _candidates(text: str) -> list[str]:
     last = answer_extraction.last_sentence(text)
     lines = [line for line in text.splitlines() if line.strip()]
-    spans = [next(filter(None, found)) for found in _SPANS.findall(last)]
+    spans = [next(filter(None, groups)) for groups in _SPANS.findall(last)]
     tail = _TAIL.match(last)
     tails = [next(filter(None, tail.groups()))] if tail else []
     return [

@@ -22,7 +22,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from phi_kit.core.errors import PhiKitError, RunError
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.records import Seed, normalise_prompt
 
 from .base import NO_ANSWER, UNREADABLE_GOLD, Verdict, Verifier, visible
 
@@ -108,15 +108,15 @@ def judge_prompt(rubric: Rubric, seed: Seed, response: str) -> str:
 
 def json_objects(reply: str) -> Iterator[str]:
     """The JSON objects of a reply, thinking left out, in order."""
-    text, decoder, place = visible(reply), json.JSONDecoder(), 0
-    while (place := text.find("{", place)) >= 0:
+    text, decoder, index = visible(reply), json.JSONDecoder(), 0
+    while (index := text.find("{", index)) >= 0:
         try:
-            _, end = decoder.raw_decode(text, place)
+            _, end = decoder.raw_decode(text, index)
         except (ValueError, RecursionError):
-            place += 1
+            index += 1
         else:
-            yield text[place:end]
-            place = end
+            yield text[index:end]
+            index = end
 
 
 def parse_reply(reply: str, form: type[Form]) -> Form | str:
@@ -126,11 +126,13 @@ def parse_reply(reply: str, form: type[Form]) -> Form | str:
     """
     if len(reply) > MAX_CHARS:
         return f"a reply of more than {MAX_CHARS} characters"
-    found = list(json_objects(reply))
-    if len(found) != 1:
-        return f"{len(found) or 'no'} JSON object{'s' * (len(found) > 1)} in the reply"
+    objects = list(json_objects(reply))
+    if len(objects) != 1:
+        return (
+            f"{len(objects) or 'no'} JSON object{'s' * (len(objects) > 1)} in the reply"
+        )
     try:
-        return form.model_validate_json(found[0])
+        return form.model_validate_json(objects[0])
     except ValidationError as error:
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -168,8 +170,8 @@ class Judge:
         wrong = []
         for prompt, response, met in self.rubric.anchors:
             seed = Seed("judge", prompt, self.rubric.reference)
-            found = self._ask(seed, response)
-            if not isinstance(found, JudgeReply) or found.met != dict(met):
+            reply = self._ask(seed, response)
+            if not isinstance(reply, JudgeReply) or reply.met != dict(met):
                 wrong.append(response)
         return wrong
 
@@ -180,8 +182,8 @@ class Judge:
             return judge_failed(f"{len(self.missed)} of {total} anchors missed")
         if len(response) > MAX_CHARS:
             return judge_failed(f"the response is longer than {MAX_CHARS} characters")
-        found = self._ask(seed, response)
-        return found.met if isinstance(found, JudgeReply) else judge_failed(found)
+        reply = self._ask(seed, response)
+        return reply.met if isinstance(reply, JudgeReply) else judge_failed(reply)
 
     def __call__(self, seed: Seed, response: str) -> Verdict:
         """Right if every criterion is met; an empty response is never asked about."""
@@ -206,10 +208,10 @@ class Judge:
             except Exception as error:  # a model may fail in any way
                 fault = f"{type(error).__name__}: {error}"
                 continue
-            found = read_criteria(str(reply), self.rubric.criteria)
-            if isinstance(found, JudgeReply):
-                return found
-            fault = found
+            parsed = read_criteria(str(reply), self.rubric.criteria)
+            if isinstance(parsed, JudgeReply):
+                return parsed
+            fault = parsed
         return fault
 
 
@@ -245,7 +247,7 @@ def calibrated(
     def verify(seed: Seed, response: str) -> Verdict:
         if not seed.answer.strip():
             return Verdict("unknown", UNREADABLE_GOLD)
-        if normal(visible(response)) == normal(seed.answer):
+        if normalise_prompt(visible(response)) == normalise_prompt(seed.answer):
             return on_gold(seed, response)
         if judge.missed:
             total = len(judge.rubric.anchors)

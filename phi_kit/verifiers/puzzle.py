@@ -121,7 +121,7 @@ def candidate_solutions(text: str) -> list[str]:
     tagged = [mark.text for mark in announced if mark.kind == "tag"]
     fenced = [code for closed, code in fenced_blocks(text, any_kind=True) if closed]
     strongest = announced[:1] and announced[0].kind
-    places = [
+    pieces = [
         *tagged[-1:],
         *answer_extraction.boxes(text)[-1:],
         *fenced[-1:],
@@ -130,7 +130,7 @@ def candidate_solutions(text: str) -> list[str]:
         text,
         answer_extraction.last_sentence(text),
     ]
-    clean = [_trim(place) for place in places]
+    clean = [_trim(piece) for piece in pieces]
     return list(dict.fromkeys(p for p in clean if p and len(p) <= _LONG))[:5]
 
 
@@ -150,7 +150,8 @@ def _verdict_on(task: str, entry: Mapping[str, Any], answer: str) -> tuple[str, 
     if shape is None:
         if not gold:
             return "unknown", "the entry has no answer to compare with"
-        if not same_tokens(str(gold), answer, digits=_DIGITS.get(task, STRICT_DIGITS)):
+        digits = _DIGITS.get(task, STRICT_DIGITS)
+        if not same_tokens(_trim(str(gold)), answer, digits=digits):
             return "wrong", "another answer"
     elif not shape.fullmatch(answer) or not _own_rules(task, entry, answer):
         return "wrong", "not a solution of this puzzle"
@@ -185,22 +186,22 @@ def same_tokens(gold: str, answer: str, *, digits: int = STRICT_DIGITS) -> bool:
     )
 
 
-def _token(gold: str, found: str, *, least: int) -> bool:
-    if gold.casefold() == found.casefold():
+def _token(gold: str, answer: str, *, least: int) -> bool:
+    if gold.casefold() == answer.casefold():
         return True
-    if not re.search(r"\d", gold) or not re.search(r"\d", found):
+    if not re.search(r"\d", gold) or not re.search(r"\d", answer):
         return False
-    if len(gold) + len(found) > 200 or _HUGE.search(f"{gold} {found}"):
+    if len(gold) + len(answer) > 200 or _HUGE.search(f"{gold} {answer}"):
         return False
-    one, other = Fraction(gold), Fraction(found)
-    if one == other:
+    expected, value = Fraction(gold), Fraction(answer)
+    if expected == value:
         return True
-    digits = found.lower().partition("e")[0]
+    digits = answer.lower().partition("e")[0]
     if len(digits.replace(".", "").strip("+-0")) < least or "." not in digits:
         return False
-    power = int(found.lower().partition("e")[2] or 0)
+    power = int(answer.lower().partition("e")[2] or 0)
     unit = Fraction(10) ** (power - len(digits.partition(".")[2]))
-    return abs(one - other) <= unit / 2
+    return abs(expected - value) <= unit / 2
 
 
 def _own_rules(task: str, entry: Mapping[str, Any], answer: str) -> bool:

@@ -22,8 +22,8 @@ def warm() -> None:
 def _scorer(task: str, config: str) -> Callable[..., float]:
     import reasoning_gym
 
-    made = reasoning_gym.create_dataset(task, size=1, seed=0, **json.loads(config))
-    return made.score_answer
+    dataset = reasoning_gym.create_dataset(task, size=1, seed=0, **json.loads(config))
+    return dataset.score_answer
 
 
 def run(job: dict[str, Any], say: Callable[[str], None]) -> str:

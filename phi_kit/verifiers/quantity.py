@@ -62,7 +62,7 @@ def find_quantities(text: str) -> list[Quantity | None]:
     """
     text = numbers_in_text.normalize_numbers(text)
     numbers = numbers_in_text.find_numbers(text, measured=True)
-    return [_quantity(text, one) for one in numbers if not one.denied]
+    return [_quantity(text, number) for number in numbers if not number.denied]
 
 
 def _quantity(text: str, number: numbers_in_text.NumberInText) -> Quantity | None:
@@ -73,8 +73,8 @@ def _quantity(text: str, number: numbers_in_text.NumberInText) -> Quantity | Non
     read = units.read_unit(after.lstrip()) if re.match(r"\s{0,4}\S", after) else None
     end = len(text) - len(read[1]) if read else number.end
     strange = _GOES_ON.match(read[1]) if read else _STRANGE.match(after)
-    said = STRANGE if strange else read[0] if read else ""
-    return Quantity(value, said, text[number.begin : end].strip())
+    unit = STRANGE if strange else read[0] if read else ""
+    return Quantity(value, unit, text[number.begin : end].strip())
 
 
 def _float(value: Fraction | None) -> float | None:
@@ -88,7 +88,7 @@ def final_quantities(response: str) -> list[Quantity | None]:
     """What a response ends on: one quantity, several if it hedges, or none."""
     text = numbers_in_text.searchable_text(response)
     if len(parts := answer_extraction.final_boxes(text)) > 1:
-        return [one for part in parts for one in find_quantities(part)]
+        return [quantity for part in parts for quantity in find_quantities(part)]
     pieces = answer_extraction.final_answers(text)
     return _stated(pieces[-1] if pieces else text[-_READ:], marked=bool(pieces))
 
@@ -101,20 +101,20 @@ def _stated(text: str, *, marked: bool) -> list[Quantity | None]:
     # A restatement in brackets answers only if nothing else does.
     outside = re.sub(r"\([^()]*\)", " ", text)
     text = outside if find_quantities(outside) else text
-    found = find_quantities(text)
-    if len(found) < 2 or re.search(r"\d\D{0,40}\bor\b\D{0,20}\d", text):
-        return found
-    return found[:1] if marked else found[-1:]
+    quantities = find_quantities(text)
+    if len(quantities) < 2 or re.search(r"\d\D{0,40}\bor\b\D{0,20}\d", text):
+        return quantities
+    return quantities[:1] if marked else quantities[-1:]
 
 
-def same_quantity(gold: Quantity, found: Quantity, *, tolerance: float) -> bool | None:
+def same_quantity(gold: Quantity, answer: Quantity, *, tolerance: float) -> bool | None:
     """Whether two quantities are one, or `None` if their units cannot be compared."""
     import pint
 
     registry = _registry()
     try:
         value = (
-            registry.Quantity(found.value, found.unit or "dimensionless")
+            registry.Quantity(answer.value, answer.unit or "dimensionless")
             .to(gold.unit or "dimensionless")
             .magnitude
         )
@@ -126,13 +126,13 @@ def same_quantity(gold: Quantity, found: Quantity, *, tolerance: float) -> bool 
 
 def gold_quantity(seed: Seed) -> Quantity | None:
     """The seed's answer; a bare number takes the unit that `extra` names."""
-    found = find_quantities(seed.answer)
-    if len(found) != 1 or found[0] is None or found[0].unit == STRANGE:
+    quantities = find_quantities(seed.answer)
+    if len(quantities) != 1 or quantities[0] is None or quantities[0].unit == STRANGE:
         return None
-    meant = units.read_unit(str(seed.facts.get("unit", "")))
-    if found[0].unit or meant is None:
-        return found[0]
-    return found[0]._replace(unit=meant[0])
+    stated_unit = units.read_unit(str(seed.facts.get("unit", "")))
+    if quantities[0].unit or stated_unit is None:
+        return quantities[0]
+    return quantities[0]._replace(unit=stated_unit[0])
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -144,22 +144,22 @@ def verify(seed: Seed, response: str) -> Verdict:
     facts, wanted = seed.facts, gold_quantity(seed)
     if wanted is None:
         return Verdict("unknown", UNREADABLE_GOLD)
-    found = final_quantities(response)
-    if not found or found == [None]:
+    stated = final_quantities(response)
+    if not stated or stated == [None]:
         return Verdict("wrong", NO_ANSWER)
-    shown = " or ".join(one.shown if one else "?" for one in found)
-    if len({one and one[:2] for one in found}) > 1:
+    shown = " or ".join(quantity.shown if quantity else "?" for quantity in stated)
+    if len({quantity and quantity[:2] for quantity in stated}) > 1:
         return Verdict("wrong", "more than one answer", shown)
-    if found[0] is None:
+    if stated[0] is None:
         return Verdict("wrong", NO_ANSWER)
-    if found[0].unit == STRANGE:
+    if stated[0].unit == STRANGE:
         return Verdict("wrong", "unit not understood", shown)
-    one, bare = found[0], bool(wanted.unit) and not found[0].unit
-    one = one._replace(unit=wanted.unit) if bare else one
+    quantity, bare = stated[0], bool(wanted.unit) and not stated[0].unit
+    quantity = quantity._replace(unit=wanted.unit) if bare else quantity
     near = relative_tolerance(facts, TOLERANCE)
     if near is None:
         return Verdict("unknown", NO_TOLERANCE, shown)
-    equal = same_quantity(wanted, one, tolerance=near)
+    equal = same_quantity(wanted, quantity, tolerance=near)
     if equal is None:
         return Verdict("wrong", "another kind of unit", shown)
     if not equal:

@@ -92,8 +92,8 @@ def normalize_text(text: str) -> str:
 def _plain_look(letter: str) -> str:
     if letter.isascii():
         return letter
-    said = unicodedata.decomposition(letter)
-    looks = said.startswith(_LOOKS)
+    decomposition = unicodedata.decomposition(letter)
+    looks = decomposition.startswith(_LOOKS)
     return unicodedata.normalize("NFKC", letter) if looks else letter
 
 
@@ -103,24 +103,24 @@ def _undressed(text: str) -> str:
         text = text[:-1].rstrip()
     for begin, end in _WRAPS:
         inner = text[len(begin) : len(text) - len(end)]
-        whole = text.startswith(begin) and text.endswith(end) and inner.strip()
-        if whole and begin not in inner and end not in inner:
+        wrapped = text.startswith(begin) and text.endswith(end) and inner.strip()
+        if wrapped and begin not in inner and end not in inner:
             if begin == "__" and not re.search(r"\s", inner):
                 continue  # `__init__` is a name
             return inner.strip()
     return text
 
 
-def same_text(gold: str, found: str) -> bool:
+def same_text(gold: str, answer: str) -> bool:
     """Whether two spelled texts are the same words."""
-    if gold == found:
+    if gold == answer:
         return True
-    if gold.casefold() != found.casefold():
+    if gold.casefold() != answer.casefold():
         return False
-    return not gold or _folds(gold, found)
+    return not gold or _folds(gold, answer)
 
 
-def _folds(gold: str, found: str) -> bool:
+def _folds(gold: str, answer: str) -> bool:
     """Whether case says nothing in which these two differ."""
     words = _WORD.findall(gold)
     if gold.casefold() in _SAID_SO:
@@ -129,7 +129,7 @@ def _folds(gold: str, found: str) -> bool:
         return not _SIGN.search(re.sub(r"[\d/]", "", gold))
     if _SIGN.search(gold):
         return False
-    others = _WORD.findall(found)
+    others = _WORD.findall(answer)
     return len(words) == len(others) and all(map(_same_code, words, others))
 
 
@@ -147,12 +147,12 @@ def _ordinary(word: str) -> bool:
     )
 
 
-def _same_code(gold: str, found: str) -> bool:
-    if gold == found or len(gold) == 1:
+def _same_code(gold: str, answer: str) -> bool:
+    if gold == answer or len(gold) == 1:
         return True
     if gold.isupper() and len(gold) == _SHORT:
-        return found.islower()
-    return gold.islower() and found.istitle()
+        return answer.islower()
+    return gold.islower() and answer.istitle()
 
 
 def has_content(gold: str) -> bool:
@@ -165,9 +165,9 @@ def has_content(gold: str) -> bool:
 
 def said_once(gold: str, text: str) -> bool:
     """Whether a text says a gold, takes it back nowhere, and doubles it nowhere."""
-    found = list(mentions(gold, text))
-    once = len({sentence for sentence, _ in found}) == len(found)
-    return bool(found) and once and all(says for _, says in found)
+    mentioned = list(mentions(gold, text))
+    once = len({sentence for sentence, _ in mentioned}) == len(mentioned)
+    return bool(mentioned) and once and all(says for _, says in mentioned)
 
 
 def mentions(gold: str, text: str) -> Iterator[tuple[str, bool]]:

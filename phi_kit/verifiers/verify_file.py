@@ -75,8 +75,8 @@ def _parse_line(text: str) -> dict[str, Any] | str:
         return "'extra' is no JSON"
     if not isinstance(extra, Mapping):
         return f"'extra' is no object, but {type(extra).__name__}"
-    known = {name: row[name] for name in ("choices", "answer_is") if name in row}
-    return {**row, "extra": {**known, **extra}}
+    own_columns = {name: row[name] for name in ("choices", "answer_is") if name in row}
+    return {**row, "extra": {**own_columns, **extra}}
 
 
 def _verify_row(row: Mapping[str, Any], verifier: Verifier, domain: str) -> Verdict:

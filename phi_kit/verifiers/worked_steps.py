@@ -61,8 +61,8 @@ def first_false_step(response: str, *, prompt: str = "") -> str:
         plain = line.translate(_SIGNS)
         for pattern, replacement in _LATEX:
             plain = pattern.sub(replacement, plain)
-        if found := _false(plain):
-            return found
+        if match := _false(plain):
+            return match
     return ""
 
 
@@ -73,32 +73,32 @@ def _false(line: str) -> str:
         if left is None or right is None or right[0] is None:
             continue
         options, shown = left
-        if not any(_same(one, right[0]) for one in options):
+        if not any(_same(value, right[0]) for value in options):
             return f"{shown.strip()} = {right[1].strip()}"
     return ""
 
 
 def _left(text: str):
     """The values that the end of a text may have, and how it is written."""
-    found = _LEFT.search(text)
-    if not found:
+    match = _LEFT.search(text)
+    if not match:
         return None
-    shown, begin = found[1], found.start(1)
+    shown, begin = match[1], match.start(1)
     before = text[:begin]
     options = [_value(shown)]
     if _BULLET.match(text) and not before.strip():  # `- 3 + 4 = 7` in a list
         options.append(_value(_BULLET.sub("", text)))
     elif _APPLIED.search(before) or _JOINED.search(f"{before}{shown[0]}"):
         return None
-    options = [one for one in options if one is not None]
+    options = [value for value in options if value is not None]
     return (options, shown) if options else None
 
 
 def _right(text: str):
-    found = _RIGHT.match(text)
-    if not found or _GOES_ON.match(text[found.end() :]):
+    match = _RIGHT.match(text)
+    if not match or _GOES_ON.match(text[match.end() :]):
         return None
-    return _value(found[1]), found[1]
+    return _value(match[1]), match[1]
 
 
 def _value(text: str):
@@ -106,11 +106,11 @@ def _value(text: str):
     plain = text.replace("**", "^").strip().rstrip(",")
     if _UNCLEAR.search(plain):
         return None
-    found = parse_exact(re.sub(r"\^\s*(\d+)", r"^{\1}", plain))
-    if found is None:
+    match = parse_exact(re.sub(r"\^\s*(\d+)", r"^{\1}", plain))
+    if match is None:
         return None
     alone = re.fullmatch(r"[-+]?\s*[\d,]*(?:\.(\d+))?", plain)
-    return found.value, len(alone[1] or "") if alone else None
+    return match.value, len(alone[1] or "") if alone else None
 
 
 def _same(one, other) -> bool:

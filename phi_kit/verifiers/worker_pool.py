@@ -21,8 +21,11 @@ fails.
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
+import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -222,10 +225,6 @@ if hasattr(os, "register_at_fork"):
 
 def serve(module: str, limit: float) -> None:
     """A worker's own main loop: jobs from stdin, results to stdout."""
-    import importlib
-    import logging
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # whatever a library prints is no result
@@ -246,8 +245,6 @@ def serve(module: str, limit: float) -> None:
 
 def _deadline(seconds: float) -> None:
     """End this process after that time even if its parent is gone."""
-    import signal
-
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
 

@@ -51,9 +51,9 @@ def verify(seed: Seed, response: str) -> Verdict:
     """Compare the word a response says with the gold one."""
     gold, text = seed.answer.strip().lower(), visible(response)
     pair = _pair(gold) or frozenset()
-    found = stated_word(text, pair)
+    word = stated_word(text, pair)
     lenient: VerdictValue = "wrong"
-    if found != gold:
+    if word != gold:
         ends = (
             text,
             answer_extraction.last_sentence(text),
@@ -61,7 +61,7 @@ def verify(seed: Seed, response: str) -> Verdict:
         )
         if any(_opening(end, pair) == gold for end in ends):
             lenient = "right"
-    return compare_parsed(gold, found or None, shown=found, lenient=lenient)
+    return compare_parsed(gold, word or None, shown=word, lenient=lenient)
 
 
 def stated_word(text: str, pair: Pair) -> str:
@@ -77,19 +77,19 @@ def stated_word(text: str, pair: Pair) -> str:
 
 
 def _opening(text: str, pair: Pair) -> str:
-    found = _OPENS.match(text)
-    if not found or _EITHER.match(text.lower(), found.start(1)):
+    match = _OPENS.match(text)
+    if not match or _EITHER.match(text.lower(), match.start(1)):
         return ""
-    return found[1].lower() if found[1].lower() in pair else ""
+    return match[1].lower() if match[1].lower() in pair else ""
 
 
 def _ending(text: str, pair: Pair) -> str:
     last = answer_extraction.last_sentence(text)
-    found = _ENDS.search(last)
-    if not found or _EITHER.search(last.lower()):
+    match = _ENDS.search(last)
+    if not match or _EITHER.search(last.lower()):
         return ""
-    denied = re.search(r"\b(?:not|never)\b|n['’]t\b", last[: found.start(1)].lower())
-    return found[1].lower() if found[1].lower() in pair and not denied else ""
+    denied = re.search(r"\b(?:not|never)\b|n['’]t\b", last[: match.start(1)].lower())
+    return match[1].lower() if match[1].lower() in pair and not denied else ""
 
 
 def _only(text: str, pair: Pair) -> str:
@@ -98,5 +98,5 @@ def _only(text: str, pair: Pair) -> str:
     if _EITHER.search(lower):
         return ""
     lower = _HOW_MANY.sub(" ", lower)
-    found = (set(_WORD.findall(lower)) & pair) - set(_NEGATED.findall(lower))
-    return found.pop() if len(found) == 1 else ""
+    words = (set(_WORD.findall(lower)) & pair) - set(_NEGATED.findall(lower))
+    return words.pop() if len(words) == 1 else ""

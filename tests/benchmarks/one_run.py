@@ -20,12 +20,12 @@ from peaks import peak, reset
 
 from phi_kit import domains
 from phi_kit.core.rng import label_seed
-from phi_kit.data.generators import items
-from phi_kit.evaluation.ask import rows_of
+from phi_kit.data.generators import generate_items
+from phi_kit.evaluation.ask import training_rows
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models import catalog
-from phi_kit.models.loading import nf4_config
+from phi_kit.models.quantization import nf4_config
 from phi_kit.training.data_order import step_order
 from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.training.qlora import train
@@ -40,10 +40,11 @@ def quickstart_rows(student: LocalModel, n: int = ROWS) -> list[TrainingRow]:
     """Short questions of every family in turn, as the quickstart trains on them."""
     math = domains.get("math")
     streams = [
-        items("math", family, rng_seed=1, split="bench") for family in math.chosen()
+        generate_items("math", family, rng_seed=1, split="bench")
+        for family in math.chosen()
     ]
     seeds = [next(streams[i % len(streams)]) for i in range(n)]
-    return rows_of(student, math, seeds, [seed.answer for seed in seeds])
+    return training_rows(student, math, seeds, [seed.answer for seed in seeds])
 
 
 class Clock:

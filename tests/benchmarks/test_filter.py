@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.evaluation.ask import ask
 from phi_kit.inference.types import SamplingParams
-from phi_kit.selection.adaptive_sampling import Plan, measure
-from phi_kit.selection.pass_rate import Counts, pooled, settle
-from phi_kit.selection.pass_rate_sampling import tally
+from phi_kit.selection.adaptive_sampling import SamplingPlan, sample_adaptively
+from phi_kit.selection.pass_rate_posterior import Counts, fit_prior
+from phi_kit.selection.pass_rate_sampling import count_outcomes
+from phi_kit.selection.tiers import assign_tiers
 
 pytestmark = pytest.mark.bench
 
 SEEDS, MOST, BAND = 300, 16, (0.1, 0.75)
 # Up to half of the fixed filter's samples; less where the doubt is gone before.
-PLAN = Plan(4, MOST, 0.035, SEEDS * MOST // 2, BAND)
+PLAN = SamplingPlan(4, MOST, 0.035, SEEDS * MOST // 2, BAND)
 TRIALS = 30
 POPULATIONS = {
     # Most seeds unsolved, some in the band, few easy: a small model on its domain.
@@ -53,9 +54,9 @@ def compared(right: np.ndarray) -> tuple[float, float]:
         mine = sums[np.arange(len(right)), totals]
         return Counts.of(mine, totals - mine)
 
-    found = measure(first, len(right), PLAN)
+    found = sample_adaptively(first, len(right), PLAN)
     whole = first(np.full(len(right), MOST))
-    fixed, _ = settle(whole, BAND, prior=pooled(whole))
+    fixed, _ = assign_tiers(whole, BAND, prior=fit_prior(whole))
     return float((found.place == fixed).mean()), sum(found.spent) / right.size
 
 
@@ -91,7 +92,8 @@ def test_adaptive_samples_share(student, record):
         seed
         for family in families
         for seed in islice(
-            items("math", family, rng_seed=3, split="bench"), SEEDS // len(families)
+            generate_items("math", family, rng_seed=3, split="bench"),
+            SEEDS // len(families),
         )
     ]
     samples = ask(
@@ -103,7 +105,7 @@ def test_adaptive_samples_share(student, record):
         rng_seed=3,
         label="adaptive filter",
     )
-    tally(samples, seeds)  # refuses what does not fit together
+    count_outcomes(samples, seeds)  # refuses what does not fit together
     ids = [seed.id for seed in seeds]
     table = samples.assign(right=samples.verdict == "right")
     table = table.pivot_table(

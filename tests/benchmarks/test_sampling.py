@@ -11,7 +11,7 @@ from real_server import needs_server, transformers_serve
 
 from phi_kit import domains
 from phi_kit.core.params import EndpointSettings
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.inference import completion
 from phi_kit.inference.draw import draw
 from phi_kit.inference.endpoint.client import Endpoint
@@ -27,7 +27,7 @@ PROMPTS, K, TOKENS = 16, 8, 64
 def rendered(model: Sampler, n: int) -> list[str]:
     """Prompts of the math domain's first family."""
     math = domains.get("math")
-    stream = items("math", math.chosen()[0], rng_seed=1, split="bench")
+    stream = generate_items("math", math.chosen()[0], rng_seed=1, split="bench")
     seeds = [next(stream) for _ in range(n)]
     return [model.render(math.instruction, seed.prompt) for seed in seeds]
 

@@ -16,10 +16,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from phi_kit import domains
-from phi_kit.data.generators import items
-from phi_kit.evaluation.ask import rows_of
+from phi_kit.data.generators import generate_items
+from phi_kit.evaluation.ask import training_rows
 from phi_kit.training.encoding import collate, encode
-from phi_kit.training.lora_cpu import fused_lora
+from phi_kit.training.lora_fused import fused_lora
 from phi_kit.training.loss import masked_loss
 from phi_kit.training.packing import pack, per_row_attention
 from phi_kit.training.training_run import fresh_adapter
@@ -34,9 +34,9 @@ ROWS = 16
 
 def test_logits_only_at_trained_positions(student, record):
     math = domains.get("math")
-    stream = items("math", math.chosen()[1], rng_seed=1, split="bench")
+    stream = generate_items("math", math.chosen()[1], rng_seed=1, split="bench")
     seeds = [next(stream) for _ in range(ROWS)]
-    rows = rows_of(student, math, seeds, [seed.answer for seed in seeds])
+    rows = training_rows(student, math, seeds, [seed.answer for seed in seeds])
     encoded = [encode(student, row) for row in rows]
     batch = collate(encoded, pad=student.tokenizer.pad_token_id)
     tokens = sum(len(row.ids) for row in encoded)

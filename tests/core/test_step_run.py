@@ -208,7 +208,9 @@ def test_stale(runs, monkeypatch):
     finish(rows=4)
     assert not up_to_date(Edge())  # another content upstream
     finish(Edge())
-    monkeypatch.setattr(Edge, "outside", lambda self: {"model": "other weights"})
+    monkeypatch.setattr(
+        Edge, "external_digests", lambda self: {"model": "other weights"}
+    )
     assert not up_to_date(Edge())
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from phi_kit.core.errors import DataError
-from phi_kit.data.choice_options import gold, options
-from phi_kit.data.read_sources import read
+from phi_kit.data.choice_options import gold_label, read_options
+from phi_kit.data.read_sources import read_source
 from phi_kit.data.source_types import HubData, LocalFile
 
 ABC = {"A": "red", "B": "green", "C": "blue"}
@@ -39,7 +39,7 @@ ABC = {"A": "red", "B": "green", "C": "blue"}
     ],
 )  # fmt: skip
 def test_shapes(given, wanted):
-    assert options(given) == wanted
+    assert read_options(given) == wanted
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_shapes(given, wanted):
     ],
 )
 def test_golds(answer, given, said, label):
-    assert gold(answer, given, said) == (label, "")
+    assert gold_label(answer, given, said) == (label, "")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_golds(answer, given, said, label):
     ],
 )
 def test_a_gold_that_may_be_two_is_asked_about(answer, given):
-    found = gold(answer, given)
+    found = gold_label(answer, given)
     assert found.label == ""
     assert "say answer_is" in found.question
 
@@ -92,7 +92,7 @@ def rows(tmp_path, rows, **keys):
     path = tmp_path / "quiz.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     source = LocalFile(path=str(path), **keys)
-    return list(read(source, "quiz", families=(), rng_seed=0))
+    return list(read_source(source, "quiz", families=(), rng_seed=0))
 
 
 def test_an_index_column_is_refused_until_it_is_named(tmp_path):
@@ -127,7 +127,7 @@ def test_a_data_set_with_lists_of_texts_and_labels(tmp_path):
     source = HubData(
         hub=str(tmp_path), answer="answerKey", extra={"choices": "choices"}
     )
-    (seed,) = read(source, "stem", families=(), rng_seed=0)
+    (seed,) = read_source(source, "stem", families=(), rng_seed=0)
     assert seed.answer == "1"
     assert seed.prompt == "Hot?\n1) sun\n2) moon"
     assert seed.facts == {"choices": {"1": "sun", "2": "moon"}}

@@ -1,6 +1,6 @@
 import pytest
 
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.data.sealed_splits import Seal
 
 STORY = (
@@ -28,7 +28,7 @@ def test_a_long_item_is_found(how, prompt):
     assert (hit.domain, hit.family) == ("math", "gsm8k")
     if how != "contained":  # eight words in a row say as much
         assert hit.how == how
-    assert normal(hit.span)[:20] in normal(prompt).replace(".", "")
+    assert normalise_prompt(hit.span)[:20] in normalise_prompt(prompt).replace(".", "")
 
 
 CAPITAL = "What is the capital of France?"

@@ -9,11 +9,11 @@ from pydantic import TypeAdapter
 from phi_kit import domains
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.data import dropped_rows
-from phi_kit.data.dropped_rows import Reason, Unread
-from phi_kit.data.near_duplicates import Near
-from phi_kit.data.read_sources import read
+from phi_kit.data.dropped_rows import Reason, UnreadableRow
+from phi_kit.data.near_duplicates import NearDuplicateIndex
+from phi_kit.data.read_sources import read_source
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.data.row_filters import ancestors, judge
+from phi_kit.data.row_filters import ancestors, filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import Source
 from phi_kit.models.control_tokens import FAMILIES
@@ -25,7 +25,7 @@ SEED = Seed("math", "What is 20 + 3?", "23")
 
 def reasons(*seeds: Seed, seal: Seal | None = None, **more) -> list[str | None]:
     seal = seal or Seal([])
-    judged = judge(seeds, numeric.verify, seal, max_chars=200, **more)
+    judged = filter_rows(seeds, numeric.verify, seal, max_chars=200, **more)
     return [reason for _, reason in judged]
 
 
@@ -65,9 +65,9 @@ def test_duplicates_name_the_first():
 def test_near_duplicates_are_looked_for_among_organic_rows_only():
     long = "Tom picks 20 red and 3 green apples in the garden. How many has he got{}"
     one, two = (replace(SEED, prompt=long.format(end)) for end in ("?", " now?"))
-    assert reasons(one, two, near=Near()) == [None, "near duplicate"]
+    assert reasons(one, two, near=NearDuplicateIndex()) == [None, "near duplicate"]
     made = replace(two, source="reasoning-gym/chain_sum")
-    assert reasons(one, made, near=Near()) == [None, None]
+    assert reasons(one, made, near=NearDuplicateIndex()) == [None, None]
 
 
 LONG = "Tom picks 20 red and 3 green apples and then {} them. How many has he{}?"
@@ -91,7 +91,7 @@ def test_two_questions_with_two_answers_are_two(first, second, want):
     seeds = [
         replace(SEED, prompt=LONG.format(*q), answer=a) for *q, a in (first, second)
     ]
-    found = reasons(*seeds, near=Near())
+    found = reasons(*seeds, near=NearDuplicateIndex())
     assert found == [None, want]
     if want:
         assert found[1].detail == f"of {seeds[0].id}"
@@ -102,7 +102,7 @@ def test_a_near_duplicate_is_looked_for_among_all_that_look_alike():
         replace(SEED, prompt=LONG.format("weighs", end), answer=answer)
         for end, answer in (("", "23"), (" now", "24"), (" got", "24"))
     )
-    found = reasons(one, two, three, near=Near())
+    found = reasons(one, two, three, near=NearDuplicateIndex())
     assert found == [None, None, "near duplicate"]
     assert found[2].detail == f"of {two.id}"
 
@@ -121,8 +121,12 @@ def test_of_a_choice_the_text_is_the_answer_not_the_letter():
     swapped = quiz("??", "A", "Cusco", "Lima")
 
     def last(second):
-        judged = judge(
-            [one, second], choice.verify, Seal([]), max_chars=500, near=Near()
+        judged = filter_rows(
+            [one, second],
+            choice.verify,
+            Seal([]),
+            max_chars=500,
+            near=NearDuplicateIndex(),
         )
         return [reason for _, reason in judged][-1]
 
@@ -152,13 +156,13 @@ def test_a_verifier_that_cannot_tell_is_no_fault_of_the_gold():
             "the checker ran out of time on the gold",
             "the verifier cannot judge its gold",
         ),
-        (base.NO_GOLD, "gold fails its own verifier"),
+        (base.UNREADABLE_GOLD, "gold fails its own verifier"),
     ):
 
         def verify(seed, response, why=why):
             return Verdict("unknown", why)
 
-        [(_, reason)] = judge([SEED], verify, Seal([]), max_chars=200)
+        [(_, reason)] = filter_rows([SEED], verify, Seal([]), max_chars=200)
         assert reason == want
         assert reason.detail == why
 
@@ -171,7 +175,7 @@ def test_a_sealed_item_stays_one_when_it_is_rewritten():
     seeds = [parent, child, grandchild]
     found = reasons(*seeds, seal=seal)
     assert found == ["sealed", "sealed ancestor", "sealed ancestor"]
-    table = dropped_rows.hits(zip(seeds, found, strict=True))
+    table = dropped_rows.seal_hit_table(zip(seeds, found, strict=True))
     assert table.ancestor.tolist() == ["", parent.id, parent.id]
     assert set(table.item) == {seal.hit(parent.prompt).item}
     assert set(table.how) == {"exact"}
@@ -189,7 +193,7 @@ def test_a_verifier_that_raises_costs_its_row_only():
     def verify(seed: Seed, response: str):
         raise ZeroDivisionError(response)
 
-    [(_, reason)] = judge([SEED], verify, Seal([]), max_chars=200)
+    [(_, reason)] = filter_rows([SEED], verify, Seal([]), max_chars=200)
     assert reason == "the verifier fails on its gold"
     assert "ZeroDivisionError" in reason.detail
 
@@ -201,7 +205,7 @@ def test_particulars_do_not_split_a_count():
 
 
 def test_tables_of_nothing_have_their_columns(tmp_path):
-    for table in (dropped_rows.table([]), dropped_rows.hits([])):
+    for table in (dropped_rows.dropped_table([]), dropped_rows.seal_hit_table([])):
         table.to_parquet(tmp_path / "empty.parquet")
         assert "prompt" in table.columns
 
@@ -233,9 +237,11 @@ GOOD = b'{"question": "What is 1 + 1?", "answer": "2"}'
 
 def through(path, domain: str) -> list:
     source = TypeAdapter(Source).validate_python({"path": str(path)})
-    found = read(source, domain, families=(), rng_seed=7)
+    found = read_source(source, domain, families=(), rng_seed=7)
     verifier, seal = domains.get(domain).verifier, Seal(["What is 5 + 5?"])
-    return list(judge(found, verifier, seal, max_chars=2000, near=Near()))
+    return list(
+        filter_rows(found, verifier, seal, max_chars=2000, near=NearDuplicateIndex())
+    )
 
 
 @pytest.mark.parametrize("domain", ["math", "puzzles"])
@@ -254,9 +260,15 @@ def test_a_thousand_fuzzed_lines(tmp_path, domain, lines):
     assert flow.read == 1 + sum(bool(line.strip()) for line in lines)
     assert flow.as_dict()["kept"] >= (domain == "math")
     kept = to_frame(seed for seed, reason in judged if reason is None)
-    for table in (kept, dropped_rows.table(judged), dropped_rows.hits(judged)):
+    for table in (
+        kept,
+        dropped_rows.dropped_table(judged),
+        dropped_rows.seal_hit_table(judged),
+    ):
         table.to_parquet(tmp_path / "out.parquet")
-    assert not any(isinstance(s, Unread) and reason is None for s, reason in judged)
+    assert not any(
+        isinstance(s, UnreadableRow) and reason is None for s, reason in judged
+    )
 
 
 @settings(
@@ -274,7 +286,7 @@ def test_fuzzed_csv_fields_come_back(tmp_path, rows):
         writer.writerows([("question", "answer"), ("What is 1 + 1?", "2"), *rows])
     judged = through(path, "math")
     assert len(judged) == len(rows) + 1
-    dropped_rows.table(judged).to_parquet(tmp_path / "out.parquet")
+    dropped_rows.dropped_table(judged).to_parquet(tmp_path / "out.parquet")
 
 
 @settings(

@@ -8,8 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from phi_kit.core.errors import DataError
 from phi_kit.data import hf_datasets
-from phi_kit.data.dropped_rows import Unread
-from phi_kit.data.read_sources import mix, read, shares
+from phi_kit.data.dropped_rows import UnreadableRow
+from phi_kit.data.read_sources import mix_sources, read_source, source_shares
 from phi_kit.data.source_types import HubData, LocalFile, Procedural, Source, Task
 
 ROWS = [{"question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(20)]
@@ -20,7 +20,7 @@ def source(**keys) -> Source:
 
 
 def seeds(one: Source, families=()) -> list:
-    return list(read(one, "math", families=families, rng_seed=7))
+    return list(read_source(one, "math", families=families, rng_seed=7))
 
 
 def write(path, lines: list) -> str:
@@ -32,8 +32,8 @@ def write(path, lines: list) -> str:
 def test_a_few_bad_lines_go_along_with_their_numbers(tmp_path):
     lines = [ROWS[0], "{oops", "", "[1]", {"question": "lone"}, ROWS[1]]
     found = seeds(source(path=write(tmp_path / "a.jsonl", lines)))
-    assert [isinstance(seed, Unread) for seed in found] == [0, 1, 1, 1, 0]
-    assert [seed.detail for seed in found if isinstance(seed, Unread)] == [
+    assert [isinstance(seed, UnreadableRow) for seed in found] == [0, 1, 1, 1, 0]
+    assert [seed.detail for seed in found if isinstance(seed, UnreadableRow)] == [
         "line 2 is not JSON",
         "line 4 is not a JSON object",
         "row 4",
@@ -68,12 +68,17 @@ def test_csv_with_ragged_rows_and_an_open_quote(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('question,answer\na,1\nb,2,3\n"open,4\nc,007\n"x\ny",6\n')
     found = seeds(source(path=str(path)))
-    assert [(s.prompt, s.answer) for s in found if not isinstance(s, Unread)] == [
+    assert [
+        (s.prompt, s.answer) for s in found if not isinstance(s, UnreadableRow)
+    ] == [
         ("a", "1"),
         ("c", "007"),
         ("x\ny", "6"),
     ]
-    assert [s.prompt for s in found if isinstance(s, Unread)] == ["b,2,3", '"open,4']
+    assert [s.prompt for s in found if isinstance(s, UnreadableRow)] == [
+        "b,2,3",
+        '"open,4',
+    ]
 
 
 def test_parquet_with_columns_of_all_kinds(tmp_path):
@@ -158,9 +163,9 @@ def test_a_task_by_name_carries_its_entry():
 
 def test_weights_share_the_limit():
     some = [Procedural(weight=w) for w in (3.0, 1.0, 1.0)]
-    assert shares(some, 10) == [6, 2, 2]
-    assert shares(some, 7) == [4, 2, 1]
-    assert sum(shares(some, 1)) == 1
+    assert source_shares(some, 10) == [6, 2, 2]
+    assert source_shares(some, 7) == [4, 2, 1]
+    assert sum(source_shares(some, 1)) == 1
 
 
 def test_a_mix_is_drawn_by_hash(tmp_path):
@@ -169,9 +174,11 @@ def test_a_mix_is_drawn_by_hash(tmp_path):
 
     def draw(rng_seed: int) -> list:
         def opened(one):
-            return read(one, "math", families=(), rng_seed=rng_seed)
+            return read_source(one, "math", families=(), rng_seed=rng_seed)
 
-        return [seed.prompt for _, seed in mix(some, 12, opened, rng_seed=rng_seed)]
+        return [
+            seed.prompt for _, seed in mix_sources(some, 12, opened, rng_seed=rng_seed)
+        ]
 
     asked = [row["question"] for row in ROWS]
     first = draw(7)
@@ -187,7 +194,7 @@ def test_a_mix_is_drawn_by_hash(tmp_path):
 def online(monkeypatch, tmp_path):
     """A hub that answers; its data set lies in a local folder."""
     write(tmp_path / "train.jsonl", ROWS)
-    hf_datasets.pin.cache_clear()
+    hf_datasets.pin_revision.cache_clear()
     info = SimpleNamespace(sha="a" * 40, card_data={"license": "mit"})
     asked = []
     import datasets
@@ -204,7 +211,7 @@ def online(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", dataset_info)
     monkeypatch.setattr("datasets.load_dataset", load)
     yield asked
-    hf_datasets.pin.cache_clear()
+    hf_datasets.pin_revision.cache_clear()
 
 
 def test_a_hub_data_set_is_pinned(online):
@@ -222,7 +229,7 @@ def test_a_local_folder_of_the_same_shape(tmp_path, monkeypatch):
     folder = tmp_path / "mine"
     folder.mkdir()
     write(folder / "train.jsonl", ROWS)
-    hf_datasets.pin.cache_clear()
+    hf_datasets.pin_revision.cache_clear()
     one = source(hub=str(folder), limit=5, answer_after="")
     assert [seed.answer for seed in seeds(one)] == ["1", "2", "3", "4", "5"]
     assert len(one.digest()) == 16
@@ -231,7 +238,7 @@ def test_a_local_folder_of_the_same_shape(tmp_path, monkeypatch):
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     """No network, and an empty cache."""
-    hf_datasets.pin.cache_clear()
+    hf_datasets.pin_revision.cache_clear()
 
     def dataset_info(self, name, revision, timeout):
         raise ConnectionError("no route")
@@ -239,7 +246,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", dataset_info)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     yield tmp_path
-    hf_datasets.pin.cache_clear()
+    hf_datasets.pin_revision.cache_clear()
 
 
 def test_offline_is_one_clear_message(offline):
@@ -270,11 +277,14 @@ def test_every_task_of_reasoning_gym_makes_items():
 
 
 def test_splits_of_a_task_share_nothing():
-    from phi_kit.data.generators import items
+    from phi_kit.data.generators import generate_items
 
     family = source(task="chain_sum").family()
     train, dev = (
-        {s.prompt for s in islice(items("math", family, rng_seed=7, split=x), 300)}
+        {
+            s.prompt
+            for s in islice(generate_items("math", family, rng_seed=7, split=x), 300)
+        }
         for x in ("train", "dev")
     )
     assert len(train & dev) < 15

@@ -17,10 +17,10 @@ import pytest
 from phi_kit.core.errors import PhiKitError
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.data import dropped_rows
-from phi_kit.data.near_duplicates import Near
-from phi_kit.data.read_sources import available, read
+from phi_kit.data.near_duplicates import NearDuplicateIndex
+from phi_kit.data.read_sources import available_rows, read_source
 from phi_kit.data.records import to_frame
-from phi_kit.data.row_filters import judge
+from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import LocalFile
 from phi_kit.models.control_tokens import FAMILIES
@@ -99,22 +99,26 @@ def changed(raw: bytes, dice: random.Random) -> bytes:
 def sums_up(path, limit: int, verifier) -> RowCounts:
     """What a file comes to under a limit, as step 2 counts it."""
     source = LocalFile(path=str(path), limit=limit)
-    found = list(read(source, "d", families=(), rng_seed=1))
+    found = list(read_source(source, "d", families=(), rng_seed=1))
     judged = list(
-        judge(
+        filter_rows(
             found,
             verifier,
             Seal(["What is 5 + 5?"]),
             max_chars=500,
-            near=Near(),
+            near=NearDuplicateIndex(),
             marks=FAMILIES,
         )
     )
-    there = available(source, ()) if len(found) >= limit else len(found)
+    there = available_rows(source, ()) if len(found) >= limit else len(found)
     flow = RowCounts(unread=there - len(found))
     flow.take(reason for _, reason in judged)
     kept = to_frame(seed for seed, reason in judged if reason is None)
-    for table in (kept, dropped_rows.table(judged), dropped_rows.hits(judged)):
+    for table in (
+        kept,
+        dropped_rows.dropped_table(judged),
+        dropped_rows.seal_hit_table(judged),
+    ):
         table.to_parquet(io.BytesIO())
     return flow
 
@@ -138,7 +142,7 @@ def try_all(tmp_path, n: int, seed: int) -> tuple[int, int]:
         began = time.monotonic()
         try:
             flow = sums_up(path, dice.choice((1, 7, 25, 10**6)), verifier)
-            every = read(LocalFile(path=str(path)), "d", families=(), rng_seed=1)
+            every = read_source(LocalFile(path=str(path)), "d", families=(), rng_seed=1)
             there = sum(1 for _ in every)
         except PhiKitError as error:
             said = str(error)
@@ -168,11 +172,15 @@ def test_half_a_character_can_be_written_wherever_it_stands(tmp_path):
     path.write_text(f'{text}\n{{"\\ud800": 1, "\\ud800": 2}}')
     columns = {"question": "q", "answer": "a", "choices": ["c"], "extra": {"d": "d"}}
     found = list(
-        read(LocalFile(path=str(path), **columns), "d", families=(), rng_seed=1)
+        read_source(LocalFile(path=str(path), **columns), "d", families=(), rng_seed=1)
     )
     assert len(found) == 5
-    judged = list(judge(found, choice.verify, Seal([]), max_chars=500, near=Near()))
-    dropped_rows.table(judged).to_parquet(tmp_path / "out.parquet")
+    judged = list(
+        filter_rows(
+            found, choice.verify, Seal([]), max_chars=500, near=NearDuplicateIndex()
+        )
+    )
+    dropped_rows.dropped_table(judged).to_parquet(tmp_path / "out.parquet")
     to_frame(found).to_parquet(tmp_path / "out.parquet")
 
 
@@ -180,7 +188,10 @@ def test_the_files_are_whole_to_begin_with(tmp_path):
     for name, raw in WHOLE.items():
         (tmp_path / name).write_bytes(raw)
         source = LocalFile(path=str(tmp_path / name))
-        assert len(list(islice(read(source, "d", families=(), rng_seed=1), 99))) == 40
+        assert (
+            len(list(islice(read_source(source, "d", families=(), rng_seed=1), 99)))
+            == 40
+        )
 
 
 def test_a_hundred_changed_files(tmp_path):

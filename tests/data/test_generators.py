@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from phi_kit.data.generators import Family, items
+from phi_kit.data.generators import Family, generate_items
 
 
 def double(draw):
@@ -17,7 +17,7 @@ FAMILY = Family("double", 1, double)
 
 def first(count, **how):
     how = {"rng_seed": 1, "split": "train"} | how
-    return list(itertools.islice(items("toy", FAMILY, **how), count))
+    return list(itertools.islice(generate_items("toy", FAMILY, **how), count))
 
 
 def test_an_item_carries_what_its_function_gave():

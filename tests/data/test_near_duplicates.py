@@ -4,8 +4,8 @@ from itertools import islice
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.generators import items
-from phi_kit.data.near_duplicates import Near
+from phi_kit.data.generators import generate_items
+from phi_kit.data.near_duplicates import NearDuplicateIndex
 from phi_kit.data.records import Seed
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.tokenize import jaccard, shingles
@@ -43,7 +43,9 @@ def stories(seed: int, n: int) -> tuple[list[str], list[str]]:
     draw = random.Random(seed)
     (family,) = domains.get("math").chosen(["word"])
     first: list[str] = []
-    for item in islice(items("math", family, rng_seed=seed, split="train"), 400):
+    for item in islice(
+        generate_items("math", family, rng_seed=seed, split="train"), 400
+    ):
         own = shingles(item.prompt)
         if all(jaccard(own, shingles(other)) < 0.6 for other in first):
             first.append(item.prompt)
@@ -89,10 +91,10 @@ def known_pairs(name: str) -> tuple[list[str], list[tuple[str, str]]]:
 @pytest.mark.parametrize("name", CORPORA)
 def test_recall_on_a_corpus_of_known_overlap(name):
     prompts, pairs = known_pairs(name)
-    near = Near(0.8)
+    near = NearDuplicateIndex(0.8)
     for prompt in prompts:
-        assert near.twin(prompt) is None
-    found = sum(near.twin(changed) == prompt for changed, prompt in pairs)
+        assert near.find_duplicate(prompt) is None
+    found = sum(near.find_duplicate(changed) == prompt for changed, prompt in pairs)
     assert found / len(pairs) >= 0.97
 
 
@@ -108,11 +110,11 @@ def test_the_seal_finds_the_near_duplicates_of_its_items(name):
 
 def test_nothing_else_is_called_a_duplicate():
     first, second = corpus(3, 600)
-    near = Near(0.8)
+    near = NearDuplicateIndex(0.8)
     for prompt in first:
-        near.twin(prompt)
+        near.find_duplicate(prompt)
     for a, b in zip(first, second, strict=True):
-        if near.twin(b) is not None:
+        if near.find_duplicate(b) is not None:
             assert jaccard(shingles(a), shingles(b)) >= 0.8
 
 
@@ -120,20 +122,24 @@ STORY = "Tom has {} apples and gives {} of them to his sister Ann. How many are 
 
 
 def test_other_numbers_are_another_question():
-    near = Near()
+    near = NearDuplicateIndex()
     numbers = [(9, 4), (9, 5), (4, 9), (19, 4), (9.5, 4)]
-    assert not any(near.twin(STORY.format(*pair)) for pair in numbers)
-    assert near.twin(STORY.format(9, 4).replace("them", "these")) == STORY.format(9, 4)
+    assert not any(near.find_duplicate(STORY.format(*pair)) for pair in numbers)
+    assert near.find_duplicate(
+        STORY.format(9, 4).replace("them", "these")
+    ) == STORY.format(9, 4)
 
 
 def test_another_sign_is_another_question():
-    near = Near()
+    near = NearDuplicateIndex()
     asked = "Work out the following carefully, and then write down only the number: {}"
-    assert not any(near.twin(asked.format(x)) for x in ("3 - 4", "3 + 4", "4 - 3"))
+    assert not any(
+        near.find_duplicate(asked.format(x)) for x in ("3 - 4", "3 + 4", "4 - 3")
+    )
 
 
 @pytest.mark.parametrize("prompt", ["", "a", "?", "日本", "\ufffd" * 3])
 def test_odd_prompts(prompt):
-    near = Near()
-    assert near.twin(prompt) is None
-    assert near.twin(prompt) == prompt
+    near = NearDuplicateIndex()
+    assert near.find_duplicate(prompt) is None
+    assert near.find_duplicate(prompt) == prompt

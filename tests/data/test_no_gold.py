@@ -14,9 +14,9 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits
-from phi_kit.data.read_sources import read
+from phi_kit.data.read_sources import read_source
 from phi_kit.data.records import Seed, from_frame
-from phi_kit.data.row_filters import judge
+from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import LocalFile
 from phi_kit.steps import collect_seeds
@@ -45,12 +45,12 @@ def rows(tmp_path):
 
 def seeds_of(path, **more):
     return list(
-        read(LocalFile(path=str(path), **more), "math", families=[], rng_seed=1)
+        read_source(LocalFile(path=str(path), **more), "math", families=[], rng_seed=1)
     )
 
 
 def judged(seeds):
-    found = judge(seeds, numeric.verify, Seal([]), max_chars=500)
+    found = filter_rows(seeds, numeric.verify, Seal([]), max_chars=500)
     return [str(reason) if reason else None for _, reason in found]
 
 
@@ -97,7 +97,7 @@ def test_they_pass_step_2(rows, tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
     with open_run(Card(study="s")) as run:
         for part in ("dev", "test", sealed_splits.DRAWS):
-            sealed_splits.close(
+            sealed_splits.seal_split(
                 run, part, [Seed("math", f"A {part} item, sealed.", "1")]
             )
     sources = [{"path": str(rows), "no_gold": True}]

@@ -17,8 +17,8 @@ import pytest
 from pydantic import ValidationError
 
 from phi_kit.core.errors import DataError
-from phi_kit.data.dropped_rows import Unread
-from phi_kit.data.read_sources import available, read
+from phi_kit.data.dropped_rows import UnreadableRow
+from phi_kit.data.read_sources import available_rows, read_source
 from phi_kit.data.source_types import LocalFile
 
 AB = [("a?", "1"), ("b?", "2")]
@@ -32,10 +32,10 @@ def come(tmp_path, name, content, **options):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     source = LocalFile(path=str(path), **options)
-    seeds = list(read(source, "d", families=(), rng_seed=1))
-    assert available(source, ()) == len(seeds)
+    seeds = list(read_source(source, "d", families=(), rng_seed=1))
+    assert available_rows(source, ()) == len(seeds)
     return [
-        seed.reason if isinstance(seed, Unread) else (seed.prompt, seed.answer)
+        seed.reason if isinstance(seed, UnreadableRow) else (seed.prompt, seed.answer)
         for seed in seeds
     ]
 
@@ -432,7 +432,7 @@ def test_several_answers_that_are_each_right(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"question": "a?", "answer": ["Rome", "Roma", "rome"]}))
     source = LocalFile(path=str(path), several="any")
-    (seed,) = read(source, "d", families=(), rng_seed=1)
+    (seed,) = read_source(source, "d", families=(), rng_seed=1)
     assert seed.answer == "Rome"
     assert seed.facts == {"accepted": ["Roma"]}
 

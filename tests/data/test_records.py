@@ -8,9 +8,9 @@ from fake_study import Pick
 
 from phi_kit.core.step_run import open_run
 from phi_kit.data import records
-from phi_kit.data.generators import items
-from phi_kit.data.records import Seed, from_frame, normal, to_frame
-from phi_kit.data.row_filters import judge
+from phi_kit.data.generators import generate_items
+from phi_kit.data.records import Seed, from_frame, normalise_prompt, to_frame
+from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains import get
 from phi_kit.verifiers.math import numeric
@@ -44,7 +44,7 @@ def test_an_id_names_question_and_answer_only():
     ],
 )
 def test_what_counts_as_the_same_prompt(one, other, same):
-    assert (normal(one) == normal(other)) is same
+    assert (normalise_prompt(one) == normalise_prompt(other)) is same
 
 
 def test_every_dropped_row_has_its_reason():
@@ -63,7 +63,7 @@ def test_every_dropped_row_has_its_reason():
         (replace(SEED, prompt="d"), None),  # the bad one before it does not count
     ]
     rows[8] = (rows[8][0], "no answer")
-    judged = judge(
+    judged = filter_rows(
         [seed for seed, _ in rows], numeric.verify, Seal(["SEALED?"]), max_chars=20
     )
     assert [reason for _, reason in judged] == [reason for _, reason in rows]
@@ -74,7 +74,9 @@ def test_streams_are_repeatable_and_splits_differ():
 
     def prompts(**change):
         how = {"rng_seed": 7, "split": "dev"} | change
-        return [item.prompt for item in islice(items("math", family, **how), 60)]
+        return [
+            item.prompt for item in islice(generate_items("math", family, **how), 60)
+        ]
 
     assert prompts() == prompts()
     for change in ({"split": "test"}, {"split": "train"}, {"rng_seed": 8}):

@@ -10,7 +10,7 @@ from phi_kit import steps
 from phi_kit.core.errors import RunError, SealError
 from phi_kit.core.step_run import open_run
 from phi_kit.data.records import Seed
-from phi_kit.data.sealed_splits import Seal, close, unseal
+from phi_kit.data.sealed_splits import Seal, seal_split, unseal
 
 ITEMS = [Seed("math", f"Secret question {i}\u2028é?", f"{i}") for i in range(20)]
 
@@ -24,8 +24,8 @@ class Opens(Pick):
 @pytest.fixture
 def folder(runs):
     with open_run(Opens()) as run:
-        close(run, "dev", ITEMS[:10])
-        close(run, "test", ITEMS[10:])
+        seal_split(run, "dev", ITEMS[:10])
+        seal_split(run, "test", ITEMS[10:])
         run.save_rows(pd.DataFrame({"x": [1]}))
     return run.run_folder
 

@@ -21,7 +21,7 @@ from itertools import islice
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.data.sealed_splits import Seal
 
@@ -74,7 +74,7 @@ def sweep(families, *, held_out: int, rows: int) -> Sweep:
     for name, family in families:
 
         def some(split: str, n: int, name=name, family=family) -> Iterator[Seed]:
-            return islice(items(name, family, rng_seed=7, split=split), n)
+            return islice(generate_items(name, family, rng_seed=7, split=split), n)
 
         sealed[family.name] = [s for k in ("dev", "test") for s in some(k, held_out)]
         draws[family.name] = [item.prompt for item in some("draws", 500)]

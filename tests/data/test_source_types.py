@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from phi_kit.core import paths
 from phi_kit.core.errors import DataError
 from phi_kit.data.generators import Family
-from phi_kit.data.read_sources import LocalFile, Procedural, read
+from phi_kit.data.read_sources import LocalFile, Procedural, read_source
 from phi_kit.verifiers.math import numeric
 
 GSM8K = "../shared/data/gsm8k_train_1500.jsonl"
@@ -28,7 +28,7 @@ def write(path, rows):
 
 def load(path, **options):
     source = LocalFile(path=str(path), **options)
-    return list(read(source, "math", families=(), rng_seed=1))
+    return list(read_source(source, "math", families=(), rng_seed=1))
 
 
 def answers(path, **options):
@@ -165,7 +165,7 @@ def test_families_share_the_limit_evenly():
     sums = {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1}
     families = [Family("a", 1, "chain_sum", sums), Family("b", 2, "gcd")]
     source = Procedural(limit=5)
-    seeds = list(read(source, "math", families=families, rng_seed=1))
+    seeds = list(read_source(source, "math", families=families, rng_seed=1))
     assert [seed.family for seed in seeds] == ["a", "b", "a", "b", "a"]
 
 

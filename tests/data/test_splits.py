@@ -6,7 +6,7 @@ import pytest
 
 from phi_kit.data import splits
 from phi_kit.data.generators import Family
-from phi_kit.data.records import Seed, normal
+from phi_kit.data.records import Seed, normalise_prompt
 
 
 def numbers(name: str, n: int) -> Family:
@@ -26,11 +26,11 @@ def stored(name: str, n: int) -> Family:
 
 
 def drawn(*families: Family, **wanted: int):
-    found = splits.draw("toy", families, wanted=wanted, rng_seed=7)
+    found = splits.draw_held_out("toy", families, wanted=wanted, rng_seed=7)
     return (
         found,
-        splits.counts(found, families),
-        splits.ran_out(found, families, wanted=wanted),
+        splits.family_counts(found, families),
+        splits.shortfall(found, families, wanted=wanted),
     )
 
 
@@ -55,7 +55,7 @@ def test_others_stand_in_for_a_family_that_runs_out(small):
         "dev: too few different items in small 6 of 10; "
         "more came from large 2, other 2."
     )
-    prompts = [normal(item.prompt) for item in found["dev"]]
+    prompts = [normalise_prompt(item.prompt) for item in found["dev"]]
     assert len(set(prompts)) == 30
     assert drawn(LARGE, small, OTHER, dev=30)[0] == found
 

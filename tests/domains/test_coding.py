@@ -6,13 +6,15 @@ import itertools
 
 import pytest
 
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.domains.coding import DOMAIN, renumber
 
 
 def some(family, count, split="train"):
     return list(
-        itertools.islice(items("coding", family, rng_seed=3, split=split), count)
+        itertools.islice(
+            generate_items("coding", family, rng_seed=3, split=split), count
+        )
     )
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from phi_kit import domains, verifiers
 from phi_kit.cli import app
 from phi_kit.core.errors import DataError, RunError, StudyError
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.domains.custom import Definition, build
 from phi_kit.inference import completion
@@ -52,7 +52,9 @@ def test_held_out_rows_are_some_of_the_file_and_the_rest_are_seeds(rows):
     dev, test = ({s.prompt for s in held_out[k]} for k in ("dev", "test"))
     assert len(dev) >= 4 <= len(test)
     assert not dev & test
-    everything = list(items("plus", domain.families[0], rng_seed=7, split="train"))
+    everything = list(
+        generate_items("plus", domain.families[0], rng_seed=7, split="train")
+    )
     assert len(everything) == 60
     # A limit cuts the rows that could be held out before it cuts any seed.
     assert not {s.prompt for s in everything[: 60 - len(dev | test)]} & (dev | test)
@@ -95,7 +97,7 @@ def test_choices_become_letters_in_the_prompt(tmp_path):
     source = {"path": str(path), "question": "Question", "answer": "Answer"}
     given = {"verifier": "choice", "sources": [source | {"choices": ["a", "b"]}]}
     domain = build("quiz", Definition.model_validate(given))
-    (seed,) = items("quiz", domain.families[0], rng_seed=7, split="train")
+    (seed,) = generate_items("quiz", domain.families[0], rng_seed=7, split="train")
     assert seed.prompt == "Which is red?\nA) blood\nB) snow"
     assert seed.answer == "A"
     assert domain.verifier(seed, "A").right
@@ -108,7 +110,7 @@ def test_further_columns_reach_the_verifier(tmp_path):
     extra = {"extra": {"should_refuse": "Refuse"}}
     given = {"verifier": "refusal", "sources": [source | extra]}
     domain = build("ask", Definition.model_validate(given))
-    (seed,) = items("ask", domain.families[0], rng_seed=7, split="train")
+    (seed,) = generate_items("ask", domain.families[0], rng_seed=7, split="train")
     assert seed.facts == {"should_refuse": True}
 
 
@@ -285,7 +287,7 @@ def test_columns_are_looked_for_as_the_file_is_read(tmp_path):
     domain = build(
         "d", Definition.model_validate({"verifier": "numeric", "sources": [said]})
     )
-    (seed,) = items("d", domain.families[0], rng_seed=7, split="train")
+    (seed,) = generate_items("d", domain.families[0], rng_seed=7, split="train")
     assert (seed.prompt, seed.answer) == ("Was?", "2")
     assert domain.families[0].size() == 1
 
@@ -383,7 +385,7 @@ def test_every_accepted_answer_is_right(tmp_path):
     given = {"verifier": "exact", "sources": [source]}
     params = pick_domain.Params(domain="towns", custom=given)
     domain = domains.of(params)
-    (seed,) = items("towns", domain.families[0], rng_seed=7, split="train")
+    (seed,) = generate_items("towns", domain.families[0], rng_seed=7, split="train")
     verdicts = [domain.verifier(seed, said).value for said in ("Rome", "roma", "Bern")]
     assert verdicts == ["right", "right", "wrong"]
     assert domain.verifier(seed, "I say it is Roma.").lenient == "right"
@@ -399,7 +401,7 @@ def test_too_few_rows_to_hold_out_say_what_to_do(tmp_path, monkeypatch, n, said)
     text = "".join(f"How many are {i} of them?,{gold}\n" for i in range(n))
     path.write_text(f"Question,Answer\n{text}")
     params = pick_domain.Params(study="own", domain="plus", custom=of(path))
-    monkeypatch.setattr(pick_domain.Params, "outside", lambda self: {})
+    monkeypatch.setattr(pick_domain.Params, "external_digests", lambda self: {})
     with pytest.raises(DataError, match=f"of {n} rows") as caught:
         pick_domain.run(params)
     assert said in str(caught.value)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from phi_kit import domains
 from phi_kit.cli import app
 from phi_kit.data.records import Seed
-from phi_kit.data.row_filters import judge
+from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.verifiers import worker_pool
 
@@ -77,6 +77,6 @@ def test_seeds_with_other_golds_than_numbers_are_kept_and_sentinels_are_not():
     golds = ("7 apples", r"\frac{1}{2}", "x = 5", "[0, 1)", "2x + 1", "proof", "")
     seeds = [Seed("math", f"Which is number {gold}?", gold) for gold in golds]
     verifier = domains.get("math").verifier
-    judged = judge(seeds, verifier, Seal([]), max_chars=100)
+    judged = filter_rows(seeds, verifier, Seal([]), max_chars=100)
     assert [reason for _, reason in judged] == [None] * 5 + ["no answer"] * 2
     assert verifier(seeds[-2], "proof").value == "unknown"

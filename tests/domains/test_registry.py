@@ -10,7 +10,7 @@ import pytest
 
 from phi_kit import domains
 from phi_kit.core.errors import StudyError
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.steps import benchmark
 
@@ -36,7 +36,7 @@ def some(domain, family):
 @cache
 def _some(domain, name):
     (family,) = domains.get(domain).chosen([name])
-    stream = items(domain, family, rng_seed=11, split="test of the kit")
+    stream = generate_items(domain, family, rng_seed=11, split="test of the kit")
     # A scorer's items cost more, and no transform knows them.
     return list(islice(stream, 5 if family.entry else 200))
 

@@ -14,12 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import itertools, json, sys
 from phi_kit import domains
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 n, left_out = int(sys.argv[1]), sys.argv[2:]
 print(json.dumps({
     f"{name}/{family.name}": [
         [s.prompt, s.answer]
-        for s in itertools.islice(items(name, family, rng_seed=7, split="x"), n)
+        for s in itertools.islice(
+            generate_items(name, family, rng_seed=7, split="x"), n
+        )
     ]
     for name in domains.names()
     for family in domains.get(name).families

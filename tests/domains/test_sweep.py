@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.steps import pick_domain
 
@@ -23,7 +23,9 @@ MARKED = [
 
 
 def drawn(name, family, split, n):
-    return list(itertools.islice(items(name, family, rng_seed=7, split=split), n))
+    return list(
+        itertools.islice(generate_items(name, family, rng_seed=7, split=split), n)
+    )
 
 
 def test_there_is_something_to_sweep():

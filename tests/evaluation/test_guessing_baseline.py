@@ -9,7 +9,7 @@ import pytest
 from phi_kit import domains
 from phi_kit.core.errors import DataError
 from phi_kit.core.finished_run import RunFolder
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.verifiers import get
@@ -31,14 +31,14 @@ def seeds(answers, *, family="f", **extra):
 
 def guesser(*families, verifier="numeric"):
     found = {
-        rows[0].family: guessing_baseline.best(rows[0].family, rows)
+        rows[0].family: guessing_baseline.best_guess(rows[0].family, rows)
         for rows in families
     }
     return guessing_baseline.Guesser(found, get(verifier))
 
 
 def test_a_guess_is_the_commonest_answer_of_the_training_items():
-    found = guessing_baseline.best("f", seeds(["1", "2", "1", "3"]))
+    found = guessing_baseline.best_guess("f", seeds(["1", "2", "1", "3"]))
     assert (found.answer, found.share, found.n) == ("1", 0.5, 4)
     assert not found.picks
 
@@ -72,11 +72,14 @@ def test_no_guess_is_chosen_on_what_is_held_out():
     family = next(f for f in domain.families if f.name == "gcd-30")
     first = list(
         islice(
-            items("math", family, rng_seed=7, split="train"), guessing_baseline.ITEMS
+            generate_items("math", family, rng_seed=7, split="train"),
+            guessing_baseline.ITEMS_PER_FAMILY,
         )
     )
-    open_ = guessing_baseline.learn(domain, [family], held_out=[], rng_seed=7)
-    closed = guessing_baseline.learn(domain, [family], held_out=first[:100], rng_seed=7)
+    open_ = guessing_baseline.choose_guesses(domain, [family], held_out=[], rng_seed=7)
+    closed = guessing_baseline.choose_guesses(
+        domain, [family], held_out=first[:100], rng_seed=7
+    )
     assert open_.guesses["gcd-30"].n == len(first)
     assert closed.guesses["gcd-30"].n == len(first) - 100
 
@@ -85,7 +88,7 @@ def test_a_card_of_an_older_kit_says_what_to_do(tmp_path):
     manifest = {"result": {"overall": {}}, "files": {}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(DataError, match="older phi_kit"):
-        guessing_baseline.of(RunFolder(tmp_path), domains.get("math"))
+        guessing_baseline.guesser_of_card(RunFolder(tmp_path), domains.get("math"))
 
 
 def test_a_card_gives_back_the_guesses_it_was_given(tmp_path):
@@ -93,7 +96,7 @@ def test_a_card_gives_back_the_guesses_it_was_given(tmp_path):
     card = guesser(rows).card(rows, rng_seed=7)
     manifest = {"result": {"guessing": json.loads(json.dumps(card))}, "files": {}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    again = guessing_baseline.of(RunFolder(tmp_path), domain)
+    again = guessing_baseline.guesser_of_card(RunFolder(tmp_path), domain)
     assert again.per_item(rows) == guesser(rows).per_item(rows) == [1, 1, 0, 0]
     assert card["overall"]["accuracy"] == 0.5
 
@@ -105,7 +108,7 @@ def test_there_are_balanced_families():
 @pytest.mark.parametrize(("name", "family"), FAMILIES)
 def test_in_a_balanced_family_no_answer_is_worth_saying_always(name, family):
     found = next(f for f in domains.get(name).families if f.name == family)
-    drawn = list(islice(items(name, found, rng_seed=3, split="any"), 80))
+    drawn = list(islice(generate_items(name, found, rng_seed=3, split="any"), 80))
     assert len(drawn) == 80
     assert len({seed.prompt for seed in drawn}) == 80
     most = Counter(seed.answer for seed in drawn).most_common(1)[0][1]
@@ -121,7 +124,9 @@ def test_every_usual_family_has_more_than_one_answer():
         for family in domain.chosen():
             if family.name in stances:
                 continue
-            drawn = list(islice(items(name, family, rng_seed=1, split="any"), 60))
+            drawn = list(
+                islice(generate_items(name, family, rng_seed=1, split="any"), 60)
+            )
             most = Counter(seed.answer for seed in drawn).most_common(1)[0][1]
             assert most <= len(drawn) * 0.55, family.name
             checked += 1
@@ -129,10 +134,13 @@ def test_every_usual_family_has_more_than_one_answer():
 
 
 def test_a_lopsided_family_is_named_with_its_answer():
-    said = guessing_baseline.lopsided(
+    said = guessing_baseline.lopsided_answers(
         [("gcd", "1")] * 4 + [("gcd", str(n)) for n in range(5)]
     )
     assert "gcd: 5 of 9 are '1'" in said
-    assert guessing_baseline.lopsided([("even", str(n % 3)) for n in range(30)]) == ""
-    assert guessing_baseline.lopsided([("few", "1"), ("few", "1")]) == ""
-    assert guessing_baseline.lopsided([]) == ""
+    assert (
+        guessing_baseline.lopsided_answers([("even", str(n % 3)) for n in range(30)])
+        == ""
+    )
+    assert guessing_baseline.lopsided_answers([("few", "1"), ("few", "1")]) == ""
+    assert guessing_baseline.lopsided_answers([]) == ""

@@ -21,7 +21,7 @@ from phi_kit.inference.draw import draw
 from phi_kit.inference.endpoint.client import Endpoint
 from phi_kit.inference.endpoint.protocol import retry_after
 from phi_kit.inference.endpoint.refusals import RetryableError
-from phi_kit.inference.endpoint.requests import Throttle
+from phi_kit.inference.endpoint.request_retries import Throttle
 from phi_kit.inference.types import SampleRequest, SamplingParams
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -434,12 +434,12 @@ def test_a_live_view_is_drawn_by_hand_and_not_headless(monkeypatch):
     monkeypatch.setattr(learning_curves, "EVERY_SECONDS", 0)
     row = {"step": 1, "loss": 2.0}
     monkeypatch.setenv("PHI_KIT_HEADLESS", "1")
-    with learning_curves.Live() as view:
+    with learning_curves.LiveCurves() as view:
         view.watch("random")(row)
     assert shown.figures == []
     assert view.table().to_dict("records") == [{"run": "random", **row}]
     monkeypatch.delenv("PHI_KIT_HEADLESS")
-    with learning_curves.Live() as view:
+    with learning_curves.LiveCurves() as view:
         view.watch("random")(row)
         view.watch("random")({"step": 1, "loss": 2.0, "heldout_accuracy": 0.4})
         view.watch("teachable")(row)

@@ -15,8 +15,10 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
-from phi_kit.selection.drift import ADAPTER, moves, record, summary
-from phi_kit.selection.pass_rate import Counts, pooled, settle
+from phi_kit.selection.drift import teachable_summary, tier_moves
+from phi_kit.selection.pass_rate_posterior import Counts, fit_prior
+from phi_kit.selection.tiers import assign_tiers
+from phi_kit.steps.probe_sft import record_drift
 
 BAND = (0.1, 0.75)
 TIERS = np.array(["frontier", "teachable", "easy"])
@@ -26,8 +28,8 @@ def edge(p, k=8, seed=0):
     """Step 3's rows for seeds of these pass rates."""
     right = np.random.default_rng(seed).binomial(k, p)
     counts = Counts.of(right, k - right)
-    prior = pooled(counts)
-    place, _ = settle(counts, BAND, prior=prior)
+    prior = fit_prior(counts)
+    place, _ = assign_tiers(counts, BAND, prior=prior)
     columns = {"tier": TIERS[place], "n": k, "unknown": 0, "pass_rate": right / k}
     columns |= {"family": "f", "prior_a": prior.a, "prior_b": prior.b}
     return pd.DataFrame(columns).assign(expected=prior.mean(counts))
@@ -46,7 +48,7 @@ def at(table, before, after):
 def test_without_training_what_moves_is_what_chance_moves():
     p = np.random.default_rng(3).beta(0.3, 1.2, 3000)
     before = edge(p)
-    _, table = moves(before, again(p, 4), band=BAND)
+    _, table = tier_moves(before, again(p, 4), band=BAND)
     assert at(table, "teachable", "frontier")[0] > 100  # luck moves many
     for row in table.itertuples():
         assert row.seeds == pytest.approx(row.by_chance, abs=25 + 0.12 * row.by_chance)
@@ -56,11 +58,11 @@ def test_what_training_moved_stands_out():
     p = np.random.default_rng(3).beta(0.3, 1.2, 1000)
     before = edge(p)
     after = np.where(before.tier == "teachable", 0.95, p)
-    tiers, table = moves(before, again(after, 4), band=BAND)
+    tiers, table = tier_moves(before, again(after, 4), band=BAND)
     moved, luck = at(table, "teachable", "easy")
     assert moved > 3 * luck
-    assert summary(table)["easy_now"] == moved
-    assert sum(summary(table)[k] for k in ("easy_now", "stuck")) == (
+    assert teachable_summary(table)["easy_now"] == moved
+    assert sum(teachable_summary(table)[k] for k in ("easy_now", "stuck")) == (
         (before.tier == "teachable").sum()
     )
     assert len(tiers) == 1000
@@ -69,7 +71,7 @@ def test_what_training_moved_stands_out():
 def test_every_seed_is_counted_once_suspects_too():
     before = edge(np.linspace(0, 1, 50))
     before.loc[:4, "tier"] = "suspect"
-    _, table = moves(before, again(np.full(50, 0.5), 4), band=BAND)
+    _, table = tier_moves(before, again(np.full(50, 0.5), 4), band=BAND)
     assert table.seeds.sum() == 50
     assert table.by_chance.sum() == pytest.approx(50, abs=1)
     assert "suspect" in set(table.before)
@@ -109,8 +111,10 @@ def test_a_probe_records_it(runs):
             yield tuned
 
     with open_run(Probe(study="s")) as run:
-        record(run, Student(), domains.get("math"), k=4)
-    assert [folder.as_posix().endswith(ADAPTER) for folder in worn] == [True]
+        record_drift(run, Student(), domains.get("math"), k=4)
+    assert [folder.as_posix().endswith("adapters/teachable") for folder in worn] == [
+        True
+    ]
     folder = RunFolder.of("s", step_table.PROBE_SFT, domain="math")
     found = folder.result["drift"]
     assert found["teachable"]["easy_now"] >= 15

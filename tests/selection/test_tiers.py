@@ -16,7 +16,7 @@ def samples(*readings):
 
 def test_the_form_fails():
     drawn = samples(("wrong", "right"), *[("wrong", "wrong")] * 3)
-    error = tiers.nothing_teachable(ROWS, drawn)
+    error = tiers.no_teachable_error(ROWS, drawn)
     said = str(error)
     assert "0% of the samples are right strictly; 25% contain the gold" in said
     assert "the form fails" in said
@@ -32,7 +32,7 @@ def test_the_form_fails():
     ],
 )
 def test_the_seeds_are_too_hard_or_too_easy(drawn):
-    said = str(tiers.nothing_teachable(ROWS, drawn))
+    said = str(tiers.no_teachable_error(ROWS, drawn))
     assert "{'frontier': 4}" in said
     assert "leniently" in said
     assert "form fails" not in said
@@ -45,7 +45,7 @@ def rated(*seeds):
 
 def test_a_handful_of_rows_is_refused_with_what_to_change():
     rows = rated(*[("teachable", 1, 3, 0, 4)] * 2, *[("frontier", 0, 4, 0, 4)] * 98)
-    said = str(tiers.too_few(rows))
+    said = str(tiers.too_few_error(rows))
     assert "only 2 of 100 seeds are teachable" in said
     assert "collect more seeds" in said
 
@@ -57,7 +57,7 @@ def test_teachable_seeds_that_nobody_saw_solved_are_counted():
         ("teachable", 2, 2, 0, 4),
         ("frontier", 0, 9, 0, 9),
     )
-    said = tiers.never_solved(rows)
+    said = tiers.never_solved_note(rows)
     assert said.startswith("2 of 3 teachable seeds were never seen solved")
     assert "9 of their 10 samples were cut off" in said
-    assert tiers.never_solved(rows.tail(2)) == ""
+    assert tiers.never_solved_note(rows.tail(2)) == ""

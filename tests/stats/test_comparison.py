@@ -5,16 +5,18 @@ import pytest
 
 from phi_kit.stats.comparison import (
     NOT_CONSTANT,
+    Gain,
+    accuracy_over_seeds,
     beyond_guessing,
-    curve,
+    corrected_verdict,
+    curve_verdict,
+    dose_tapering,
     gain_over_seeds,
-    holm,
-    over_seeds,
-    p_value,
-    tapering,
-    verdict,
+    holm_adjust,
+    paired_gain,
+    paired_p_value,
 )
-from phi_kit.stats.intervals import Gain, gain, score
+from phi_kit.stats.intervals import accuracy
 
 
 def items(rate, *, n=200, seed=0):
@@ -32,18 +34,18 @@ def items(rate, *, n=200, seed=0):
     ],
 )
 def test_holm(ps, adjusted):
-    assert holm(ps) == pytest.approx(adjusted)
+    assert holm_adjust(ps) == pytest.approx(adjusted)
 
 
 @pytest.mark.slow
 def test_p_values():
     base = items(0.3)
-    assert p_value(base, base, rng_seed=1) == 1.0
+    assert paired_p_value(base, base, rng_seed=1) == 1.0
     better = [max(a, b) for a, b in zip(base, items(0.3, seed=1), strict=True)]
-    assert p_value(base, better, rng_seed=1) < 0.001
-    assert p_value(better, base, rng_seed=1) < 0.001  # two-sided
+    assert paired_p_value(base, better, rng_seed=1) < 0.001
+    assert paired_p_value(better, base, rng_seed=1) < 0.001  # two-sided
     ps = [
-        p_value(items(0.3, seed=s), items(0.3, seed=s + 99), rng_seed=1)
+        paired_p_value(items(0.3, seed=s), items(0.3, seed=s + 99), rng_seed=1)
         for s in range(40)
     ]
     assert np.mean(np.array(ps) < 0.05) <= 0.15
@@ -55,11 +57,12 @@ def test_eight_arms_that_do_not_differ_make_few_false_claims():
     for study in range(30):
         base = items(0.4, n=80, seed=study)
         arms = [items(0.4, n=80, seed=1000 + 10 * study + k) for k in range(8)]
-        gains = [gain(base, arm, rng_seed=1) for arm in arms]
-        ps = holm([p_value(base, arm, rng_seed=1) for arm in arms])
+        gains = [paired_gain(base, arm, rng_seed=1) for arm in arms]
+        ps = holm_adjust([paired_p_value(base, arm, rng_seed=1) for arm in arms])
         false["plain"] += any(g.verdict != "cannot tell" for g in gains)
         false["corrected"] += any(
-            verdict(g, p) != "cannot tell" for g, p in zip(gains, ps, strict=True)
+            corrected_verdict(g, p) != "cannot tell"
+            for g, p in zip(gains, ps, strict=True)
         )
     assert false["plain"] > 5  # that is what the correction is for
     assert false["corrected"] <= 5
@@ -67,15 +70,17 @@ def test_eight_arms_that_do_not_differ_make_few_false_claims():
 
 def test_a_verdict_needs_both():
     clear = Gain(0.1, 0.05, 0.15, 100)
-    assert verdict(clear, 0.01) == "better"
-    assert verdict(clear, 0.2) == "cannot tell"
-    assert verdict(Gain(0.1, -0.05, 0.25, 100), 0.01) == "cannot tell"
+    assert corrected_verdict(clear, 0.01) == "better"
+    assert corrected_verdict(clear, 0.2) == "cannot tell"
+    assert corrected_verdict(Gain(0.1, -0.05, 0.25, 100), 0.01) == "cannot tell"
 
 
 def test_one_run_is_what_it_was():
     base, tuned = items(0.3), items(0.5, seed=1)
-    assert over_seeds([tuned], rng_seed=1) == score(tuned, rng_seed=1)
-    assert gain_over_seeds([base], [tuned], rng_seed=1) == gain(base, tuned, rng_seed=1)
+    assert accuracy_over_seeds([tuned], rng_seed=1) == accuracy(tuned, rng_seed=1)
+    assert gain_over_seeds([base], [tuned], rng_seed=1) == paired_gain(
+        base, tuned, rng_seed=1
+    )
 
 
 def test_runs_that_differ_widen_the_interval():
@@ -87,7 +92,7 @@ def test_runs_that_differ_widen_the_interval():
     assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
     assert narrow.n == wide.n == 200
     mean = np.mean(unlike)
-    assert over_seeds(unlike, rng_seed=1).accuracy == pytest.approx(mean)
+    assert accuracy_over_seeds(unlike, rng_seed=1).accuracy == pytest.approx(mean)
 
 
 def test_equal_runs_claim_no_certainty():
@@ -107,13 +112,13 @@ def test_a_curve_that_flattens():
         ]
 
     flat = dict(zip((0.25, 0.5, 1.0), nested((0.1, 0.5, 0.52)), strict=True))
-    assert curve(tapering(flat, rng_seed=1)) == "tapers"
+    assert curve_verdict(dose_tapering(flat, rng_seed=1)) == "tapers"
     steep = dict(zip((0.25, 0.5, 1.0), nested((0.1, 0.12, 0.6)), strict=True))
-    assert curve(tapering(steep, rng_seed=1)) == "steepens"
+    assert curve_verdict(dose_tapering(steep, rng_seed=1)) == "steepens"
     even = dict(zip((0.25, 0.5, 1.0), nested((0.1, 0.2, 0.3)), strict=True))
-    assert curve(tapering(even, rng_seed=1)) == "cannot tell"
+    assert curve_verdict(dose_tapering(even, rng_seed=1)) == "cannot tell"
     with pytest.raises(ValueError, match="three doses"):
-        tapering({0.5: [1.0], 1.0: [1.0]}, rng_seed=1)
+        dose_tapering({0.5: [1.0], 1.0: [1.0]}, rng_seed=1)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from phi_kit.stats.intervals import Gain, gain, score, wilson
+from phi_kit.stats.comparison import Gain, paired_gain
+from phi_kit.stats.intervals import accuracy, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -14,40 +15,42 @@ from phi_kit.stats.intervals import Gain, gain, score, wilson
     [(0, 8, 0, 0.32), (4, 8, 0.22, 0.78), (16, 32, 0.34, 0.66), (8, 8, 0.68, 1)],
 )
 def test_wilson_as_published(right, n, low, high):
-    assert wilson(right, n) == pytest.approx((low, high), abs=0.005)
+    assert wilson_interval(right, n) == pytest.approx((low, high), abs=0.005)
 
 
 @pytest.mark.parametrize("n", [1, 8, 33, 500])
 def test_wilson_is_that_of_scipy(n):
     for right in {0, 1, n // 3, n - 1, n}:
         theirs = binomtest(right, n).proportion_ci(method="wilson")
-        assert wilson(right, n) == pytest.approx((theirs.low, theirs.high), abs=1e-14)
+        assert wilson_interval(right, n) == pytest.approx(
+            (theirs.low, theirs.high), abs=1e-14
+        )
 
 
 def test_wilson_knows_nothing_without_samples():
-    assert wilson(0, 0) == (0, 1)
+    assert wilson_interval(0, 0) == (0, 1)
 
 
 def test_bootstrap_covers_about_95_percent():
     draw = np.random.default_rng(1)
     hits = 0
     for trial in range(120):
-        part = score((draw.random(60) < 0.3).tolist(), rng_seed=trial)
+        part = accuracy((draw.random(60) < 0.3).tolist(), rng_seed=trial)
         hits += part.low <= 0.3 <= part.high
     assert 0.88 <= hits / 120 <= 0.99
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_equal_items_do_not_claim_certainty(value):
-    part = score([value] * 10, rng_seed=1)
+    part = accuracy([value] * 10, rng_seed=1)
     assert part.accuracy == value
     assert 0 <= part.low <= value <= part.high <= 1
     assert part.high - part.low > 0.1
 
 
 def test_nothing_measured_says_so():
-    assert math.isnan(score([], rng_seed=1).accuracy)
-    empty = gain([], [], rng_seed=1)
+    assert math.isnan(accuracy([], rng_seed=1).accuracy)
+    empty = paired_gain([], [], rng_seed=1)
     assert (empty.low, empty.high, empty.verdict) == (-1, 1, "cannot tell")
 
 
@@ -56,20 +59,20 @@ def test_a_gain_is_paired_by_item():
     before = (draw.random(200) < 0.5).astype(float)
     after = before.copy()
     after[:12] = 1
-    paired = gain(before, after, rng_seed=1)
-    shuffled = gain(before, draw.permutation(after), rng_seed=1)
+    paired = paired_gain(before, after, rng_seed=1)
+    shuffled = paired_gain(before, draw.permutation(after), rng_seed=1)
     assert paired.delta == pytest.approx(shuffled.delta)
     assert paired.high - paired.low < (shuffled.high - shuffled.low) / 2
     assert paired.verdict == "better"
     assert shuffled.verdict == "cannot tell"
-    assert gain(after, before, rng_seed=1).verdict == "worse"
-    assert gain(before, after, rng_seed=1) == paired
+    assert paired_gain(after, before, rng_seed=1).verdict == "worse"
+    assert paired_gain(before, after, rng_seed=1) == paired
 
 
 @pytest.mark.parametrize(("before", "after"), [([1], [1, 0]), ([1, 1, 0], [1, 0])])
 def test_unpaired_items_are_refused(before, after):
     with pytest.raises(ValueError, match="not paired: "):
-        gain(before, after, rng_seed=1)
+        paired_gain(before, after, rng_seed=1)
 
 
 @pytest.mark.parametrize(

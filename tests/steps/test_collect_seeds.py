@@ -40,7 +40,7 @@ def card(tmp_path, monkeypatch):
             own = run.params.custom
             run.result = {"defined": own and own.model_dump(mode="json")}
             for part in ("dev", "test", sealed_splits.DRAWS):
-                sealed_splits.close(
+                sealed_splits.seal_split(
                     run, part, [Seed("x", f"A {part} item, sealed.", "1")]
                 )
 

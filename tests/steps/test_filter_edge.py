@@ -31,7 +31,7 @@ class Collected(Card):
 
 @pytest.fixture(autouse=True)
 def own_runs(runs, monkeypatch):
-    monkeypatch.setattr(step.Params, "outside", lambda self: {})
+    monkeypatch.setattr(step.Params, "external_digests", lambda self: {})
 
 
 def seed(number, answer=None, *, made=True, **more):

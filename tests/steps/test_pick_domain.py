@@ -7,7 +7,7 @@ import pytest
 
 from phi_kit import domains
 from phi_kit.data.sealed_splits import unseal
-from phi_kit.data.splits import draw
+from phi_kit.data.splits import draw_held_out
 from phi_kit.inference import completion
 from phi_kit.steps import pick_domain
 from phi_kit.study.report import tables
@@ -59,5 +59,7 @@ def test_without_a_shortage_nothing_is_said(step):
 def test_the_items_are_those_of_the_streams_in_order(step):
     params, folder = step(dev_items=12, test_items=4)
     families = domains.get("math").chosen()
-    found = draw("math", families, wanted={"dev": 12}, rng_seed=params.rng_seed)
+    found = draw_held_out(
+        "math", families, wanted={"dev": 12}, rng_seed=params.rng_seed
+    )
     assert unseal(folder, "dev", params=params) == found["dev"]

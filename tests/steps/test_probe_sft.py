@@ -14,11 +14,11 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import records, sealed_splits
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import to_frame
 from phi_kit.evaluation import guessing_baseline
-from phi_kit.evaluation.ask import as_asked, ask
-from phi_kit.evaluation.probe import Bench
+from phi_kit.evaluation.ask import ask, step_sampling
+from phi_kit.evaluation.probe import ProbeBench
 from phi_kit.inference import completion
 from phi_kit.steps import expand_domains, probe_sft, synthesize
 from phi_kit.study.report import findings, tables
@@ -47,7 +47,7 @@ class Made(Edge):
 
 def drawn(split, n):
     domain = domains.get("math")
-    stream = items("math", domain.families[0], rng_seed=7, split=split)
+    stream = generate_items("math", domain.families[0], rng_seed=7, split=split)
     if split == "train":
         held = {item.prompt for name in ("dev", "test") for item in drawn(name, 12)}
         stream = (item for item in stream if item.prompt not in held)
@@ -68,13 +68,13 @@ def study(tiny, tmp_path_factory):
         patch.setattr(completion, "load", lambda name: tiny)
         dev = drawn("dev", 12)
         with open_run(Card(study="s")) as run:
-            sealed_splits.close(run, "dev", dev)
-            sealed_splits.close(run, "test", drawn("test", 4))
-            sealed_splits.close(run, sealed_splits.DRAWS, drawn("draws", 40))
-            how = as_asked(run.params.model_dump())
+            sealed_splits.seal_split(run, "dev", dev)
+            sealed_splits.seal_split(run, "test", drawn("test", 4))
+            sealed_splits.seal_split(run, sealed_splits.DRAWS, drawn("draws", 40))
+            how = step_sampling(run.params.model_dump())
             samples = ask(tiny, domains.get("math"), dev, **how, label="base")
             run.save_rows(samples, "samples")
-            guess = guessing_baseline.best("sum-1", drawn("train", 100))
+            guess = guessing_baseline.best_guess("sum-1", drawn("train", 100))
             guesser = guessing_baseline.Guesser(
                 {"sum-1": guess}, domains.get("math").verifier
             )
@@ -156,7 +156,7 @@ def test_the_recipe_is_the_best_on_dev_and_is_written(full):
 def test_half_a_dose_sees_half_of_the_arms_budget(budget, parts):
     seen = []
 
-    class Counting(Bench):
+    class Counting(ProbeBench):
         def _once(self, out, seeds, recipe, rng_seed, *, budget=None):
             seen.append((len(seeds), budget))
             return pd.DataFrame(columns=["seed_id", "verdict", "finish"]), None

@@ -15,7 +15,7 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import records, sealed_splits
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.steps import collect_seeds, expand_domains, synthesize
 
@@ -49,12 +49,14 @@ def pick(domain: str, *more: Seed) -> None:
     with open_run(Card(study="s", domain=domain)) as run:
         family = domains.get(domain).families[0]
         draw = {
-            split: list(islice(items(domain, family, rng_seed=7, split=split), 20))
+            split: list(
+                islice(generate_items(domain, family, rng_seed=7, split=split), 20)
+            )
             for split in ("dev", "test", "draws")
         }
-        sealed_splits.close(run, "dev", [*draw["dev"], *more])
-        sealed_splits.close(run, "test", draw["test"])
-        sealed_splits.close(run, sealed_splits.DRAWS, draw["draws"])
+        sealed_splits.seal_split(run, "dev", [*draw["dev"], *more])
+        sealed_splits.seal_split(run, "test", draw["test"])
+        sealed_splits.seal_split(run, sealed_splits.DRAWS, draw["draws"])
 
 
 def of(step: Step, domain: str = "math") -> RunFolder:
@@ -106,7 +108,7 @@ def test_step_5_checks_rows_and_their_ancestors():
     pick("math")
     collect_seeds.run(collect_seeds.Params(study="s"))
     seeds = of(step_table.COLLECT_SEEDS).table()
-    held_out = sealed_splits._read(of(step_table.PICK_DOMAIN), "dev")[0]
+    held_out = sealed_splits._read_split(of(step_table.PICK_DOMAIN), "dev")[0]
     pool = pd.concat([seeds[seeds.family == "sum-1"].head(30), to_frame([held_out])])
     with open_run(Edge(study="s")) as run:
         run.save_rows(pool.assign(tier="teachable", control=False))
@@ -123,10 +125,12 @@ def test_step_5_checks_rows_and_their_ancestors():
 def test_step_6_holds_every_domain_against_every_seal():
     pick("math")
     pick("puzzles")
-    theirs = sealed_splits._read(of(step_table.PICK_DOMAIN, "puzzles"), "test")[0]
+    theirs = sealed_splits._read_split(of(step_table.PICK_DOMAIN, "puzzles"), "test")[0]
     for domain in ("math", "puzzles"):
         family = domains.get(domain).families[2]
-        seeds = list(islice(items(domain, family, rng_seed=7, split="train"), 5))
+        seeds = list(
+            islice(generate_items(domain, family, rng_seed=7, split="train"), 5)
+        )
         if domain == "math":
             seeds += [Seed("math", theirs.prompt, "1")]
             seeds += [Seed("math", "Say 1.", "1", parent=seeds[-1].id)]

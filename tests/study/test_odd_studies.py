@@ -18,7 +18,7 @@ from phi_kit.cli import app
 from phi_kit.core.errors import PhiKitError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.study import config, runner
-from phi_kit.study.report import report
+from phi_kit.study.report import study_report
 
 ROOT = Path(__file__).resolve().parents[2]
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -348,7 +348,7 @@ def test_a_broken_manifest_is_told_by_status_run_and_report(project, text):
     # What reads it says so before a kernel starts.
     with pytest.raises(PhiKitError, match="01_pick_domain has no readable manifest"):
         runner.run_study(toy(), first="filter_edge", last="filter_edge")
-    page = report.write("toy").read_text(encoding="utf-8")
+    page = study_report.write("toy").read_text(encoding="utf-8")
     assert "Not shown: 01_pick_domain has no readable manifest" in page
 
 
@@ -357,7 +357,7 @@ def test_a_result_changed_by_hand_is_not_in_the_report(project):
     manifest = json.loads(path.read_text())
     manifest["result"]["items"] = 999_999
     path.write_text(json.dumps(manifest))
-    page = report.write("toy").read_text(encoding="utf-8")
+    page = study_report.write("toy").read_text(encoding="utf-8")
     assert "changed after the step had written it" in page
     assert "999" not in page
 
@@ -373,7 +373,7 @@ def test_results_of_any_kind_make_a_page(runs):
             odd[rng.choice(list(odd))] = rng.choice(values)
             domain = "math" if step in fake_study.PER_DOMAIN else ""
             fake_study.write_manifest(demo / domain / step, odd)
-        assert report.write("demo").is_file()
+        assert study_report.write("demo").is_file()
 
 
 # --- where nothing can be written ---
@@ -411,7 +411,7 @@ def test_a_folder_where_the_report_belongs_is_a_message(runs):
     fake_study.build(runs)
     (runs / "demo" / "report.html").mkdir()
     with pytest.raises(PhiKitError, match="cannot write here: Is a directory"):
-        report.write("demo")
+        study_report.write("demo")
     assert not list((runs / "demo").glob(".*.partial"))
 
 

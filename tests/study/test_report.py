@@ -9,7 +9,7 @@ import fake_study
 import pytest
 
 from phi_kit.core.errors import StudyError
-from phi_kit.study.report import findings, published, report, tables
+from phi_kit.study.report import findings, published, study_report, tables
 
 VOID = {"meta", "img", "br", "hr", "link"}
 
@@ -50,7 +50,7 @@ def demo(runs):
 
 
 def page():
-    return Page(report.write("demo").read_text(encoding="utf-8"))
+    return Page(study_report.write("demo").read_text(encoding="utf-8"))
 
 
 def test_a_whole_study_is_one_file_with_its_figures(runs):
@@ -142,11 +142,11 @@ def test_every_step_shows_its_numbers(demo):
 
 def test_without_its_figure_a_step_still_asks_its_question(demo):
     text = page().text
-    assert all(question in text for _, question in report.WORDS.values())
+    assert all(question in text for _, question in study_report.WORDS.values())
 
 
 def test_text_is_escaped(demo):
-    raw = report.write("demo").read_text(encoding="utf-8")
+    raw = study_report.write("demo").read_text(encoding="utf-8")
     assert "Letter &lt;puzzles&gt;" in raw
     assert "<puzzles>" not in raw
     assert "after &lt;answer&gt;" in raw
@@ -230,13 +230,13 @@ def test_domains_follow_the_order_of_the_study(demo):
     manifest = json.loads(path.read_text())
     manifest["params"]["domains"] = ["puzzles", "math"]
     path.write_text(json.dumps(manifest))
-    assert list(report.read("demo").domains) == ["puzzles", "math"]
+    assert list(study_report.read("demo").domains) == ["puzzles", "math"]
 
 
 @pytest.mark.parametrize("name", ["dmo", "", "../demo", ".", "nothing-like-it"])
 def test_no_such_study(demo, name):
     with pytest.raises(StudyError) as caught:
-        report.write(name)
+        study_report.write(name)
     assert "phi-kit run" in str(caught.value)
     if name == "dmo":
         assert "did you mean 'demo'?" in str(caught.value)
@@ -245,17 +245,20 @@ def test_no_such_study(demo, name):
 def test_an_empty_folder_is_no_study(runs):
     (runs / "demo").mkdir()
     with pytest.raises(StudyError):
-        report.write("demo")
+        study_report.write("demo")
 
 
 def test_no_runs_folder_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "none"))
     with pytest.raises(StudyError):
-        report.write("demo")
+        study_report.write("demo")
 
 
 def test_writing_again_gives_the_same_bytes(demo):
-    assert report.write("demo").read_bytes() == report.write("demo").read_bytes()
+    assert (
+        study_report.write("demo").read_bytes()
+        == study_report.write("demo").read_bytes()
+    )
 
 
 def test_without_a_verdict_the_interval_decides():

@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 from phi_kit.core.errors import PhiKitError, RunError, StudyError
 from phi_kit.training import trainer, training_run
 from phi_kit.training.checkpoints import Checkpoints
-from phi_kit.training.failures import StoppedError
+from phi_kit.training.failures import TrainingStoppedError
 
 HERE = Path(__file__).resolve().parent
 NO_MEMORY = "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"
@@ -101,7 +101,7 @@ STOPS = {
     ),
     "Ctrl-C": (
         raising(2, KeyboardInterrupt()),
-        StoppedError,
+        TrainingStoppedError,
         r"stopped by hand[\s\S]*step 2[\s\S]*run the same cell",
     ),
 }
@@ -212,7 +212,7 @@ def test_with_one_row_at_a_time_activations_are_computed_twice(
         return loss()
 
     monkeypatch.setattr(training_run, "choose_loss", losses(change))
-    found = run(tiny, tmp_path / "work", tmp_path / "arm")
+    found = run(tiny, None, tmp_path / "arm")
     assert "activations are computed twice" in capsys.readouterr().out
     assert found.losses == pytest.approx(undisturbed[0].losses, abs=1e-4)
     assert not any(
@@ -276,7 +276,7 @@ def test_a_tracker_is_told(tiny, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     recipe, logs = RECIPE.with_(report_to=["tensorboard"]), tmp_path / "logs"
-    done = run(tiny, tmp_path / "work", tmp_path / "arm", recipe=recipe, logs=logs)
+    done = run(tiny, None, tmp_path / "arm", recipe=recipe, logs=logs)
     events = EventAccumulator(str(logs / "arm"))
     events.Reload()
     told = [one.value for one in events.Scalars("train/loss")]

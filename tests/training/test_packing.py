@@ -81,7 +81,7 @@ def test_a_model_in_which_rows_meet_is_found_out(tiny, monkeypatch):
     def mixing(module, query, key, value, mask, cu_seq_lens_q=None, **options):
         return sdpa_attention_forward(module, query, key, value, mask, **options)
 
-    monkeypatch.setattr(packing, "_attention", mixing)
+    monkeypatch.setattr(packing, "attend_within_rows", mixing)
     assert not rows_are_isolated(tiny.model, longest=10)
 
 
@@ -98,10 +98,10 @@ def gradients(model, value):
 
 
 @pytest.mark.parametrize(
-    "block", [loss.LOGIT_BLOCK, 1], ids=["one block", "many blocks"]
+    "block", [loss.LOGIT_BLOCK["cpu"], 1], ids=["one block", "many blocks"]
 )
 def test_the_loss_is_that_of_padded_rows(tiny, monkeypatch, block):
-    monkeypatch.setattr(loss, "LOGIT_BLOCK", block)
+    monkeypatch.setitem(loss.LOGIT_BLOCK, "cpu", block)
     together = rows(*LENGTHS)
     with adapted(tiny.model) as model:
         padded = collate(together, pad=0)

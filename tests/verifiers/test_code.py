@@ -71,7 +71,7 @@ json.dumps = lambda *given, **named: '{"index": 0, "value": ["i", "0x3"]}'
 os.write = lambda fd, data: len(data)
 def add(a, b): return object()
 """,
-    "answers for the guard": """
+    "answers for the runner": """
 import os, sys, json
 def add(a, b):
     frame, nonce = sys._getframe(), None

@@ -73,7 +73,7 @@ def test_output_prediction_gives_a_verdict_for_anything():
     }
 
 
-@pytest.mark.parametrize("n", [25, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [15, pytest.param(400, marks=pytest.mark.slow)])
 def test_code_that_runs_gives_a_verdict_for_anything(n, monkeypatch):
     monkeypatch.setattr(verifier, "LIMITS", Limits(seconds=3.0, cpu=1))
     tests = {"tests": ["assert f(3) == 9", "assert f(4) == 16"]}
@@ -106,7 +106,7 @@ ANSWERS = (
 
 @pytest.mark.parametrize("part", [0, *(pytest.param(i, marks=pytest.mark.slow)
                                        for i in range(1, 6))])  # fmt: skip
-def test_whatever_is_answered_in_the_guards_place_is_wrong(part):
+def test_whatever_is_answered_in_the_runners_place_is_wrong(part):
     item = Seed("coding", "", "", extra=json.dumps({"tests": ["assert f(3) == 81"]}))
     for line in ANSWERS[part::6]:
         for load in ("", "\nf(3)"):  # in place of a call's answer, and of the load's

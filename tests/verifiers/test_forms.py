@@ -12,7 +12,7 @@ import pytest
 
 from phi_kit import domains, verifiers
 from phi_kit.core.rng import rng
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 
 from . import perturbations
@@ -190,7 +190,7 @@ def test_puzzle(n):
     drawn = {
         name: list(
             itertools.islice(
-                items("puzzles", known[name], rng_seed=3, split="forms"), 60
+                generate_items("puzzles", known[name], rng_seed=3, split="forms"), 60
             )
         )
         for name in PUZZLES

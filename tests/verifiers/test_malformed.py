@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from phi_kit import verifiers
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.sandbox.process_pair import TestsRun
+from phi_kit.sandbox.supervisor import TestsRun
 from phi_kit.verifiers import base, puzzle, verify_file
 from phi_kit.verifiers.code import verifier as code
 from phi_kit.verifiers.math import compare, verifier
@@ -118,7 +118,7 @@ def test_no_verifier_raises(n, no_workers):
 def test_code_never_raises(n, monkeypatch):
     def run(job, limits):
         json.dumps([job.code, job.stdin])
-        return code.Run("finished", 0, "", ())
+        return code.ProgramRun("finished", 0, "", ())
 
     def confer(tests, solution, limits, *, needs):
         json.dumps([tests, solution])

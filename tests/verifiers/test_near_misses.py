@@ -11,7 +11,7 @@ import pytest
 
 from phi_kit import domains, verifiers
 from phi_kit.core.rng import rng
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.sandbox.inside.plain_values import same_value
 from phi_kit.sandbox.sandbox import Limits, Program, run_program
@@ -32,7 +32,9 @@ def drawn(domain, *names):
     """Items of these families in turn, without end; of all if none is named."""
     kit = domains.get(domain)
     families = [f for f in kit.families if f.name in names or not names]
-    streams = [items(domain, f, rng_seed=7, split="near misses") for f in families]
+    streams = [
+        generate_items(domain, f, rng_seed=7, split="near misses") for f in families
+    ]
     for row in zip(*streams, strict=False):
         yield from row
 

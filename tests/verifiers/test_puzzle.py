@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.verifiers import puzzle
 
@@ -152,7 +152,9 @@ def test_a_gold_that_answers_another_question_is_unknown(question, gold):
 
 def test_the_kits_family_puzzles_have_true_golds_only():
     (family,) = domains.get("puzzles").chosen(["family"])
-    for seed in islice(items("puzzles", family, rng_seed=3, split="true"), 300):
+    for seed in islice(
+        generate_items("puzzles", family, rng_seed=3, split="true"), 300
+    ):
         task, entry = seed.facts["task"], seed.facts["entry"]
         assert puzzle_checkers.is_solution(task, entry, seed.answer), seed
 
@@ -186,3 +188,14 @@ def test_a_scorer_that_never_ends_is_killed(monkeypatch):
     verdict = puzzle.verify(Seed("p", "", "aba", extra=extra), "bab")
     assert verdict.value == "wrong"
     assert "ran out of time" in verdict.reason
+
+
+def test_case_and_the_full_stop_at_the_end_say_nothing():
+    import reasoning_gym
+
+    item = next(iter(reasoning_gym.create_dataset("knights_knaves", size=1, seed=3)))
+    entry = json.loads(json.dumps(dict(item), default=str))
+    assert entry["answer"].endswith(".")
+    facts = {"task": "knights_knaves", "entry": entry}
+    seed = Seed("p", "", entry["answer"], extra=json.dumps(facts))
+    assert puzzle.verify(seed, entry["answer"].lower().rstrip(".")).right

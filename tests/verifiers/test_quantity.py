@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from phi_kit import domains
-from phi_kit.data.generators import items
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.verifiers import quantity
 
@@ -133,7 +133,7 @@ def test_a_long_response_costs_no_time():
 
 def stem(name: str, n: int) -> list[Seed]:
     family = next(f for f in domains.get("stem").families if f.name == name)
-    stream = items("stem", family, rng_seed=3, split="train")
+    stream = generate_items("stem", family, rng_seed=3, split="train")
     return [seed for _, seed in zip(range(n), stream, strict=False)]
 
 

@@ -86,7 +86,9 @@ def _in_child(queue):
     queue.put(verifier.verify(Seed("math", "", "x+1"), r"\boxed{1+x}").value)
 
 
-@pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.parametrize(
+    "method", [pytest.param("spawn", marks=pytest.mark.slow), "fork"]
+)
 def test_other_processes_have_their_own(method):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} here")

@@ -12,9 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from phi_kit.data.tokenize import Tokens, grams, is_figure
+from phi_kit.data.tokenize import Tokens, is_number_or_operator, ngram_hashes
 
-from .templates import Drawn
+from .templates import TemplateStats
 
 ANCHOR = 3  # an item of fewer words is found as a whole prompt only
 PHRASE = 4  # words that are looked at to tell whether they are of the family
@@ -23,7 +23,7 @@ _BEFORE = re.compile(r"[.:?!\n]")
 
 
 @dataclass(frozen=True)
-class Item:
+class ContainedItem:
     """What is looked for.
 
     Args:
@@ -34,19 +34,19 @@ class Item:
     """
 
     words: list[str]
-    family: Drawn | None
+    family: TemplateStats | None
     marked: bool
     lines: bool
 
     @classmethod
-    def of(cls, said: Tokens, family: Drawn | None) -> Item:
+    def of(cls, said: Tokens, family: TemplateStats | None) -> ContainedItem:
         """An item as it is looked for."""
         end = said.text[said.places[-1][1] :]
         lines = "\n" in said.text.strip()
         return cls(said.words, family, _STOP.search(end.rstrip()) is not None, lines)
 
 
-class Whole:
+class ContainedMatcher:
     """Finds the items whose words stand in a row in a prompt.
 
     Each is looked up by its rarest three words in a row.
@@ -55,20 +55,22 @@ class Whole:
         items: a name, the words, and what draws of its family show, of every item.
     """
 
-    def __init__(self, items: Iterable[tuple[int, Tokens, Drawn | None]]):
+    def __init__(self, items: Iterable[tuple[int, Tokens, TemplateStats | None]]):
         self._items = {
-            name: Item.of(said, family)
+            name: ContainedItem.of(said, family)
             for name, said, family in items
             if len(said.words) >= ANCHOR
         }
-        hashes = {n: list(grams(i.words, ANCHOR)) for n, i in self._items.items()}
+        hashes = {
+            n: list(ngram_hashes(i.words, ANCHOR)) for n, i in self._items.items()
+        }
         counts = Counter(gram for own in hashes.values() for gram in own)
         self._anchors: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for name, own in hashes.items():
             at = min(range(len(own)), key=lambda place: counts[own[place]])
             self._anchors[own[at]].append((name, at))
 
-    def inside(self, row: Tokens) -> list[tuple[int, int, int]]:
+    def find(self, row: Tokens) -> list[tuple[int, int, int]]:
         """Name, start and stop of every item that stands in a prompt.
 
         The longest first: an item may hold a shorter one.
@@ -83,59 +85,65 @@ class Whole:
         return sorted(found, key=lambda one: one[1] - one[2])
 
     def _matches(self, parts: list[str]) -> Iterator[tuple[int, int, int]]:
-        for place, gram in enumerate(grams(parts, ANCHOR)):
+        for place, gram in enumerate(ngram_hashes(parts, ANCHOR)):
             for name, at in self._anchors.get(gram, ()):
                 item, start = self._items[name].words, place - at
                 if start >= 0 and parts[start : start + len(item)] == item:
                     yield name, start, start + len(item)
 
 
-def _stands_alone(row: Tokens, start: int, stop: int, item: Item) -> bool:
+def _stands_alone(row: Tokens, start: int, stop: int, item: ContainedItem) -> bool:
     """Whether nothing beside an item's words goes on with it."""
-    return _starts(row, start, item.family) and _ends(row, stop, item)
+    return _starts_alone(row, start, item.family) and _ends_alone(row, stop, item)
 
 
-def _starts(row: Tokens, start: int, family: Drawn | None) -> bool:
+def _starts_alone(row: Tokens, start: int, family: TemplateStats | None) -> bool:
     if not start or _BEFORE.search(_gap(row, start)):
         return True
     before, own = row.words[start - 1], row.words[start]
-    if is_figure(before):
-        return not is_figure(own)
-    return not (family and family.open_start and family.fills(before))
+    if is_number_or_operator(before):
+        return not is_number_or_operator(own)
+    return not (family and family.open_start and family.is_slot_value(before))
 
 
-def _ends(row: Tokens, stop: int, item: Item) -> bool:
-    if stop == len(row.words) or row.words[stop - 1] == "=" or _stops(row, stop):
+def _ends_alone(row: Tokens, stop: int, item: ContainedItem) -> bool:
+    if (
+        stop == len(row.words)
+        or row.words[stop - 1] == "="
+        or _sentence_ends(row, stop)
+    ):
         return True
     if "\n" in _gap(row, stop) and not item.lines:
         return True  # a board has more lines, a sum has not
     family = item.family
-    if is_figure(row.words[stop]):
+    if is_number_or_operator(row.words[stop]):
         return (
             family is not None
             and not family.open_end
-            and not is_figure(row.words[stop - 1])
+            and not is_number_or_operator(row.words[stop - 1])
         )
     if family is None:  # it ends in the row as it ends itself
         return not item.marked
     if not family.open_end:
         return True
-    return not (_of(family, row, stop) or (item.marked and family.any_word))
+    return not (
+        _continues_family(family, row, stop) or (item.marked and family.takes_any_word)
+    )
 
 
-def _of(family: Drawn, row: Tokens, start: int) -> bool:
+def _continues_family(family: TemplateStats, row: Tokens, start: int) -> bool:
     """Whether a family has the words that follow, up to the end of a sentence."""
-    if not family.fills(row.words[start]):
+    if not family.is_slot_value(row.words[start]):
         return False
     for place in range(start, min(start + PHRASE, len(row.words))):
-        if place > start and _stops(row, place):
+        if place > start and _sentence_ends(row, place):
             break
-        if not family.knows(row.words[place]):
+        if not family.has_seen(row.words[place]):
             return False
     return True
 
 
-def _stops(row: Tokens, place: int) -> bool:
+def _sentence_ends(row: Tokens, place: int) -> bool:
     """Whether a sentence ends before a word, by a mark or an empty line."""
     if _STOP.search(_gap(row, place)):
         return True

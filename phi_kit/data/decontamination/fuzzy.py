@@ -6,16 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 
-from phi_kit.data.tokenize import figures, jaccard
+from phi_kit.data.tokenize import jaccard, numbers_and_operators
 
-from .templates import Drawn
+from .templates import TemplateStats
 
-# From this Jaccard of words on two short prompts are one. The kit's own choice:
+# From this Jaccard of words on two short prompts are one (kit default):
 # one word more or less passes from 5 words on, one word replaced from 9 on.
 ALIKE = 0.8
 
 
-class Short:
+class FuzzyMatcher:
     """Finds the short items that a prompt nearly equals.
 
     Two prompts are alike if their numbers and operators are the same in order
@@ -28,9 +28,11 @@ class Short:
         items: name and words of every item, and what draws of its family show.
     """
 
-    def __init__(self, items: Iterable[tuple[int, Sequence[str], Drawn | None]]):
+    def __init__(
+        self, items: Iterable[tuple[int, Sequence[str], TemplateStats | None]]
+    ):
         self._items: dict[int, Sequence[str]] = {}
-        self._drawn: dict[int, Drawn | None] = {}
+        self._drawn: dict[int, TemplateStats | None] = {}
         for name, parts, family in items:
             self._items[name], self._drawn[name] = parts, family
         self._counts = Counter(w for parts in self._items.values() for w in set(parts))
@@ -46,47 +48,51 @@ class Short:
         order = sorted(set(parts), key=lambda word: (self._counts[word], word))
         return order[: len(order) - ceil(ALIKE * len(order)) + 2]
 
-    def near(self, parts: Sequence[str]) -> Iterator[tuple[int, str]]:
+    def find(self, parts: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Name and shared words of every item that is nearly this prompt."""
         if not parts or len(parts) > self._longest / ALIKE:
             return
         names = {
             name for word in self._rare(parts) for name in self._by_word.get(word, ())
         }
-        own = figures(parts)
+        own = numbers_and_operators(parts)
         for name in sorted(names):
             item, family = self._items[name], self._drawn[name]
-            if own == figures(item) and _alike(_respelt(parts, item), item, family):
+            if own == numbers_and_operators(item) and _alike(
+                _correct_typos(parts, item), item, family
+            ):
                 yield name, " ".join(word for word in parts if word in item)
 
 
-def _respelt(parts: Sequence[str], item: Sequence[str]) -> list[str]:
+def _correct_typos(parts: Sequence[str], item: Sequence[str]) -> list[str]:
     """The words with typing errors mended, as the item has them."""
     theirs = sorted(set(item) - set(parts))
     known = set(item)
     return [
-        word if word in known else next((w for w in theirs if _typo(word, w)), word)
+        word if word in known else next((w for w in theirs if _is_typo(word, w)), word)
         for word in parts
     ]
 
 
-def _alike(one: Sequence[str], other: Sequence[str], family: Drawn | None) -> bool:
+def _alike(
+    one: Sequence[str], other: Sequence[str], family: TemplateStats | None
+) -> bool:
     mine, theirs = set(one), set(other)
     if jaccard(mine, theirs) < ALIKE:
         return False
-    if family and any(family.rare(word) for word in mine ^ theirs):
+    if family and any(family.is_filled_in(word) for word in mine ^ theirs):
         return False
-    if not figures(other):
+    if not numbers_and_operators(other):
         return True
     shared = mine & theirs
     first, second = (
         [word for word in dict.fromkeys(parts) if word in shared]
         for parts in (one, other)
     )
-    return _in_order(first, second)
+    return _same_order(first, second)
 
 
-def _in_order(one: list[str], other: list[str]) -> bool:
+def _same_order(one: list[str], other: list[str]) -> bool:
     """Whether only neighbours have changed places."""
     place = 0
     while place < len(one):
@@ -99,7 +105,7 @@ def _in_order(one: list[str], other: list[str]) -> bool:
     return True
 
 
-def _typo(one: str, other: str) -> bool:
+def _is_typo(one: str, other: str) -> bool:
     """Whether words of 5 letters or more are one edit apart, a swap included."""
     if min(len(one), len(other)) < 5 or abs(len(one) - len(other)) > 1:
         return False

@@ -21,21 +21,28 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from phi_kit.data.dropped_rows import Hit
-from phi_kit.data.records import Seed, normal
-from phi_kit.data.tokenize import Tokens, contains, figures, signs, tokens, words
+from phi_kit.data.dropped_rows import SealHit
+from phi_kit.data.records import Seed, normalise_prompt
+from phi_kit.data.tokenize import (
+    Tokens,
+    contains_run,
+    numbers_and_operators,
+    signs,
+    tokens,
+    words,
+)
 
-from .contained import Whole
-from .fuzzy import Short
-from .ngrams import FIRST, Pieces
-from .templates import Drawn, Safelist, Signature, Template
+from .contained import ContainedMatcher
+from .fuzzy import FuzzyMatcher
+from .ngrams import FIRST, NgramIndex
+from .templates import Safelist, Signature, Template, TemplateStats
 
 # From this many words on two words may change places and eight in a row are left.
 SHORT = 2 * FIRST + 2
 WHOLE = 5  # an item of fewer words and no draws is not looked for in longer prompts
 
 
-class Overlap:
+class OverlapIndex:
     """An index of sealed items; its size does not depend on what is compared.
 
     Args:
@@ -48,16 +55,18 @@ class Overlap:
         self.items = items
         drawn = {name: list(dict.fromkeys(prompts)) for name, prompts in draws.items()}
         exact = {name: [tokens(p).words for p in d] for name, d in drawn.items()}
-        self._drawn = {name: Drawn(documents) for name, documents in exact.items()}
+        self._drawn = {
+            name: TemplateStats(documents) for name, documents in exact.items()
+        }
         self._families = [self._drawn.get(item.family) for item in items]
         read = [tokens(item.prompt) for item in items]
         said = [one.words for one in read]
         self._shapes = _templates(items, said, exact)
         # Per item of a filled-in family the numbers a piece must come with.
-        self._asked = _asked(said, self._families)
+        self._asked = _required_numbers(said, self._families)
         parts = [words(item.prompt) for item in items]
         everything = (words(p) for prompts in drawn.values() for p in prompts)
-        self._pieces = Pieces(
+        self._ngrams = NgramIndex(
             parts,
             Safelist(parts, everything, n=FIRST),
             families=self._families,
@@ -65,14 +74,14 @@ class Overlap:
         )
         self._exact: dict[str, int] = {}
         for place, item in enumerate(items):
-            self._exact.setdefault(normal(item.prompt), place)
-        self._whole = Whole(
+            self._exact.setdefault(normalise_prompt(item.prompt), place)
+        self._contained = ContainedMatcher(
             (place, one, self._families[place])
             for place, one in enumerate(read)
             if self._inside(place, one.words)
         )
         self._signatures = self._sign(said)
-        self._short = Short(
+        self._fuzzy = FuzzyMatcher(
             (place, parts[place], self._families[place])
             for place, item in enumerate(items)
             if item.family not in self._shapes and len(parts[place]) < SHORT
@@ -80,7 +89,7 @@ class Overlap:
 
     def _inside(self, place: int, own: Sequence[str]) -> bool:
         # Other items that are long enough show in their n-grams.
-        few = self._pieces.own(place) < FIRST
+        few = self._ngrams.own(place) < FIRST
         return self._families[place] is not None or (few and len(own) >= WHOLE)
 
     def _sign(
@@ -94,34 +103,34 @@ class Overlap:
                     found[item.family, sign].append((place, said[place]))
         return dict(found)
 
-    def hit(self, prompt: str) -> Hit | None:
+    def hit(self, prompt: str) -> SealHit | None:
         """The sealed item a prompt overlaps, or `None`."""
-        place = self._exact.get(normal(prompt))
+        place = self._exact.get(normalise_prompt(prompt))
         if place is not None:
             return self._hit(place, "exact", prompt)
         parts = words(prompt)
         return next(self._looks(prompt, parts), None)
 
-    def _looks(self, prompt: str, parts: list[str]) -> Iterator[Hit]:
+    def _looks(self, prompt: str, parts: list[str]) -> Iterator[SealHit]:
         row = tokens(prompt)
-        yield from self._contained(row)
-        for place, how, span in self._pieces.shared(parts):
+        yield from self._contained_hits(row)
+        for place, how, span in self._ngrams.find(parts):
             if self._has(place, row.words):
                 yield self._hit(place, how, span)
         yield from self._asking(row.words)
-        for place, span in self._short.near(parts):
+        for place, span in self._fuzzy.find(parts):
             if signs(row.words) == signs(tokens(self.items[place].prompt).words):
                 yield self._hit(place, "short", span)
 
-    def _asking(self, said: list[str]) -> Iterator[Hit]:
+    def _asking(self, said: list[str]) -> Iterator[SealHit]:
         for family, shape in self._shapes.items():
             sign = shape.signature(said)
             for place, item in self._signatures.get((family, sign), ()):
                 if shape.frames(sign, said, item):
                     yield self._hit(place, "short", " ".join(sign))
 
-    def _contained(self, row: Tokens) -> Iterator[Hit]:
-        for place, start, stop in self._whole.inside(row):
+    def _contained_hits(self, row: Tokens) -> Iterator[SealHit]:
+        for place, start, stop in self._contained.find(row):
             first, last = row.places[start][0], row.places[stop - 1][1]
             yield self._hit(place, "contained", row.text[first:last])
 
@@ -129,22 +138,22 @@ class Overlap:
         asked = self._asked.get(place)
         if asked is None:
             return True
-        return bool(asked) and contains(figures(row), asked)
+        return bool(asked) and contains_run(numbers_and_operators(row), asked)
 
-    def _hit(self, place: int, how: str, span: str) -> Hit:
+    def _hit(self, place: int, how: str, span: str) -> SealHit:
         item = self.items[place]
-        return Hit(item.id, item.domain, item.family, how, span)
+        return SealHit(item.id, item.domain, item.family, how, span)
 
 
-def _asked(
-    said: Sequence[Sequence[str]], families: Sequence[Drawn | None]
+def _required_numbers(
+    said: Sequence[Sequence[str]], families: Sequence[TemplateStats | None]
 ) -> dict[int, tuple[str, ...]]:
     """Numbers and signs of every filled-in item; none where they tell nothing."""
     found = {}
     for place, (own, family) in enumerate(zip(said, families, strict=True)):
         if family:
-            numbers = figures(own)
-            found[place] = numbers if family.telling(numbers) else ()
+            numbers = numbers_and_operators(own)
+            found[place] = numbers if family.is_distinctive(numbers) else ()
     return found
 
 

@@ -6,12 +6,17 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from math import log
 
-from phi_kit.data.tokenize import contains, figures, grams, is_figure
+from phi_kit.data.tokenize import (
+    contains_run,
+    is_number_or_operator,
+    ngram_hashes,
+    numbers_and_operators,
+)
 
-from .templates import Drawn, Safelist
+from .templates import Safelist, TemplateStats
 
 FIRST, SECOND = 8, 13
-# The rest are the kit's own choices. Numbers and single letters stand in a row by
+# The rest are kit defaults. Numbers and single letters stand in a row by
 # chance (`A 1 B 2 C 3 D 4`): eight words in a row need this many others among them,
 # and fewer numbers than this are found among more numbers by chance.
 PROPER = 3
@@ -25,7 +30,7 @@ LONG = 10
 RARE = 0.4
 
 
-class Pieces:
+class NgramIndex:
     """Finds the items with which a prompt shares words in a row.
 
     Args:
@@ -40,7 +45,7 @@ class Pieces:
         items: Sequence[Sequence[str]],
         safe: Safelist,
         *,
-        families: Sequence[Drawn | None],
+        families: Sequence[TemplateStats | None],
         without: Container[int] = (),
     ):
         self._items, self._safe, self._families = items, safe, families
@@ -51,46 +56,50 @@ class Pieces:
         for place, parts in enumerate(items):
             if place in without:
                 continue
-            for start, gram in enumerate(grams(parts, FIRST)):
+            for start, gram in enumerate(ngram_hashes(parts, FIRST)):
                 if gram not in safe.grams:
                     self._first[gram].append(place << 32 | start)
-            for gram in grams(_own(parts, self._covered[place]), SECOND):
+            for gram in ngram_hashes(_uncovered(parts, self._covered[place]), SECOND):
                 self._second.setdefault(gram, place)
 
     def own(self, place: int) -> int:
         """How many words of an item are not template text."""
         return len(self._items[place]) - sum(self._covered[place])
 
-    def shared(self, parts: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    def find(self, parts: Sequence[str]) -> Iterator[tuple[int, str, str]]:
         """Item, which pass found it, and the words, for every shared piece."""
         covered = self._safe.covered(parts)
         for place, span in self._in_a_row(parts, covered):
             yield place, f"{FIRST}-gram", span
         if any(covered):
-            for place, span in self._between(_own(parts, covered)):
+            for place, span in self._between(_uncovered(parts, covered)):
                 yield place, f"{SECOND}-gram", span
 
     def _in_a_row(
         self, parts: Sequence[str], covered: Sequence[int]
     ) -> Iterator[tuple[int, str]]:
-        for start, gram in enumerate(grams(parts, FIRST)):
+        for start, gram in enumerate(ngram_hashes(parts, FIRST)):
             for packed in self._first.get(gram, ()):
                 place, at = packed >> 32, packed & 0xFFFFFFFF
-                left, right = _run(parts, self._items[place], start, at)
+                left, right = _shared_run(parts, self._items[place], start, at)
                 theirs = self._covered[place][at - start + left :]
                 # Template words of both say nothing: eight others must.
                 both = map(int.__and__, covered[left:right], theirs)
-                own = _own(parts[left:right], both)
+                own = _uncovered(parts[left:right], both)
                 if self._says(own, place) and (
                     len(own) >= LONG or self._rare(own) or self._counts(parts, place)
                 ):
                     yield place, " ".join(parts[left:right])
 
     def _says(self, own: Sequence[str], place: int) -> bool:
-        proper = [word for word in own if len(word) > 1 and not is_figure(word)]
+        proper = [
+            word for word in own if len(word) > 1 and not is_number_or_operator(word)
+        ]
         family = self._families[place]
         if family:
-            return len(proper) >= FIRST and sum(map(family.rare, proper)) >= PROPER
+            return (
+                len(proper) >= FIRST and sum(map(family.is_filled_in, proper)) >= PROPER
+            )
         return len(own) >= SECOND or (len(own) >= FIRST and len(proper) >= PROPER)
 
     def _rare(self, own: Sequence[str]) -> bool:
@@ -99,13 +108,16 @@ class Pieces:
         return sum(told) >= RARE * most * len(told)
 
     def _counts(self, parts: Sequence[str], place: int) -> bool:
-        asked, own = figures(self._items[place]), figures(parts)
+        asked, own = (
+            numbers_and_operators(self._items[place]),
+            numbers_and_operators(parts),
+        )
         return bool(asked) and (
-            own == asked or (len(asked) >= PROPER and contains(own, asked))
+            own == asked or (len(asked) >= PROPER and contains_run(own, asked))
         )
 
     def _between(self, own: Sequence[str]) -> Iterator[tuple[int, str]]:
-        for start, gram in enumerate(grams(own, SECOND)):
+        for start, gram in enumerate(ngram_hashes(own, SECOND)):
             place = self._second.get(gram)
             if place is not None:
                 piece = own[start : start + SECOND]
@@ -113,11 +125,11 @@ class Pieces:
                     yield place, " ".join(piece)
 
 
-def _own(parts: Sequence[str], covered: Iterable[int]) -> list[str]:
+def _uncovered(parts: Sequence[str], covered: Iterable[int]) -> list[str]:
     return [word for word, safe in zip(parts, covered, strict=True) if not safe]
 
 
-def _run(
+def _shared_run(
     row: Sequence[str], item: Sequence[str], start: int, at: int
 ) -> tuple[int, int]:
     """The longest run of equal words around `row[start]` = `item[at]`."""

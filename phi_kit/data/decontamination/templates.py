@@ -11,10 +11,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from phi_kit.data.tokenize import figures, grams, is_figure
+from phi_kit.data.tokenize import (
+    is_number_or_operator,
+    ngram_hashes,
+    numbers_and_operators,
+)
 
 # Template text occurs in two independent draws of a family, or in this many of
-# the sealed items and this share of them. The kit's own choices.
+# the sealed items and this share of them (kit defaults).
 IN_DRAWS, IN_ITEMS, SHARE = 2, 5, 0.01
 
 
@@ -32,22 +36,26 @@ class Safelist:
     ):
         self.n = n
         often = max(IN_ITEMS, math.ceil(SHARE * len(items)))
-        self.grams = _common(items, n, often) | _common(draws, n, IN_DRAWS)
+        self.grams = _frequent_ngrams(items, n, often) | _frequent_ngrams(
+            draws, n, IN_DRAWS
+        )
 
     def covered(self, parts: Sequence[str]) -> bytearray:
         """1 for each word that stands in template text, else 0."""
         mask = bytearray(len(parts))
         if self.grams:
-            for start, gram in enumerate(grams(parts, self.n)):
+            for start, gram in enumerate(ngram_hashes(parts, self.n)):
                 if gram in self.grams:
                     mask[start : start + self.n] = b"\1" * self.n
         return mask
 
 
-def _common(documents: Iterable[Sequence[str]], n: int, often: int) -> set[int]:
+def _frequent_ngrams(
+    documents: Iterable[Sequence[str]], n: int, often: int
+) -> set[int]:
     counts: Counter[int] = Counter()
     for parts in documents:
-        counts.update(set(grams(parts, n)))
+        counts.update(set(ngram_hashes(parts, n)))
     return {gram for gram, count in counts.items() if count >= often}
 
 
@@ -75,8 +83,7 @@ class Template:
         """The template of a family, or `None` if its items share too little.
 
         A word belongs to it if 95 % of the items have it equally often. Fewer
-        than 8 items, or fewer than 4 such words, are no template. The kit's own
-        choice.
+        than 8 items, or fewer than 4 such words, are no template (kit defaults).
         """
         if len(documents) < 8:
             return None
@@ -85,7 +92,8 @@ class Template:
             word: times
             for (word, times), n in inside.items()
             # Figures are what is filled in, even where every item has a `+`.
-            if n >= 0.95 * len(documents) and (word == "=" or not is_figure(word))
+            if n >= 0.95 * len(documents)
+            and (word == "=" or not is_number_or_operator(word))
         }
         return cls(shared) if len(shared) >= 4 else None
 
@@ -119,11 +127,11 @@ class Template:
     def _calculates(self, said: Set[str]) -> bool:
         beyond = (word for word in said if word not in self.words)
         return not _OPERATORS.isdisjoint(said) and all(
-            is_figure(word) or word in _FILLERS for word in beyond
+            is_number_or_operator(word) or word in _FILLERS for word in beyond
         )
 
 
-# Shares of a family's draws, all the kit's own choices. A word in fewer than RARE
+# Shares of a family's draws (kit defaults). A word in fewer than RARE
 # is filled in; one equally often in MOST of them is template. An end is open, so
 # that more could follow, if the draws end in more words than ENDS of their number.
 RARE, MOST, ENDS = 0.1, 0.95, 0.05
@@ -131,7 +139,7 @@ UNSEEN = 0.01  # more new words than this to be expected: any word may be filled
 TELLING = 0.01  # numbers in more of the draws than this tell no item from another
 
 
-class Drawn:
+class TemplateStats:
     """The draws of one family, counted.
 
     Args:
@@ -144,28 +152,30 @@ class Drawn:
         times = Counter(pair for parts in documents for pair in Counter(parts).items())
         # Template: so many times in nearly every draw.
         self._fixed = {word for (word, _), n in times.items() if n >= MOST * self._n}
-        self._numbers = Counter(map(figures, documents))
+        self._numbers = Counter(map(numbers_and_operators, documents))
         # The chance that a further word is one not seen yet is about the share of
         # those seen once (Good, Biometrika 40, 1953).
-        seen = Counter({w: n for w, n in self._having.items() if not is_figure(w)})
-        self.any_word = list(seen.values()).count(1) > UNSEEN * seen.total()
+        seen = Counter(
+            {w: n for w, n in self._having.items() if not is_number_or_operator(w)}
+        )
+        self.takes_any_word = list(seen.values()).count(1) > UNSEEN * seen.total()
         said = [parts for parts in documents if parts]
         self.open_start = len({parts[0] for parts in said}) > ENDS * self._n
         self.open_end = len({parts[-1] for parts in said}) > ENDS * self._n
 
-    def rare(self, word: str) -> bool:
+    def is_filled_in(self, word: str) -> bool:
         """Whether a word is one that is filled in, not one of a wording."""
         return self._having[word] < RARE * self._n
 
-    def fills(self, word: str) -> bool:
+    def is_slot_value(self, word: str) -> bool:
         """Whether a word is seen in the draws and not always template."""
         return word in self._having and word not in self._fixed
 
-    def knows(self, word: str) -> bool:
+    def has_seen(self, word: str) -> bool:
         """Whether a word is seen in the draws."""
         return word in self._having
 
-    def telling(self, numbers: tuple[str, ...]) -> bool:
+    def is_distinctive(self, numbers: tuple[str, ...]) -> bool:
         """Whether these numbers and signs, in order, tell an item from others."""
         several = sum(word[0].isdigit() for word in numbers) > 1
         return several and self._numbers[numbers] <= TELLING * self._n

@@ -108,9 +108,9 @@ class Budget:
         with self.file.open("rb") as file:
             file.seek(self._read_bytes)
             new = file.read()
-        whole = new[: new.rfind(b"\n") + 1]  # a last line may still be coming
-        self._read_bytes += len(whole)
-        for line in whole.splitlines():
+        lines = new[: new.rfind(b"\n") + 1]  # a last line may still be coming
+        self._read_bytes += len(lines)
+        for line in lines.splitlines():
             try:
                 row = json.loads(line)
                 tokens = int(row["in"]) + int(row["out"])

@@ -22,7 +22,7 @@ from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
 
 from .async_bridge import iterate_async
 from .budget import FILE, Budget
-from .requests import EndpointDraw, ServerState
+from .request_retries import EndpointDraw, ServerState
 
 
 @dataclass(frozen=True)

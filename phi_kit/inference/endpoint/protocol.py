@@ -136,10 +136,10 @@ async def list_models(client: HttpClient) -> bytes:
 def describe_model(body: bytes, address: EndpointAddress, client: HttpClient) -> str:
     """What a list of models reports of one model, as far as it stays the same."""
     try:
-        every = parse_json(body)["data"]
-        (one,) = [each for each in every if each["id"] == address.model]
-        facts = {name: one.get(name) for name in _REPORTED}
-        facts |= {name: (one.get("meta") or {}).get(name) for name in _REPORTED_META}
+        models = parse_json(body)["data"]
+        (model,) = [each for each in models if each["id"] == address.model]
+        facts = {name: model.get(name) for name in _REPORTED}
+        facts |= {name: (model.get("meta") or {}).get(name) for name in _REPORTED_META}
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
     plain = {n: v for n, v in facts.items() if v and isinstance(v, str | int | float)}

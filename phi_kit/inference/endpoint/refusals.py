@@ -175,8 +175,8 @@ class RequestOutcomes:
     def should_wait(self) -> bool:
         """Whether to wait for the requests under way before sending more."""
         refused = self.unanswered.total()
-        known = self.answered + refused
-        mostly = self.started >= MIN_REQUESTS and refused > self.max_unanswered * known
+        ended = self.answered + refused
+        mostly = self.started >= MIN_REQUESTS and refused > self.max_unanswered * ended
         return mostly or (self.doubtful and not self.answers)
 
     def too_many(self, *, idle: bool) -> str:

@@ -1,9 +1,9 @@
-"""Replies of an OpenAI-compatible server, read with suspicion.
+"""Read the replies of OpenAI-compatible servers, and trust nothing in them.
 
 Servers differ in nearly everything: where the thinking stands, whether a text comes
-in parts, what they call a truncated sample, whether they count tokens. Whatever can
-be read as a sample is one. What cannot (no JSON, no choice, no text) is a
-`FaultError`: it is asked for again. A reply of another model is an error.
+in parts, what they call a truncated sample, whether they count tokens. Every reply
+that can be read as a sample is one. A reply that cannot (no JSON, no choice, no text)
+is a `RetryableError`: it is asked for again. A reply of another model is an error.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class ReplyReader:
         self, reply: Mapping[str, Any], prompt_tokens: int | None, tokens: int | None
     ) -> EndpointReply:
         """A refused prompt that came with status 200, or a useless reply."""
-        error = _failure(reply)
+        error = _error_in(reply)
         feedback = reply.get("promptFeedback") or reply.get("prompt_feedback")
         why = "filtered" if feedback else _refusal(reply)
         if why in _OF_THE_PROMPT:
@@ -197,31 +197,31 @@ def _integer(digits: str) -> float:
 def error_body(body: bytes) -> ErrorBody:
     """The message and codes of an error's body, wherever they stand."""
     try:
-        return _failure(parse_json(body))
+        return _error_in(parse_json(body))
     except ValueError:
         return ErrorBody(body.decode(errors="replace"), "")
 
 
-def _failure(found: Any) -> ErrorBody:
-    found = found[0] if isinstance(found, list) and found else found
-    if not isinstance(found, dict):
-        return ErrorBody(_plain(found), "")
-    inner = found.get("error")
-    inner = inner if isinstance(inner, dict) else found
+def _error_in(reply: Any) -> ErrorBody:
+    reply = reply[0] if isinstance(reply, list) and reply else reply
+    if not isinstance(reply, dict):
+        return ErrorBody(_plain(reply), "")
+    inner = reply.get("error")
+    inner = inner if isinstance(inner, dict) else reply
     words = inner.get("message") or inner.get("detail") or inner.get("error")
     codes = map(inner.get, ("code", "type", "status", *_MORE_CODES))
-    return ErrorBody(_detail(words or found), " ".join(_plain(c) for c in codes if c))
+    return ErrorBody(_detail(words or reply), " ".join(_plain(c) for c in codes if c))
 
 
-def _refusal(found: Any) -> str:
+def _refusal(reply: Any) -> str:
     """The kind of refusal that an error within a reply is."""
-    words, codes = _failure(found)
+    words, codes = _error_in(reply)
     return refusal_kind(400, f"{codes} {words}"[:MAX_CHARS])
 
 
 def _detail(words: Any) -> str:
     """A message as it is, or FastAPI's list of faults without the request."""
-    if isinstance(words, list) and all(isinstance(one, dict) for one in words):
+    if isinstance(words, list) and all(isinstance(each, dict) for each in words):
         lines = (f"{_plain(o.get('loc'))}: {_plain(o.get('msg'))}" for o in words)
         return "; ".join(lines)
     return _plain(words)
@@ -353,12 +353,12 @@ def _parts(value: Any, *, thought: bool = False, depth: int = 0) -> Iterator:
 def _calls(message: Mapping[str, Any]) -> str:
     """Calls of tools that were not offered, as the model wrote them."""
     calls = message.get("tool_calls") or [{"function": message.get("function_call")}]
-    found = []
+    texts = []
     for call in calls if isinstance(calls, list) else []:
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
-            found.append(f"<tool_call>\n{_plain(function)}\n</tool_call>")
-    return "\n".join(found)
+            texts.append(f"<tool_call>\n{_plain(function)}\n</tool_call>")
+    return "\n".join(texts)
 
 
 # --- its tokens ----------------------------------------------------------------
@@ -388,10 +388,10 @@ def _count(usage: Mapping[str, Any], *names: str) -> int | None:
     return int(value) if 0 <= value <= _MAX_TOKENS and value == value // 1 else None
 
 
-def _logprob(found: Any) -> float | None:
+def _logprob(logprobs: Any) -> float | None:
     """Mean log-probability of the tokens, where the server gave them."""
     try:
-        each = [float(token["logprob"]) for token in found["content"]]
+        each = [float(token["logprob"]) for token in logprobs["content"]]
         mean = sum(each) / len(each)
     except (TypeError, KeyError, ValueError, ZeroDivisionError):
         return None

@@ -18,14 +18,14 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
-import psutil
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from phi_kit.core.errors import RunError
 from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
+from phi_kit.models.shortage import is_out_of_memory
 
-from .cpu_weights import cpu_weights_for_decoding
+from .decoding_weights import unused_bytes, weights_for_decoding
 from .kv_cache import SlotKVCache
 from .prefill import PrefillBatch, Prefiller
 from .token_sampler import sample_tokens
@@ -70,10 +70,10 @@ def decode(
     left = sorted(
         range(len(requests)), key=lambda i: (len(prompt_ids[requests[i].prompt]), i)
     )
-    rows = min(MAX_ROWS, len(requests), _rows_that_fit(local.model, longest))
     config = local.model.config.get_text_config()
     batch_type = ContinuousBatch if attends_to_all(config, longest) else GenerateBatch
-    with cpu_weights_for_decoding(local.model):
+    with weights_for_decoding(local.model):
+        rows = min(MAX_ROWS, len(requests), _rows_that_fit(local.model, longest))
         while left:
             batch = batch_type(local, requests, prompt_ids, sampling, rows=rows)
             done: set[int] = set()
@@ -82,7 +82,7 @@ def decode(
                     done.add(index)
                     yield index, completion
             except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 if rows == 1:
                     raise _too_large(local) from error
@@ -117,17 +117,7 @@ def _rows_that_fit(model: Any, longest: int) -> int:
     row_bytes = 2 * config.num_hidden_layers * heads * size * longest
     row_bytes *= model.dtype.itemsize
     row_bytes += 3 * 4 * config.vocab_size  # logits, and what is made of them
-    if model.device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(model.device)
-    else:
-        free = psutil.virtual_memory().available
-    return max(1, int(MEMORY_SHARE * free / row_bytes))
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        "can't allocate memory" in str(error)  # torch's CPU allocator
-    )
+    return max(1, int(MEMORY_SHARE * unused_bytes(model.device) / row_bytes))
 
 
 def _too_large(local: DecodableModel) -> RunError:

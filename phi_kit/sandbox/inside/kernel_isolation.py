@@ -1,6 +1,6 @@
 """Kernel isolation of a sandboxed program: namespaces, Landlock, seccomp, rlimits.
 
-Standard library only: `runner.py` loads this file by its path in a
+Standard library only: `program_runner.py` loads this file by its path in a
 process of its own, never in the kit's. Four mechanisms, each usable alone:
 
 - namespaces: an empty network, its own process numbers, and a file system of
@@ -181,7 +181,7 @@ def set_limits(*, seconds: int, megabytes: int, file_megabytes: int) -> None:
             continue
         _, hard = resource.getrlimit(kind)
         if hard != resource.RLIM_INFINITY:
-            pair = tuple(min(one, hard) for one in pair)
+            pair = tuple(min(limit, hard) for limit in pair)
         try:
             resource.setrlimit(kind, pair)
         except (OSError, ValueError):

@@ -29,10 +29,10 @@ CLOSE, LOOSELY_CLOSE = 1e-9, 1e-6
 _SINGLE = {"decimal.Decimal", "datetime.date", "datetime.time", "datetime.datetime"}
 _VIEWS = {"dict_keys": "keys", "dict_values": "values", "dict_items": "items"}
 _PLAIN = (str, bytes, bytearray, complex, float, int)
-_HELD = (list, tuple, set, frozenset)
-_UNDER = (*_PLAIN, *_HELD, dict)
+_COLLECTIONS = (list, tuple, set, frozenset)
+_UNDER = (*_PLAIN, *_COLLECTIONS, dict)
 METHODS = {name for kind in _UNDER for name in dir(kind)}
-_TYPES = (*_PLAIN, *_HELD, dict, bool, range, type, object, type(None))
+_TYPES = (*_PLAIN, *_COLLECTIONS, dict, bool, range, type, object, type(None))
 
 
 class MalformedError(Exception):
@@ -67,17 +67,24 @@ class Exchange:
         self._remote, self._shared, self._host = remote, shared, host
         self._number = number
         self._kept: list[Any] = []
-        self._places: dict[int, int] = {}
+        self._kept_numbers: dict[int, int] = {}
         self._stand_ins: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
 
-    def pack(self, values: list[Any], *, whole: bool = False) -> dict[str, Any]:
-        """Values as JSON can carry them; `whole` keeps subclasses as objects.
+    def pack(
+        self, values: list[Any], *, keep_subclasses: bool = False
+    ) -> dict[str, Any]:
+        """Values as JSON can carry them.
+
+        Args:
+            values: what is sent.
+            keep_subclasses: instances of a subclass stay objects; else they are
+                sent as the plain value underneath.
 
         Raises:
-            StrayError: one of them cannot leave this process.
+            UnsendableError: one of them cannot leave this process.
         """
-        writer = _Encoder(self, whole)
+        writer = _Encoder(self, keep_subclasses)
         sent = [writer.write(value, 0) for value in values]
         return {"v": sent, "o": writer.objects()}
 
@@ -89,7 +96,7 @@ class Exchange:
         """
         try:
             reader = _Decoder(self, message.get("o", []))
-            return [reader.read(one, 0) for one in message["v"]]
+            return [reader.read(sent, 0) for sent in message["v"]]
         except MalformedError:
             raise
         except Exception as error:
@@ -97,31 +104,31 @@ class Exchange:
 
     def keep(self, value: Any) -> int:
         """The number by which the other side may refer to an object."""
-        place = self._places.setdefault(id(value), len(self._kept))
-        if place == len(self._kept):
+        number = self._kept_numbers.setdefault(id(value), len(self._kept))
+        if number == len(self._kept):
             self._kept.append(value)
-        return place
+        return number
 
-    def kept(self, place: Any) -> Any:
+    def kept(self, number: Any) -> Any:
         """The object of that number, by its owner."""
-        if type(place) is not int or not 0 <= place < len(self._kept):
+        if type(number) is not int or not 0 <= number < len(self._kept):
             raise MalformedError("an object nobody has")
-        return self._kept[place]
+        return self._kept[number]
 
-    def stand_in(self, place: Any, kind: Any, name: Any) -> Any:
+    def stand_in(self, number: Any, kind: Any, name: Any) -> Any:
         """The one stand-in for an object of the other side."""
-        if type(place) is not int or type(kind) is not str or type(name) is not str:
+        if type(number) is not int or type(kind) is not str or type(name) is not str:
             raise MalformedError("no object")
-        if place not in self._stand_ins:
-            made = self._remote(place, kind, name[:80])
-            self._stand_ins[place] = made
-            self._numbers[id(made)] = place
-        return self._stand_ins[place]
+        if number not in self._stand_ins:
+            remote = self._remote(number, kind, name[:80])
+            self._stand_ins[number] = remote
+            self._numbers[id(remote)] = number
+        return self._stand_ins[number]
 
 
 class _Encoder:
-    def __init__(self, exchange: Exchange, whole: bool):
-        self._exchange, self._whole = exchange, whole
+    def __init__(self, exchange: Exchange, keep_subclasses: bool):
+        self._exchange, self._keep_subclasses = exchange, keep_subclasses
         self._seen: dict[int, int] = {}
         self._waiting: list[Any] = []
 
@@ -139,23 +146,24 @@ class _Encoder:
             return ["c", value.real.hex(), value.imag.hex()]
         if kind is bytes or kind is bytearray:
             return [kind.__name__, value.hex()]
-        if kind in _HELD:
-            return [kind.__name__, [self.write(one, depth + 1) for one in value]]
+        if kind in _COLLECTIONS:
+            return [kind.__name__, [self.write(item, depth + 1) for item in value]]
         if kind is dict:
             return ["dict", self._pairs(value.items(), depth)]
         return self._other(value, kind, depth)
 
     def objects(self) -> list:
         """The attributes of every shared object met, in the order of their numbers."""
-        found = []
+        objects = []
         # Not by recursion: a linked list is deeper than any stack.
-        while len(found) < len(self._waiting):
-            one = self._waiting[len(found)]
+        while len(objects) < len(self._waiting):
+            instance = self._waiting[len(objects)]
             pairs = [
-                [name, self.write(value, 1)] for name, value in _attributes(one).items()
+                [name, self.write(value, 1)]
+                for name, value in _attributes(instance).items()
             ]
-            found.append([type(one).__name__, pairs])
-        return found
+            objects.append([type(instance).__name__, pairs])
+        return objects
 
     def _pairs(self, pairs: Any, depth: int) -> list:
         write = self.write
@@ -172,14 +180,14 @@ class _Encoder:
         if exchange._shared(kind.__name__) is not None and not issubclass(kind, _UNDER):
             if type(getattr(kind, "__members__", None)) is types.MappingProxyType:
                 return ["e", kind.__name__, value.name]
-            place = self._seen.setdefault(id(value), len(self._waiting))
-            if place == len(self._waiting):
+            index = self._seen.setdefault(id(value), len(self._waiting))
+            if index == len(self._waiting):
                 self._waiting.append(value)
-            return ["o", place]
-        known = self._known(value, kind, depth)
-        if known is None and not self._whole:
-            known = self._plainly(value, kind, depth)
-        return known if known is not None else self._kept(value, kind)
+            return ["o", index]
+        sent = self._known(value, kind, depth)
+        if sent is None and not self._keep_subclasses:
+            sent = self._plainly(value, kind, depth)
+        return sent if sent is not None else self._kept(value, kind)
 
     def _known(self, value: Any, kind: type, depth: int) -> list | None:
         """A value of a type of the standard library."""
@@ -188,8 +196,8 @@ class _Encoder:
             return ["range", *map(hex, (value.start, value.stop, value.step))]
         if kind.__module__ == "builtins" and kind.__name__ in _VIEWS:
             pairs = kind.__name__ == "dict_items"
-            held = [tuple(one) for one in value] if pairs else list(value)
-            sent = [self.write(one, depth + 1) for one in held]
+            items = [tuple(item) for item in value] if pairs else list(value)
+            sent = [self.write(item, depth + 1) for item in items]
             return [_VIEWS[kind.__name__], sent]
         if _library(name) is not kind:
             return None
@@ -202,7 +210,7 @@ class _Encoder:
             return ["t", name, hex(value.numerator), hex(value.denominator)]
         if name == "collections.deque":
             size = value.maxlen
-            sent = [self.write(one, depth + 1) for one in value]
+            sent = [self.write(item, depth + 1) for item in value]
             return ["t", name, sent, None if size is None else hex(size)]
         if name in ("collections.Counter", "collections.OrderedDict"):
             return ["t", name, self._pairs(value.items(), depth)]
@@ -214,12 +222,12 @@ class _Encoder:
         """An instance of a subclass: the plain value it is underneath."""
         fields = getattr(kind, "_fields", None)
         if isinstance(value, tuple) and type(fields) is tuple:
-            held = [self.write(one, depth + 1) for one in tuple.__iter__(value)]
-            return ["n", kind.__name__, list(fields), held]
+            items = [self.write(item, depth + 1) for item in tuple.__iter__(value)]
+            return ["n", kind.__name__, list(fields), items]
         for base in _PLAIN:
             if issubclass(kind, base):
                 return self.write(base(_base(base, value)), depth)
-        for base in _HELD:
+        for base in _COLLECTIONS:
             if issubclass(kind, base):
                 return self.write(base(base.__iter__(value)), depth)
         if issubclass(kind, dict):
@@ -230,10 +238,10 @@ class _Encoder:
         exchange, name = self._exchange, kind.__name__[:80]
         if not exchange._host:
             if hasattr(kind, "__next__"):
-                held = list(islice(value, _MOST + 1))
-                if len(held) > _MOST:
+                items = list(islice(value, _MOST + 1))
+                if len(items) > _MOST:
                     raise UnsendableError("an iterator without an end")
-                return ["iter", [self.write(one, 1) for one in held]]
+                return ["iter", [self.write(item, 1) for item in items]]
             if not callable(value):
                 raise UnsendableError(f"an object of type {name}")
             if getattr(builtins, getattr(value, "__name__", ""), None) is value:
@@ -256,9 +264,9 @@ class _Decoder:
             if kind is None:
                 raise MalformedError("a class nobody knows")
             self._made.append(kind.__new__(kind))
-        for one, (_, pairs) in zip(self._made, objects, strict=True):
+        for instance, (_, pairs) in zip(self._made, objects, strict=True):
             for name, sent in pairs:
-                _put(one, name, self.read(sent, 1))
+                _put(instance, name, self.read(sent, 1))
 
     def read(self, sent: Any, depth: int) -> Any:
         if type(sent) is not list or depth > DEPTH + 1:
@@ -271,13 +279,13 @@ class _Decoder:
         if tag in ("i", "f", "c"):
             return self._exchange._number(_NUMBERS[tag](*rest))
         if tag in ("list", "tuple", "set", "frozenset", "iter", *_VIEWS.values()):
-            return _BUILD[tag]([self.read(one, depth + 1) for one in rest[0]])
+            return _BUILD[tag]([self.read(item, depth + 1) for item in rest[0]])
         if tag == "dict":
             return self._pairs(rest[0], depth)
         if tag in ("bytes", "bytearray"):
             return _BUILD[tag].fromhex(rest[0])
         if tag == "range":
-            return range(*(int(one, 16) for one in rest))
+            return range(*(int(item, 16) for item in rest))
         return self._rare(tag, rest, depth)
 
     def _pairs(self, pairs: Any, depth: int) -> dict:
@@ -302,33 +310,33 @@ class _Decoder:
             from collections import namedtuple
 
             name, fields, sent = rest
-            held = [self.read(one, depth + 1) for one in sent]
-            for field, one in zip(fields, held, strict=True):
-                _refuse_method(field, one)
-            return namedtuple(name, fields)(*held)
+            values = [self.read(value, depth + 1) for value in sent]
+            for field, value in zip(fields, values, strict=True):
+                _refuse_method(field, value)
+            return namedtuple(name, fields)(*values)
         if tag == "t":
             return self._single(rest, depth)
         raise MalformedError("an unknown value")
 
     def _builtin(self, name: str) -> Any:
-        found = getattr(builtins, name)
+        value = getattr(builtins, name)
         # From a solution only what says nothing when it is called by mistake.
-        if not self._exchange._host and found not in _TYPES:
+        if not self._exchange._host and value not in _TYPES:
             raise MalformedError("no plain value")
-        return found
+        return value
 
     def _single(self, rest: list, depth: int) -> Any:
-        name, *given = rest
+        name, *parts = rest
         kind = _library(name, load=True)
         if name in _SINGLE:
-            value = kind(given[0]) if "Dec" in name else kind.fromisoformat(given[0])
+            value = kind(parts[0]) if "Dec" in name else kind.fromisoformat(parts[0])
             return self._exchange._number(value) if "Dec" in name else value
         if name in ("datetime.timedelta", "fractions.Fraction"):
-            return kind(*(int(one, 16) for one in given))
+            return kind(*(int(part, 16) for part in parts))
         if name == "collections.deque":
-            held = [self.read(one, depth + 1) for one in given[0]]
-            return kind(held, None if given[1] is None else int(given[1], 16))
-        return kind(self._pairs(given[0], depth))
+            items = [self.read(part, depth + 1) for part in parts[0]]
+            return kind(items, None if parts[1] is None else int(parts[1], 16))
+        return kind(self._pairs(parts[0], depth))
 
 
 _NUMBERS: dict[str, Callable[..., Any]] = {
@@ -336,12 +344,14 @@ _NUMBERS: dict[str, Callable[..., Any]] = {
     "f": float.fromhex,
     "c": lambda real, imag: complex(float.fromhex(real), float.fromhex(imag)),
 }
-_BUILD: dict[str, Any] = {kind.__name__: kind for kind in (*_HELD, bytes, bytearray)}
+_BUILD: dict[str, Any] = {
+    kind.__name__: kind for kind in (*_COLLECTIONS, bytes, bytearray)
+}
 _BUILD |= {
     "iter": iter,
-    "keys": lambda held: dict.fromkeys(held).keys(),
-    "values": lambda held: dict(enumerate(held)).values(),
-    "items": lambda held: dict(held).items(),
+    "keys": lambda items: dict.fromkeys(items).keys(),
+    "values": lambda items: dict(enumerate(items)).values(),
+    "items": lambda items: dict(items).items(),
 }
 _LIBRARY = {
     *_SINGLE,
@@ -374,13 +384,13 @@ def _base(base: type, value: Any) -> Any:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    found = dict(getattr(value, "__dict__", {}))
+    attributes = dict(getattr(value, "__dict__", {}))
     for kind in type(value).__mro__:
         slots = kind.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             if hasattr(value, name) and name not in ("__dict__", "__weakref__"):
-                found[name] = getattr(value, name)
-    return found
+                attributes[name] = getattr(value, name)
+    return attributes
 
 
 def _refuse_method(name: Any, value: Any) -> None:
@@ -389,16 +399,16 @@ def _refuse_method(name: Any, value: Any) -> None:
         raise MalformedError("a plain value's method")
 
 
-def _put(one: Any, name: Any, value: Any) -> None:
+def _put(instance: Any, name: Any, value: Any) -> None:
     """Set an attribute that is data; what the class itself does stays its own."""
-    own = getattr(type(one), name, None)
+    own = getattr(type(instance), name, None)
     slot = type(own).__name__ == "member_descriptor"
     if name.startswith("__") or (
         (callable(own) or hasattr(own, "__get__")) and not slot
     ):
         raise MalformedError("no attribute of data")
     _refuse_method(name, value)
-    object.__setattr__(one, name, value)
+    object.__setattr__(instance, name, value)
 
 
 def same_value(a: Any, b: Any, *, loosely: bool = False) -> Any:
@@ -431,16 +441,18 @@ def same_value(a: Any, b: Any, *, loosely: bool = False) -> Any:
             for key, value in a.items()
         )
     if isinstance(a, set | frozenset) and isinstance(b, set | frozenset):
-        return {_key(one, loosely) for one in a} == {_key(one, loosely) for one in b}
+        return {_key(item, loosely) for item in a} == {
+            _key(item, loosely) for item in b
+        }
     return a == b
 
 
 def _key(value: Any, loosely: bool) -> Any:
     """A hashable value so that only what is `same` is one key."""
     if isinstance(value, tuple):
-        return ("tuple", *(_key(one, loosely) for one in value))
+        return ("tuple", *(_key(item, loosely) for item in value))
     if isinstance(value, frozenset):
-        return ("set", frozenset(_key(one, loosely) for one in value))
+        return ("set", frozenset(_key(item, loosely) for item in value))
     if type(value) is bool and not loosely:
         return ("bool", value)
     return value

@@ -32,14 +32,16 @@ class Raises:
         return True
 
 
-def raises(expected: Any, *called: Any, match: str | None = None, **named: Any) -> Any:
+def raises(
+    expected: Any, *called: Any, match: str | None = None, **keywords: Any
+) -> Any:
     """As pytest's: a context, or with a function the call itself."""
     context = Raises(expected, match)
     if not called:
         return context
     function: Callable[..., Any] = called[0]
     with context:
-        function(*called[1:], **named)
+        function(*called[1:], **keywords)
     return context
 
 
@@ -58,18 +60,18 @@ class approx:  # noqa: N801 - pytest's own spelling
     def __repr__(self) -> str:
         return f"approximately {self._expected!r}"
 
-    def _close(self, wanted: Any, found: Any) -> bool:
+    def _close(self, wanted: Any, value: Any) -> bool:
         if isinstance(wanted, list | tuple):
             return (
-                isinstance(found, list | tuple)
-                and len(wanted) == len(found)
-                and all(map(self._close, wanted, found))
+                isinstance(value, list | tuple)
+                and len(wanted) == len(value)
+                and all(map(self._close, wanted, value))
             )
         if isinstance(wanted, dict):
             return (
-                isinstance(found, dict)
-                and wanted.keys() == found.keys()
-                and all(self._close(wanted[key], found[key]) for key in wanted)
+                isinstance(value, dict)
+                and wanted.keys() == value.keys()
+                and all(self._close(wanted[key], value[key]) for key in wanted)
             )
-        numbers = type(found) in (int, float) and type(wanted) in (int, float)
-        return math.isclose(wanted, found, **self._near) if numbers else wanted == found
+        numbers = type(value) in (int, float) and type(wanted) in (int, float)
+        return math.isclose(wanted, value, **self._near) if numbers else wanted == value

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Link:
     """The connection that a stand-in belongs to."""
 
-    def ask(self, do: str, target: Any, *given: Any, **more: Any) -> Any:
+    def ask(self, do: str, target: Any, *arguments: Any, **more: Any) -> Any:
         """The result of one operation on the other side."""
 
     def fail(self, reason: str) -> None:
@@ -40,18 +40,18 @@ class RemoteObject:
     def __init__(self, link: Link, name: str, *, maker: bool = False):
         object.__setattr__(self, "_phi", (link, name, maker, False))
 
-    def _ask(self, do: str, *given: Any, **more: Any) -> Any:
-        return self._phi[0].ask(do, self, *given, **more)
+    def _ask(self, do: str, *arguments: Any, **more: Any) -> Any:
+        return self._phi[0].ask(do, self, *arguments, **more)
 
     def _refuse(self, what: str) -> Any:
         link, name, *_ = self._phi
         link.fail(f"gave an object of type {name}, not plain data: {what}")
 
-    def _own(self, do: str, *given: Any) -> Any:
+    def _own(self, do: str, *arguments: Any) -> Any:
         """An operation that is open only to an object which a test has built."""
         if not self._phi[3]:
             self._refuse(f"it has no say in '{do}'")
-        return self._ask(do, *given)
+        return self._ask(do, *arguments)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name != "__name__":
@@ -60,10 +60,10 @@ class RemoteObject:
             self._refuse(f"'{name}' is a plain value's")
         return self._ask("get", name)
 
-    def __call__(self, *given: Any, **named: Any) -> Any:
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Call it; an instance of a solution's class is under test as a whole."""
         maker = self._phi[2]
-        result = self._ask("call", *given, named=named, make=maker)
+        result = self._ask("call", *arguments, named=keywords, make=maker)
         if maker and isinstance(result, RemoteObject):
             object.__setattr__(result, "_phi", (*result._phi[:3], True))
         return result
@@ -116,7 +116,7 @@ class RemoteObject:
 
 
 def _forward(do: str) -> Callable[..., Any]:
-    return lambda self, *given: self._own(do, *given)
+    return lambda self, *arguments: self._own(do, *arguments)
 
 
 def _swapped(do: str) -> Callable[..., Any]:
@@ -201,7 +201,7 @@ class MissingName:
         self.__dict__["_use"] = lambda: fail(why)
 
 
-def _lost(self: MissingName, *given: Any, **named: Any) -> Any:
+def _lost(self: MissingName, *arguments: Any, **keywords: Any) -> Any:
     return self._use()
 
 
@@ -216,22 +216,25 @@ class CandidateError(Exception):
 
 
 def rebuild_exception(
-    message: dict[str, Any], arguments: list, known: dict[str, type]
+    message: dict[str, Any], arguments: list, named_types: dict[str, type]
 ) -> Exception:
     """The exception that a solution reports, of the nearest type known here.
 
     Args:
         message: the name of its type and those of its bases, and its text.
         arguments: what it was raised with.
-        known: the exceptions that the tests speak of, by name.
+        named_types: the exceptions that the tests speak of, by name.
     """
     names = [message["error"], *message.get("kinds", ())]
     for name in names:
-        kind = known.get(name) or getattr(builtins, str(name), None)
+        kind = named_types.get(name) or getattr(builtins, str(name), None)
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
             continue
         # These would end a test's own loop as if all had gone well.
-        if kind in (StopIteration, StopAsyncIteration) and kind.__name__ not in known:
+        if (
+            kind in (StopIteration, StopAsyncIteration)
+            and kind.__name__ not in named_types
+        ):
             continue
         try:
             return kind(*arguments)

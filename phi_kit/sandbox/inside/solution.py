@@ -1,6 +1,6 @@
 """The solution's side of a code item: loads it and does what the tests request.
 
-Standard library only, loaded by `runner.py` inside the sandbox. Nothing here
+Standard library only, loaded by `program_runner.py` inside the sandbox. Nothing here
 decides anything: a solution may take this file apart and answer whatever it likes,
 and has then only given another value.
 """
@@ -57,8 +57,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **{"floordiv": operator.floordiv, "pow": operator.pow, "or": operator.or_},
     **{"and": operator.and_, "xor": operator.xor, "matmul": operator.matmul},
     **{"run": _run},
-    **{"enter": lambda one: type(one).__enter__(one)},
-    **{"exit": lambda one: type(one).__exit__(one, None, None, None)},
+    **{"enter": lambda context: type(context).__enter__(context)},
+    **{"exit": lambda context: type(context).__exit__(context, None, None, None)},
 }
 
 
@@ -93,11 +93,11 @@ class LoadedSolution:
                 continue
         try:
             exec(_compiled(code, "<solution>"), self._namespace)
-            found = [name for name in names if name in self._namespace]
+            defined = [name for name in names if name in self._namespace]
             sent = self._exchange.pack(
-                [self._namespace[name] for name in found], whole=True
+                [self._namespace[name] for name in defined], keep_subclasses=True
             )
-            return {"names": found, **sent}
+            return {"names": defined, **sent}
         except BaseException as error:
             return describe_error(error)
 
@@ -126,14 +126,14 @@ class LoadedSolution:
         exchange = self._exchange
         try:
             do = message["do"]
-            target, given, named = exchange.unpack(message)
+            target, arguments, keywords = exchange.unpack(message)
             if do == "call":
-                found = target(*given, **named)
+                result = target(*arguments, **keywords)
             else:
-                found = OPERATIONS[do](target, *given)
-            sent = exchange.pack([found], whole=message.get("make", False))
+                result = OPERATIONS[do](target, *arguments)
+            sent = exchange.pack([result], keep_subclasses=message.get("make", False))
             if message.get("look"):
-                sent["given"] = exchange.pack([given])
+                sent["given"] = exchange.pack([arguments])
             return sent
         except BaseException as error:
             if message.get("do") == "next" and type(error) is StopIteration:
@@ -152,15 +152,15 @@ class LoadedSolution:
 
     def _class(self, name: str) -> type | None:
         """A class of the item's own; the solution may have written it again."""
-        found = self._namespace.get(name) if name in self._shared else None
-        return found if isinstance(found, type) else None
+        value = self._namespace.get(name) if name in self._shared else None
+        return value if isinstance(value, type) else None
 
-    def _function(self, place: int, kind: str, name: str) -> Callable[..., Any]:
+    def _function(self, number: int, kind: str, name: str) -> Callable[..., Any]:
         """A function of the tests', called back where it lives."""
 
-        def stand_in(*given: Any, **named: Any) -> Any:
+        def stand_in(*arguments: Any, **keywords: Any) -> Any:
             exchange = self._exchange
-            self._send({"back": place, **exchange.pack([list(given), named])})
+            self._send({"back": number, **exchange.pack([list(arguments), keywords])})
             message = self.serve(until=lambda message: "do" not in message)
             if "error" in message:
                 kind = getattr(builtins, message["error"], RuntimeError)

@@ -102,9 +102,9 @@ _SECCOMP = 22
 Line = tuple[int, int, int, int]
 
 
-def _low(place: int) -> Line:
+def _low(index: int) -> Line:
     """Load the lower half of an argument."""
-    return _LOAD, 0, 0, 16 + 8 * place
+    return _LOAD, 0, 0, 16 + 8 * index
 
 
 def _case(number: int, *body: Line) -> list[Line]:
@@ -112,16 +112,16 @@ def _case(number: int, *body: Line) -> list[Line]:
     return [] if number < 0 else [(_EQ, 0, len(body), number), *body]
 
 
-def _one_of(place: int, values: tuple[int, ...], pid: int) -> list[Line]:
-    lines = [_low(place)]
+def _one_of(index: int, values: tuple[int, ...], pid: int) -> list[Line]:
+    lines = [_low(index)]
     for value in values:
         lines += [(_EQ, 0, 1, pid if value == PID else value), (_RET, 0, 0, _ALLOW)]
     return [*lines, (_RET, 0, 0, _EPERM)]
 
 
-def _opening(place: int) -> list[Line]:
+def _opening(index: int) -> list[Line]:
     """Refuse truncating a file that is opened without a right to write."""
-    lines = [_low(place), (_AND, 0, 0, 0o1003)]  # O_TRUNC | O_ACCMODE
+    lines = [_low(index), (_AND, 0, 0, 0o1003)]  # O_TRUNC | O_ACCMODE
     for forbidden in (0o1000, 0o3, 0o1003):
         lines += [(_EQ, 0, 1, forbidden), (_RET, 0, 0, _EPERM)]
     return [*lines, (_RET, 0, 0, _ALLOW)]
@@ -142,10 +142,10 @@ def filter_program(machine: str, pid: int, *, own_files: bool) -> list[Line]:
     allowed = ALLOWED | (OWN_FILES if own_files else {})
     for numbers in allowed.values():
         lines += _case(numbers[column], (_RET, 0, 0, _ALLOW))
-    for numbers, place, values in CHOSEN.values():
-        lines += _case(numbers[column], *_one_of(place, values, pid))
-    for numbers, place in _OPEN:
-        lines += _case(numbers[column], *_opening(place))
+    for numbers, index, values in CHOSEN.values():
+        lines += _case(numbers[column], *_one_of(index, values, pid))
+    for numbers, index in _OPEN:
+        lines += _case(numbers[column], *_opening(index))
     # A thread and nothing else: no process, no namespace, no tracing.
     thread = [_low(0), (_ANY, 0, 2, 0x10000), (_ANY, 1, 0, 0x7E023080)]
     lines += _case(_CLONE[column], *thread, (_RET, 0, 0, _ALLOW), (_RET, 0, 0, _EPERM))
@@ -169,5 +169,5 @@ def restrict_system_calls(*, own_files: bool) -> bool:
     lines = filter_program(machine, os.getpid(), own_files=own_files)
     body = b"".join(struct.pack("HBBI", *line) for line in lines)
     code = ctypes.create_string_buffer(body)
-    given = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(code))
-    return ctypes.CDLL(None, use_errno=True).prctl(_SECCOMP, 2, given, 0, 0) == 0
+    program = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(code))
+    return ctypes.CDLL(None, use_errno=True).prctl(_SECCOMP, 2, program, 0, 0) == 0

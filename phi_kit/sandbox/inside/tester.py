@@ -1,6 +1,6 @@
 """The tests' side of a code item: runs them and reports the verdict.
 
-Standard library only, loaded by `runner.py` in a sandbox of its own. The
+Standard library only, loaded by `program_runner.py` in a sandbox of its own. The
 solution runs in another one; what the tests call are stand-ins
 (`remote_objects.py`), and every value that comes back is plain data. So every
 comparison is made where no solution can reach it, with the tests' own code.
@@ -17,8 +17,8 @@ import types
 import warnings
 
 from . import pytest_names
-from .assertions import REPORT, Rewriter
-from .plain_values import Exchange, MalformedError, UnsendableError, same_value
+from .assertions import REPORT, Rewriter, StopError, TestReport
+from .plain_values import Exchange, MalformedError, UnsendableError
 from .remote_objects import (
     MissingName,
     RemoteObject,
@@ -31,10 +31,6 @@ TYPE_CHECKING = False  # loading `typing` takes longer than a small solution
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
-
-
-class StopError(BaseException):
-    """Ends the tests once the verdict is certain; no test may catch it."""
 
 
 class SolutionProxy:
@@ -68,7 +64,7 @@ class SolutionProxy:
         self._namespace: dict[str, Any] = {}
         self._shared = frozenset(job["shared"])
         self._exchange = Exchange(
-            lambda place, sort, name: stand_in(self, sort, name),
+            lambda number, sort, name: stand_in(self, sort, name),
             shared=self._shared_class,
             host=False,
             number=self._number,
@@ -97,9 +93,9 @@ class SolutionProxy:
             not isinstance(x, RemoteObject) for x in defined.values()
         )
         for name in makers:
-            one = defined.get(name)
-            if type(one) is RemoteObject:
-                object.__setattr__(one, "_phi", (*one._phi[:2], True, False))
+            maker = defined.get(name)
+            if type(maker) is RemoteObject:
+                object.__setattr__(maker, "_phi", (*maker._phi[:2], True, False))
         for name in owed:
             if name in self.errors:
                 defined[name] = self.errors[name]
@@ -111,12 +107,12 @@ class SolutionProxy:
                 defined[name] = MissingName(self.fail, why)
         return defined
 
-    def ask(self, do: str, target: Any, *given: Any, **more: Any) -> Any:
+    def ask(self, do: str, target: Any, *arguments: Any, **more: Any) -> Any:
         """What comes of a deed of the tests' on the solution's side."""
         self._report.touched = True
-        named = more.get("named", {})
+        keywords = more.get("named", {})
         look = self._look and do == "call"
-        packed = self._exchange.pack([target, list(given), named])
+        packed = self._exchange.pack([target, list(arguments), keywords])
         make = bool(more.get("make"))
         reply = self._request(
             {"do": do, "look": look, "make": make, "prints": self._prints, **packed}
@@ -133,7 +129,7 @@ class SolutionProxy:
         if len(values) != 1:
             self._malformed()
         if look:
-            self._changed(given, reply.get("given"))
+            self._changed(arguments, reply.get("given"))
         return values[0]
 
     def _request(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -175,14 +171,14 @@ class SolutionProxy:
         self._receiving = True
         try:
             function = self._exchange.kept(reply["back"])
-            given, named = self._exchange.unpack(reply)
-            given, named = list(given), dict(named)
+            arguments, keywords = self._exchange.unpack(reply)
+            arguments, keywords = list(arguments), dict(keywords)
         except (MalformedError, ValueError, TypeError):
             self._malformed()
         finally:
             self._receiving = False
         try:
-            return self._exchange.pack([function(*given, **named)])
+            return self._exchange.pack([function(*arguments, **keywords)])
         except Exception as error:
             return {"error": type(error).__name__, "words": str(error)[:200]}
 
@@ -226,7 +222,7 @@ class SolutionProxy:
         own = {name: self._namespace.get(name) for name in self._shared}
         return rebuild_exception(reply, arguments, own | self.errors)
 
-    def _changed(self, given: tuple, sent: Any) -> None:
+    def _changed(self, arguments: tuple, sent: Any) -> None:
         """Let the tests see what a call did to its arguments."""
         if type(sent) is not dict:
             self._malformed()
@@ -234,113 +230,13 @@ class SolutionProxy:
         if len(values) != 1 or type(values[0]) is not list:
             self._malformed()
         try:
-            for old, new in zip(given, values[0], strict=True):
+            for old, new in zip(arguments, values[0], strict=True):
                 shared = type(old).__name__ in self._shared
                 kinds = ("list", "dict", "set", "bytearray", "deque")
                 if shared or type(old).__name__ in kinds:
                     copy_changes(old, new)
         except (TypeError, ValueError):
             self._malformed()
-
-
-class TestReport:
-    """The findings of the tests so far; their rewritten code reports here.
-
-    Args:
-        lines: the tests' text.
-        places: the lines where their assertions stand.
-        forgiving: whether the tests themselves expect assertions to fail.
-    """
-
-    def __init__(self, lines: list[str], places: list[int], *, forgiving: bool):
-        self.seen, self.wrong, self.strictly, self.failed = 0, "", "", ""
-        # Whether any value of the solution has come in.
-        self.touched = False
-        # Why the tests fail without it.
-        self.hopeless = ""
-        self.gone = False
-        self._lines, self._places, self._forgiving = lines, places, forgiving
-        self._pair: tuple[Any, Any] | None = None
-
-    def fail(self, reason: str) -> None:
-        """The solution is wrong, for this reason."""
-        self.wrong = self.wrong or reason
-        raise StopError
-
-    def check(self, number: int, held: Any) -> bool:
-        """An assertion, evaluated."""
-        held = bool(held)
-        self.seen += 1
-        if not held:
-            self.failed = self._where(number) + self._comparison()
-            if not self.touched:
-                self.hopeless = self.hopeless or self.failed
-            elif not self._forgiving:
-                self.wrong = self.wrong or self.failed
-        self._pair = None
-        return held
-
-    def eq(self, a: Any, b: Any, number: int = -1) -> Any:
-        """`a == b`, by type; with a number loosely, if strictly it fails."""
-        held = same_value(a, b)
-        if held is True:
-            return True
-        self._pair = (a, b)
-        if held is not False:
-            return held
-        if number >= 0 and same_value(a, b, loosely=True) is True:
-            self.strictly = self.strictly or self._where(number) + self._comparison()
-            return True
-        return False
-
-    def ne(self, a: Any, b: Any) -> Any:
-        """`a != b`, by type."""
-        held = same_value(a, b)
-        return not held if isinstance(held, bool) else a != b
-
-    def has(self, one: Any, held: Any) -> Any:
-        """`one in held`, by type."""
-        if isinstance(held, list | tuple | set | frozenset | dict):
-            return any(same_value(one, other) is True for other in held)
-        return one in held
-
-    def lacks(self, one: Any, held: Any) -> bool:
-        """`one not in held`, by type."""
-        return not self.has(one, held)
-
-    def at(self, error: BaseException) -> str:
-        """The line of the tests where an exception went up."""
-        trace, line = error.__traceback__, 0
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == "<tests>":
-                line = trace.tb_lineno
-            trace = trace.tb_next
-        return self._line(line)
-
-    def _where(self, number: int) -> str:
-        line = self._line(self._places[number])
-        return f"test {number + 1} of {len(self._places)}: {line}"
-
-    def _line(self, number: int) -> str:
-        text = self._lines[number - 1].strip() if number else ""
-        return text if len(text) <= 80 else f"{text[:77]}..."
-
-    def _comparison(self) -> str:
-        if self._pair is None:
-            return ""
-        a, b = map(short_repr, self._pair)
-        return f" gave {a}, not {b}"
-
-
-def short_repr(value: Any) -> str:
-    """A value in few letters; what the solution keeps is not asked."""
-    if isinstance(value, RemoteObject):
-        return f"an object of type {value._phi[1]}"
-    try:
-        text = repr(value)
-    except Exception:  # Python writes out no integer of more than 4300 digits
-        return "a huge number" if type(value) is int else "something"
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _describe_fault(reply: dict[str, Any]) -> str:
@@ -417,10 +313,10 @@ def run_tests(
     return _verdict(report, job)
 
 
-def _module(name: str, held: dict[str, Any]) -> dict[str, Any]:
+def _module(name: str, namespace: dict[str, Any]) -> dict[str, Any]:
     """The names of a new module; some of the library looks modules up by name."""
     module = types.ModuleType(name)
-    module.__dict__.update(held)
+    module.__dict__.update(namespace)
     sys.modules[name] = module
     return module.__dict__
 
@@ -449,12 +345,12 @@ def _remaining(
     if job["entry"]:
         check = namespace["check"]
         check(eval(compile(job["entry"], "<tests>", "eval"), namespace))
-    for name, one in list(namespace.items()):
-        if name.startswith("test") and isinstance(one, types.FunctionType):
-            if not one.__code__.co_argcount and not report.touched:
-                one()
-        elif isinstance(one, type) and "unittest" in sys.modules:
-            for failed in _cases(one):
+    for name, value in list(namespace.items()):
+        if name.startswith("test") and isinstance(value, types.FunctionType):
+            if not value.__code__.co_argcount and not report.touched:
+                value()
+        elif isinstance(value, type) and "unittest" in sys.modules:
+            for failed in _cases(value):
                 raise AssertionError(failed)
 
 
@@ -479,7 +375,7 @@ def _verdict_after(
     )
     if report.wrong:
         return None
-    if any(error is one for one in solution.raised):
+    if any(error is raised for raised in solution.raised):
         report.wrong = f"{where} raised {words}"
     elif isinstance(error, SystemExit) and not error.code:
         return None
@@ -502,9 +398,9 @@ def _verdict(report: TestReport, job: dict[str, Any]) -> dict[str, Any]:
         return {"value": "wrong", "reason": report.wrong, "gone": report.gone}
     if not report.touched:
         return unknown("they ask nothing of the solution")
-    if not report.seen and not job["otherwise"]:
+    if not report.evaluated and not job["otherwise"]:
         return {"value": "wrong", "reason": "no assertion was reached"}
     if report.strictly:
         return {"value": "right", "reason": report.strictly, "strictly": True}
-    count = f"{report.seen} of {report.seen}" if report.seen else "its"
+    count = f"{report.evaluated} of {report.evaluated}" if report.evaluated else "its"
     return {"value": "right", "reason": f"passes {count} tests"}

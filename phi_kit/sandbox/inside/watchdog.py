@@ -1,6 +1,6 @@
 """The process that waits for a program, ends it in time, and dies with its host.
 
-Standard library only, loaded by `runner.py`. Nothing of the program's runs
+Standard library only, loaded by `program_runner.py`. Nothing of the program's runs
 in it. The host ends a program by a signal to its watchdog; should the host itself be
 killed, the kernel kills the watchdog, and with it the program. A program that
 sleeps uses no processor time, so the watchdog also measures wall-clock time.

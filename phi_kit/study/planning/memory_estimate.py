@@ -25,8 +25,11 @@ LOGIT = 16
 # The driver's context, and the share that allocators hold beyond what was asked for.
 # On a Tesla T4 0.15 GB, and 14 % in the median of 55 NF4 runs, 6 to 44 % (fitcheck-llm
 # 0.3.1, its archive data/measurements); glibc 16 to 25 % in the runs of
-# tests/study/planning/peak_run.py. The margins are kit defaults.
-CONTEXT, SLACK = 0.5e9, {"cuda": 0.15, "cpu": 0.2}
+# tests/study/planning/peak_run.py. What torch held on an H100 in rows of 8,192 tokens,
+# checkpointing, rank 32 (tests/gpu/test_speed.py) was 25 % more than this formula's
+# tensors with Phi-4-mini's sizes (7.75 against 6.19 GB) and 21 % with Phi-4's (19.31
+# against 16.00): the margin covers both. The margins are kit defaults.
+CONTEXT, SLACK = 0.5e9, {"cuda": 0.27, "cpu": 0.2}
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,16 @@ class MicroBatch:
         tokens: in it.
         rank: of the adapter on every linear layer.
         checkpointing: activations are computed again in the backward pass.
-        logits: positions whose logits another loss has at once; the kit's own
-            takes blocks.
+        logits: positions whose logits another loss has at once; the trainer's
+            loss takes blocks.
         adapted: weights of the adapter, where not every linear layer has one.
         moments: bytes of the optimiser per adapter weight: 2 in 8 bits, else 8.
         nf4: bytes per packed weight.
         other: bytes per weight that is not packed.
         number: bytes of a number in an activation: 2 in bf16, 4 on most CPUs.
         dequantized: all packed weights lie beside them as floats, not one layer's.
-        slack: share that the allocator holds beyond what was asked for.
+        padding: positions of attention for each token, where rows are padded.
+        device: `cuda` or `cpu`; the allocator's margin depends on it.
     """
 
     tokens: int
@@ -58,7 +62,13 @@ class MicroBatch:
     other: int = BF16
     number: int = BF16
     dequantized: bool = False
-    slack: float = SLACK["cuda"]
+    padding: float = 1.0
+    device: str = "cuda"
+
+    @property
+    def slack(self) -> float:
+        """Share that the allocator holds beyond what was asked for."""
+        return SLACK[self.device]
 
     def on_cpu(self, *, dequantized: bool) -> MicroBatch:
         """The same on a CPU, which computes in float32."""
@@ -68,7 +78,7 @@ class MicroBatch:
             other=FLOAT32,
             number=FLOAT32,
             dequantized=dequantized,
-            slack=SLACK["cpu"],
+            device="cpu",
         )
 
 
@@ -96,11 +106,14 @@ def activation_numbers(sizes: ModelSizes, micro: MicroBatch) -> float:
 
     Two norms keep their input in float32 and hand on one each; queries, attention's
     output and its copy for the projection; keys and values; gate, up, the activated
-    gate and the product (4 inner widths); the low-rank half of each adapter.
+    gate and the product (4 inner widths); the low-rank half of each adapter. Where
+    attention pads rows, queries, keys, values and its own output lie there padded.
     """
     norms = 2 * sizes.hidden * FLOAT32 / micro.number
     adapters = micro.rank * len(sizes.linear) // sizes.layers
-    return norms + 5 * sizes.hidden + 2 * sizes.keys + 4 * sizes.inner + adapters
+    padded = (micro.padding - 1) * 2 * (sizes.hidden + sizes.kv_width)
+    attention = 5 * sizes.hidden + 2 * sizes.kv_width + padded
+    return norms + attention + 4 * sizes.intermediate + adapters
 
 
 def estimate(sizes: ModelSizes, micro: MicroBatch) -> MemoryTerms:
@@ -117,16 +130,17 @@ def estimate(sizes: ModelSizes, micro: MicroBatch) -> MemoryTerms:
     else:
         per_token = block * sizes.layers
     if micro.logits is None:
-        head = logit_block_bytes(micro.tokens * sizes.vocabulary, micro.number)
+        numbers = micro.tokens * sizes.vocabulary
+        head = logit_block_bytes(numbers, micro.number, micro.device)
     else:
         head = micro.logits * sizes.vocabulary * LOGIT
-    largest = max(one * other for one, other in sizes.linear)
+    largest = max(inputs * outputs for inputs, outputs in sizes.linear)
     return MemoryTerms(
-        weights=sizes.packed * micro.nf4 + sizes.other * micro.other,
+        weights=sizes.linear_weights * micro.nf4 + sizes.other * micro.other,
         adapter=adapted * (2 * FLOAT32 + micro.moments),
         activations=micro.number * micro.tokens * per_token,
         head=head,
-        floats=micro.number * (sizes.packed if micro.dequantized else largest),
+        floats=micro.number * (sizes.linear_weights if micro.dequantized else largest),
     )
 
 

@@ -10,14 +10,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from phi_kit.core import step_table
 from phi_kit.models import catalog
 from phi_kit.models.architecture import model_sizes
 from phi_kit.study.config import Unit
 from phi_kit.training import memory
+from phi_kit.training.row_attention import MAX_PADDING
 
 from .memory_estimate import MemoryTerms, MicroBatch, added, estimate, total
 
 LEAST_ROW, LEAST_RANK = 256, 8  # no fallback goes below (kit default)
+
+TRAINING_STEPS = (step_table.PROBE_SFT, step_table.EXPAND_DOMAINS)
 
 
 @dataclass(frozen=True)
@@ -135,12 +139,15 @@ def micro_batch(
 ) -> MicroBatch:
     """What a setup trains on at once, as this kind of machine does it."""
     micro = MicroBatch(setup.micro_tokens, setup.rank, setup.checkpointing)
-    if kind == "cuda":
-        return micro
     wish = _training_params(units)[0].dequantise
-    floats = 4 * model_sizes(setup.model).packed
-    kept = wish == "on" or (wish == "auto" and 4 * floats < free)  # as the trainer does
-    return micro.on_cpu(dequantized=kept)
+    if kind == "cuda":
+        several = setup.micro_tokens > setup.row_tokens
+        padding = MAX_PADDING if several else 1.0
+        return replace(micro, padding=padding, dequantized=wish == "on")
+    floats = 4 * model_sizes(setup.model).linear_weights
+    # As the trainer does.
+    dequantized = wish == "on" or (wish == "auto" and 4 * floats < free)
+    return micro.on_cpu(dequantized=dequantized)
 
 
 def wanted_setup(units: Sequence[Unit], *, kind: str) -> TrainingSetup:
@@ -169,7 +176,7 @@ def smaller_models(model: str) -> list[str]:
 
 def _training_params(units: Sequence[Unit]) -> list[Any]:
     """Parameters of the steps that train; with `best` step 6 trains as step 4 did."""
-    training = [u.params for u in units if u.step in ("probe_sft", "expand_domains")]
+    training = [u.params for u in units if u.params.STEP in TRAINING_STEPS]
     return [p for p in training if getattr(p, "recipe", "own") == "own"]
 
 
@@ -181,7 +188,7 @@ def _settings(
     if setup.model != wanted.model:
         settings["model"] = setup.model
     for unit in units:
-        if unit.step not in ("probe_sft", "expand_domains"):
+        if unit.params.STEP not in TRAINING_STEPS:
             continue
         if setup.checkpointing and not wanted.checkpointing:
             settings[f"{unit.step}.gradient_checkpointing"] = "on"

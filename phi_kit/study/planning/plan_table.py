@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import RunError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.number_format import (
@@ -23,9 +24,8 @@ from phi_kit.core.number_format import (
 from phi_kit.core.step_state import run_folder_path, up_to_date
 from phi_kit.models.architecture import model_sizes
 from phi_kit.models.loading import device
-from phi_kit.stats.intervals import wilson
+from phi_kit.stats.intervals import wilson_interval
 from phi_kit.study.config import Unit
-from phi_kit.study.runner import title
 
 from .memory_estimate import added, estimate
 from .memory_fit import MemoryFit, micro_batch
@@ -117,18 +117,18 @@ def plan_steps(
         DataError: a source is without limit and too large to be counted.
     """
     done = _done(units, finished or finished_unit)
-    kept = {key: unit.kept for key, unit in done.items() if unit.kept is not None}
+    kept_rows = {key: unit.kept for key, unit in done.items() if unit.kept is not None}
     seeds = {
-        unit.domain: _seeds(unit, kept)
+        unit.domain: _seeds(unit, kept_rows)
         for unit in units
-        if unit.step == "collect_seeds"
+        if unit.params.STEP == step_table.COLLECT_SEEDS
     }
     likely, most = (
         workload(
             units,
             seeds=seeds,
             shares={n: teachable_share(d)[end] for n, d in speed.domains.items()},
-            kept=kept,
+            kept_rows=kept_rows,
         )
         for end in (0, 1)
     )
@@ -141,8 +141,8 @@ def plan_steps(
             sampled=_sampled(load, speed),
             trained=_trained(load, speed),
             memory=max(
-                speed.sampling_bytes if load.draws else 0,
-                training_bytes if load.trainings else 0,
+                speed.sampling_bytes if load.samples else 0,
+                training_bytes if load.rows else 0,
             ),
         )
         for load, at_most in zip(likely, most, strict=True)
@@ -151,7 +151,9 @@ def plan_steps(
 
 def training_bytes(units: Sequence[Unit], speed: MachineSpeed, fit: MemoryFit) -> float:
     """Memory in use at the peak of step 4's training, on rows like the probe's."""
-    params = next(unit.params for unit in units if unit.step == "probe_sft")
+    params = next(
+        unit.params for unit in units if unit.params.STEP == step_table.PROBE_SFT
+    )
     rows = sorted(
         tokens
         for probed in speed.domains.values()
@@ -174,7 +176,7 @@ def teachable_share(probed: ProbedDomain) -> tuple[float, float]:
     if not probed.asked:
         return 1.0, 1.0
     k, n = probed.teachable, probed.asked
-    return (k + 0.5) / (n + 1), wilson(k, n)[1]
+    return (k + 0.5) / (n + 1), wilson_interval(k, n)[1]
 
 
 def finished_unit(unit: Unit) -> FinishedUnit | None:
@@ -182,16 +184,16 @@ def finished_unit(unit: Unit) -> FinishedUnit | None:
     try:
         if up_to_date(unit.params):
             manifest = RunFolder(run_folder_path(unit.params)).manifest
-            kept = (manifest["flow"] or {}).get("kept")
-            return FinishedUnit(float(manifest["seconds"]), kept)
+            kept_rows = (manifest["flow"] or {}).get("kept")
+            return FinishedUnit(float(manifest["seconds"]), kept_rows)
     except RunError:  # what it reads has not finished
         pass
     return None
 
 
-def _seeds(unit: Unit, kept: Mapping[UnitKey, int]) -> int:
+def _seeds(unit: Unit, kept_rows: Mapping[UnitKey, int]) -> int:
     """Rows of a domain after its step 2: those it kept, else those it will read."""
-    rows = kept.get((unit.step, unit.domain))
+    rows = kept_rows.get((unit.step, unit.domain))
     return seeds_read(unit.params) if rows is None else rows
 
 
@@ -212,22 +214,22 @@ def _done(units: Sequence[Unit], finished: Finished) -> dict[UnitKey, FinishedUn
 
 def _sampled(load: StepLoad, speed: MachineSpeed) -> float:
     return sum(
-        draw.samples * speed.domains[draw.domain].tokens_each(draw.max_tokens)
-        for draw in load.draws
+        samples * speed.domains[domain].tokens_each(limit)
+        for (domain, limit), samples in load.samples.items()
     )
 
 
 def _trained(load: StepLoad, speed: MachineSpeed) -> float:
-    return sum(t.rows * speed.domains[t.domain].row for t in load.trainings)
+    return sum(rows * speed.domains[domain].row for domain, rows in load.rows.items())
 
 
 def _seconds(load: StepLoad, speed: MachineSpeed) -> float:
     return (
         NOTEBOOK
-        + speed.load * bool(load.draws or load.trainings)
+        + speed.load * bool(load.samples or load.rows)
         + _sampled(load, speed) / speed.sample_tps
         + _trained(load, speed) / speed.train_tps
-        + sum(training.runs for training in load.trainings) * speed.setup
+        + load.runs * speed.setup
     )
 
 
@@ -237,9 +239,9 @@ def table(
     """The plan of a study on this machine, in lines."""
     left = [plan for plan in plans if plan.done is None]
     rows = [
-        {"step": title(plan.unit), "time": f"done ({duration(plan.done.seconds)})"}
+        {"step": plan.unit.title, "time": f"done ({duration(plan.done.seconds)})"}
         if plan.done is not None
-        else {"step": title(plan.unit), **_cells([plan], prices)}
+        else {"step": plan.unit.title, **_cells([plan], prices)}
         for plan in plans
     ]
     rest = "all that is left" if len(left) < len(plans) else "all"

@@ -17,12 +17,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from phi_kit import domains
+from phi_kit.core import step_table
 from phi_kit.core.endpoint_url import is_endpoint
 from phi_kit.core.errors import DataError
-from phi_kit.data.read_sources import read
+from phi_kit.data.read_sources import read_source
 from phi_kit.data.records import Seed
 from phi_kit.domains.base import Domain
-from phi_kit.evaluation.ask import ask, lengths, per_item, rows_of
+from phi_kit.evaluation.ask import ask, item_accuracies, row_lengths, training_rows
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.types import SamplingParams
@@ -116,7 +117,9 @@ def measure(units: Sequence[Unit], *, seconds: float) -> MachineSpeed:
     began, speed = time.monotonic(), MachineSpeed()
     params = {(unit.domain, unit.step): unit.params for unit in units}
     names = dict.fromkeys(unit.domain for unit in units if unit.domain)
-    recipe = next(unit.params for unit in units if unit.step == "probe_sft")
+    recipe = next(
+        unit.params for unit in units if unit.params.STEP == step_table.PROBE_SFT
+    )
     recipe.require_weights()
     with _no_ledger():
         if not is_endpoint(recipe.model):
@@ -130,7 +133,9 @@ def measure(units: Sequence[Unit], *, seconds: float) -> MachineSpeed:
             domain = domains.of(pick)
             families = domain.chosen(pick.families)
             seeds = _first_seeds(name, params[name, "collect_seeds"], families)
-            rows += rows_of(student, domain, seeds, [seed.answer for seed in seeds])
+            rows += training_rows(
+                student, domain, seeds, [seed.answer for seed in seeds]
+            )
             if judged := bool(pick.custom and pick.custom.judge_model):
                 domain = replace(domain, verifier=_not_asked)
             probed, tps = _sample(
@@ -171,7 +176,7 @@ def _first_seeds(domain: str, collect: Any, families: Sequence[Any]) -> list[See
     """The first good seeds of the sources, in turn."""
     each = -(-SEEDS // len(collect.sources))
     sources = [
-        read(source, domain, families=families, rng_seed=collect.rng_seed)
+        read_source(source, domain, families=families, rng_seed=collect.rng_seed)
         for source in collect.sources
     ]
     rows = list(chain.from_iterable(islice(source, each) for source in sources))
@@ -200,7 +205,7 @@ def _sample(
     """
     sampling = SamplingParams(min(params.max_tokens, MAX_TOKENS), params.temperature)
     probed = ProbedDomain(limit=sampling.max_tokens)
-    probed.rows = lengths(student, domain, seeds).tokens.tolist()
+    probed.rows = row_lengths(student, domain, seeds).tokens.tolist()
     spent, tps = 0.0, 0.0
     for end in ROUNDS:
         some = seeds[probed.asked : end]
@@ -217,7 +222,7 @@ def _sample(
             label="plan",
         )
         took = time.monotonic() - began
-        rates = per_item(samples, some)
+        rates = item_accuracies(samples, some)
         probed.teachable += sum(params.band_low <= r < params.band_high for r in rates)
         probed.asked += len(some)
         probed.samples += len(samples)

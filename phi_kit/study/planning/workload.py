@@ -7,53 +7,41 @@ seeds are teachable above all, is taken from a short probe, or at its most.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
-from phi_kit.data.read_sources import read
+from phi_kit.data.read_sources import read_source
 from phi_kit.data.source_types import HubData
 from phi_kit.steps import expand_domains
 from phi_kit.study.config import Unit
 
 
 @dataclass(frozen=True)
-class SampleLoad:
-    """So many samples of one domain's items, each of at most so many tokens."""
-
-    domain: str
-    samples: float
-    max_tokens: int
-
-    def times(self, factor: float) -> SampleLoad:
-        """The same so often."""
-        return replace(self, samples=factor * self.samples)
-
-
-@dataclass(frozen=True)
-class TrainingLoad:
-    """So many rows of one domain, repeats included, in so many runs set up anew."""
-
-    domain: str
-    rows: float
-    runs: float
-
-
-@dataclass(frozen=True)
 class StepLoad:
-    """All that a unit does with the model."""
+    """All that a unit does with the model.
+
+    Attributes:
+        unit: the step and its domain.
+        samples: how many are drawn, by domain and the tokens each may have.
+        rows: how many are trained on, repeats included, by domain.
+        runs: training runs, each of which is set up anew.
+    """
 
     unit: Unit
-    draws: Sequence[SampleLoad] = ()
-    trainings: Sequence[TrainingLoad] = ()
+    samples: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    rows: Mapping[str, float] = field(default_factory=dict)
+    runs: float = 0
 
 
 @dataclass
 class DomainState:
     """What earlier steps leave of a domain for later ones."""
 
-    dev: SampleLoad | None = None  # one round of its dev items
+    dev: int = 0  # samples of one round of its dev items
+    limit: int = 0  # tokens each of these may have
     test: int = 0  # test items
     seeds: float = 0
     teachable: float = 0
@@ -69,7 +57,7 @@ def workload(
     *,
     seeds: Mapping[str, float],
     shares: Mapping[str, float],
-    kept: Mapping[UnitKey, int],
+    kept_rows: Mapping[UnitKey, int],
 ) -> Iterator[StepLoad]:
     """The load of every unit, in their order.
 
@@ -77,35 +65,34 @@ def workload(
         units: of a whole study: later ones build on what earlier ones leave.
         seeds: of each domain, after step 2.
         shares: of each domain's seeds, how many will be teachable.
-        kept: rows that finished units kept.
+        kept_rows: of finished units.
     """
     states: dict[str, DomainState] = {}
     for unit in units:
         state, p = states.setdefault(unit.domain, DomainState()), unit.params
-        rows = kept.get((unit.step, unit.domain))
-        if unit.step == "pick_domain":
-            dev = SampleLoad(unit.domain, p.dev_items * p.samples, p.max_tokens)
-            state.dev, state.test = dev, p.test_items
-            yield StepLoad(unit, [dev])
-        elif unit.step == "collect_seeds":
+        rows = kept_rows.get((unit.step, unit.domain))
+        if unit.params.STEP == step_table.PICK_DOMAIN:
+            state.dev, state.limit = p.dev_items * p.samples, p.max_tokens
+            state.test = p.test_items
+            yield StepLoad(unit, {(unit.domain, state.limit): state.dev})
+        elif unit.params.STEP == step_table.COLLECT_SEEDS:
             state.seeds = seeds[unit.domain]
             yield StepLoad(unit)
-        elif unit.step == "filter_edge":
+        elif unit.params.STEP == step_table.FILTER_EDGE:
             yield _filter(unit, state, shares[unit.domain], rows)
-        elif unit.step == "probe_sft":
+        elif unit.params.STEP == step_table.PROBE_SFT:
             yield _probe(unit, state)
-        elif unit.step == "synthesize":
+        elif unit.params.STEP == step_table.SYNTHESIZE:
             most = state.teachable / p.organic_share
             state.frozen = most if rows is None else rows
             yield StepLoad(unit)
-        elif unit.step == "expand_domains":
+        elif unit.params.STEP == step_table.EXPAND_DOMAINS:
             yield _expand(unit, states)
         else:
-            draws = [
-                SampleLoad(name, 2 * states[name].test * p.samples, p.max_tokens)
-                for name in p.domains
-            ]
-            yield StepLoad(unit, draws)
+            both = {
+                (n, p.max_tokens): 2 * states[n].test * p.samples for n in p.domains
+            }
+            yield StepLoad(unit, both)  # base and the final adapter
 
 
 def seeds_read(params: Any) -> int:
@@ -124,19 +111,21 @@ def seeds_read(params: Any) -> int:
                 todo="give it a limit: in the study file",
             )
     return sum(
-        source.limit or sum(1 for _ in read(source, "", families=(), rng_seed=0))
+        source.limit or sum(1 for _ in read_source(source, "", families=(), rng_seed=0))
         for source in params.sources
     )
 
 
-def _filter(unit: Unit, state: DomainState, share: float, kept: int | None) -> StepLoad:
+def _filter(
+    unit: Unit, state: DomainState, share: float, kept_rows: int | None
+) -> StepLoad:
     p = unit.params
-    state.teachable = share * state.seeds if kept is None else kept
+    state.teachable = share * state.seeds if kept_rows is None else kept_rows
     if p.wanted:
         state.teachable = min(state.teachable, p.wanted)
     each = min(max(p.budget, p.samples), p.max_samples)
     samples = each * state.seeds + p.confirm * share * state.seeds
-    return StepLoad(unit, [SampleLoad(unit.domain, samples, p.max_tokens)])
+    return StepLoad(unit, {(unit.domain, p.max_tokens): samples})
 
 
 def _probe(unit: Unit, state: DomainState) -> StepLoad:
@@ -149,11 +138,14 @@ def _probe(unit: Unit, state: DomainState) -> StepLoad:
     runs, passes = full + len(doses) * seeds, full + sum(doses) * seeds
     state.epochs = p.epochs
     rows = state.teachable * p.epochs
-    rounds = runs + _evaluations(passes, rows, p)
-    draws = [state.dev.times(rounds)]
-    if p.drift_samples:
-        draws.append(replace(state.dev, samples=p.drift_samples * state.seeds))
-    return StepLoad(unit, draws, [TrainingLoad(unit.domain, passes * rows, runs)])
+    samples = state.dev * (runs + _evaluations(passes, rows, p))
+    samples += p.drift_samples * state.seeds
+    return StepLoad(
+        unit,
+        {(unit.domain, state.limit): samples},
+        {unit.domain: passes * rows},
+        runs,
+    )
 
 
 def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
@@ -164,16 +156,15 @@ def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
         for name in p.domains
     }
     adapters = expand_domains.adapter_plan(p.domains).values()
-    trainings = [
-        TrainingLoad(name, rows[name], 1 / len(among))
-        for among in adapters
-        for name in among
-    ]
     rounds = len(adapters) + sum(
         _evaluations(1, sum(rows[name] for name in among), p) for among in adapters
     )
-    draws = [states[name].dev.times(rounds) for name in p.domains]
-    return StepLoad(unit, draws, trainings)
+    return StepLoad(
+        unit,
+        {(n, states[n].limit): rounds * states[n].dev for n in p.domains},
+        {n: rows[n] * sum(n in among for among in adapters) for n in p.domains},
+        len(adapters),
+    )
 
 
 def _evaluations(passes: float, rows: float, params: Any) -> float:

@@ -55,8 +55,8 @@ class Finding:
 
 def verdict(row: Mapping[str, Any], low: str = "low", high: str = "high") -> str:
     """A row's verdict; read off its interval where a step gave none."""
-    if given := row.get("verdict"):
-        return str(given)
+    if recorded := row.get("verdict"):
+        return str(recorded)
     least, most = row.get(low), row.get(high)
     if is_number(least) and least > 0:
         return "better"

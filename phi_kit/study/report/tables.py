@@ -22,7 +22,7 @@ from phi_kit.core.number_format import (
     points_span,
 )
 from phi_kit.plots.style import GUESS
-from phi_kit.stats.intervals import wilson
+from phi_kit.stats.intervals import wilson_interval
 
 from .findings import verdict
 
@@ -92,15 +92,17 @@ def _with_interval(value: str, span: str) -> str:
     return value if span == NOTHING else f"{value} [{span}]"
 
 
-def _share_of(part: Any, whole: Any) -> str:
+def _share_of(part: Any, total: Any) -> str:
     """A share with its Wilson interval."""
-    if not (is_number(part) and is_number(whole) and 0 <= part <= whole and whole > 0):
+    if not (is_number(part) and is_number(total) and 0 <= part <= total and total > 0):
         return NOTHING
-    return _with_interval(percent(part / whole), percent_span(*wilson(part, whole)))
+    return _with_interval(
+        percent(part / total), percent_span(*wilson_interval(part, total))
+    )
 
 
-def _of(part: Any, whole: Any) -> str:
-    return f"{count(part)} of {count(whole)}"
+def _of(part: Any, total: Any) -> str:
+    return f"{count(part)} of {count(total)}"
 
 
 # --- cells ---
@@ -308,7 +310,7 @@ def _level(row: Result) -> float:
 
 
 def _sources(result: Result) -> Table:
-    rows = [(name, count(kept)) for name, kept in mapped(result, "sources").items()]
+    rows = [(name, count(seeds)) for name, seeds in mapped(result, "sources").items()]
     return Table("Seeds by source", ("source", "kept"), rows)
 
 

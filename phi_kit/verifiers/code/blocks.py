@@ -51,21 +51,21 @@ def all_code(text: str) -> str | None:
 
 def fenced_blocks(text: str, *, any_kind: bool = False) -> Iterator[tuple[bool, str]]:
     """Fenced blocks of Python: whether they are closed, and what they hold."""
-    mark, kind, indent, held = "", "", "", []
+    mark, kind, indent, lines = "", "", "", []
     for line in text.split("\n"):
-        found = _OPENS.match(line)
+        fence = _OPENS.match(line)
         if not mark:
-            if found:
-                indent, mark, kind = found.groups()
-                held = []
-        elif found and found[2].startswith(mark) and not found[3].strip():
+            if fence:
+                indent, mark, kind = fence.groups()
+                lines = []
+        elif fence and fence[2].startswith(mark) and not fence[3].strip():
             if any_kind or _PYTHON.fullmatch(kind.strip()):
-                yield True, _held([*held, ""], indent)
+                yield True, _held([*lines, ""], indent)
             mark = ""
         else:
-            held.append(line)
-    if mark and held and (any_kind or _PYTHON.fullmatch(kind.strip())):
-        yield False, _held(held, indent)
+            lines.append(line)
+    if mark and lines and (any_kind or _PYTHON.fullmatch(kind.strip())):
+        yield False, _held(lines, indent)
 
 
 def _held(lines: list[str], indent: str) -> str:

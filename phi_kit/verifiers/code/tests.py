@@ -122,21 +122,21 @@ def read_tests(
 @lru_cache(maxsize=64)
 def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> ItemTests:
     tree = _parsed(text, "the tests")
-    given = prompt_stub(prompt)
-    before = tuple(part for part in (given, setup) if part.strip())
-    kept, stubs = (
+    stub = prompt_stub(prompt)
+    before = tuple(part for part in (stub, setup) if part.strip())
+    setup_parts, stubs = (
         zip(*(_without_stubs(part) for part in before), strict=True)
         if (before)
         else ((), ())
     )
-    known = _reference(given, gold)
-    entry = _entry(tree, entry, [name for part in stubs for name in part], known)
+    reference = _reference(stub, gold)
+    entry = _entry(tree, entry, [name for part in stubs for name in part], reference)
     roots = sorted(
         names_loaded(_parsed(entry, "entry")) - set(dir(builtins))
         | {name for name in (entry,) if name.isidentifier()}
     )
-    kept = (*kept, *_helpers(text, kept, roots, known))
-    names = _owed(text, kept, roots, known)
+    setup_parts = (*setup_parts, *_helpers(text, setup_parts, roots, reference))
+    names = _owed(text, setup_parts, roots, reference)
     facts = SolutionUsage(tree, set(names) | _lent(tree) | {"solution"})
     spent = (
         facts.objects()
@@ -144,25 +144,27 @@ def _read(text: str, setup: str, entry: str, prompt: str, gold: str) -> ItemTest
         | names_loaded(_parsed("\n".join(before), "setup"))
     )
     spent |= set(roots) - {entry}
-    makers = tuple(n for n in names if _makes(n, known, used=n in spent))
-    needs = _needs(text, *kept)
+    makers = tuple(n for n in names if _makes(n, reference, used=n in spent))
+    needs = _needs(text, *setup_parts)
     if not facts.asserts and not facts.otherwise:
         raise UnreadableTestError("there is no assertion")
     if not names:
         raise UnreadableTestError("they ask nothing of the solution")
-    if facts.compares({n for n in names if _makes(n, known, used=True)}):
+    if facts.compares({n for n in names if _makes(n, reference, used=True)}):
         raise UnreadableTestError("objects of the solution's own are compared")
     spoken = "\n".join((text, *before, gold))
     called = _called(tree, _CHECK)
     return ItemTests(
         text,
-        kept,
+        setup_parts,
         before,
         names,
         makers=makers,
-        shared=tuple(sorted({n for part in kept for n in _classes(part)})),
+        shared=tuple(sorted({n for part in setup_parts for n in _classes(part)})),
         errors=facts.errors(set(names)),
-        allowed=tuple(word for word, found in _SPEAKS.items() if found.search(spoken)),
+        allowed=tuple(
+            word for word, pattern in _SPEAKS.items() if pattern.search(spoken)
+        ),
         entry=entry if _CHECK in _bound(text) and not called else "",
         look=facts.look(),
         forgiving="AssertionError" in facts.caught,
@@ -201,8 +203,10 @@ def prompt_stub(prompt: str) -> str:
 def _is_stub(node: ast.AST) -> bool:
     """A function or class that is only announced."""
     if isinstance(node, ast.ClassDef):
-        functions = [one for one in node.body if isinstance(one, _STATEMENTS)]
-        rest = [one for one in node.body if one not in functions]
+        functions = [
+            statement for statement in node.body if isinstance(statement, _STATEMENTS)
+        ]
+        rest = [statement for statement in node.body if statement not in functions]
         return (
             bool(functions) and all(map(_is_stub, functions)) and all(map(_empty, rest))
         )
@@ -227,9 +231,9 @@ def _without_stubs(text: str) -> tuple[str, tuple[str, ...]]:
     return ast.unparse(tree), tuple(node.name for node in stubs)
 
 
-def _reference(given: str, gold: str) -> ast.Module | None:
+def _reference(stub: str, gold: str) -> ast.Module | None:
     """The reference solution, whole or as the rest of what the prompt began."""
-    for text in (gold, f"{given}{gold}", f"{given}\n{gold}"):
+    for text in (gold, f"{stub}{gold}", f"{stub}\n{gold}"):
         tree = _tree(text)
         if tree and any(isinstance(node, _STATEMENTS) for node in tree.body):
             return tree
@@ -237,7 +241,7 @@ def _reference(given: str, gold: str) -> ast.Module | None:
 
 
 def _entry(
-    tree: ast.Module, entry: str, stubs: Sequence[str], known: ast.Module | None
+    tree: ast.Module, entry: str, stubs: Sequence[str], reference: ast.Module | None
 ) -> str:
     """What `check` is called with: as told, or the one function there is."""
     if entry or not any(
@@ -250,7 +254,7 @@ def _entry(
         return stubs[-1]
     functions = [
         node.name
-        for node in (known.body if known else ())
+        for node in (reference.body if reference else ())
         if isinstance(node, _STATEMENTS)
     ]
     if len(functions) != 1:
@@ -290,39 +294,46 @@ def _bound(text: str) -> set[str]:
     return _symbols(text)[0]
 
 
-def _free(text: str, kept: Sequence[str]) -> set[str]:
+def _free(text: str, setup_parts: Sequence[str]) -> set[str]:
     """What tests and their setup read and do not define."""
-    pairs = [_symbols(part) for part in (text, *kept)]
-    bound = {name for one, _ in pairs for name in one}
-    return {name for _, one in pairs for name in one} - bound - {"__name__", "__file__"}
+    pairs = [_symbols(part) for part in (text, *setup_parts)]
+    bound = {name for names, _ in pairs for name in names}
+    read = {name for _, names in pairs for name in names}
+    return read - bound - {"__name__", "__file__"}
 
 
 def _helpers(
-    text: str, kept: Sequence[str], roots: Sequence[str], known: ast.Module | None
+    text: str,
+    setup_parts: Sequence[str],
+    roots: Sequence[str],
+    reference: ast.Module | None,
 ) -> Iterator[str]:
     """What the reference solution lends the tests beside the function under test.
 
     HumanEval's `encode_cyclic` is such a helper. Taken from a response it would
     let a solution decide what it is asked.
     """
-    if not roots or known is None:
+    if not roots or reference is None:
         return
-    wanted = _free(text, kept) - set(dir(builtins)) - set(roots)
-    rest = [n for n in known.body if getattr(n, "name", "") not in roots]
+    wanted = _free(text, setup_parts) - set(dir(builtins)) - set(roots)
+    rest = [n for n in reference.body if getattr(n, "name", "") not in roots]
     if wanted & {getattr(node, "name", "") for node in rest}:
         yield ast.unparse(ast.Module(rest, []))
 
 
 def _owed(
-    text: str, kept: Sequence[str], roots: Sequence[str], known: ast.Module | None
+    text: str,
+    setup_parts: Sequence[str],
+    roots: Sequence[str],
+    reference: ast.Module | None,
 ) -> tuple[str, ...]:
     """The names that tests read and only a solution can define.
 
     Raises:
         UnreadableTestError: the reference solution defines only some of them.
     """
-    free = _free(text, kept)
-    defined = _bound(ast.unparse(known)) if known else set()
+    free = _free(text, setup_parts)
+    defined = _bound(ast.unparse(reference)) if reference else set()
     # A solution's own `sum` counts where the item asks for one.
     hidden = set(dir(builtins)) - defined
     names = {name for name in free if name not in hidden} | set(roots)
@@ -333,16 +344,16 @@ def _owed(
     return tuple(sorted(names))
 
 
-def _makes(name: str, known: ast.Module | None, *, used: bool) -> bool:
+def _makes(name: str, reference: ast.Module | None, *, used: bool) -> bool:
     """Whether a name of the solution's is a class; without a reference, by its use."""
-    if known is None:
+    if reference is None:
         return used and bool(_CLASS.fullmatch(name))
-    for node in known.body:
+    for node in reference.body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return True
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            named = any(ast.unparse(target) == name for target in node.targets)
-            if named and "namedtuple" in ast.unparse(node.value.func).lower():
+            is_target = any(ast.unparse(target) == name for target in node.targets)
+            if is_target and "namedtuple" in ast.unparse(node.value.func).lower():
                 return True
     return False
 
@@ -358,12 +369,12 @@ def _needs(*texts: str) -> tuple[str, ...]:
     Raises:
         UnreadableTestError: the sandbox has no such package.
     """
-    found = {name for text in texts for name in _imports(_parsed(text, "tests"))}
-    found -= {*sys.stdlib_module_names, *_OWN}
-    for name in sorted(found):
+    packages = {name for text in texts for name in _imports(_parsed(text, "tests"))}
+    packages -= {*sys.stdlib_module_names, *_OWN}
+    for name in sorted(packages):
         if name not in _PACKAGES or not find_spec(name):
             raise UnreadableTestError(f"the sandbox has no package `{name}`")
-    return tuple(sorted(found))
+    return tuple(sorted(packages))
 
 
 def _imports(node: ast.AST) -> Iterator[str]:
@@ -396,14 +407,14 @@ def functional_assertions(cases: Sequence[Mapping[str, Any]], entry: str) -> lis
     Raises:
         UnreadableTestError: a case is not JSON.
     """
-    found = []
+    assertions = []
     for case in cases:
         try:
             lines = str(case["input"]).split("\n")
-            given = [json.loads(line) for line in lines if line.strip()]
+            arguments = [json.loads(line) for line in lines if line.strip()]
             wanted = json.loads(str(case["output"]))
         except (ValueError, RecursionError) as error:
             raise UnreadableTestError("a case is not JSON") from error
-        words = ", ".join(map(repr, given))
-        found.append(f"assert {entry}({words}) == {wanted!r}")
-    return found
+        words = ", ".join(map(repr, arguments))
+        assertions.append(f"assert {entry}({words}) == {wanted!r}")
+    return assertions

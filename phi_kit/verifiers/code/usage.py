@@ -13,15 +13,15 @@ def names_loaded(tree: ast.AST) -> set[str]:
 
 def solution_names(tree: ast.Module) -> set[str]:
     """What tests take from a module named `solution`."""
-    nodes, found = list(ast.walk(tree)), set()
+    nodes, names = list(ast.walk(tree)), set()
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module == "solution":
-            found |= {alias.name for alias in node.names if alias.name != "*"}
+            names |= {alias.name for alias in node.names if alias.name != "*"}
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name == "solution":
-                    found |= set(_attributes(nodes, alias.asname or alias.name))
-    return found
+                    names |= set(_attributes(nodes, alias.asname or alias.name))
+    return names
 
 
 def _attributes(nodes: list[ast.AST], name: str) -> Iterator[str]:
@@ -78,15 +78,15 @@ class SolutionUsage:
 
     def _caught(self) -> set[str]:
         """The exceptions that the tests wait for."""
-        found: set[str] = set()
+        exceptions: set[str] = set()
         for node in self._nodes:
             if isinstance(node, ast.ExceptHandler) and node.type is not None:
-                found |= names_loaded(node.type)
+                exceptions |= names_loaded(node.type)
             elif isinstance(node, ast.Call) and node.args:
                 name = ast.unparse(node.func).rpartition(".")[2]
                 if name == "raises" or name.startswith("assertRaises"):
-                    found |= names_loaded(node.args[0])
-        return found
+                    exceptions |= names_loaded(node.args[0])
+        return exceptions
 
     def errors(self, names: set[str]) -> tuple[str, ...]:
         """The solution's own exceptions, and the one that could end a loop."""
@@ -95,18 +95,20 @@ class SolutionUsage:
 
     def objects(self) -> set[str]:
         """Names whose calls give something with attributes of its own."""
-        made: dict[str, set[str]] = {}
+        makers: dict[str, set[str]] = {}
         for node in self._nodes:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
                 for target in node.targets:
-                    made.setdefault(_root(target), set()).add(_root(node.value.func))
-        found: set[str] = set()
+                    makers.setdefault(_root(target), set()).add(_root(node.value.func))
+        names: set[str] = set()
         for node in self._nodes:
             if isinstance(node, ast.Attribute):
-                one = node.value
-                name = _root(one)
-                found |= {name} if isinstance(one, ast.Call) else made.get(name, set())
-        return found
+                owner = node.value
+                name = _root(owner)
+                names |= (
+                    {name} if isinstance(owner, ast.Call) else makers.get(name, set())
+                )
+        return names
 
     def compares(self, makers: set[str]) -> bool:
         """Whether objects of the solution's own decide over each other."""
@@ -120,9 +122,11 @@ class SolutionUsage:
         return False
 
     def _is_object(self, node: ast.AST, makers: set[str]) -> bool:
-        made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        part = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-        return (made or part) and _root(node) in makers
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        is_attribute = isinstance(node, ast.Attribute) and isinstance(
+            node.value, ast.Name
+        )
+        return (is_call or is_attribute) and _root(node) in makers
 
     def look(self) -> bool:
         """Whether the tests mean to see what a call does to its arguments.
@@ -130,12 +134,15 @@ class SolutionUsage:
         Else they must not: `assert f(xs) == sum(xs)` would be passed by whoever
         empties `xs`.
         """
-        asked = [n for n in self._nodes if isinstance(n, ast.Call) and self._asked(n)]
+        calls = [n for n in self._nodes if isinstance(n, ast.Call) and self._asked(n)]
         bare = {id(n.value) for n in self._nodes if isinstance(n, ast.Expr)}
-        if any(id(call) in bare and (call.args or call.keywords) for call in asked):
+        if any(id(call) in bare and (call.args or call.keywords) for call in calls):
             return True
         passed = {
-            name for call in asked for one in call.args for name in names_loaded(one)
+            name
+            for call in calls
+            for argument in call.args
+            for name in names_loaded(argument)
         }
         passed -= self._asks
         tainted = {

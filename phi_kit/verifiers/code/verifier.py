@@ -75,9 +75,9 @@ def verify(seed: Seed, response: str) -> Verdict:
     if not facts.get("tests") and not facts.get("cases"):
         return _verify_printed(seed.answer, text)
     try:
-        check, wanted, given = _checker(seed, facts)
-        if given and _continues(response):
-            text = f"{given}{response}"
+        check, wanted, stub = _checker(seed, facts)
+        if stub and _continues(response):
+            text = f"{stub}{response}"
         strict, loose = presented_code(text, wanted), all_code(text)
         if strict is None and loose is None:
             return Verdict("wrong", NO_ANSWER)
@@ -107,10 +107,10 @@ def _checker(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str]
     """How to check code for this item, the names it owes, what the prompt began."""
     setup, entry = str(facts.get("setup") or ""), str(facts.get("entry") or "")
     words = {"setup": setup, "prompt": seed.prompt, "gold": seed.answer}
-    given = prompt_stub(seed.prompt)
+    stub = prompt_stub(seed.prompt)
     if facts.get("tests"):
         tests = read_tests(facts["tests"], entry=entry, **words)
-        return lambda code: _function(code, tests), tests.names, given
+        return lambda code: _function(code, tests), tests.names, stub
     cases = facts["cases"]
     if not isinstance(cases, list) or not all(isinstance(c, dict) for c in cases):
         raise UnreadableTestError("a case needs stdin and stdout")
@@ -120,12 +120,12 @@ def _checker(seed: Seed, facts: Mapping[str, Any]) -> tuple[Judge, Sequence[str]
         if "class Solution" in f"{seed.prompt}{seed.answer}" and "." not in entry:
             entry = f"Solution().{entry}"
         tests = read_tests(functional_assertions(cases, entry), **words)
-        return lambda code: _function(code, tests), tests.names, given
+        return lambda code: _function(code, tests), tests.names, stub
     pairs = [
         (case.get("stdin", case.get("input")), case.get("stdout", case.get("output")))
         for case in cases
     ]
-    if any(one is None for pair in pairs for one in pair):
+    if any(text is None for pair in pairs for text in pair):
         raise UnreadableTestError("a case needs stdin and stdout")
     texts = [(str(stdin), str(stdout)) for stdin, stdout in pairs]
     return lambda code: _program(code, texts), (), ""
@@ -158,8 +158,8 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _fault(told: dict) -> str:
-    name, words = str(told.get("error", "?")), str(told.get("words", ""))
+def _fault(error: dict) -> str:
+    name, words = str(error.get("error", "?")), str(error.get("words", ""))
     if name == "MemoryError":
         return "MemoryError: out of memory"
     note = " (forbidden in the sandbox)" if name in _FORBIDDEN else ""
@@ -221,8 +221,8 @@ def _verify_printed(gold: str, text: str) -> Verdict:
         return Verdict("wrong", NO_ANSWER)
     if comparable_lines(shown) == comparable_lines(gold):
         return Verdict("right", "equal", shown)
-    said = _SAYS.search(text)
-    near = [_loose(shown), *([_loose(said[1])] if said else [])]
+    match = _SAYS.search(text)
+    near = [_loose(shown), *([_loose(match[1])] if match else [])]
     lenient = (
         "right"
         if comparable_lines(_loose(gold)) in map(comparable_lines, near)

@@ -50,11 +50,11 @@ def compare_answers(
     if without_spaces(gold.text) == without_spaces(answer.text):
         return EQUAL
     if isinstance(gold, SetAnswer) != isinstance(answer, SetAnswer):
-        one = decimal_value(gold)
-        if one is not None and one == decimal_value(answer):
+        number = decimal_value(gold)
+        if number is not None and number == decimal_value(answer):
             return EQUAL
-    if (named := _named(gold, answer, compare_formulas)) is not None:
-        return named
+    if (by_name := _named(gold, answer, compare_formulas)) is not None:
+        return by_name
     if isinstance(gold, EquationAnswer) or isinstance(answer, EquationAnswer):
         return _equations(gold, answer, compare_formulas)
     if isinstance(gold, NumberAnswer) and isinstance(answer, NumberAnswer):
@@ -107,8 +107,8 @@ def _formulas(
     if not isinstance(gold, kinds) or not isinstance(answer, kinds):
         relations = sum(bool(_RELATION.search(v.text)) for v in (gold, answer))
         sets = sum(isinstance(v, SequenceAnswer | UnionAnswer) for v in (gold, answer))
-        asked = relations and sets and not _WORDY.search(gold.text + answer.text)
-        return compare_formulas(gold.text, answer.text) if asked else DIFFERENT
+        comparable = relations and sets and not _WORDY.search(gold.text + answer.text)
+        return compare_formulas(gold.text, answer.text) if comparable else DIFFERENT
     one, other = without_spaces(gold.text), without_spaces(answer.text)
     if one != other and one.casefold() == other.casefold():
         return DIFFERENT  # to math-verify `mW` is `MW` and `A_1` is `a_1`
@@ -168,8 +168,8 @@ def _names(value: Answer) -> dict[str, Answer] | None:
     if isinstance(value, SetAnswer) and all(
         isinstance(i, EquationAnswer) for i in value.items
     ):
-        named = {_name(item.left): item.right for item in value.items}
-        return named if len(named) == len(value.items) > 1 else None
+        values = {_name(item.left): item.right for item in value.items}
+        return values if len(values) == len(value.items) > 1 else None
     return None
 
 
@@ -397,13 +397,13 @@ def _unordered(
     rest = list(answer)
     best: list[AnswerMatch] = []
     for item in gold:
-        for place, other in enumerate(rest):
+        for index, other in enumerate(rest):
             each = compare_answers(item, other, compare_formulas)
             if each.value == "unknown":
                 return each
             if "right" in (each.value, each.lenient):
                 best.append(each)
-                del rest[place]
+                del rest[index]
                 break
         else:
             return DIFFERENT

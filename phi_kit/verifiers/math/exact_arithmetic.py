@@ -57,8 +57,8 @@ def parse_exact(text: str) -> ExactNumber | None:
         part = parse_exact(mixed[3])
         if part is None or part.value >= 1:
             return None
-        whole = int(mixed[2]) + part.value
-        return ExactNumber(-whole if mixed[1] == "-" else whole)
+        value = int(mixed[2]) + part.value
+        return ExactNumber(-value if mixed[1] == "-" else value)
     try:
         return _Parser(_TIMES.sub(r"\\times ", text)).read()
     except (_NotExact, ZeroDivisionError, RecursionError):
@@ -71,13 +71,13 @@ class _Parser:
     def __init__(self, text: str):
         self.tokens: list[str] = []
         self.at = self.steps = 0
-        place = 0
-        while place < len(text):
-            found = _TOKEN.match(text, place)
-            if not found:
+        position = 0
+        while position < len(text):
+            match = _TOKEN.match(text, position)
+            if not match:
                 raise _NotExact
-            self.tokens.append(found[1] or found[2])
-            place = found.end()
+            self.tokens.append(match[1] or match[2])
+            position = match.end()
 
     def read(self) -> ExactNumber:
         value = self.sum()

@@ -150,9 +150,9 @@ def strip_wrappers(text: str) -> str:
         if text[-1:] in (",", ";", ":") and text[-2:-1] != "\\":
             text = text[:-1].rstrip()
         for shape in _DELIMITERS:
-            found = shape.match(text)
-            if found and found[1].strip():
-                text = found[1]
+            match = shape.match(text)
+            if match and match[1].strip():
+                text = match[1]
         if text == before:
             return text
 
@@ -182,10 +182,10 @@ def normalize_answer(text: str) -> str:
     return re.sub(r"\s+", " ", strip_wrappers(text)).strip("*` ")
 
 
-def _opened(found: re.Match[str]) -> str:
+def _opened(match: re.Match[str]) -> str:
     """What stands between dollars, without them; prose between prices keeps them."""
-    words = re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}", found[1])
-    return found[0] if words else f" {found[1]} "
+    words = re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}", match[1])
+    return match[0] if words else f" {match[1]} "
 
 
 def normalize_prose(text: str) -> str:
@@ -229,18 +229,18 @@ def _normalize_spelling(text: str) -> str:
     return _MINUS.sub(_signed, text)
 
 
-def _fraction(found: re.Match[str]) -> str:
-    part = unicodedata.normalize("NFKC", found[2]).replace("⁄", "/")
-    return f"{found[1]} {part}" if found[1] else part
+def _fraction(match: re.Match[str]) -> str:
+    part = unicodedata.normalize("NFKC", match[2]).replace("⁄", "/")
+    return f"{match[1]} {part}" if match[1] else part
 
 
-def _rooted(found: re.Match[str]) -> str:
-    return rf"\sqrt{_DEGREES[found[1]]}{{{found[2] or found[3]}}}"
+def _rooted(match: re.Match[str]) -> str:
+    return rf"\sqrt{_DEGREES[match[1]]}{{{match[2] or match[3]}}}"
 
 
-def _signed(found: re.Match[str]) -> str:
+def _signed(match: re.Match[str]) -> str:
     """A sign, or the operation where a number stands before it."""
-    before = found.string[: found.start()].rstrip()
+    before = match.string[: match.start()].rstrip()
     return "- " if before[-1:].isdigit() or before[-1:] in (")", "}", "]") else "-"
 
 
@@ -273,13 +273,13 @@ def _notation(text: str) -> str:
     text = _GREEKS.sub(r"\\\1 ", text)
     text = _INVERSE.sub(r"\\arc\1 ", text)
     for _ in range(8):
-        found = _PAREN_CALL.search(text)
-        end = closing_parenthesis(text, found.end()) if found else None
+        match = _PAREN_CALL.search(text)
+        end = closing_parenthesis(text, match.end()) if match else None
         if end is None:
             break
         text = (
-            text[: found.start()]
-            + _call(found[1], text[found.end() : end])
+            text[: match.start()]
+            + _call(match[1], text[match.end() : end])
             + (text[end + 1 :])
         )
     text = _BARE_ROOT.sub(r"\\sqrt{\1}", text)
@@ -295,8 +295,8 @@ def _call(name: str, inside: str) -> str:
 def closing_parenthesis(text: str, begin: int) -> int | None:
     """Where the parenthesis closes that opened before `begin`."""
     depth = 1
-    for place in range(begin, len(text)):
-        depth += (text[place] == "(") - (text[place] == ")")
+    for index in range(begin, len(text)):
+        depth += (text[index] == "(") - (text[index] == ")")
         if not depth:
-            return place
+            return index
     return None

@@ -106,11 +106,11 @@ def find_numbers(text: str, *, measured: bool = False) -> tuple[NumberInText, ..
         text: the text.
         measured: whether units are expected, so that the letter in `12V` is one.
     """
-    found: list[NumberInText] = []
+    numbers: list[NumberInText] = []
     for item in _ITEM.finditer(text):
-        if one := _number_at(text, item, found, measured):
-            found.append(one)
-    return tuple(found)
+        if number := _number_at(text, item, numbers, measured):
+            numbers.append(number)
+    return tuple(numbers)
 
 
 def searchable_text(response: str) -> str:
@@ -185,8 +185,8 @@ def _value(number: str, factorial: str) -> Fraction | None:
         return None
     if "," in number and re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d+", number):
         number = number.replace(".", "").replace(",", ".")
-    found = parse_exact(number + factorial)
-    return found.value if found else None
+    exact = parse_exact(number + factorial)
+    return exact.value if exact else None
 
 
 def _is_part_of_another(

@@ -55,14 +55,14 @@ def parse_number(text: str) -> Fraction | None:
         times, rest = units.read_scale(clean[word.end() :])
         if rest or times == 1:
             word = None
-    found = parse_exact(clean[: word.start()] if word else clean)
-    return found.value * times if found and found.worked_out else None
+    exact = parse_exact(clean[: word.start()] if word else clean)
+    return exact.value * times if exact and exact.worked_out else None
 
 
 def final_number(response: str) -> str:
     """The number a response states as its answer, or an empty text."""
-    one = stated_number(numbers_in_text.searchable_text(response))
-    return one.text if one else ""
+    number = stated_number(numbers_in_text.searchable_text(response))
+    return number.text if number else ""
 
 
 def stated_number(text: str) -> NumberInText | None:
@@ -95,11 +95,15 @@ def number_in_piece(text: str, *, marked: bool = False) -> NumberInText | None:
         return _marked(text)
     for line in reversed(text.split("\n")):
         spelled = numbers_in_text.normalize_numbers(line[-_READ:])
-        items = [one for one in numbers_in_text.find_numbers(spelled) if not one.denied]
+        items = [
+            number
+            for number in numbers_in_text.find_numbers(spelled)
+            if not number.denied
+        ]
         if items:
             return _unless_hedged(items[-1], spelled)
-        if one := _count_in_words(spelled):
-            return one
+        if number := _count_in_words(spelled):
+            return number
     return None
 
 
@@ -113,32 +117,34 @@ def _marked(text: str) -> NumberInText | None:
     cuts = [cut.start() for cut in _CLAUSE.finditer(text, items[0].end)]
     reasons = numbers_in_text.REASON.search(text)
     end = min([*cuts[:1], reasons.start() if reasons else len(text), len(text)])
-    inside = [one for one in items if one.begin < end and not one.denied]
+    inside = [number for number in items if number.begin < end and not number.denied]
     if not inside:
         return None
     equals = text.rfind("=", 0, end)
     if equals >= 0:
-        inside = [one for one in inside if one.begin > equals][:1]
-    if len(inside) > 1 and any(one.value is None for one in inside[:2]):
+        inside = [number for number in inside if number.begin > equals][:1]
+    if len(inside) > 1 and any(number.value is None for number in inside[:2]):
         return None
     return _unless_hedged(inside[0], text) if inside else None
 
 
-def _unless_hedged(one: NumberInText, text: str) -> NumberInText | None:
+def _unless_hedged(number: NumberInText, text: str) -> NumberInText | None:
     """The number, unless another one is offered beside it: `5 or 7`."""
-    if one.value is None:
+    if number.value is None:
         return None
-    after = text[one.end : one.end + 20]
-    return None if re.match(r"[^.;!?\n\d]{0,12}\b(?:or|and/or)\b\W*\d", after) else one
+    after = text[number.end : number.end + 20]
+    return (
+        None if re.match(r"[^.;!?\n\d]{0,12}\b(?:or|and/or)\b\W*\d", after) else number
+    )
 
 
 def _count_in_words(text: str) -> NumberInText | None:
     """A count in words, where a text has no number: `seven`."""
     words = text.lower()
-    said = [_WORDS[word] for word in re.findall(r"[a-z]+", words) if word in _WORDS]
-    if not said or _OTHERS.search(words):
+    counts = [_WORDS[word] for word in re.findall(r"[a-z]+", words) if word in _WORDS]
+    if not counts or _OTHERS.search(words):
         return None
-    return NumberInText(said[-1], Fraction(said[-1]), 0, len(text))
+    return NumberInText(counts[-1], Fraction(counts[-1]), 0, len(text))
 
 
 def candidate_numbers(text: str, marked: list[str]) -> list[NumberInText]:
@@ -156,8 +162,8 @@ def candidate_numbers(text: str, marked: list[str]) -> list[NumberInText]:
             answer_extraction.last_sentence(text)[-_READ:]
         )
     )[-1:]
-    pieces += [one for one in last if one.denied]
-    return [one for one in pieces if one and one.value is not None]
+    pieces += [number for number in last if number.denied]
+    return [number for number in pieces if number and number.value is not None]
 
 
 def verify(seed: Seed, response: str) -> Verdict:

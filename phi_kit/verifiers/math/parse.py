@@ -138,29 +138,29 @@ def _number(text: str, depth: int) -> NumberAnswer | None:
     rest = text[: money.start(2)] + text[money.end() :] if money else text
     sign = money[2][-1] if money and "$" in money[2] else money[2] if money else ""
     coin = units.canonical_unit(sign.strip(".")) if money else ""
-    if found := parse_exact(rest):
-        return NumberAnswer(text, found.value, unit=coin, worked_out=found.worked_out)
+    if number := parse_exact(rest):
+        return NumberAnswer(text, number.value, unit=coin, worked_out=number.worked_out)
     for edge in _EDGE.finditer(rest):
-        found = parse_exact(rest[: edge.start()])
-        if found is None:
+        number = parse_exact(rest[: edge.start()])
+        if number is None:
             continue
         close = not edge[0]
         percent, after = units.read_percent(rest[edge.end() :])
         times, after = units.read_scale(after, close=close)
         unit = units.unit_name(after, close=close and not percent and times == 1)
         if unit is not None:
-            value = found.value * times
-            return NumberAnswer(text, value, percent, coin or unit, found.worked_out)
+            value = number.value * times
+            return NumberAnswer(text, value, percent, coin or unit, number.worked_out)
     return None
 
 
 def _based(text: str, depth: int) -> Answer | None:
-    found = _BASED.fullmatch(text)
-    if not found:
+    match = _BASED.fullmatch(text)
+    if not match:
         return None
-    name = (found[2] or found[3]).lower()
+    name = (match[2] or match[3]).lower()
     base = _BASES.get(name) or (int(name) if name.isdecimal() and len(name) < 3 else 0)
-    digits = found[1].upper()
+    digits = match[1].upper()
     if not 2 <= base <= 36 or not digits:
         return None
     if base == 10 and digits.lstrip("-").isdecimal():
@@ -173,10 +173,10 @@ def _empty(text: str, depth: int) -> SetAnswer | None:
 
 
 def _matrix(text: str, depth: int) -> MatrixAnswer | None:
-    found = _ENVIRONMENT.fullmatch(text)
-    if not found or r"\begin" in found["body"]:
+    match = _ENVIRONMENT.fullmatch(text)
+    if not match or r"\begin" in match["body"]:
         return None
-    body = re.sub(r"\\hline", " ", found["body"]).strip().removesuffix(r"\cr").strip()
+    body = re.sub(r"\\hline", " ", match["body"]).strip().removesuffix(r"\cr").strip()
     rows = [
         tuple(parse_normalized(cell.strip(), depth + 1) for cell in row.split("&"))
         for row in re.split(r"\\cr(?![a-zA-Z])", body)
@@ -282,10 +282,10 @@ def _line(text: str, depth: int) -> Answer | None:
     """The real line, and the line without some of its points."""
     if _REALS.fullmatch(text):
         return real_sets.answer_of(text, real_sets.REALS)
-    found = _WITHOUT.fullmatch(text)
-    if not found:
+    match = _WITHOUT.fullmatch(text)
+    if not match:
         return None
-    points = [parse_normalized(piece, depth + 1) for piece in split_list(found[1])]
+    points = [parse_normalized(piece, depth + 1) for piece in split_list(match[1])]
     return _holes(text, points)
 
 
@@ -306,7 +306,7 @@ def _union(text: str, depth: int) -> Answer | None:
     items = tuple(parse_normalized(piece, depth + 1) for piece in pieces)
     if all(isinstance(item, SetAnswer) and item.braces for item in items):
         return SetAnswer(
-            text, tuple(one for item in items for one in item.items), "set"
+            text, tuple(member for item in items for member in item.items), "set"
         )
     if any(isinstance(item, TextAnswer | FormulaAnswer) for item in items):
         return None
@@ -353,21 +353,21 @@ def _interval(text: str, ends: str, low: str, high: str) -> SequenceAnswer | Non
 def is_one_bracket(text: str) -> bool:
     """Whether the first bracket closes only with the last letter."""
     depth = 0
-    for place, letter in enumerate(text):
+    for index, letter in enumerate(text):
         depth += (letter in _OPENING) - (letter in _CLOSING)
         if depth == 0:
-            return place == len(text) - 1
+            return index == len(text) - 1
     return False
 
 
 def _top(text: str, letter: str) -> list[int]:
     """Where a letter stands outside all brackets."""
-    found, depth = [], 0
-    for place, each in enumerate(text):
-        depth += (each in _OPENING) - (each in _CLOSING)
-        if each == letter and depth == 0:
-            found.append(place)
-    return found
+    positions, depth = [], 0
+    for index, character in enumerate(text):
+        depth += (character in _OPENING) - (character in _CLOSING)
+        if character == letter and depth == 0:
+            positions.append(index)
+    return positions
 
 
 def split_list(text: str) -> list[str]:
@@ -387,25 +387,27 @@ def split_list(text: str) -> list[str]:
 
 def split_at_command(text: str, command: str) -> list[str]:
     """The pieces between a LaTeX command that stands outside brackets."""
-    depth, begin, found = 0, 0, []
-    for place, letter in enumerate(text):
+    depth, begin, pieces = 0, 0, []
+    for index, letter in enumerate(text):
         depth += (letter in _OPENING) - (letter in _CLOSING)
-        after = text[place + len(command) : place + len(command) + 1]
-        if depth == 0 and text.startswith(command, place) and not after.isalpha():
-            found.append(text[begin:place])
-            begin = place + len(command)
-    return [*found, text[begin:]]
+        after = text[index + len(command) : index + len(command) + 1]
+        if depth == 0 and text.startswith(command, index) and not after.isalpha():
+            pieces.append(text[begin:index])
+            begin = index + len(command)
+    return [*pieces, text[begin:]]
 
 
 def equation_sides(text: str) -> list[str]:
     r"""The sides of an equation: between `=`, or `\in`, outside brackets."""
     edges, depth, at = [], 0, 0
-    for found in _EQUALS.finditer(text):
-        between = text[at : found.start()]
-        depth += sum((each in _OPENING) - (each in _CLOSING) for each in between)
-        at = found.start()
+    for match in _EQUALS.finditer(text):
+        between = text[at : match.start()]
+        depth += sum(
+            (character in _OPENING) - (character in _CLOSING) for character in between
+        )
+        at = match.start()
         if depth == 0:
-            edges.append(found.span())
+            edges.append(match.span())
     begins = [0, *(end for _, end in edges)]
     ends = [*(begin for begin, _ in edges), len(text)]
     return [text[a:b].strip() for a, b in zip(begins, ends, strict=True)]

@@ -35,13 +35,13 @@ REALS: Spans = (Span(-INFINITY, INFINITY, False, False),)
 
 def merge_spans(spans: Iterable[Span]) -> Spans:
     """Sorted, without empty ones, those that touch or overlap joined."""
-    kept = [
+    nonempty = [
         s
         for s in spans
         if s.low < s.high or (s.low == s.high and s.has_low and s.has_high)
     ]
     joined: list[Span] = []
-    for span in sorted(kept, key=lambda s: (s.low, not s.has_low)):
+    for span in sorted(nonempty, key=lambda s: (s.low, not s.has_low)):
         last = joined[-1] if joined else None
         touches = last and (
             span.low < last.high
@@ -57,13 +57,13 @@ def merge_spans(spans: Iterable[Span]) -> Spans:
 
 def intersect(one: Spans, other: Spans) -> Spans:
     """What lies in both."""
-    found = []
+    common = []
     for a in one:
         for b in other:
             low, not_low = max((a.low, not a.has_low), (b.low, not b.has_low))
             high, has_high = min((a.high, a.has_high), (b.high, b.has_high))
-            found.append(Span(low, high, not not_low, has_high))
-    return merge_spans(found)
+            common.append(Span(low, high, not not_low, has_high))
+    return merge_spans(common)
 
 
 def reals_without(points: Iterable[Fraction]) -> Spans:
@@ -77,8 +77,8 @@ def spans_of(value: Answer) -> Spans | None:
     if isinstance(value, EquationAnswer):
         return spans_of(value.right) if r"\in" in value.text else None
     if isinstance(value, UnionAnswer):
-        found = [spans_of(item) for item in value.items]
-        return None if None in found else merge_spans(s for one in found for s in one)
+        parts = [spans_of(item) for item in value.items]
+        return None if None in parts else merge_spans(s for part in parts for s in part)
     if isinstance(value, SetAnswer):
         ends = [_end(item) for item in value.items]
         fits = bool(value.braces) and None not in ends
@@ -134,10 +134,10 @@ def join_conditions(
         alike = all(isinstance(item, SequenceAnswer) for item in items)
         return UnionAnswer(text, items) if either and alike else None
     both = spans[0]
-    for one in spans[1:]:
-        both = intersect(both, one)
+    for part in spans[1:]:
+        both = intersect(both, part)
     if either or not both:
-        both = merge_spans(span for one in spans for span in one)
+        both = merge_spans(span for part in spans for span in part)
     return answer_of(text, both)
 
 

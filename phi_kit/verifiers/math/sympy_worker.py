@@ -45,13 +45,13 @@ def _read(text: str) -> Any:
     """The formula, or `None`; never a number picked out of a broken one."""
     from math_verify import LatexExtractionConfig, parse
 
-    found = parse(
+    parsed = parse(
         f"${text}$",
         extraction_config=[LatexExtractionConfig()],
         fallback_mode="no_fallback",
         parsing_timeout=None,
     )
-    return found[0] if found and not isinstance(found[0], str) else None
+    return parsed[0] if parsed and not isinstance(parsed[0], str) else None
 
 
 def _equal(gold: Any, answer: Any) -> bool:

@@ -122,49 +122,51 @@ _ENDING = re.compile(r"\s*(?:입니다|이다|이에요|예요|です|である|
 @cache
 def _symbols() -> dict[str, str]:
     """Every symbol with the name pint knows it by; case tells `mW` from `MW`."""
-    made = {
+    prefixed = {
         prefix + symbol: long + name
         for (prefix, long), (symbol, name) in product(
             _PREFIXES.items(), _PREFIXED.items()
         )
     }
-    return made | _PREFIXED | _SYMBOLS | _ELSEWHERE
+    return prefixed | _PREFIXED | _SYMBOLS | _ELSEWHERE
 
 
 @cache
 def _words() -> dict[str, str]:
     """Every spelled unit, singular and plural, in one case."""
-    found = {name: name for name in (*_SPELLED, *_WHOLE_WORDS)}
+    words = {name: name for name in (*_SPELLED, *_WHOLE_WORDS)}
     for prefix, name in product(set(_PREFIXES.values()), _SPELLED):
-        found[prefix + name] = prefix + name
-    found |= {
+        words[prefix + name] = prefix + name
+    words |= {
         word.replace("meter", "metre").replace("liter", "litre"): name
-        for word, name in found.items()
+        for word, name in words.items()
     }
-    return found | {f"{word}s": name for word, name in found.items()} | _IRREGULAR
+    return words | {f"{word}s": name for word, name in words.items()} | _IRREGULAR
 
 
 def _parts(text: str, *, money: bool) -> tuple[list[tuple[str, int]], str]:
     """The units a text begins with, each with its exponent, and the rest."""
     parts: list[tuple[str, int]] = []
-    place, below = 0, False
-    while found := _PART.match(text, place):
-        join, area, name, power = found.groups()
-        known = _known(name)
-        if known is None and money:
-            known = _MONEY.get(name.casefold())
+    position, below = 0, False
+    while match := _PART.match(text, position):
+        join, area, name, power = match.groups()
+        unit = _known(name)
+        if unit is None and money:
+            unit = _MONEY.get(name.casefold())
         plain_join = join is not None and not join.strip()
-        if known is None or (join is None) == bool(parts):
+        if unit is None or (join is None) == bool(parts):
             break
         if plain_join and name in ("in", "a"):
             break
         if join and join.strip():
             below = join.strip() in ("/", "per", "a", "an")
-        said = (area or power).strip()
-        exponent = _POWERS.get(said) or int(said.translate(_SUPER).strip("^*{} ") or 1)
-        parts.append((known, -exponent if below else exponent))
-        place = found.end()
-    return parts, text[place:]
+        written = (area or power).strip()
+        exponent = _POWERS.get(written) or int(
+            written.translate(_SUPER).strip("^*{} ") or 1
+        )
+        parts.append((unit, -exponent if below else exponent))
+        position = match.end()
+    return parts, text[position:]
 
 
 def _known(name: str) -> str | None:
@@ -190,8 +192,8 @@ def canonical_unit(text: str) -> str:
         return ""
     powers: dict[str, int] = {}
     for name, exponent in parts:
-        for sign, one in ((1, name.split("/")[0]), (-1, name.partition("/")[2])):
-            base, _, more = one.partition("**")
+        for sign, unit in ((1, name.split("/")[0]), (-1, name.partition("/")[2])):
+            base, _, more = unit.partition("**")
             if base:
                 add = sign * exponent * int(more or 1)
                 powers[base] = powers.get(base, 0) + add
@@ -208,27 +210,27 @@ def split_trailing_unit(text: str) -> tuple[str, str]:
 
 def read_percent(text: str) -> tuple[bool, str]:
     """Whether a percent sign opens what follows a number, and the rest."""
-    found = _PERCENT.match(text)
-    return (True, text[found.end() :].strip()) if found else (False, text)
+    match = _PERCENT.match(text)
+    return (True, text[match.end() :].strip()) if match else (False, text)
 
 
 def read_scale(text: str, *, close: bool = False) -> tuple[int, str]:
     """What words such as `million` multiply by, and the rest; `k` close to a number."""
     times = 1
     while text:
-        if one := _CLOSE_SCALES.get(text[0]):
+        if scale := _CLOSE_SCALES.get(text[0]):
             # 千克 and 千米 are units of their own.
             if text[:2] in _ELSEWHERE:
                 break
-            times, text = times * one, text[1:].lstrip()
+            times, text = times * scale, text[1:].lstrip()
             continue
         word = re.match(r"[^\W\d_]+\.?", text)
-        one = SCALES.get(word[0].lower().rstrip(".")) if word else None
-        if one is None and close and word and word[0] == "k":
-            one = 1000
-        if one is None:
+        scale = SCALES.get(word[0].lower().rstrip(".")) if word else None
+        if scale is None and close and word and word[0] == "k":
+            scale = 1000
+        if scale is None:
             break
-        times, text, close = times * one, text[word.end() :].lstrip(), False
+        times, text, close = times * scale, text[word.end() :].lstrip(), False
     return times, text
 
 

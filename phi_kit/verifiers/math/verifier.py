@@ -60,10 +60,10 @@ def verify(seed: Seed, response: str) -> Verdict:
     if isinstance(gold, TextAnswer):
         return exact.verify(seed, response)
     text = _TURN.sub("", numbers_in_text.searchable_text(response)).strip()
-    shown, found = _strict(gold, text)
+    shown, answer = _strict(gold, text)
     outcome = (
-        compare_answers(gold, found, _compare_formulas)
-        if found
+        compare_answers(gold, answer, _compare_formulas)
+        if answer
         else AnswerMatch("wrong", NO_ANSWER)
     )
     lenient = outcome.lenient
@@ -77,8 +77,8 @@ def _read(gold: Answer, text: str) -> Answer | None:
     value = parse_answer(text) if len(text) <= _LONG else None
     if isinstance(value, TextAnswer) and isinstance(gold, FormulaAnswer):
         letters = set(_LETTERS.findall(gold.text))
-        said = re.sub(r"\\[a-zA-Z]+", "", value.text)
-        if letters and set(re.findall(r"[^\W\d_]", said)) <= letters:
+        plain = re.sub(r"\\[a-zA-Z]+", "", value.text)
+        if letters and set(re.findall(r"[^\W\d_]", plain)) <= letters:
             return FormulaAnswer(value.text)
     return value
 
@@ -115,11 +115,11 @@ def _strict(gold: Answer, text: str) -> tuple[str, Answer | None]:
         )
     if pieces := answer_extraction.final_answers(text, letter_a=True):
         return _from_marked_piece(gold, pieces[-1])
-    whole = text.replace("\n", " ") if r"\begin" in text else text
-    if len(whole) <= _LONG and "\n" not in whole:
-        value = _read(gold, whole)
+    line = text.replace("\n", " ") if r"\begin" in text else text
+    if len(line) <= _LONG and "\n" not in line:
+        value = _read(gold, line)
         if value and not isinstance(value, TextAnswer) and _only(gold, value):
-            return whole, value
+            return line, value
     if isinstance(gold, NumberAnswer):
         return _number(gold, text, marked=False)
     return _closing(text) or _ending(answer_extraction.last_sentence(text))
@@ -139,11 +139,11 @@ def _from_boxes(text: str, boxes: list[str]) -> tuple[str, Answer | None]:
     r"""Boxes that state one answer together: `$x=\boxed{1}$, $y=\boxed{2}$`."""
     if len(boxes) == 1:
         return boxes[0], parse_answer(boxes[0])
-    named = []
+    equations = []
     for box in boxes:
         name = re.search(_BOXED_NAME + re.escape(box), text)
-        named.append(f"{name[1]}={box}" if name and "=" not in box else box)
-    shown = "; ".join(named)
+        equations.append(f"{name[1]}={box}" if name and "=" not in box else box)
+    shown = "; ".join(equations)
     value = parse_answer(shown)
     return (
         (shown, value)
@@ -188,9 +188,9 @@ def _from_marked_piece(gold: Answer, piece: str) -> tuple[str, Answer | None]:
                 return part, value
     if (
         isinstance(gold, NumberAnswer)
-        and (found := _number(gold, piece, marked=True))[1]
+        and (number := _number(gold, piece, marked=True))[1]
     ):
-        return found
+        return number
     inline = _inline(piece)
     if not inline:
         return ("", None) if isinstance(gold, NumberAnswer) else _ending(piece)
@@ -204,18 +204,18 @@ def _number(
     gold: NumberAnswer, text: str, *, marked: bool
 ) -> tuple[str, Answer | None]:
     """The number that prose says, with its unit; also one with a decimal comma."""
-    if one := numeric.number_in_piece(text, marked=marked):
-        if gold.unit or _PERCENT.match(one.tail):
-            words = one.tail.split(" ")
+    if number := numeric.number_in_piece(text, marked=marked):
+        if gold.unit or _PERCENT.match(number.tail):
+            words = number.tail.split(" ")
             for count in range(len(words), 0, -1):
-                value = parse_answer(one.text + " ".join(words[:count]))
+                value = parse_answer(number.text + " ".join(words[:count]))
                 if isinstance(value, NumberAnswer) and (value.unit or value.percent):
                     return value.text, value
-        return one.text, parse_answer(one.text)
+        return number.text, parse_answer(number.text)
     if gold.value.denominator == 1:
         return "", None
-    place = text[:_LONG] if marked else answer_extraction.last_sentence(text)[-_LONG:]
-    items = numbers_in_text.find_numbers(numbers_in_text.normalize_numbers(place))
+    passage = text[:_LONG] if marked else answer_extraction.last_sentence(text)[-_LONG:]
+    items = numbers_in_text.find_numbers(numbers_in_text.normalize_numbers(passage))
     value = parse_answer(items[-1].text) if items and "," in items[-1].text else None
     if value and decimal_value(value) is not None:
         return items[-1].text, value
@@ -245,7 +245,7 @@ def _ending(sentence: str) -> tuple[str, Answer | None]:
 
 
 def _inline(text: str) -> list[str]:
-    return [next(filter(None, found)) for found in _INLINE.findall(text)]
+    return [next(filter(None, groups)) for groups in _INLINE.findall(text)]
 
 
 def _found_anywhere(gold: Answer, text: str, *, read: str) -> bool:
@@ -255,8 +255,8 @@ def _found_anywhere(gold: Answer, text: str, *, read: str) -> bool:
     """
     if isinstance(gold, NumberAnswer):
         marked = answer_extraction.all_candidates(text)
-        said = [one.text for one in numeric.candidate_numbers(text, marked)]
-        pieces = dict.fromkeys([*marked, *said])
+        numbers = [number.text for number in numeric.candidate_numbers(text, marked)]
+        pieces = dict.fromkeys([*marked, *numbers])
         return any(_number_in(gold, p) for p in pieces if not read or p not in read)
     text = text.replace(read, " ") if read else text
     pieces = [
@@ -267,8 +267,8 @@ def _found_anywhere(gold: Answer, text: str, *, read: str) -> bool:
     last = list(dict.fromkeys(p for p in pieces if len(p) <= _LONG))[-_TRIES:]
     for value in map(parse_answer, reversed(last)):
         if value and not isinstance(value, TextAnswer):
-            found = compare_answers(gold, value, _compare_formulas)
-            if "right" in (found.value, found.lenient):
+            match = compare_answers(gold, value, _compare_formulas)
+            if "right" in (match.value, match.lenient):
                 return True
     return False
 
@@ -276,12 +276,12 @@ def _found_anywhere(gold: Answer, text: str, *, read: str) -> bool:
 def _number_in(gold: NumberAnswer, piece: str) -> bool:
     value = parse_answer(piece) if len(piece) <= _LONG else None
     if value is None or isinstance(value, TextAnswer):
-        one = numeric.number_in_piece(piece, marked=True)
-        value = parse_answer(one.text) if one else None
+        number = numeric.number_in_piece(piece, marked=True)
+        value = parse_answer(number.text) if number else None
     if not isinstance(value, NumberAnswer):
         return False
-    found = same_number(gold, value)
-    return "right" in (found.value, found.lenient)
+    match = same_number(gold, value)
+    return "right" in (match.value, match.lenient)
 
 
 @lru_cache(maxsize=65_536)

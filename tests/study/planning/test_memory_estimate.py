@@ -14,14 +14,16 @@ from phi_kit.core.errors import ModelError
 from phi_kit.models import catalog
 from phi_kit.models.architecture import ModelSizes, model_sizes
 from phi_kit.study.planning.memory_estimate import (
+    CONTEXT,
     NF4,
     NF4_ONCE,
     MicroBatch,
     estimate,
     total,
 )
-from phi_kit.training import memory
-from phi_kit.training.lora_cpu import fused_lora
+from phi_kit.training import memory, row_attention
+from phi_kit.training.lora_fused import fused_lora
+from phi_kit.training.packing import per_row_attention
 from phi_kit.training.training_run import fresh_adapter
 
 HERE = Path(__file__).resolve()
@@ -89,12 +91,36 @@ def test_the_formula_against_measured_peaks(name):
 
 def test_a_14b_model_on_a_card():
     """ms-swift's script for Qwen-14B-Chat says 16GB (NF4, 2,048 tokens, rank 8, all
-    linear layers, checkpointing): what the card shows, the margin included.
+    linear layers, checkpointing): what the card shows, its context included. The plan
+    asks for more, for its margin covers the most that was ever held.
     """
     micro = MicroBatch(2048, 8, True, logits=2048, moments=8)
-    assert total(estimate(QWEN_14B, micro), micro) == pytest.approx(
-        16 * 2**30, rel=0.15
+    terms = estimate(QWEN_14B, micro)
+    assert terms.tensors + CONTEXT == pytest.approx(16 * 2**30, rel=0.15)
+    assert 16 * 2**30 < total(terms, micro) < 20 * 2**30
+
+
+# NVIDIA H100 80GB, torch 2.11, 2026: what torch's allocator held (gpu_* rows of
+# benchmarks.json), rank 32, micro-batches of 8,192 tokens in one row, checkpointing.
+HELD = {"phi-4-mini": 7.753170944 * GB, "phi-4": 19.310575616 * GB}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_the_plan_covers_what_was_held_on_a_card(name):
+    micro = MicroBatch(8192, 32, checkpointing=True)
+    needed = total(estimate(model_sizes(name), micro), micro)
+    assert HELD[name] + CONTEXT < needed < 1.2 * HELD[name]
+
+
+def test_padded_attention_takes_more():
+    """By queries, keys, values and output of half as many positions again."""
+    sizes = model_sizes("phi-4-mini")
+    tight, padded = (
+        estimate(sizes, MicroBatch(8192, 32, padding=padding)).activations
+        for padding in (1.0, 1.5)
     )
+    more = 2 * 8192 * sizes.layers * (sizes.hidden + sizes.kv_width)
+    assert padded - tight == pytest.approx(more)
 
 
 def test_weights_alone():
@@ -145,6 +171,18 @@ def test_a_tokens_activations_are_what_autograd_keeps(checkpointing, tiny):
         if checkpointing:
             kept = memory.checkpointed_bytes(model, kept)
     assert estimate(sizes, micro).activations == pytest.approx(kept, rel=0.05)
+
+
+def test_padded_attention_keeps_what_the_formula_says(tiny, monkeypatch):
+    monkeypatch.setattr(row_attention, "PADDED_DEVICES", {"cpu"})
+    sizes = ModelSizes.of(tiny.model.config)
+    micro = MicroBatch(1, 16, padding=row_attention.MAX_PADDING)
+    with fresh_adapter(tiny, 16) as model, fused_lora(model, keep_floats=False):
+        model.train()
+        with per_row_attention(tiny.model):
+            kept = memory.activation_bytes(model)
+    expected = estimate(sizes, micro.on_cpu(dequantized=False)).activations
+    assert kept == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.slow

@@ -19,16 +19,16 @@ def counted(*sets, share=0.5):
         if unit.step == "collect_seeds"
     }
     shares = dict.fromkeys(seeds, share)
-    loads = workload(study, seeds=seeds, shares=shares, kept={})
+    loads = workload(study, seeds=seeds, shares=shares, kept_rows={})
     return {(load.unit.step, load.unit.domain): load for load in loads}
 
 
 def drawn(load):
-    return sum(draw.samples for draw in load.draws)
+    return sum(load.samples.values())
 
 
 def seen(load):
-    return sum(training.rows for training in load.trainings)
+    return sum(load.rows.values())
 
 
 SMALL = ("math.collect_seeds.sources=[{limit: 100}]",)
@@ -42,13 +42,13 @@ def test_the_work_of_every_step():
     probe = found["probe_sft", "math"]
     assert drawn(probe) == 2 * 200  # two arms, each asks dev
     assert seen(probe) == 2 * 50 * 3  # two arms, three epochs
-    assert probe.trainings[0].runs == 2
+    assert probe.runs == 2
     expand = found["expand_domains", ""]
     assert drawn(expand) == 3 * (200 + 200)  # A, B, A+B on both domains
     frozen = 50 / 0.33
     other = 0.5 * 64 / 0.33
     assert seen(expand) == pytest.approx(2 * frozen + 2 * other)
-    assert sum(t.runs for t in expand.trainings) == 3
+    assert expand.runs == 3
     assert drawn(found["benchmark", ""]) == 2 * 2 * 100 * 3
 
 
@@ -63,7 +63,7 @@ def test_the_work_of_every_step():
 )
 def test_more_runs_are_counted(change, runs):
     found = counted(*SMALL, change)["probe_sft", "math"]
-    assert found.trainings[0].runs == runs
+    assert found.runs == runs
     assert drawn(found) == runs * 200
     if "dose" in change:
         assert seen(found) == 150 * (2 + 0.25 + 0.5)

@@ -8,9 +8,10 @@ covers well from one sample on (Brown, Cai and DasGupta 2001, Statistical Scienc
 are never solved, one right of four is mostly luck, and only a prior that has seen
 the pool knows it. Tiers and risks are taken under it.
 
-A sample that was cut off, or that nobody can judge, is *censored*: neither right
-nor wrong. Intervals span what it could have been. What share of the cut-off ones
-turn right is measured (`Counts.turning`) and fills them in for every estimate.
+A sample that was truncated, or that no verifier can judge, is *censored*: neither
+right nor wrong. Intervals span what it could have been. What share of the truncated
+ones turn right is measured (`Counts.truncated_correct_rate`) and imputed in every
+estimate.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-LOW, INSIDE, HIGH = range(3)  # below the band, in it, above it
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,10 @@ class Prior:
 
 
 JEFFREYS = Prior()
-# Limits of a fitted prior, the kit's own choice: it may weigh about as much as a
+# Limits of a fitted prior (kit default): it may weigh about as much as a
 # screen, and `a` above 1 would call a seed solvable that no sample ever solved.
 _LEAST, _MOST_A, _MOST_B = 0.02, 1.0, 4.0
-FAMILY = 20  # seeds of a family that get a prior of their own; the kit's own choice
+FAMILY = 20  # seeds of a family that get a prior of their own (kit default)
 
 
 @dataclass(frozen=True)
@@ -53,17 +52,17 @@ class Counts:
     Args:
         right: judged right, cut off or not.
         wrong: finished and judged wrong.
-        cut: not right, and cut off at the token limit.
+        truncated: not right, and cut off at the token limit.
         unknown: finished, and nobody can judge them.
-        turning: share of a seed's cut-off samples that would turn right if they
-            were finished; NaN leaves them out of every estimate.
+        truncated_correct_rate: share of a seed's truncated samples that would turn
+            right if they were finished; NaN leaves them out of every estimate.
     """
 
     right: np.ndarray
     wrong: np.ndarray
-    cut: np.ndarray
+    truncated: np.ndarray
     unknown: np.ndarray
-    turning: np.ndarray | float = float("nan")
+    truncated_correct_rate: np.ndarray | float = float("nan")
 
     @classmethod
     def of(cls, right: Sequence[int], wrong: Sequence[int]) -> Counts:
@@ -74,7 +73,7 @@ class Counts:
     @property
     def n(self) -> np.ndarray:
         """Samples drawn."""
-        return self.right + self.wrong + self.cut + self.unknown
+        return self.right + self.wrong + self.truncated + self.unknown
 
     @property
     def filled(self) -> tuple[np.ndarray, np.ndarray]:
@@ -84,17 +83,19 @@ class Counts:
         right, in whole samples: a fraction of one, given to every seed, would tell
         the posterior that none of them is hopeless.
         """
-        known = ~np.isnan(self.turning)
-        turned = np.rint(np.nan_to_num(self.turning) * self.cut).astype(int)
-        stayed = np.where(known, self.cut - turned, 0)
+        known = ~np.isnan(self.truncated_correct_rate)
+        turned = np.rint(
+            np.nan_to_num(self.truncated_correct_rate) * self.truncated
+        ).astype(int)
+        stayed = np.where(known, self.truncated - turned, 0)
         return self.right + turned, self.wrong + stayed
 
     @property
     def rate(self) -> np.ndarray:
         """The estimated pass rate, cut-off samples in fractions; NaN without any."""
-        known = ~np.isnan(self.turning)
-        told = self.right + self.wrong + known * self.cut
-        right = self.right + np.nan_to_num(self.turning) * self.cut
+        known = ~np.isnan(self.truncated_correct_rate)
+        told = self.right + self.wrong + known * self.truncated
+        right = self.right + np.nan_to_num(self.truncated_correct_rate) * self.truncated
         return np.where(told > 0, right / np.maximum(told, 1), np.nan)
 
     @property
@@ -104,7 +105,9 @@ class Counts:
         return self.right / n, (self.n - self.wrong) / n
 
 
-def credible(counts: Counts, *, prior: Prior = JEFFREYS) -> tuple[np.ndarray, ...]:
+def credible_interval(
+    counts: Counts, *, prior: Prior = JEFFREYS
+) -> tuple[np.ndarray, ...]:
     """The 95 % credible interval of each pass rate, censored samples spanned.
 
     Its low end takes them all as wrong, its high end all as right. With none
@@ -118,40 +121,7 @@ def credible(counts: Counts, *, prior: Prior = JEFFREYS) -> tuple[np.ndarray, ..
     return np.where(counts.right == 0, 0.0, low), np.where(counts.wrong == 0, 1.0, high)
 
 
-def chances(counts: Counts, band: tuple[float, float], *, prior: Prior) -> np.ndarray:
-    """Probability that a pass rate lies below, in and above the band.
-
-    Args:
-        counts: the samples.
-        band: its edges; the lower one belongs to it, the upper one does not.
-        prior: what is known before the first sample.
-
-    Returns:
-        Shape (seeds, 3); rows add up to 1.
-    """
-    from scipy.special import betainc
-
-    right, wrong = counts.filled
-    below, under = (betainc(prior.a + right, prior.b + wrong, edge) for edge in band)
-    return np.stack([below, under - below, 1 - under], axis=1)
-
-
-def settle(
-    counts: Counts, band: tuple[float, float], *, prior: Prior
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each seed's likeliest place and the risk that it is another one.
-
-    Returns:
-        Places (`LOW`, `INSIDE` or `HIGH`) and risks, each of shape (seeds,).
-        A risk is one minus the place's probability; the mean over a tier is
-        the share of it that is expected to lie elsewhere.
-    """
-    found = chances(counts, band, prior=prior)
-    places = found.argmax(axis=1)
-    return places, 1 - found[np.arange(len(found)), places]
-
-
-def pooled(counts: Counts, families: Sequence[str] | None = None) -> Prior:
+def fit_prior(counts: Counts, families: Sequence[str] | None = None) -> Prior:
     """The Beta prior under which these counts are likeliest (beta-binomial).
 
     Args:
@@ -164,7 +134,7 @@ def pooled(counts: Counts, families: Sequence[str] | None = None) -> Prior:
         One prior for all; with families arrays of shape (seeds,).
     """
     right, wrong = counts.filled
-    everyone = _likeliest(right, wrong)
+    everyone = _fit_beta(right, wrong)
     if families is None:
         return everyone
     a, b = np.full(len(right), everyone.a), np.full(len(right), everyone.b)
@@ -172,12 +142,12 @@ def pooled(counts: Counts, families: Sequence[str] | None = None) -> Prior:
     for name in np.unique(names):
         mine = names == name
         if mine.sum() >= FAMILY:
-            own = _likeliest(right[mine], wrong[mine])
+            own = _fit_beta(right[mine], wrong[mine])
             a[mine], b[mine] = own.a, own.b
     return Prior(a, b)
 
 
-def _likeliest(right: np.ndarray, wrong: np.ndarray) -> Prior:
+def _fit_beta(right: np.ndarray, wrong: np.ndarray) -> Prior:
     """With fewer than two seeds that count there is nothing to fit: Jeffreys."""
     from scipy.optimize import minimize
     from scipy.special import betaln

@@ -395,21 +395,21 @@ class EndpointDraw:
         self.outcomes.add_refusal(kind, without_traceback(refusal), doubtful=doubtful)
         self.refused += 1
         if self.refused <= _NAMED_PROMPTS:
-            asked = clean_message(
+            prompt = clean_message(
                 "".join(t["content"] for t in json.loads(request.prompt)[-1:])
             )
             shown = (
-                asked if len(asked) <= _PROMPT_CHARS else f"{asked[:_PROMPT_CHARS]}…"
+                prompt if len(prompt) <= _PROMPT_CHARS else f"{prompt[:_PROMPT_CHARS]}…"
             )
-            told = f" (HTTP {refusal.status}: {refusal.text})" if refusal.text else ""
-            print_status(f"{UNANSWERED[kind]}{told}: the prompt '{shown}'")
+            reason = f" (HTTP {refusal.status}: {refusal.text})" if refusal.text else ""
+            print_status(f"{UNANSWERED[kind]}{reason}: the prompt '{shown}'")
 
     def _warn_once(self, fault: RetryableError) -> None:
         """Print once that the server, not the kit, is what hangs."""
         if not self.warned and self.throttle.failing > _SILENT_SECONDS:
             self.warned = True
-            most = f"trying for up to {self.settings.patience:g} s"
-            print_status(f"{self.server.address.url}: {fault.why}; {most}")
+            limit = f"trying for up to {self.settings.patience:g} s"
+            print_status(f"{self.server.address.url}: {fault.why}; {limit}")
 
     # --- the errors that end a draw ---
 
@@ -423,16 +423,16 @@ class EndpointDraw:
     def _too_many_refusals(self, kind: str) -> Exception:
         """The error of so many refusals, mostly of this kind."""
         latest = self.outcomes.latest[kind]
-        known = kind != "refused"
-        return self._unanswered(latest) if known else self._ended_by(latest)
+        prompts_fault = kind != "refused"
+        return self._unanswered(latest) if prompts_fault else self._ended_by(latest)
 
     def _unanswered(self, refusal: RefusalError) -> RunError:
         counts = self.outcomes.unanswered
         each = ", ".join(f"{n} {UNANSWERED[why]}" for why, n in counts.most_common())
-        told = f" (HTTP {refusal.status}: {refusal.text})" if refusal.text else ""
+        reason = f" (HTTP {refusal.status}: {refusal.text})" if refusal.text else ""
         asked = self.outcomes.started
         return RunError(
-            f"most prompts get no answer: {each}, of {asked} asked{told}",
+            f"most prompts get no answer: {each}, of {asked} asked{reason}",
             where=f"{self.server.address}{self.client.route.shown}",
             todo="shorten the prompts, lower max_tokens or take another server; if it "
             "has to be so, endpoint.unanswered in the study is the share that may "

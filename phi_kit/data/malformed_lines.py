@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 # Says why a piece of text could not be decoded; nothing if it could.
-Spoilt = Callable[[str], str]
+DecodingFault = Callable[[str], str]
 # What to do then.
-ENCODED = "say encoding: cp1252, or whichever it is, or save the file as UTF-8"
+ENCODING_HINT = "say encoding: cp1252, or whichever it is, or save the file as UTF-8"
 
 
 @dataclass(frozen=True)
-class Bad:
+class MalformedLine:
     """What is no row.
 
     Args:
@@ -28,7 +28,7 @@ class Bad:
     spoilt: bool = False
 
 
-class UnfitError(ValueError):
+class UnreadableFileError(ValueError):
     """A file that is not what it should be, and what to do about it."""
 
     def __init__(self, why: str, todo: str = ""):

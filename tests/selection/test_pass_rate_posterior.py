@@ -3,25 +3,21 @@
 import numpy as np
 import pytest
 
-from phi_kit.selection.pass_rate import (
-    HIGH,
-    INSIDE,
+from phi_kit.selection.pass_rate_posterior import (
     JEFFREYS,
-    LOW,
     Counts,
     Prior,
-    chances,
-    credible,
-    pooled,
-    settle,
+    credible_interval,
+    fit_prior,
 )
+from phi_kit.selection.tiers import HIGH, INSIDE, LOW, assign_tiers, tier_probabilities
 
 BAND = (0.1, 0.75)
 
 
-def counts(right, wrong, cut=0, unknown=0, turning=float("nan")):
+def counts(right, wrong, cut=0, unknown=0, truncated_correct_rate=float("nan")):
     parts = [np.array([part]) for part in (right, wrong, cut, unknown)]
-    return Counts(*parts, turning=turning)
+    return Counts(*parts, truncated_correct_rate=truncated_correct_rate)
 
 
 # Jeffreys intervals as statsmodels' proportion_confint(method="jeffreys") prints them.
@@ -35,12 +31,12 @@ def counts(right, wrong, cut=0, unknown=0, turning=float("nan")):
     ],
 )
 def test_jeffreys_interval(right, n, low, high):
-    found = credible(counts(right, n - right))
+    found = credible_interval(counts(right, n - right))
     assert [float(end[0]) for end in found] == pytest.approx([low, high], abs=2e-3)
 
 
 def test_without_a_sample_nothing_is_known():
-    low, high = credible(counts(0, 0))
+    low, high = credible_interval(counts(0, 0))
     assert (low[0], high[0]) == (0, 1)
     assert np.isnan(counts(0, 0).rate[0])
 
@@ -49,7 +45,7 @@ def test_jeffreys_covers_about_95_percent():
     draw = np.random.default_rng(1)
     p = draw.random(4000)
     right = draw.binomial(8, p)
-    low, high = credible(Counts.of(right, 8 - right))
+    low, high = credible_interval(Counts.of(right, 8 - right))
     assert 0.93 <= ((low <= p) & (p <= high)).mean() <= 0.98
 
 
@@ -57,26 +53,30 @@ def test_a_cut_off_sample_is_neither_right_nor_wrong():
     found = counts(1, 1, cut=2)
     assert found.rate[0] == 0.5
     assert [end[0] for end in found.bounds] == [0.25, 0.75]
-    low, high = (end[0] for end in credible(found))
-    assert low == credible(counts(1, 3))[0][0]
-    assert high == credible(counts(3, 1))[1][0]
+    low, high = (end[0] for end in credible_interval(found))
+    assert low == credible_interval(counts(1, 3))[0][0]
+    assert high == credible_interval(counts(3, 1))[1][0]
 
 
 def test_a_seed_of_cut_off_samples_could_be_anything():
     found = counts(0, 0, cut=4)
-    assert [end[0] for end in credible(found)] == [0, 1]
+    assert [end[0] for end in credible_interval(found)] == [0, 1]
     assert np.isnan(found.rate[0])
 
 
 @pytest.mark.parametrize(
-    ("cut", "turning", "right", "wrong"),
+    ("cut", "truncated_correct_rate", "right", "wrong"),
     [(4, 0.25, 2, 3), (4, 0.1, 1, 4), (16, 0.1, 3, 14), (4, 0.9, 5, 0), (0, 0.5, 1, 0)],
 )
-def test_what_cut_off_samples_turn_into_fills_them_in(cut, turning, right, wrong):
-    found = counts(1, 0, cut=cut, turning=turning)
+def test_what_cut_off_samples_turn_into_fills_them_in(
+    cut, truncated_correct_rate, right, wrong
+):
+    found = counts(1, 0, cut=cut, truncated_correct_rate=truncated_correct_rate)
     assert [part[0] for part in found.filled] == [right, wrong]
     # The rate of one seed takes the share as it is.
-    assert found.rate[0] == pytest.approx((1 + turning * cut) / (1 + cut))
+    assert found.rate[0] == pytest.approx(
+        (1 + truncated_correct_rate * cut) / (1 + cut)
+    )
     assert found.n[0] == cut + 1
 
 
@@ -85,12 +85,12 @@ def test_seeds_that_never_get_anywhere_stay_hopeless_when_cut_off():
     draw = np.random.default_rng(5)
     p = np.where(draw.random(400) < 0.8, 0.0, 0.4)
     right, cut = draw.binomial(2, p), np.full(400, 2)
-    some = Counts(right, 2 - right, cut, np.zeros(400, int), turning=0.1)
-    assert pooled(some).mean(some)[p == 0].mean() < 0.04
+    some = Counts(right, 2 - right, cut, np.zeros(400, int), truncated_correct_rate=0.1)
+    assert fit_prior(some).mean(some)[p == 0].mean() < 0.04
 
 
 def test_chances_add_up_and_follow_the_counts():
-    found = chances(Counts.of([0, 4, 16], [16, 4, 0]), BAND, prior=JEFFREYS)
+    found = tier_probabilities(Counts.of([0, 4, 16], [16, 4, 0]), BAND, prior=JEFFREYS)
     assert found.sum(axis=1) == pytest.approx(1)
     assert found.argmax(axis=1).tolist() == [LOW, INSIDE, HIGH]
 
@@ -98,28 +98,31 @@ def test_chances_add_up_and_follow_the_counts():
 def test_one_of_four_is_luck_where_hardly_any_seed_is_solved():
     lucky = Counts.of([1], [3])
     poor, rich = Prior(0.1, 3), Prior(1, 1)
-    assert settle(lucky, BAND, prior=rich)[0][0] == INSIDE
-    assert settle(lucky, BAND, prior=poor)[1][0] > settle(lucky, BAND, prior=rich)[1][0]
+    assert assign_tiers(lucky, BAND, prior=rich)[0][0] == INSIDE
+    assert (
+        assign_tiers(lucky, BAND, prior=poor)[1][0]
+        > assign_tiers(lucky, BAND, prior=rich)[1][0]
+    )
 
 
 def test_the_fitted_prior_finds_the_pool():
     draw = np.random.default_rng(2)
     right = draw.binomial(8, draw.beta(0.5, 2.0, 3000))
-    found = pooled(Counts.of(right, 8 - right))
+    found = fit_prior(Counts.of(right, 8 - right))
     assert found.a == pytest.approx(0.5, rel=0.15)
     assert found.b == pytest.approx(2.0, rel=0.15)
 
 
 @pytest.mark.parametrize("right", [[0] * 50, [4] * 50])
 def test_equal_seeds_leave_room_for_others(right):
-    found = pooled(Counts.of(right, [4 - r for r in right]))
+    found = fit_prior(Counts.of(right, [4 - r for r in right]))
     assert np.isfinite([found.a, found.b]).all()
     assert 0 < found.a / (found.a + found.b) < 1
 
 
 @pytest.mark.parametrize("right", [[], [3]])
 def test_no_pool_no_fit(right):
-    assert pooled(Counts.of(right, right)) == JEFFREYS
+    assert fit_prior(Counts.of(right, right)) == JEFFREYS
 
 
 def test_risks_are_the_errors_that_are_made():
@@ -127,7 +130,7 @@ def test_risks_are_the_errors_that_are_made():
     p = draw.beta(0.3, 1.2, 20_000)
     right = draw.binomial(6, p)
     found = Counts.of(right, 6 - right)
-    place, risk = settle(found, BAND, prior=pooled(found))
+    place, risk = assign_tiers(found, BAND, prior=fit_prior(found))
     truth = np.digitize(p, BAND)
     assert risk.mean() == pytest.approx((place != truth).mean(), abs=0.015)
     for tier in (LOW, INSIDE, HIGH):
@@ -143,7 +146,7 @@ def test_a_posterior_mean_survives_being_chosen():
     p = draw.beta(0.3, 1.2, 20_000)
     right = draw.binomial(4, p)
     found = Counts.of(right, 4 - right)
-    prior = pooled(found)
-    chosen = settle(found, BAND, prior=prior)[0] == INSIDE
+    prior = fit_prior(found)
+    chosen = assign_tiers(found, BAND, prior=prior)[0] == INSIDE
     assert found.rate[chosen].mean() > p[chosen].mean() + 0.02
     assert prior.mean(found)[chosen].mean() == pytest.approx(p[chosen].mean(), abs=0.01)

@@ -6,7 +6,7 @@ import psutil
 import pytest
 import torch
 
-from phi_kit.inference.local.cpu_weights import cpu_weights_for_decoding
+from phi_kit.inference.local.decoding_weights import weights_for_decoding
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def order(request, monkeypatch):
 
 def test_outputs_are_the_packed_ones(model, order):
     before = outcome(model)
-    with cpu_weights_for_decoding(model) as done:
+    with weights_for_decoding(model) as done:
         assert done
         for ours, theirs in zip(outcome(model), before, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
@@ -48,15 +48,15 @@ def test_outputs_are_the_packed_ones(model, order):
 
 def test_afterwards_it_is_as_it_was_even_after_an_error(model):
     before = outcome(model)
-    with pytest.raises(KeyError), cpu_weights_for_decoding(model):
+    with pytest.raises(KeyError), weights_for_decoding(model):
         raise KeyError
     assert all("forward" not in vars(layer) for layer in model)
     assert all(map(torch.equal, outcome(model), before))
 
 
 def test_inside_another_it_leaves_the_first_alone(model):
-    with cpu_weights_for_decoding(model):
-        with cpu_weights_for_decoding(model) as again:
+    with weights_for_decoding(model):
+        with weights_for_decoding(model) as again:
             assert not again
         assert "forward" in vars(model[0])
 
@@ -64,7 +64,7 @@ def test_inside_another_it_leaves_the_first_alone(model):
 def test_where_memory_is_short_weights_stay_packed(model, monkeypatch):
     little = SimpleNamespace(available=1000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
-    with cpu_weights_for_decoding(model) as done:
+    with weights_for_decoding(model) as done:
         assert not done
         outcome(model)
 
@@ -74,7 +74,7 @@ def test_float_layers_are_put_into_another_order(tiny, order):
     with torch.inference_mode():
         before = tiny.model(input_ids=ids).logits
     weights = [weight.clone() for weight in tiny.model.parameters()]
-    with cpu_weights_for_decoding(tiny.model) as done, torch.inference_mode():
+    with weights_for_decoding(tiny.model) as done, torch.inference_mode():
         assert done == order
         after = tiny.model(input_ids=ids).logits
     torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from phi_kit.inference.local.cpu_weights import cpu_weights_for_decoding
-from phi_kit.training.lora_cpu import dequantized_bytes, fused_lora
+from phi_kit.inference.local.decoding_weights import weights_for_decoding
+from phi_kit.training.lora_fused import dequantized_bytes, fused_lora
 
 WIDTH = 64
 
@@ -67,6 +67,23 @@ def test_the_same_numbers(adapted, kept, shape):
         assert torch.equal(again, theirs)
 
 
+def test_beside_bf16_weights_the_adapter_stays_in_float32(adapted):
+    for layer in (adapted.base_model.model.one, adapted.base_model.model.other):
+        if type(layer.base_layer).__name__ == "Linear4bit":
+            layer.base_layer.compute_dtype = torch.bfloat16
+        else:
+            layer.base_layer.to(torch.bfloat16)
+    x = torch.randn(5, WIDTH).bfloat16()
+    wanted = passed(adapted, x)
+    with fused_lora(adapted, keep_floats=False):
+        found = passed(adapted, x)
+    assert [part.dtype for part in found[:2]] == [torch.bfloat16] * 2
+    assert {part.dtype for part in found[2:]} == {torch.float32}
+    for ours, theirs in zip(found, wanted, strict=True):
+        gap = (ours.float() - theirs.float()).norm() / theirs.float().norm()
+        assert gap < 2e-2
+
+
 def test_what_the_floats_take(adapted):
     quantised = type(adapted.base_model.model.one.base_layer).__name__ == "Linear4bit"
     assert dequantized_bytes(adapted) == (2 * 4 * WIDTH * WIDTH if quantised else 0)
@@ -80,8 +97,10 @@ def test_held_out_items_are_asked_on_weights_laid_out_for_decoding(
     with torch.inference_mode():
         before = adapted(x)
     with fused_lora(adapted, keep_floats=kept), torch.inference_mode():
-        monkeypatch.setattr("phi_kit.training.lora_cpu._operation", lambda: pytest.fail)
-        with cpu_weights_for_decoding(adapted) as done:
+        monkeypatch.setattr(
+            "phi_kit.training.lora_fused._operation", lambda: pytest.fail
+        )
+        with weights_for_decoding(adapted) as done:
             assert done
             torch.testing.assert_close(adapted(x), before, rtol=1e-5, atol=1e-5)
     monkeypatch.undo()

@@ -141,8 +141,8 @@ class StepReport:
     @property
     def params(self) -> dict[str, str]:
         """Its parameters as text."""
-        given = tables.mapped(self.manifest, "params")
-        return {name: tables.plain(value) for name, value in given.items()}
+        recorded = tables.mapped(self.manifest, "params")
+        return {name: tables.plain(value) for name, value in recorded.items()}
 
     @property
     def duration(self) -> str:
@@ -285,12 +285,12 @@ class StudyReport:
 
     def _domain_names(self) -> list[str]:
         # In the order of the study file; folders that it does not name come after.
-        given = [
+        lists = [
             tables.mapped(step.manifest, "params").get("domains") for step in self.last
         ]
-        named = [
+        listed = [
             domain
-            for names in given
+            for names in lists
             if isinstance(names, list)
             for domain in names
             if not domain_fault(domain)
@@ -300,7 +300,7 @@ class StudyReport:
             for folder in self.root.iterdir()
             if folder.name[0] != "." and _has_any(folder, PER_DOMAIN)
         )
-        return list(dict.fromkeys([*named, *folders]))
+        return list(dict.fromkeys([*listed, *folders]))
 
     def _all(self, part: str, key: str) -> list[str]:
         every = (tables.mapped(step.manifest, part).get(key) for step in self.done)

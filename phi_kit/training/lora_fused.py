@@ -1,8 +1,10 @@
-"""A LoRA layer as one operation on a CPU, its frozen weight turned to floats once.
+"""A LoRA layer as one operation; on a CPU its frozen weight is dequantised once.
 
 Peft computes a layer in six steps and makes an array of its output's size in four
 of them; between the activations that are kept, their holes take half as much memory
-again. In place it is one array.
+again. In place it is one array. Beside a model in bf16 peft computes the adapter's
+part in float32 and keeps a float32 copy of every input; here both parts are computed
+in the model's type, and the adapter's weights and their gradients stay in float32.
 
 Every product with an NF4 weight first turns it back into float32, forward and
 backward, for every micro-batch: the same numbers each time. Where memory allows they
@@ -16,14 +18,18 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.inference.local.cpu_weights import dequantize, float_bytes, nf4_layers
+from phi_kit.inference.local.decoding_weights import dequantize, float_bytes, nf4_layers
 
 if TYPE_CHECKING:
     import torch
 
 
+# Gives a frozen weight in the type that is asked for.
+Weight = Callable[["torch.dtype"], "torch.Tensor"]
+
+
 def dequantized_bytes(model: Any) -> int:
-    """Memory that the float32 copies of a model's 4-bit weights take."""
+    """Memory that the float copies of a model's 4-bit weights take."""
     return float_bytes(nf4_layers(model))
 
 
@@ -32,8 +38,8 @@ def fused_lora(model: Any, *, keep_floats: bool) -> Iterator[None]:
     """Let the LoRA layers of a model compute in one go.
 
     Args:
-        model: PEFT-wrapped, on the CPU.
-        keep_floats: keep the float32 weights rather than make them each time;
+        model: PEFT-wrapped.
+        keep_floats: keep the weights as floats rather than make them each time;
             the numbers are the same.
     """
     from peft.tuners.lora import LoraLayer
@@ -60,20 +66,15 @@ def _plain(layer: Any) -> bool:
     return layer.lora_B[name].bias is None and not layer.use_dora[name]
 
 
-def _weight(base: Any, *, keep_floats: bool) -> Callable[[], torch.Tensor]:
+def _weight(base: Any, *, keep_floats: bool) -> Weight:
     if type(base).__name__ != "Linear4bit":
-        return lambda: base.weight
-
-    def dequantized() -> torch.Tensor:
-        return dequantize(base).float()
-
+        return base.weight.to
     if not keep_floats:
-        return dequantized
-    weight = dequantized()
-    return lambda: weight
+        return lambda dtype: dequantize(base).to(dtype)
+    return dequantize(base).to
 
 
-def _forward(layer: Any, weight: Callable[[], torch.Tensor]) -> Callable[..., Any]:
+def _forward(layer: Any, weight: Weight) -> Callable[..., Any]:
     (name,) = layer.active_adapters
     low, high = layer.lora_A[name], layer.lora_B[name]
     scale, bias = layer.scaling[name], layer.base_layer.bias
@@ -88,16 +89,20 @@ def _forward(layer: Any, weight: Callable[[], torch.Tensor]) -> Callable[..., An
 
 @cache
 def _operation() -> Callable[..., torch.Tensor]:
-    """`x W' + bias + scale (x A') B'` for frozen `W`, with its gradients."""
+    """`x W' + bias + scale (x A') B'` for frozen `W`, with its gradients.
+
+    Computed in the type of `x`; `A` and `B` may have a longer one.
+    """
     import torch
 
     class LoraLinear(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x, weight, bias, a, b, scale):
             flat = x.reshape(-1, x.shape[-1])
-            low = flat @ a.T
-            out = torch.nn.functional.linear(flat, weight(), bias)
-            out.addmm_(low, b.T, alpha=scale)
+            low = flat @ a.T.to(x.dtype)
+            bias = None if bias is None else bias.to(x.dtype)
+            out = torch.nn.functional.linear(flat, weight(x.dtype), bias)
+            out.addmm_(low, b.T.to(x.dtype), alpha=scale)
             ctx.save_for_backward(flat, low, a, b)
             ctx.weight, ctx.scale, ctx.shape = weight, scale, x.shape
             return out.view(*x.shape[:-1], -1)
@@ -106,10 +111,12 @@ def _operation() -> Callable[..., torch.Tensor]:
         def backward(ctx, slope):
             flat, low, a, b = ctx.saved_tensors
             slope = slope.reshape(-1, slope.shape[-1])
-            back, of_x = (slope @ b).mul_(ctx.scale), None
+            dtype, of_x = slope.dtype, None
+            back = (slope @ b.to(dtype)).mul_(ctx.scale)
             if ctx.needs_input_grad[0]:
-                of_x = (slope @ ctx.weight()).addmm_(back, a).view(ctx.shape)
-            of_b = (slope.T @ low).mul_(ctx.scale)
-            return of_x, None, None, back.T @ flat, of_b, None
+                of_x = slope @ ctx.weight(dtype)
+                of_x = of_x.addmm_(back, a.to(dtype)).view(ctx.shape)
+            of_a, of_b = back.T @ flat, (slope.T @ low).mul_(ctx.scale)
+            return of_x, None, None, of_a.to(a.dtype), of_b.to(b.dtype), None
 
     return LoraLinear.apply

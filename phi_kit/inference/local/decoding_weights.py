@@ -1,8 +1,8 @@
-"""Weights laid out for decoding on a CPU, for the time of one draw.
+"""Weights laid out for decoding, for the time of one draw.
 
-bitsandbytes dequantises NF4 weights in every forward pass, and PyTorch's matrix
-products reorder them each time, which for the few rows of a decoding step takes as
-long as the product itself. Both are done once for a whole draw, where memory
+bitsandbytes dequantises NF4 weights in every forward pass, and on a CPU PyTorch's
+matrix products reorder them each time, which for the few rows of a decoding step
+takes as long as the product itself. Both are done once for a whole draw, where memory
 allows: the same numbers, up to float rounding.
 """
 
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-MEMORY_SHARE = 0.5  # of the free memory that the copies may take (kit default)
+# Share of the free memory that the copies may take (kit default): on a GPU most of it
+# is better used for more rows.
+MEMORY_SHARE = {"cpu": 0.5, "cuda": 0.25}
 # Number of rows that oneDNN's weight layout is optimised for; others work as well. Of
 # 16 to 256 none was faster by more than noise.
 LAYOUT_ROWS = 64
@@ -24,12 +26,11 @@ Linear = Callable[["torch.Tensor"], "torch.Tensor"]
 
 
 @contextmanager
-def cpu_weights_for_decoding(model: Any) -> Iterator[bool]:
+def weights_for_decoding(model: Any) -> Iterator[bool]:
     """Run a model's linear layers on copies of their weights; no gradients.
 
     Yields:
-        Whether it was done. It is not done on a GPU, whose kernels need no such
-        copy, nor where memory is short.
+        Whether it was done. It is not done where memory is short.
     """
     layers = [*nf4_layers(model), *_reorderable_layers(model)]
     done = bool(layers) and _fits_in_memory(layers)
@@ -44,14 +45,13 @@ def cpu_weights_for_decoding(model: Any) -> Iterator[bool]:
 
 
 def nf4_layers(model: Any) -> list[Any]:
-    """A model's 4-bit layers on a CPU whose forward pass nobody has replaced."""
+    """A model's 4-bit layers whose forward pass nobody has replaced."""
     from bitsandbytes.nn import Linear4bit
 
     return [
         layer
         for layer in model.modules()
         if isinstance(layer, Linear4bit)
-        and layer.weight.device.type == "cpu"
         and getattr(layer.weight, "quant_state", None) is not None
         and "forward" not in vars(layer)
     ]
@@ -65,7 +65,6 @@ def _reorderable_layers(model: Any) -> list[Any]:
         layer
         for layer in model.modules()
         if type(layer) is torch.nn.Linear
-        and layer.weight.device.type == "cpu"
         and _can_reorder(layer.weight)
         and "forward" not in vars(layer)
     ]
@@ -76,21 +75,44 @@ def _can_reorder(weight: torch.Tensor) -> bool:
     import torch
 
     return (
-        weight.dtype == torch.float32
+        weight.device.type == "cpu"
+        and weight.dtype == torch.float32
         and torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
 
 
 def _fits_in_memory(layers: list[Any]) -> bool:
-    import psutil
+    device = layers[0].weight.device
+    share = MEMORY_SHARE.get(device.type, 0)
+    return float_bytes(layers) < share * unused_bytes(device)
 
-    return float_bytes(layers) < MEMORY_SHARE * psutil.virtual_memory().available
+
+def unused_bytes(device: torch.device) -> int:
+    """Bytes that can still be allocated on a device."""
+    import psutil
+    import torch
+
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + cached
 
 
 def float_bytes(layers: Iterable[Any]) -> int:
-    """Bytes that float32 copies of the layers' weights take."""
-    return sum(4 * layer.in_features * layer.out_features for layer in layers)
+    """Bytes that copies of the layers' weights take, in the type they compute in."""
+    return sum(
+        _compute_dtype(layer).itemsize * layer.in_features * layer.out_features
+        for layer in layers
+    )
+
+
+def _compute_dtype(layer: Any) -> torch.dtype:
+    import torch
+
+    if type(layer) is torch.nn.Linear:
+        return layer.weight.dtype
+    return layer.compute_dtype or torch.float32
 
 
 def dequantize(layer: Any) -> torch.Tensor:

@@ -1,0 +1,167 @@
+"""The same training run by the kit and by TRL, on a GPU, its steps timed alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import torch
+
+from phi_kit.core.rng import label_seed
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.training import training_run
+from phi_kit.training.data_order import step_order
+from phi_kit.training.encoding import TrainingRow, encode
+from phi_kit.training.qlora import TrainingResult, train
+from phi_kit.training.training_config import TrainingConfig
+
+SEED, NAME = 1, "arm"
+
+
+class Clock:
+    """Seconds of each optimiser step, and the most memory torch held."""
+
+    def __init__(self) -> None:
+        self.steps: list[float] = []
+        self.reserved = self.allocated = 0
+
+    def watch(self, trainer: Any) -> Any:
+        from transformers import TrainerCallback
+
+        clock = self
+
+        class Timed(TrainerCallback):
+            def on_step_begin(self, *_, **__):
+                torch.cuda.synchronize()
+                self.began = time.perf_counter()
+
+            def on_step_end(self, *_, **__):
+                torch.cuda.synchronize()
+                clock.steps.append(time.perf_counter() - self.began)
+                clock.reserved = torch.cuda.max_memory_reserved()
+                clock.allocated = torch.cuda.max_memory_allocated()
+
+        trainer.add_callback(Timed())
+        return trainer
+
+    @property
+    def step(self) -> float:
+        """Of a step in the middle; the first one warms up."""
+        return statistics.median(self.steps[1:])
+
+
+def ours(
+    student: LocalModel,
+    rows: Sequence[TrainingRow],
+    config: TrainingConfig,
+    clock: Clock,
+) -> TrainingResult:
+    """The kit's trainer as the steps call it."""
+    real = training_run._trainer
+
+    @contextmanager
+    def timed(*arguments, **options):
+        with real(*arguments, **options) as trainer:
+            yield clock.watch(trainer)
+
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        patch.setattr(training_run, "_trainer", timed)
+        return train(student, rows, config, out=Path(folder, NAME), rng_seed=SEED)
+
+
+def trl(
+    student: LocalModel,
+    rows: Sequence[TrainingRow],
+    config: TrainingConfig,
+    clock: Clock,
+    *,
+    micro: int,
+    same_start: bool = False,
+) -> list[float]:
+    """TRL's SFTTrainer in bf16, with our rows in our order; its losses.
+
+    Args:
+        student: a model that is not needed afterwards: TRL leaves hooks on it.
+        rows: as ours.
+        config: as ours; checkpointing is on where the config says `on`.
+        clock: is told the steps.
+        micro: rows of a micro-batch.
+        same_start: the adapter in float32 with our first weights, where TRL would
+            have it in bf16.
+    """
+    from datasets import Dataset
+    from peft import LoraConfig, get_peft_model
+    from trl import SFTConfig, SFTTrainer
+
+    encoded = [encode(student, row) for row in rows]
+    order = step_order(
+        encoded,
+        batch=config.batch,
+        epochs=[1.0] * len(encoded),
+        rng_seed=label_seed(SEED, "order"),
+    )
+    data = Dataset.from_list(
+        [
+            {
+                "input_ids": encoded[i].ids,
+                "completion_mask": [int(label >= 0) for label in encoded[i].labels],
+            }
+            for step in order
+            for i in step
+        ]
+    )
+    torch.manual_seed(label_seed(SEED, "adapter", NAME))
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.rank,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    model = get_peft_model(student.model, lora)
+    fresh = {
+        name: weight.detach().clone()
+        for name, weight in model.named_parameters()
+        if weight.requires_grad
+    }
+    with TemporaryDirectory() as folder:
+        arguments = SFTConfig(
+            output_dir=folder,
+            num_train_epochs=1,
+            learning_rate=config.learning_rate,
+            warmup_steps=round(config.warmup * len(order)),
+            max_grad_norm=0.3,
+            optim="paged_adamw_8bit",
+            train_sampling_strategy="sequential",
+            per_device_train_batch_size=micro,
+            gradient_accumulation_steps=config.batch // micro,
+            gradient_checkpointing=config.gradient_checkpointing == "on",
+            completion_only_loss=True,
+            max_length=None,
+            bf16=True,
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        )
+        trainer = SFTTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=data,
+            processing_class=student.tokenizer,
+        )
+        for name, weight in model.named_parameters():
+            if same_start and name in fresh:
+                weight.data = fresh[name]
+        torch.cuda.reset_peak_memory_stats()
+        clock.watch(trainer).train()
+    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    model.unload()
+    vars(student.model).pop("peft_config", None)
+    student.model.eval()
+    return losses
