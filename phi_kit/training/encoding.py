@@ -32,7 +32,7 @@ class TrainingRow:
 
 @dataclass(frozen=True)
 class EncodedRow:
-    """Token ids of a row, and its targets: `IGNORE` over the prompt."""
+    """Token ids of a row, and its targets: `IGNORE_INDEX` over the prompt."""
 
     ids: list[int]
     labels: list[int]

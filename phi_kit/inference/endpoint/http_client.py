@@ -108,8 +108,8 @@ class HttpClient:
             body: JSON.
 
         Raises:
-            FaultError: no reply came, or a longer one.
-            ElsewhereError: another server is to be asked.
+            RetryableError: no reply came, or a longer one.
+            RedirectError: another server is to be asked.
         """
         current = httpx.URL(f"{self.url}{path}")
         try:

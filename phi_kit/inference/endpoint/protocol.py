@@ -120,7 +120,7 @@ async def post(
         max_bytes: of the reply.
 
     Raises:
-        FaultError: worth another try.
+        RetryableError: worth another try.
         RefusalError: not worth one.
     """
     request = {"model": address.model, "messages": messages, **fields}

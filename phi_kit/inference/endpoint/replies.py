@@ -85,7 +85,7 @@ class ReplyReader:
         """The sample in a reply's body.
 
         Raises:
-            FaultError: it is of no use.
+            RetryableError: it is of no use.
             ModelError: another model answered.
         """
         try:
