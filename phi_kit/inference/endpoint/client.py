@@ -35,7 +35,8 @@ class Endpoint:
         folder: of the study, where `spent.jsonl` counts what is used.
         tries: failed requests after which one sample is given up; those that
             a busy server (429, 503) puts off do not count.
-        first_wait: seconds after the first failure at most; see `request_retries.backoff`.
+        first_wait: seconds after the first failure at most; see
+            `request_retries.backoff`.
 
     Raises:
         StudyError: the name cannot be read.
