@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from phi_kit.data.records import Seed
 
-from . import algebra, arithmetic, grids, letters, logic, programs, safety, science
+from . import algebra, arithmetic, grids, letters, logic, programs, science, topics
 from .text import ANSWER, Form, Work
 
 FAMILIES: Mapping[str, Mapping[str, Work]] = {
@@ -21,7 +21,7 @@ FAMILIES: Mapping[str, Mapping[str, Work]] = {
     "coding": programs.FAMILIES,
     "puzzles": {**letters.FAMILIES, **logic.FAMILIES, **grids.FAMILIES},
     "stem": science.FAMILIES,
-    "safety": safety.FAMILIES,
+    "safety": topics.FAMILIES,
 }
 __all__ = ["ANSWER", "FAMILIES", "Form", "Work", "worked"]
 
