@@ -81,7 +81,7 @@ def whole(processes, places, tmp_path_factory):
 def table(address):
     """What was sampled; not when, nor how long it took."""
     columns = [c for c in samples.columns if c.name not in ("seconds", "created_at")]
-    with Ledger(address, readonly=True).connection() as opened:
+    with Ledger(address, readonly=True).database.connection() as opened:
         return set(opened.execute(sa.select(*columns)).all())
 
 
@@ -93,7 +93,7 @@ def check(log, address):
         assert int(seed) not in taken, line
         if what == "taken":
             taken.add(int(seed))
-    with Ledger(address, readonly=True).connection() as opened:
+    with Ledger(address, readonly=True).database.connection() as opened:
         kept = set(opened.scalars(sa.select(samples.c.seed)))
         left = [opened.scalar(sa.select(sa.func.count(t.c.owner))) for t in (leases,)]
     assert taken <= kept
