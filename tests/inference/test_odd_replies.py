@@ -202,4 +202,4 @@ def test_a_hundred_mutated_replies(tmp_path, monkeypatch, capfd):
 @pytest.mark.slow
 def test_a_thousand_mutated_replies(tmp_path, monkeypatch, capfd):
     ended = fuzzed(1000, 8, tmp_path, monkeypatch, capfd)
-    assert set(ended) <= {"NoneType", "LostError", "RunError", "ModelError"}
+    assert set(ended) <= {"NoneType", "LostSamplesError", "RunError", "ModelError"}
