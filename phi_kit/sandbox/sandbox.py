@@ -63,7 +63,9 @@ class Limits:
         cpu: processor seconds.
         memory: megabytes of address space.
         output: kilobytes of printed text.
-        disk: megabytes it may write.
+        disk: megabytes it may keep. In mode `limits`, where no file system of its
+            own holds it, it is ended at the first look that finds more: until then
+            it can write what 30 ms are enough for. Nothing stays in any mode.
         files: how many files it may make.
         processes: how many threads it may have (where a user's are counted).
         calls: how often tests may call a solution.

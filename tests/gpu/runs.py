@@ -5,20 +5,18 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
 import torch
 
 from phi_kit.core.rng import label_seed
 from phi_kit.inference.local.model import LocalModel
-from phi_kit.training import training_run
 from phi_kit.training.data_order import step_order
 from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.training.qlora import TrainingResult, train
+from phi_kit.training.trainer import RunHooks
 from phi_kit.training.training_config import TrainingConfig
 
 SEED, NAME = 1, "arm"
@@ -31,7 +29,8 @@ class Clock:
         self.steps: list[float] = []
         self.reserved = self.allocated = 0
 
-    def watch(self, trainer: Any) -> Any:
+    def callback(self) -> Any:
+        """A Trainer's callback that times its steps."""
         from transformers import TrainerCallback
 
         clock = self
@@ -47,8 +46,7 @@ class Clock:
                 clock.reserved = torch.cuda.max_memory_reserved()
                 clock.allocated = torch.cuda.max_memory_allocated()
 
-        trainer.add_callback(Timed())
-        return trainer
+        return Timed()
 
     @property
     def step(self) -> float:
@@ -63,16 +61,10 @@ def ours(
     clock: Clock,
 ) -> TrainingResult:
     """The kit's trainer as the steps call it."""
-    real = training_run._trainer
-
-    @contextmanager
-    def timed(*arguments, **options):
-        with real(*arguments, **options) as trainer:
-            yield clock.watch(trainer)
-
-    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
-        patch.setattr(training_run, "_trainer", timed)
-        return train(student, rows, config, out=Path(folder, NAME), rng_seed=SEED)
+    hooks = RunHooks(callbacks=[clock.callback()])
+    with TemporaryDirectory() as folder:
+        out = Path(folder, NAME)
+        return train(student, rows, config, out=out, rng_seed=SEED, hooks=hooks)
 
 
 def trl(
@@ -159,7 +151,8 @@ def trl(
             if same_start and name in fresh:
                 weight.data = fresh[name]
         torch.cuda.reset_peak_memory_stats()
-        clock.watch(trainer).train()
+        trainer.add_callback(clock.callback())
+        trainer.train()
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     model.unload()
     vars(student.model).pop("peft_config", None)
