@@ -35,6 +35,7 @@ class Seed:
         parent: id of the seed it was made from; empty for an organic seed.
         answer_kind: what the answer is, in the domain's words (`numeric`).
         extra: JSON of what the verifier needs besides the answer.
+        solution: the source's own worked solution, if it has one.
     """
 
     domain: str
@@ -47,6 +48,7 @@ class Seed:
     parent: str = ""
     answer_kind: str = ""
     extra: str = "{}"
+    solution: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -104,7 +106,8 @@ def to_frame(seeds: Iterable[Seed], **columns: Iterable[Any]) -> pd.DataFrame:
 
 def from_frame(frame: pd.DataFrame) -> list[Seed]:
     """The seeds of a table; further columns are left alone."""
-    return [Seed(**row) for row in frame[_FIELDS].to_dict("records")]
+    known = [name for name in _FIELDS if name in frame]  # an older table has fewer
+    return [Seed(**row) for row in frame[known].to_dict("records")]
 
 
 def save_dataset(rows: pd.DataFrame, folder: Path) -> None:

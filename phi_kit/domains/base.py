@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from phi_kit.core.answer_style import Style
 from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.data.generators import Family
 from phi_kit.data.records import Seed
@@ -57,7 +58,8 @@ class Domain:
     """What is asked, how an answer must look, and who checks it.
 
     `checker` names the verifier for the reader; `verifier` is what is called. It
-    is guarded: no response can make it raise.
+    is guarded: no response can make it raise. `style` is the form of the answers
+    that `instruction` asks for.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Domain:
     checker: str = ""
     suggested_datasets: tuple[SuggestedDataset, ...] = ()
     suggested_benchmarks: SuggestedBenchmarks = SuggestedBenchmarks()
+    style: Style = "answer"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verifier", guarded(self.verifier))

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from phi_kit.core.answer_style import ANSWER_MARK
 from phi_kit.data.records import Seed
 
 # `short` is the least that leaves no step out, for small models; `long` says more.
 Form = Literal["short", "long"]
 # A seed and a form in; the solution out, or `None` where it cannot be worked.
 Work = Callable[[Seed, Form], "str | None"]
-# What begins the last line, or stands above it where the answer has lines of its own.
-ANSWER = "Answer:"
+# Begins the last line, or stands above it where the answer has lines of its own.
+ANSWER = ANSWER_MARK
 
 
 def solution(

@@ -1,0 +1,22 @@
+"""The style of a study: in which form a model answers, base and tuned alike.
+
+`answer` is the bare answer; `steps` are worked steps and then a marked answer;
+`think` is a thought between tags, then the solution with the marked answer, the form
+of Phi-4-reasoning (arXiv 2504.21318, section 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Style = Literal["answer", "steps", "think"]
+# Tokens of an answer, where a study sets no limit: kit defaults for a tiny model.
+TOKEN_LIMITS: Mapping[Style, int] = {"answer": 16, "steps": 96, "think": 4096}
+# What begins the line of the final answer.
+ANSWER_MARK = "Answer:"
+
+
+def token_limit(given: int | None, style: Style) -> int:
+    """The limit a study sets, or the one of its style."""
+    return TOKEN_LIMITS[style] if given is None else given
