@@ -102,6 +102,7 @@ def _count(seed: Seed, name: str, *, letter: str, text: str) -> Seed:
         answer=answer,
         source=f"transform/{name}",
         parent=seed.id,
+        solution="",
         extra=json.dumps(facts | {"transform": name}),
     )
 

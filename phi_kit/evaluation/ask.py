@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.sample_counts import UNANSWERED
@@ -15,6 +15,7 @@ from phi_kit.models.chat_template import render
 from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.verifiers.base import Verdict
 
+from .few_shot import Examples
 from .metrics.scores import pass_rate
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def ask(
     label: str,
     title: str = "",
     known: Sequence[int] | None = None,
+    examples: Examples | None = None,
 ) -> pd.DataFrame:
     """Draw k samples per seed and verify each.
 
@@ -53,6 +55,7 @@ def ask(
         title: of the progress line, where the label does not say enough.
         known: how many samples of each seed were asked before; those are neither
             verified again nor returned.
+        examples: worked examples to show before each question, by its family.
 
     Returns:
         One row per sample, in the seeds' order: `seed_id`, `family`, `level`,
@@ -141,6 +144,12 @@ def item_accuracies(
     return [float(right.get(seed.id, math.nan)) for seed in order]
 
 
+def lenient_accuracy(samples: pd.DataFrame) -> float:
+    """Share of answered samples that hold the right answer anywhere."""
+    answered = samples[~samples.finish.isin(UNANSWERED)]
+    return round(float((answered.lenient == "right").mean()), 4)
+
+
 def truncated_share(samples: pd.DataFrame) -> float:
     """Share of samples that reached the token limit."""
     return round(float((samples.finish == "length").mean()), 4)
@@ -154,32 +163,30 @@ def unanswered_counts(samples: pd.DataFrame) -> dict[str, int]:
 def training_rows(
     student: LocalModel,
     domain: Domain,
-    seeds: Sequence[Seed],
-    completions: Sequence[str],
+    responses: Iterable[tuple[Seed, str]],
 ) -> list[TrainingRow]:
-    """Training rows: each seed's rendered prompt with what it should answer."""
+    """Training rows: each seed's rendered prompt with the response to learn."""
     rows = []
-    for seed, completion in zip(seeds, completions, strict=True):
+    for seed, completion in responses:
         asked = (domain.instruction, seed.prompt)
         rows.append(TrainingRow(render(student.tokenizer, *asked), completion, asked))
     return rows
 
 
 def row_lengths(
-    sampler: Sampler, domain: Domain, seeds: Sequence[Seed]
+    sampler: Sampler, domain: Domain, responses: Sequence[tuple[Seed, str]]
 ) -> pd.DataFrame:
-    """Each seed as a training row: its `tokens`, and how many the loss sees.
+    """Each response as a training row: its `tokens`, and how many the loss sees.
 
-    The gold is the completion. An endpoint shows no tokenizer: there a token is
-    taken to be 4 bytes.
+    An endpoint shows no tokenizer: there a token is taken to be 4 bytes.
     """
     import pandas as pd
 
     if not hasattr(sampler, "tokenizer"):
-        texts = [(domain.instruction + s.prompt, s.answer) for s in seeds]
-        pairs = [(_tokens(asked + gold), _tokens(gold)) for asked, gold in texts]
+        texts = [(domain.instruction + s.prompt, text) for s, text in responses]
+        pairs = [(_tokens(asked + text), _tokens(text)) for asked, text in texts]
     else:
-        rows = training_rows(sampler, domain, seeds, [seed.answer for seed in seeds])
+        rows = training_rows(sampler, domain, responses)
         encoded = [encode(sampler, row) for row in rows]
         pairs = [(len(row.ids), row.trained) for row in encoded]
     return pd.DataFrame(pairs, columns=["tokens", "trained"])
