@@ -9,6 +9,7 @@ from phi_kit.core.answer_style import Style
 from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.data.generators import Family
 from phi_kit.data.records import Seed
+from phi_kit.models.chat_template import Asked
 from phi_kit.verifiers.base import Verifier, guarded
 
 # A transform rewrites a seed into variants whose answers it computes itself.
@@ -77,6 +78,15 @@ class Domain:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verifier", guarded(self.verifier))
+
+    @property
+    def thinking(self) -> bool:
+        """Whether a model is asked to think first."""
+        return self.style == "think"
+
+    def asked(self, seed: Seed) -> Asked:
+        """What a model is asked about a seed."""
+        return Asked(self.instruction, seed.prompt, self.thinking)
 
     def chosen(self, names: Sequence[str] = ()) -> list[Family]:
         """The families of these names, the easiest first; without names the usual ones.

@@ -11,18 +11,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from phi_kit.core.rng import rng
+from phi_kit.data.records import Seed
+from phi_kit.models.chat_template import Examples
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEW_SHOT = "few-shot base"  # stands among the arms, untrained
 # By family: questions with the responses that answer them.
-Examples = Mapping[str, tuple[tuple[str, str], ...]]
+FamilyExamples = Mapping[str, tuple[tuple[str, str], ...]]
+
+
+def shown_to(seed: Seed, examples: FamilyExamples | None) -> Examples:
+    """The examples that a seed's question comes after; its own is none of them."""
+    if not examples:
+        return ()
+    pairs = examples.get(seed.family, examples.get("", ()))
+    return tuple(pair for pair in pairs if pair[0] != seed.prompt)
 
 
 def choose_examples(
     pool: pd.DataFrame, responses: pd.DataFrame, *, k: int, rng_seed: int
-) -> Examples:
+) -> FamilyExamples:
     """The examples that items of each family are asked with.
 
     They are of the item's own family where that has enough, the strongest choice;

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.core.answer_style import token_limit
 from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
+from phi_kit.evaluation.few_shot import FamilyExamples
 from phi_kit.inference.types import Sampler, SamplingParams
 
 from . import collect as collecting
@@ -66,7 +66,7 @@ class StudySources:
         return self._collected([self._open(name) for name in names], seeds)
 
     def collect_own(
-        self, seeds: Sequence[Seed], examples: Mapping[str, Any]
+        self, seeds: Sequence[Seed], examples: FamilyExamples
     ) -> CollectedResponses:
         """The student's own responses to all seeds, whatever else there is.
 
@@ -104,7 +104,7 @@ class StudySources:
         return self.teacher
 
     def _again(
-        self, samples: int, examples: Mapping[str, Any] | None = None, **how: Any
+        self, samples: int, examples: FamilyExamples | None = None, **how: Any
     ) -> StudentAgain:
         return StudentAgain(
             self.student,
@@ -135,11 +135,6 @@ class StudySources:
             self.pass_rates,
             self.earlier,
         )
-
-
-def longest_response(config: ResponseConfig, style: Any, max_tokens: int | None) -> int:
-    """Tokens that a response may have and still be trained on."""
-    return config.response_tokens or token_limit(max_tokens, style)
 
 
 def require_responses(found: CollectedResponses, domain: Domain, names: Any) -> None:

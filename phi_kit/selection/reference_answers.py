@@ -112,7 +112,7 @@ def _reference_votes(
     model = rules.sampler(name)
     drawn = draw(
         model,
-        [model.render(domain.instruction, seed.prompt) for seed in seeds],
+        [domain.asked(seed).rendered(model.render) for seed in seeds],
         SamplingParams(rules.tokens),
         k=rules.samples,
         rng_seed=rng_seed,
@@ -187,10 +187,7 @@ def answer_key(
         [answered.get(seed.id, seed) for seed in seeds],
         pd.concat([opinion_table(new, "no gold"), opinion_table(test, "gold slice")]),
         answers_table(
-            [
-                replace(one, seed=answered.get(one.seed.id, one.seed))
-                for one in opinions
-            ]
+            [replace(one, seed=answered.get(one.seed.id, one.seed)) for one in opinions]
         ),
         {
             "models": list(rules.models),
@@ -245,7 +242,15 @@ def answers_table(opinions: Sequence[ReferenceOpinion]) -> pd.DataFrame:
 
     columns = ("seed_id", "model", "text", "tokens", "finish", "cost", "logprob")
     rows = [
-        (one.seed.id, name, said.text, said.tokens, said.finish, said.cost, said.logprob)
+        (
+            one.seed.id,
+            name,
+            said.text,
+            said.tokens,
+            said.finish,
+            said.cost,
+            said.logprob,
+        )
         for one in opinions
         for name, said in one.samples
     ]

@@ -32,7 +32,7 @@ from phi_kit.evaluation.ask import (
     sampling_of,
     truncated_share,
 )
-from phi_kit.evaluation.few_shot import FEW_SHOT, Examples, choose_examples
+from phi_kit.evaluation.few_shot import FEW_SHOT, FamilyExamples, choose_examples
 from phi_kit.evaluation.metrics import scores as metric_scores
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
@@ -41,7 +41,6 @@ from phi_kit.plots import family_accuracy as families_plot
 from phi_kit.stats.comparison import beyond_guessing, paired_gain
 from phi_kit.stats.intervals import accuracy
 from phi_kit.training.arms import OWN
-
 
 _KEYS = {FEW_SHOT: "few_shot", OWN: "own"}  # the controls in a table's columns
 
@@ -134,7 +133,7 @@ def ask_test_items(
     domain = domain_of(params, name)
     test = unseal(card, "test", params=params)
 
-    def sample(model: LocalModel, who: str, examples: Examples | None = None):
+    def sample(model: LocalModel, who: str, examples: FamilyExamples | None = None):
         return ask(
             model,
             domain,

@@ -181,9 +181,7 @@ def compare_arms(
             row |= {"delta": over.delta, "delta_low": over.low}
             row |= {"delta_high": over.high}
             row |= {"form": over.delta - (probe.lenient - base.lenient)}
-            beyond = comparison.gain_over_seeds(
-                [guess], probe.items, rng_seed=rng_seed
-            )
+            beyond = comparison.gain_over_seeds([guess], probe.items, rng_seed=rng_seed)
             said = over.verdict
         if arm in probes:
             first = probe.trained[0]

@@ -268,9 +268,7 @@ def balance(
     return [candidates[index] for index in sorted(chosen)]
 
 
-def _mix_table(
-    organic: list[tuple[Seed, str]], made: list[Candidate]
-) -> pd.DataFrame:
+def _mix_table(organic: list[tuple[Seed, str]], made: list[Candidate]) -> pd.DataFrame:
     rows = [Candidate(seed, text, "organic", "") for seed, text in organic] + made
     return to_frame(
         (row.seed for row in rows),
