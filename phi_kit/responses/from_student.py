@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from phi_kit.core.answer_style import Style
@@ -115,7 +114,7 @@ class StudentAgain:
     sampling: SamplingParams
     samples: int
     rng_seed: int
-    examples: FamilyExamples = MappingProxyType({})
+    examples: FamilyExamples = field(default_factory=dict)
     hint: bool = False
 
     @property

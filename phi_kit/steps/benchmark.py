@@ -29,7 +29,6 @@ from phi_kit.evaluation.ask import (
     ask,
     item_accuracies,
     lenient_accuracy,
-    sampling_of,
     truncated_share,
 )
 from phi_kit.evaluation.few_shot import FEW_SHOT, FamilyExamples, choose_examples
@@ -138,7 +137,7 @@ def ask_test_items(
             model,
             domain,
             test,
-            sampling=sampling_of(params, domain),
+            sampling=domain.sampling(params.max_tokens, params.temperature),
             k=params.samples,
             rng_seed=params.rng_seed,
             label=f"{who} on {name}",

@@ -26,7 +26,6 @@ from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import (
     row_lengths,
-    sampling_of,
     truncated_share,
     unanswered_counts,
 )
@@ -193,7 +192,7 @@ def rate_seeds(
             f"none of {len(seeds)} seeds has an answer",
             todo="give the reference more samples, or name a stronger one",
         )
-    sampling = sampling_of(params, domain)
+    sampling = domain.sampling(params.max_tokens, params.temperature)
     screening = PassRateSampler(
         student, domain, asked, sampling=sampling, rng_seed=params.rng_seed
     )
@@ -298,7 +297,7 @@ def add_responses(
         params,
         domain,
         student,
-        sampling_of(params, domain),
+        domain.sampling(params.max_tokens, params.temperature),
         params.rng_seed,
         pd.read_parquet(run.staging / "samples.parquet"),
         dict(zip(rows.id, rows.pass_rate.fillna(0), strict=True)),

@@ -18,7 +18,6 @@ from pydantic import Field, field_validator
 
 from phi_kit import domains
 from phi_kit.core import step_table
-from phi_kit.core.answer_style import token_limit
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
@@ -34,7 +33,6 @@ from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.few_shot import FEW_SHOT
 from phi_kit.inference import completion
-from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import transform_yields
 from phi_kit.responses.checks import ResponseChecks
 from phi_kit.responses.response import Response
@@ -157,9 +155,7 @@ def open_sources(params: Params, domain: Domain, edge: RunFolder) -> StudySource
         config.model_copy(update={"responses": answering}),
         domain,
         completion.open_sampler(params),
-        SamplingParams(
-            token_limit(asked["max_tokens"], domain.style), asked["temperature"]
-        ),
+        domain.sampling(asked["max_tokens"], asked["temperature"]),
         params.rng_seed,
         samples=edge.table("samples").head(0),
         pass_rates={},
