@@ -22,8 +22,8 @@ SOURCES = {
         "example_model_solutions.jsonl of github.com/openai/grade-school-math"
     ),
     "gsm8k_train_1500.jsonl": (
-        "the first 1,500 rows (question, answer) of grade_school_math/data/train.jsonl "
-        "of github.com/openai/grade-school-math"
+        "1,500 rows (question, answer) of grade_school_math/data/train.jsonl of "
+        "github.com/openai/grade-school-math"
     ),
     "humaneval.jsonl.gz": "data/HumanEval.jsonl.gz of github.com/openai/human-eval",
 }
