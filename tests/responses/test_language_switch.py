@@ -12,8 +12,8 @@ ENGLISH = "Each cow has four legs and each hen has two, so there are 12 and 8 of
 FOREIGN = {
     "German": "Jede Kuh hat vier Beine und jedes Huhn hat zwei. Zusammen sind es 20.",
     "French": "Chaque vache a quatre pattes et chaque poule en a deux. Cela fait 20.",
-    "Spanish": "Cada vaca tiene cuatro patas y cada gallina tiene dos. Son 20 en total.",
-    "Italian": "Ogni mucca ha quattro zampe e ogni gallina ne ha due. In tutto sono 20.",
+    "Spanish": "Cada vaca tiene cuatro patas y cada gallina tiene dos. Son 20 en todo.",
+    "Italian": "Ogni mucca ha quattro zampe e ogni gallina ne ha due. Sono 20.",
     "Chinese": "每头牛有四条腿,每只鸡有两条腿。一共是20条。",
     "Russian": "У каждой коровы четыре ноги, у каждой курицы две. Всего 20.",
     "Arabic": "لكل بقرة أربع أرجل ولكل دجاجة رجلان",
