@@ -111,17 +111,23 @@ def _windows(words: Sequence[str]) -> Iterator[Sequence[str]]:
         yield words[start : start + WINDOW]
 
 
-@lru_cache(maxsize=4096)
-def _told(words: str) -> str:
-    language, confidence = _identifier().classify(words)
-    return language if confidence >= CONFIDENCE else ""
-
-
 def _language(words: Sequence[str]) -> str:
     """The language of some words, or nothing where that cannot be told."""
     if len(set(words)) < FEWEST_WORDS:
         return ""
-    return _told(" ".join(words))
+    language, confidence = _told(" ".join(words))
+    if confidence < CONFIDENCE:
+        return ""
+    # Names are foreign everywhere: without them it must look like that as well.
+    lower = [word for word in words if word[0].islower()]
+    if len(set(lower)) >= FEWEST_WORDS // 2 and _told(" ".join(lower))[0] != language:
+        return ""
+    return language
+
+
+@lru_cache(maxsize=4096)
+def _told(words: str) -> tuple[str, float]:
+    return _identifier().classify(words)
 
 
 @lru_cache(maxsize=1)

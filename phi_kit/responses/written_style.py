@@ -185,8 +185,9 @@ def _bare(answer: str) -> str:
     if bold := re.fullmatch(r"(\*\*|__)(.+?)\1\.?", said):
         said = bold[2].strip()
     found = boxes(said)
-    if len(found) == 1 and _BOX.match(said.lstrip(" $\\([")):
-        begin = said.find(found[0])
+    box = _BOX.search(said)
+    if len(found) == 1 and box and _BARE_LINE.fullmatch(said[: box.start()]):
+        begin = said.find(found[0], box.end())
         if _DELIMITERS.fullmatch(said[begin + len(found[0]) + 1 :]):
             said = found[0]
     plain = re.search(r"\\[a-zA-Z]", said) is None or "$" in said or "\\(" in said
