@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from phi_kit.core.answer_style import Style
 from phi_kit.core.params import Strict
 from phi_kit.domains.worked import Form
-from phi_kit.selection.tiers import TeachableRule
+from phi_kit.training.arms import TeachableRule
 
 from .choose import Prefer
 

@@ -8,12 +8,13 @@ threshold is a kit default; the report publishes none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
+from phi_kit.training.arms import TeachableRule
 
 from .pass_rate_posterior import Counts, Prior
 from .voting import RIGHT
@@ -28,8 +29,6 @@ LOW, INSIDE, HIGH = range(3)  # below the band, in it, above it
 PLACES = ("below", "inside", "above")
 # Tier of a seed that would be teachable if anybody had a right response to it.
 NO_RESPONSE = "no response"
-# How a seed becomes teachable, see `assign_by_response`.
-TeachableRule = Literal["gap", "band"]
 # A student that gives one wrong answer nearly always doubts the gold, if it was
 # asked at least so often.
 SUSPECT_SHARE, SUSPECT_SAMPLES = 0.9, 4

@@ -306,21 +306,14 @@ def add_responses(
     )
     answered = [seed for seed in seeds if seed.answer]
     found = sources.collect(answered)
-    names = params.source_names(domain.style)
-    require_responses(found, domain, names)
-    kept = found.table[found.table.kept]
-    rows = rows.assign(responses=rows.id.map(kept.groupby("seed_id").size()))
-    rows = rows.fillna({"responses": 0}).astype({"responses": int})
-    pool = rows[rows.tier != "suspect"]
+    require_responses(found, domain, params.source_names(domain.style))
+    trusted = rows[rows.tier != "suspect"]
     examples = choose_examples(
-        pool, found.table, k=params.own_examples, rng_seed=params.rng_seed
+        trusted, found.table, k=params.own_examples, rng_seed=params.rng_seed
     )
     own = sources.collect_own(answered, examples)
     table = with_own(found.table, own.table)
     run.save_rows(table, "responses")
-    count = table[table.own].groupby("seed_id").size()
-    rows = rows.assign(own_responses=rows.id.map(count).fillna(0).astype(int))
-    rows = rows.join(_training_tokens(student, domain, seeds, kept), on="id")
     rule = params.teachable_rule(domain.style)
     run.result["responses"] = found.summary | {
         "style": domain.style,
@@ -328,7 +321,17 @@ def add_responses(
         "teacher": sources.teacher.spending.as_dict() if sources.teacher else None,
         "teachable": rule,
     }
-    return rows.assign(tier=tiers.assign_by_response(rows, rule))
+    rows = rows.assign(
+        responses=_counted(rows, table[table.kept]),
+        own_responses=_counted(rows, table[table.own]),
+    )
+    kept = _training_tokens(student, domain, seeds, table[table.kept])
+    return rows.join(kept, on="id").assign(tier=tiers.assign_by_response(rows, rule))
+
+
+def _counted(rows: pd.DataFrame, responses: pd.DataFrame) -> pd.Series:
+    """How many of these responses each row's seed has."""
+    return rows.id.map(responses.groupby("seed_id").size()).fillna(0).astype(int)
 
 
 def _training_tokens(

@@ -65,7 +65,7 @@ class Params(StepParams):
 
 
 @dataclass(frozen=True)
-class Candidate:
+class MixRow:
     """A candidate row: the seed, what to answer, and how it came about."""
 
     seed: Seed
@@ -196,7 +196,7 @@ def check_variants(
 
 def answer_variants(
     made: list[tuple[Seed, str, str | None]], sources: StudySources, *, run: StepRun
-) -> list[tuple[Candidate, str | None]]:
+) -> list[tuple[MixRow, str | None]]:
     """Variants with their responses; one that nobody answers right is dropped.
 
     Writes every response that was made as `responses`.
@@ -206,27 +206,27 @@ def answer_variants(
     run.save_rows(table, "responses")
     kept = table[table.kept].groupby("seed_id").text.agg(list)
     why = table[~table.kept].groupby("seed_id").reason.last()
-    found: list[tuple[Candidate, str | None]] = []
+    found: list[tuple[MixRow, str | None]] = []
     for variant, name, reason in made:
         texts = kept.get(variant.id, []) if reason is None else []
         if reason is None and not texts:
             reason = Reason("no right response", detail=why.get(variant.id, ""))
         for text in texts or [""]:
-            found.append((Candidate(variant, text, "synthetic", name), reason))
+            found.append((MixRow(variant, text, "synthetic", name), reason))
     return found
 
 
-def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Candidate]:
+def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[MixRow]:
     """The student's shortest right and finished answer to each seed."""
     right = samples[(samples.verdict == "right") & (samples.finish == "stop")]
     shortest = right.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
     for seed in seeds:
         if seed.id in shortest.index:
             parented = replace(seed, parent=seed.id, source="student")
-            yield Candidate(parented, shortest[seed.id], "self", "own solution")
+            yield MixRow(parented, shortest[seed.id], "self", "own solution")
 
 
-def solution_fault(candidate: Candidate, checks: ResponseChecks) -> str | None:
+def solution_fault(candidate: MixRow, checks: ResponseChecks) -> str | None:
     """Why the student's own solution is not trained on, if so.
 
     The verifier read its answer only; the steps before it are taught as well. In the
@@ -245,8 +245,8 @@ def solution_fault(candidate: Candidate, checks: ResponseChecks) -> str | None:
 
 
 def balance(
-    candidates: list[Candidate], organic: list[tuple[Seed, str]], params: Params
-) -> list[Candidate]:
+    candidates: list[MixRow], organic: list[tuple[Seed, str]], params: Params
+) -> list[MixRow]:
     """A part of the candidates, so that the organic share is kept.
 
     They are drawn at random, rare answers first: a mix in which one answer holds
@@ -264,8 +264,8 @@ def balance(
     return [candidates[index] for index in sorted(chosen)]
 
 
-def _mix_table(organic: list[tuple[Seed, str]], made: list[Candidate]) -> pd.DataFrame:
-    rows = [Candidate(seed, text, "organic", "") for seed, text in organic] + made
+def _mix_table(organic: list[tuple[Seed, str]], made: list[MixRow]) -> pd.DataFrame:
+    rows = [MixRow(seed, text, "organic", "") for seed, text in organic] + made
     return to_frame(
         (row.seed for row in rows),
         completion=[row.completion for row in rows],
@@ -274,7 +274,7 @@ def _mix_table(organic: list[tuple[Seed, str]], made: list[Candidate]) -> pd.Dat
     )
 
 
-def _dropped_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
+def _dropped_table(checked: list[tuple[MixRow, str | None]]) -> pd.DataFrame:
     dropped = [(m, reason) for m, reason in checked if reason]
     return to_frame(
         [m.seed for m, _ in dropped],
@@ -285,7 +285,7 @@ def _dropped_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
     )
 
 
-def _yield_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
+def _yield_table(checked: list[tuple[MixRow, str | None]]) -> pd.DataFrame:
     tried = Counter(m.by for m, _ in checked)
     kept = Counter(m.by for m, reason in checked if reason is None)
     return pd.DataFrame(

@@ -25,6 +25,8 @@ Arm = Literal[
     *("sometimes", "never", "gap", "own"),
 ]
 OWN: Arm = "own"
+# What makes a seed teachable; see `selection.tiers.assign_by_response`.
+TeachableRule = Literal["gap", "band"]
 
 
 def rows_of_arm(pool: pd.DataFrame, arm: str) -> pd.DataFrame:
