@@ -72,6 +72,7 @@ class Params(ResponseConfig, StepParams):
     """
 
     STEP: ClassVar[Step] = step_table.FILTER_EDGE
+    AT_TOP: ClassVar[tuple[str, ...]] = ("responses", "teacher")
 
     domain: str = "math"
     samples: int = Field(4, ge=2)
