@@ -44,6 +44,8 @@ class Family:
         size: says how many items a stream can give in all, where it has an end.
         balance: no answer stands in more than one of so many items, so that one
             constant answer earns no more than that; 0 leaves them as they come.
+        valid: whether an item may be made; it says so of items whose gold is found
+            again by other means. Without it every item is.
         usual: whether it is in when a study names no families.
     """
 
@@ -56,11 +58,12 @@ class Family:
     stream: ItemStream | None = None
     size: Callable[[], int] | None = None
     balance: int = 0
+    valid: Callable[[Seed], bool] | None = None
     usual: bool = True
 
 
-# A balanced family has run out when so many draws in a row brought no item whose
-# answer there is still room for (kit default).
+# A family has run out when so many draws in a row brought no item that is valid, or
+# whose answer there is still room for (kit default).
 _MAX_MISSES = 2_000
 
 
@@ -75,7 +78,21 @@ def generate_items(
     where its rarer answers do.
     """
     drawn = _items(domain, family, rng_seed=rng_seed, split=split)
+    if family.valid:
+        drawn = _valid_items(drawn, family.valid)
     return _balance_answers(drawn, family.balance) if family.balance else drawn
+
+
+def _valid_items(
+    drawn: Iterator[Seed], valid: Callable[[Seed], bool]
+) -> Iterator[Seed]:
+    missed = 0
+    for seed in drawn:
+        if valid(seed):
+            missed = 0
+            yield seed
+        elif (missed := missed + 1) == _MAX_MISSES:
+            return
 
 
 def _balance_answers(drawn: Iterator[Seed], parts: int) -> Iterator[Seed]:

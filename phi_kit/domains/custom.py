@@ -30,7 +30,13 @@ from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
 from phi_kit.data import file_readers
-from phi_kit.data.column_names import MISSING, find_value, missing_column, nested_names
+from phi_kit.data.column_names import (
+    MISSING,
+    chat_hint,
+    find_value,
+    missing_column,
+    nested_names,
+)
 from phi_kit.data.dropped_rows import UnreadableRow
 from phi_kit.data.generators import Family
 from phi_kit.data.malformed_lines import MalformedLine
@@ -39,6 +45,7 @@ from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.data.source_types import HubData, LocalFile, given_keys
 from phi_kit.data.splits import HASH_SHARES, split_by_hash
 from phi_kit.inference import completion
+from phi_kit.verifiers.answer_extraction import marked_answer
 
 from .base import Domain
 
@@ -103,7 +110,8 @@ class OwnFile(LocalFile):
         known = _columns(self)
         missing = [name for name in self.columns if known and name not in known]
         if missing:
-            raise ValueError("; ".join(missing_column(name, known) for name in missing))
+            said = "; ".join(missing_column(name, known) for name in missing)
+            raise ValueError(said + chat_hint(known))
         return self
 
 
@@ -254,7 +262,10 @@ def _split(row: Seed, rng_seed: int) -> str:
 
 def _rows(name: str, source: OwnFile | OwnHub) -> Iterator[Seed]:
     """The rows of a source as seeds, with what further columns say of them."""
-    for seed in read_source(source, name, families=(), rng_seed=0):
+    every = read_source(
+        source, name, families=(), rng_seed=0, find_answer=marked_answer
+    )
+    for seed in every:
         if isinstance(seed, UnreadableRow):
             yield seed  # step 2 counts it among the dropped
             continue

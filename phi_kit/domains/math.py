@@ -11,6 +11,7 @@ from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.verifiers.math import numeric, verifier
 
+from . import gold_checks
 from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
@@ -126,7 +127,14 @@ DOMAIN = Domain(
             "leg_counting",
             {"min_animals": 1, "max_animals": 2, "max_instances": 3},
         ),
-        Family("word", 5, "gsm_symbolic", facts=("answer_cot",), usual=False),
+        Family(
+            "word",
+            5,
+            "gsm_symbolic",
+            facts=("answer_cot",),
+            valid=gold_checks.word,
+            usual=False,
+        ),
         Family("lcm-10", 3, "lcm", {"max_value": 10}, usual=False),
         Family(
             "product-1",
@@ -135,8 +143,20 @@ DOMAIN = Domain(
             {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
             usual=False,
         ),
-        Family("equation", 4, "simple_equations", usual=False),
-        Family("sequence", 5, "number_sequence", usual=False),
+        Family(
+            "equation",
+            4,
+            "simple_equations",
+            valid=gold_checks.equation,
+            usual=False,
+        ),
+        Family(
+            "sequence",
+            5,
+            "number_sequence",
+            valid=gold_checks.sequence,
+            usual=False,
+        ),
         Family("bits", 6, "count_bits", {"max_n": 1000}, usual=False),
     ),
     transforms={"swap": swap, "renumber": renumber, "story": story},

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
 
 from phi_kit.core.rng import rng
-from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.verifiers import choice, puzzle
 from phi_kit.verifiers.base import Verdict
 from phi_kit.verifiers.math import numeric
 
+from . import gold_checks
 from .base import Domain, Family, SuggestedBenchmarks
 
 
@@ -29,19 +29,25 @@ def verify(seed: Seed, response: str) -> Verdict:
 
 
 def _scored(
-    name: str, level: int, task: str, *, balance: int = 0, **config: object
+    name: str,
+    level: int,
+    task: str,
+    *,
+    balance: int = 0,
+    valid: Callable[[Seed], bool] | None = None,
+    **config: object,
 ) -> Family:
     """A family whose answers the task itself checks: any valid solution counts."""
-    return Family(name, level, task, config, entry=True, balance=balance, usual=False)
-
-
-def _family_ties(rng_seed: int, split: str) -> Iterator[Seed]:
-    """Family relations, without those that the task names the wrong way round."""
-    ties = _scored("family", 3, "family_relationships")
-    false = puzzle.FALSE_GOLDS[ties.task]
-    for seed in generate_items("puzzles", ties, rng_seed=rng_seed, split=split):
-        if not false.fullmatch(seed.answer):
-            yield seed
+    return Family(
+        name,
+        level,
+        task,
+        config,
+        entry=True,
+        balance=balance,
+        valid=valid,
+        usual=False,
+    )
 
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -170,10 +176,10 @@ DOMAIN = Domain(
     families=(
         Family("letters-1", 1, partial(letters, words=(1, 1)), balance=4),
         Family("letters-3", 2, partial(letters, words=(2, 3)), balance=4),
-        Family("syllogism", 3, "syllogism", balance=2),
+        Family("syllogism", 3, "syllogism", balance=2, valid=gold_checks.syllogism),
         Family("note", 4, note, balance=2),
         _scored("backward", 2, "spell_backward", min_word_len=3, max_word_len=4),
-        Family("family", 3, stream=_family_ties, entry=True, usual=False),
+        _scored("family", 3, "family_relationships", valid=gold_checks.tie),
         _scored("sort", 4, "number_sorting", min_numbers=3, max_numbers=4),
         _scored("palindrome", 5, "palindrome_generation", max_length=6),
         _scored("caesar", 6, "caesar_cipher", max_words=4),

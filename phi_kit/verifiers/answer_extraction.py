@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from phi_kit.core import thinking
+
 from .answer_phrases import (
     ANSWER_IS,
     ANSWER_IS_NOT,
@@ -75,6 +77,8 @@ _PATTERNS = {
     "line": _LINE, "heading": _HEADING, "is": _IS,
 }  # fmt: skip
 _NAMED_KINDS = ("line", "heading", "is")  # those that need the answer's name
+# What nothing but a final answer is marked with.
+_FINAL_KINDS = ("tag", "hashes", "line", "heading")
 _LEAD = re.compile(LEAD_WORDS, re.IGNORECASE)
 _MAX_NESTING = 20
 # A full stop ends a sentence only before a space: `3.5` holds none.
@@ -242,6 +246,22 @@ def final_answers(text: str, *, letter_a: bool = False) -> list[str]:
     """The answers announced by the strongest kind of mark, in their order."""
     marks = find_marks(text, letter_a=letter_a)
     return [mark.text for mark in marks if mark.kind == marks[0].kind]
+
+
+def marked_answer(solution: str) -> str:
+    """The final answer that a worked solution marks, or an empty text.
+
+    A box, a tag, `####` or a line `Answer:`. Marks in a thought do not count, and a
+    sentence that the answer is this or that marks none: it may say so on the way.
+    """
+    text = thinking.visible(solution)
+    if ends_inside_box(text):
+        return ""
+    if parts := final_boxes(text):
+        return ", ".join(parts)
+    marks = [mark for mark in find_marks(text) if mark.kind in _FINAL_KINDS]
+    found = [mark.text for mark in marks if mark.kind == marks[0].kind]
+    return found[-1].strip("*_` ").removesuffix(".") if found else ""
 
 
 def all_candidates(text: str) -> list[str]:

@@ -32,6 +32,7 @@ from phi_kit.training import memory
 from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.qlora import train
 from phi_kit.training.trainer import RunHooks, step_trainer_class
+from phi_kit.verifiers.answer_extraction import marked_answer
 from phi_kit.verifiers.base import Verdict
 
 SEEDS = 32  # of a domain at most
@@ -175,7 +176,13 @@ def _first_seeds(domain: str, collect: Any, families: Sequence[Any]) -> list[See
     """The first good seeds of the sources, in turn."""
     each = -(-SEEDS // len(collect.sources))
     sources = [
-        read_source(source, domain, families=families, rng_seed=collect.rng_seed)
+        read_source(
+            source,
+            domain,
+            families=families,
+            rng_seed=collect.rng_seed,
+            find_answer=marked_answer,
+        )
         for source in collect.sources
     ]
     rows = list(chain.from_iterable(islice(source, each) for source in sources))
