@@ -160,7 +160,8 @@ def test_a_domain_asks_in_its_studys_style(load):
     }
     towns, math = asked["towns"], asked["math"]
     assert towns.style == math.style == "think"
-    assert towns.thinking and "<think>" in towns.instruction
+    assert towns.thinking
+    assert "<think>" in towns.instruction
     assert towns.instruction.endswith('write the answer after "Answer:".')
     assert math.instruction == "Say it."
 
