@@ -114,10 +114,15 @@ def _judged(domain: Domain, seed: Seed, sample: Completion, opened: str) -> Verd
     return domain.verifier(seed, opened + sample.text)
 
 
-def step_sampling(params: Mapping[str, Any]) -> dict[str, Any]:
-    """How a step asked, for `ask`: only the same way of asking can be paired."""
+def step_sampling(params: Mapping[str, Any], domain: Domain) -> dict[str, Any]:
+    """How a step asked, for `ask`: only the same way of asking can be paired.
+
+    Args:
+        params: of the step.
+        domain: in the study's style, whose limit holds where the step had none.
+    """
     return {
-        "sampling": SamplingParams(params["max_tokens"], params["temperature"]),
+        "sampling": domain.sampling(params["max_tokens"], params["temperature"]),
         "k": params["samples"],
         "rng_seed": params["rng_seed"],
     }
@@ -135,7 +140,8 @@ def base_answers(
     params = card.manifest["params"]
     if params["model"] == student.name:
         return card.table("samples")
-    return ask(student, domain, dev, **step_sampling(params), label="base on dev")
+    how = step_sampling(params, domain)
+    return ask(student, domain, dev, **how, label="base on dev")
 
 
 def item_accuracies(

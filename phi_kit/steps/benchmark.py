@@ -54,7 +54,7 @@ class Params(StepParams):
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
     samples: int = Field(3, ge=1)
     few_shot: int = Field(5, ge=0)  # worked examples in base's prompt; 0: not asked
-    max_tokens: int = Field(16, ge=1)
+    max_tokens: int | None = Field(None, ge=1)  # none: the limit of the style
     temperature: float = Field(0.6, ge=0)
 
     _known = field_validator("domains")(all_known)

@@ -80,7 +80,7 @@ class Params(ResponseConfig, StepParams):
     budget: float = Field(5.0, ge=2)
     risk: float = Field(0.05, ge=0, lt=1)
     confirm: int = Field(2, ge=0)
-    max_tokens: int | None = Field(None, ge=1)  # as the style has it
+    max_tokens: int | None = Field(None, ge=1)  # none: the limit of the style
     temperature: float = Field(0.6, gt=0)
     band_low: float = Field(0.1, ge=0, le=1)
     band_high: float = Field(0.75, ge=0, le=1)

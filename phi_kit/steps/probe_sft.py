@@ -94,7 +94,7 @@ def run(params: Params) -> StepRun:
             responses=edge.table("responses"),
             dev=dev,
             seal=Seal.of([card]),
-            how=step_sampling(card.manifest["params"]),
+            how=step_sampling(card.manifest["params"], domain),
             seeds=params.train_seeds or [params.rng_seed],
             view=view,
         )
