@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from phi_kit.core.answer_style import Style
 from phi_kit.core.errors import StudyError, did_you_mean
@@ -59,7 +59,7 @@ class Domain:
 
     `checker` names the verifier for the reader; `verifier` is what is called. It
     is guarded: no response can make it raise. `style` is the form of the answers
-    that `instruction` asks for.
+    that `instruction` asks for, and so do the prompts of its families.
     """
 
     name: str
@@ -77,6 +77,8 @@ class Domain:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verifier", guarded(self.verifier))
+        styled = (replace(family, style=self.style) for family in self.families)
+        object.__setattr__(self, "families", tuple(styled))
 
     def chosen(self, names: Sequence[str] = ()) -> list[Family]:
         """The families of these names, the easiest first; without names the usual ones.
