@@ -48,7 +48,7 @@ MORE = "it says more than the answer"
 HINTED = "hinted"  # the source whose responses were given the gold
 
 
-class Candidate(NamedTuple):
+class CheckedResponse(NamedTuple):
     """A response that was looked at.
 
     Attributes:
@@ -89,9 +89,9 @@ class ResponseChecks:
     student: Sampler
     max_tokens: int | None = None
     judged: Mapping[tuple[str, str], Verdict] = field(default_factory=dict)
-    _seen: dict[tuple[str, Response], Candidate] = field(default_factory=dict)
+    _seen: dict[tuple[str, Response], CheckedResponse] = field(default_factory=dict)
 
-    def __call__(self, seed: Seed, response: Response) -> Candidate:
+    def __call__(self, seed: Seed, response: Response) -> CheckedResponse:
         """Look at a response; the same one again costs nothing."""
         key = (seed.id, response)
         if key not in self._seen:
@@ -124,12 +124,12 @@ class ResponseChecks:
             return [0] * -(-len(text.encode()) // BYTES_PER_TOKEN)
         return self._tokenizer(text, add_special_tokens=False).input_ids
 
-    def _candidate(self, seed: Seed, response: Response) -> Candidate:
+    def _candidate(self, seed: Seed, response: Response) -> CheckedResponse:
         text = as_written(response.text, self.domain.style)
         verdict = self._verdict(seed, response, text)
         tokens = self.tokens(text)
         reason, detail = self._fault(seed, response, text, verdict, tokens)
-        return Candidate(response, text, tokens, verdict, reason, detail)
+        return CheckedResponse(response, text, tokens, verdict, reason, detail)
 
     def _verdict(self, seed: Seed, response: Response, text: str) -> Verdict:
         if response.finish in UNANSWERED:

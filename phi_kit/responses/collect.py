@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from phi_kit.core.errors import StudyError
 from phi_kit.data.records import Seed
 
-from .checks import Candidate, ResponseChecks
+from .checks import CheckedResponse, ResponseChecks
 from .choose import Prefer, ranked
 from .response import ResponseSource
 
@@ -80,7 +80,7 @@ def collect(
         raise StudyError(f"a source of responses stands twice: {', '.join(names)}")
     by_id = {seed.id: seed for seed in seeds}
     lacking = set(by_id)
-    found: list[Candidate] = []
+    found: list[CheckedResponse] = []
     for source in sources:
         every = source.name in always
         asked = [s for s in by_id.values() if every or s.id in lacking]
@@ -97,7 +97,7 @@ def collect(
     return CollectedResponses(table, without, _summary(table, names, without))
 
 
-def candidate_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
+def candidate_table(candidates: Sequence[CheckedResponse]) -> pd.DataFrame:
     """Candidates as a table, before any is chosen."""
     import pandas as pd
 

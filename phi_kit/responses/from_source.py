@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,12 +9,10 @@ from typing import ClassVar
 from phi_kit.core.answer_style import Style
 from phi_kit.core.thinking import answered
 from phi_kit.data.records import Seed
+from phi_kit.data.solutions import clean_solution
 
 from .response import Response
 from .written_style import as_written, closing_mark, marked
-
-# GSM8K's notes for a calculator, `<<48/2=24>>`; a program's `cin >> a` is none.
-_CALCULATOR = re.compile(r"<<[-+*/().,\d\s%]*=[-+/.,\d\s%]*>>")
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class SolutionSource:
     def offer(self, seeds: Sequence[Seed]) -> Iterator[Response]:
         """One response at most for each seed."""
         for seed in seeds if self.style != "answer" else ():
-            text = _CALCULATOR.sub("", seed.solution).strip()
+            text = clean_solution(seed.solution)
             if not text:
                 continue
             written = as_written(text, self.style)
