@@ -240,6 +240,7 @@ DOMAIN = Domain(
     title="Reading and writing small programs",
     description="What tiny Python programs print; small functions that pass tests.",
     instruction="Give only the answer: the printed text, or only the code.",
+    marked='the printed text or the code, in a code block, after "Answer:"',
     answer_kind="printed text or Python code",
     verifier=verifier.verify,
     families=(

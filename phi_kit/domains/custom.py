@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     Discriminator,
@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from phi_kit import verifiers
+from phi_kit.core.answer_style import ANSWER_MARK
 from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
@@ -51,14 +52,48 @@ from .base import Domain
 _LOOKED_AT = 100  # rows of a file that show which columns it has
 Complete = Callable[[str], str]
 Checker = Literal["numeric", "choice", "exact", "contains", "code", "refusal", "judge"]
-_KINDS: Mapping[str, tuple[str, str]] = {
-    "numeric": ("number", "Give only the answer, one number."),
-    "choice": ("one of the given choices", "Give only the letter of the answer."),
-    "exact": ("a few words", "Give only the answer."),
-    "contains": ("a sentence with the answer", "Answer in one short sentence."),
-    "code": ("program", "Write the program in one code block."),
-    "refusal": ("help or refusal", "Help with what is safe; refuse what is not."),
-    "judge": ("free text", "Answer in one or two sentences."),
+
+
+class AnswerKind(NamedTuple):
+    """What a verifier expects: in words, as an instruction, and at the end of steps."""
+
+    name: str
+    instruction: str
+    marked: str = f'the answer after "{ANSWER_MARK}"'
+
+
+_KINDS: Mapping[str, AnswerKind] = {
+    "numeric": AnswerKind(
+        "number",
+        "Give only the answer, one number.",
+        f'the answer, one number, after "{ANSWER_MARK}"',
+    ),
+    "choice": AnswerKind(
+        "one of the given choices",
+        "Give only the letter of the answer.",
+        f'the letter of the answer after "{ANSWER_MARK}"',
+    ),
+    "exact": AnswerKind("a few words", "Give only the answer."),
+    "contains": AnswerKind(
+        "a sentence with the answer",
+        "Answer in one short sentence.",
+        f'the answer in one short sentence after "{ANSWER_MARK}"',
+    ),
+    "code": AnswerKind(
+        "program",
+        "Write the program in one code block.",
+        f'the program in one code block after "{ANSWER_MARK}"',
+    ),
+    "refusal": AnswerKind(
+        "help or refusal",
+        "Help with what is safe; refuse what is not.",
+        f'your reply after "{ANSWER_MARK}"; help with what is safe, refuse what is not',
+    ),
+    "judge": AnswerKind(
+        "free text",
+        "Answer in one or two sentences.",
+        f'the answer in one or two sentences after "{ANSWER_MARK}"',
+    ),
 }
 
 
@@ -178,7 +213,7 @@ def build(
         definition: from the study file.
         complete: asks the judge's model, where the domain has one.
     """
-    kind, instruction = _KINDS[definition.verifier]
+    kind = _KINDS[definition.verifier]
     checker = (
         verifiers.by_model(definition.verifier, definition.judge_model, complete)
         if complete
@@ -187,9 +222,10 @@ def build(
     return Domain(
         name=name,
         title=definition.title or name,
-        description=definition.description or f"A domain of this study: {kind}.",
-        instruction=definition.instruction or instruction,
-        answer_kind=kind,
+        description=definition.description or f"A domain of this study: {kind.name}.",
+        instruction=definition.instruction or kind.instruction,
+        marked=kind.marked,
+        answer_kind=kind.name,
         verifier=checker,
         checker=definition.verifier,
         families=tuple(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core import thinking
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.data.records import Seed
 from phi_kit.inference.draw import count_unanswered as counted
 from phi_kit.inference.draw import draw
 from phi_kit.inference.types import Completion, Sampler, SamplingParams
-from phi_kit.models.chat_template import render
-from phi_kit.training.encoding import TrainingRow, encode
+from phi_kit.models.chat_template import render, turn_framing
+from phi_kit.training.encoding import TrainingRow, completion_after, encode
 from phi_kit.verifiers.base import Verdict
 
 from .metrics.scores import pass_rate
@@ -63,44 +65,58 @@ def ask(
     """
     import pandas as pd
 
-    prompts = [student.render(domain.instruction, seed.prompt) for seed in seeds]
+    prompts = [domain.asked(seed).rendered(student.render) for seed in seeds]
     drawn = draw(
         student, prompts, sampling, k=k, rng_seed=rng_seed, label=label, title=title
     )
     rows = []
-    for seed, samples, old in zip(seeds, drawn, known or [0] * len(seeds), strict=True):
-        for index, sample in enumerate(samples[old:], old):
-            verdict = _judged(domain, seed, sample)
-            rows.append(
-                {
-                    "seed_id": seed.id,
-                    "family": seed.family,
-                    "level": seed.level,
-                    "sample": index,
-                    "text": sample.text,
-                    "tokens": sample.tokens,
-                    "finish": sample.finish,
-                    "logprob": math.nan if sample.logprob is None else sample.logprob,
-                    "verdict": verdict.value,
-                    "lenient": verdict.lenient,
-                    "reason": verdict.reason,
-                    "extracted": verdict.extracted,
-                }
-            )
+    for seed, prompt, samples, old in zip(
+        seeds, prompts, drawn, known or [0] * len(seeds), strict=True
+    ):
+        # A sample may go on in a thought that the prompt opens.
+        opened = thinking.opened_by(prompt)
+        rows += [
+            _sample_row(seed, index, sample, _judged(domain, seed, sample, opened))
+            for index, sample in enumerate(samples[old:], old)
+        ]
     return pd.DataFrame(rows)
 
 
-def _judged(domain: Domain, seed: Seed, sample: Completion) -> Verdict:
+def _sample_row(
+    seed: Seed, index: int, sample: Completion, verdict: Verdict
+) -> dict[str, Any]:
+    return {
+        "seed_id": seed.id,
+        "family": seed.family,
+        "level": seed.level,
+        "sample": index,
+        "text": sample.text,
+        "tokens": sample.tokens,
+        "finish": sample.finish,
+        "logprob": math.nan if sample.logprob is None else sample.logprob,
+        "verdict": verdict.value,
+        "lenient": verdict.lenient,
+        "reason": verdict.reason,
+        "extracted": verdict.extracted,
+    }
+
+
+def _judged(domain: Domain, seed: Seed, sample: Completion, opened: str) -> Verdict:
     """What the verifier says, or that there is nothing to judge."""
     if sample.finish in UNANSWERED:
         return Verdict("unknown", f"no answer: {UNANSWERED[sample.finish]}")
-    return domain.verifier(seed, sample.text)
+    return domain.verifier(seed, opened + sample.text)
 
 
-def step_sampling(params: Mapping[str, Any]) -> dict[str, Any]:
-    """How a step asked, for `ask`: only the same way of asking can be paired."""
+def step_sampling(params: Mapping[str, Any], domain: Domain) -> dict[str, Any]:
+    """How a step asked, for `ask`: only the same way of asking can be paired.
+
+    Args:
+        params: of the step.
+        domain: in the study's style, whose limit holds where the step had none.
+    """
     return {
-        "sampling": SamplingParams(params["max_tokens"], params["temperature"]),
+        "sampling": domain.sampling(params["max_tokens"], params["temperature"]),
         "k": params["samples"],
         "rng_seed": params["rng_seed"],
     }
@@ -118,7 +134,8 @@ def base_answers(
     params = card.manifest["params"]
     if params["model"] == student.name:
         return card.table("samples")
-    return ask(student, domain, dev, **step_sampling(params), label="base on dev")
+    how = step_sampling(params, domain)
+    return ask(student, domain, dev, **how, label="base on dev")
 
 
 def item_accuracies(
@@ -155,13 +172,15 @@ def training_rows(
     student: LocalModel,
     domain: Domain,
     seeds: Sequence[Seed],
-    completions: Sequence[str],
+    responses: Sequence[str],
 ) -> list[TrainingRow]:
     """Training rows: each seed's rendered prompt with what it should answer."""
+    framing = turn_framing(student.tokenizer, thinking=domain.thinking)
     rows = []
-    for seed, completion in zip(seeds, completions, strict=True):
-        asked = (domain.instruction, seed.prompt)
-        rows.append(TrainingRow(render(student.tokenizer, *asked), completion, asked))
+    for seed, response in zip(seeds, responses, strict=True):
+        asked = domain.asked(seed)
+        prompt = asked.rendered(partial(render, student.tokenizer))
+        rows.append(TrainingRow(prompt, completion_after(framing, response), asked))
     return rows
 
 

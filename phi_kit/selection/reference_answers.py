@@ -104,7 +104,7 @@ def _reference_votes(
     model = rules.sampler(name)
     drawn = draw(
         model,
-        [model.render(domain.instruction, seed.prompt) for seed in seeds],
+        [domain.asked(seed).rendered(model.render) for seed in seeds],
         SamplingParams(rules.tokens),
         k=rules.samples,
         rng_seed=rng_seed,

@@ -26,7 +26,6 @@ from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, item_accuracies, truncated_share
 from phi_kit.evaluation.metrics import scores as metric_scores
 from phi_kit.inference import completion
-from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
 from phi_kit.stats.comparison import beyond_guessing, paired_gain
@@ -42,7 +41,7 @@ class Params(StepParams):
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
     samples: int = Field(3, ge=1)
-    max_tokens: int = Field(16, ge=1)
+    max_tokens: int | None = Field(None, ge=1)  # none: the limit of the style
     temperature: float = Field(0.6, ge=0)
 
     _known = field_validator("domains")(all_known)
@@ -115,11 +114,12 @@ def run(params: Params) -> StepRun:
 def _sample_test_items(
     student, name: str, test: list[Seed], params: Params, *, label: str
 ):
+    domain = domain_of(params, name)
     return ask(
         student,
-        domain_of(params, name),
+        domain,
         test,
-        sampling=SamplingParams(params.max_tokens, params.temperature),
+        sampling=domain.sampling(params.max_tokens, params.temperature),
         k=params.samples,
         rng_seed=params.rng_seed,
         label=label,

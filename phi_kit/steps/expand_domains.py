@@ -261,19 +261,18 @@ def _accuracy_per_item(
     *,
     params: Params,
 ) -> dict[tuple[str, str], list[float]]:
-    return {
-        (adapter, name): item_accuracies(
-            ask(
-                student,
-                domain_of(params, name),
-                dev[name],
-                **step_sampling(card.manifest["params"]),
-                label=f"{adapter} on {name}",
-            ),
+    found = {}
+    for name, card in cards.items():
+        domain = domain_of(params, name)
+        answers = ask(
+            student,
+            domain,
             dev[name],
+            **step_sampling(card.manifest["params"], domain),
+            label=f"{adapter} on {name}",
         )
-        for name, card in cards.items()
-    }
+        found[adapter, name] = item_accuracies(answers, dev[name])
+    return found
 
 
 def compare_adapters(

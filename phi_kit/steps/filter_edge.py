@@ -25,7 +25,6 @@ from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import row_lengths, truncated_share, unanswered_counts
 from phi_kit.inference import completion
-from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import pass_rate_histogram
 from phi_kit.selection import controls, question_rubric, reference_answers, tiers
 from phi_kit.selection.adaptive_sampling import SamplingPlan
@@ -70,7 +69,7 @@ class Params(StepParams):
     budget: float = Field(5.0, ge=2)
     risk: float = Field(0.05, ge=0, lt=1)
     confirm: int = Field(2, ge=0)
-    max_tokens: int = Field(16, ge=1)
+    max_tokens: int | None = Field(None, ge=1)  # none: the limit of the style
     temperature: float = Field(0.6, gt=0)
     band_low: float = Field(0.1, ge=0, le=1)
     band_high: float = Field(0.75, ge=0, le=1)
@@ -181,7 +180,7 @@ def rate_seeds(
             f"none of {len(seeds)} seeds has an answer",
             todo="give the reference more samples, or name a stronger one",
         )
-    sampling = SamplingParams(params.max_tokens, params.temperature)
+    sampling = domain.sampling(params.max_tokens, params.temperature)
     screening = PassRateSampler(
         student, domain, asked, sampling=sampling, rng_seed=params.rng_seed
     )

@@ -90,7 +90,7 @@ def run(params: Params) -> StepRun:
             pool=run.read(step_table.FILTER_EDGE).table(),
             dev=dev,
             seal=Seal.of([card]),
-            how=step_sampling(card.manifest["params"]),
+            how=step_sampling(card.manifest["params"], domain),
             seeds=params.train_seeds or [params.rng_seed],
             view=view,
         )

@@ -149,7 +149,7 @@ def test_a_judge_without_a_model_is_one_clear_message(tmp_path, rows):
     path = write_study(tmp_path / "own.yaml", JUDGED, rows)
     done = CliRunner().invoke(app, ["status", str(path)])
     assert done.exit_code == 1
-    assert "line 3   domains.plus.judge_model: is missing: a judge is" in done.stderr
+    assert "line 4   domains.plus.judge_model: is missing: a judge is" in done.stderr
     assert "Traceback" not in done.output
     custom = {"verifier": "judge", "sources": [{"path": str(rows)}]}
     with pytest.raises(StudyError, match="judge_model"):
@@ -363,7 +363,8 @@ def test_a_domain_of_the_kit_with_an_instruction_of_ones_own(tmp_path, monkeypat
     assert own.instruction == "Think first."
     assert own.families == domains.get("math").families
     puzzles = domains.of(units["pick_domain", "puzzles"])
-    assert puzzles.instruction == domains.get("puzzles").instruction
+    in_steps = domains.get("puzzles").in_style("steps")
+    assert (puzzles.instruction, puzzles.style) == (in_steps.instruction, "steps")
     card = tmp_path / "runs" / "own" / "math" / "01_pick_domain"
     card.mkdir(parents=True)
     params = units["pick_domain", "math"].model_dump(mode="json")
@@ -374,7 +375,7 @@ def test_a_domain_of_the_kit_with_an_instruction_of_ones_own(tmp_path, monkeypat
 @pytest.mark.parametrize("more", ["verifier: exact", "title: x", "sources: []"])
 def test_nothing_else_of_a_domain_of_the_kit_is_changed(tmp_path, more):
     text = f"study: own\ndomains:\n  math: {{instruction: Think., {more}}}\n"
-    with pytest.raises(StudyError, match="only its instruction can be another"):
+    with pytest.raises(StudyError, match="only its instruction and its style"):
         config.load(write_study(tmp_path / "own.yaml", text, tmp_path))
 
 

@@ -26,7 +26,6 @@ from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import ask, item_accuracies, row_lengths, training_rows
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
-from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.study.config import Unit
 from phi_kit.training import memory
@@ -210,7 +209,8 @@ def _sample(
 
     The first round warms up and is too small to be as fast as a step is.
     """
-    sampling = SamplingParams(min(params.max_tokens, MAX_TOKENS), params.temperature)
+    sampling = domain.sampling(params.max_tokens, params.temperature)
+    sampling = replace(sampling, max_tokens=min(sampling.max_tokens, MAX_TOKENS))
     probed = ProbedDomain(limit=sampling.max_tokens)
     probed.rows = row_lengths(student, domain, seeds).tokens.tolist()
     spent, tps = 0.0, 0.0
