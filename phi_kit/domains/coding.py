@@ -231,6 +231,7 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
             source="transform/renumber",
             parent=seed.id,
             extra=json.dumps({"program": other, "transform": "renumber"}),
+            solution="",
         )
     ]
 

@@ -31,6 +31,7 @@ def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
         source=f"transform/{name}",
         parent=seed.id,
         extra=json.dumps({"transform": name}),
+        solution="",
     )
 
 

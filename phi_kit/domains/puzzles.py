@@ -128,6 +128,7 @@ def _count(seed: Seed, name: str, *, letter: str, text: str) -> Seed:
         source=f"transform/{name}",
         parent=seed.id,
         extra=json.dumps(facts | {"transform": name}),
+        solution="",
     )
 
 

@@ -131,6 +131,8 @@ def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Cand
             continue
         for seed in seeds:
             for variant in transform(seed, params.rng_seed):
+                if variant.solution == seed.solution:  # it solves another question
+                    variant = replace(variant, solution="")
                 yield Candidate(variant, variant.answer, "synthetic", name)
 
 
