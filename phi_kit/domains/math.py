@@ -20,6 +20,10 @@ _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =
 _GCD = re.compile(r"(?<=\(GCD\) of these )numbers: (\d+), (\d+)(?![\d,])")
 
 
+# Said to get nothing but an answer; what to say where steps are asked for.
+_STATE = {"State the final answer to the following": "Solve the following"}
+
+
 def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
     return replace(
         seed,
@@ -117,13 +121,22 @@ DOMAIN = Domain(
             1,
             "chain_sum",
             {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+            demands=_STATE,
         ),
-        Family("gcd-30", 2, "gcd", {"max_value": 30}, balance=4),
+        Family(
+            "gcd-30",
+            2,
+            "gcd",
+            {"max_value": 30},
+            balance=4,
+            demands={" Give only the GCD as your final answer.": ""},
+        ),
         Family(
             "sum-2",
             3,
             "chain_sum",
             {"min_terms": 2, "max_terms": 2, "min_digits": 2, "max_digits": 2},
+            demands=_STATE,
         ),
         Family(
             "legs",
@@ -145,6 +158,7 @@ DOMAIN = Domain(
             3,
             "products",
             {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+            demands={" Give only the result as your final answer.": ""},
             usual=False,
         ),
         Family(
