@@ -7,6 +7,7 @@ to loop, to change its language, or to stop in the middle.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -184,8 +185,10 @@ def is_bare(text: str, gold: str, extracted: str) -> bool:
         gold: the seed's answer.
         extracted: what the verifier read as the answer.
     """
-    said = _plain(text)
-    if said in (_plain(gold), _plain(extracted)):
+    said, golden = _plain(text), _plain(gold)
+    # What is read as an answer may be a whole equation; a unit may come with it.
+    words, fewest = (len(re.findall(r"\w+", one)) for one in (said, golden))
+    if said == golden or (said == _plain(extracted) and words <= fewest + 1):
         return True
     fence = text.strip()
     return fence.startswith("```") and fence.endswith("```") and fence.count("```") == 2

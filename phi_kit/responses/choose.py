@@ -60,7 +60,8 @@ def ranked(
             rank[place] = len(seen)
             kept[place] = len(seen) <= keep and row.source == first
             reasons[place] = "" if kept[place] else SPARE
-    return candidates.assign(reason=reasons, kept=kept, rank=rank)
+    types = {"reason": candidates.reason.dtype, "kept": bool, "rank": int}
+    return candidates.assign(reason=reasons, kept=kept, rank=rank).astype(types)
 
 
 def best_of(candidates: pd.DataFrame, source: str, *, keep: int = 1) -> pd.DataFrame:
