@@ -24,6 +24,7 @@ EVERY = pytest.mark.parametrize(
 # Each verdict starts a sandbox.
 SANDBOXED = {"write-line", "write-list", "write-program"}
 SLOW = SANDBOXED | {"palindrome", "anagrams", "countdown", "hanoi"}
+READ = [(name, family) for name, family in PAIRS if family.name not in SANDBOXED]
 # Lines before the mark that say an answer, too, or that look like one.
 DECOYS = (
     "So {} for now.",
@@ -104,10 +105,8 @@ def test_a_worked_solution_is_right_and_with_another_answer_wrong(name, family):
     assert count
 
 
-@EVERY
+@pytest.mark.parametrize(("name", "family"), READ, ids=lambda x: getattr(x, "name", x))
 def test_nothing_before_the_mark_outweighs_it(name, family):
-    if family.name in SANDBOXED:
-        pytest.skip("a fenced block before the mark: see below")
     verify, count = domains.get(name).verifier, 0
     for seed, steps, answer, wrong, behind in islice(cases(name, family), 2):
         right = bare(answer)
@@ -202,12 +201,22 @@ def test_a_mark_that_a_program_prints():
             "Lima is the capital.\nAnswer: It is Quito.",
         ),
         ("numeric", "7", "2 or 3? 3 + 4 = 7\nAnswer: 7", "3 + 4 = 7\nAnswer: 8"),
-        ("math", "2/3", "$\\boxed{1/3}$ and\nAnswer: $\\frac{2}{3}$", "2/3\nAnswer: 3/2"),
+        (
+            "math",
+            "2/3",
+            "$\\boxed{1/3}$ and\nAnswer: $\\frac{2}{3}$",
+            "2/3\nAnswer: 3/2",
+        ),
         ("quantity", "5 m/s", "10 m in 2 s\nAnswer: 5 m/s", "5 m/s\nAnswer: 5 m"),
         ("choice", "B", "A) is far, C) is near.\nAnswer: B", "(B)\nAnswer: C"),
-        ("choice", "yes", "No dog is. The answer is no?\nAnswer: yes", "Yes.\nAnswer: no"),
+        (
+            "choice",
+            "yes",
+            "No dog is. The answer is no?\nAnswer: yes",
+            "Yes.\nAnswer: no",
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_verifier_reads_the_marked_answer(verifier, gold, right, wrong):
     seed = Seed("x", "What is it?\nA) one\nB) two\nC) three", gold)
     verify = get(verifier)
