@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core.answer_style import Style
 from phi_kit.core.rng import label_seed, rng
 
 from .records import Seed
@@ -46,6 +47,10 @@ class Family:
             constant answer earns no more than that; 0 leaves them as they come.
         valid: whether an item may be made; it says so of items whose gold is found
             again by other means. Without it every item is.
+        demands: what its prompts say to get nothing but an answer, and what they say
+            instead where steps are asked for.
+        style: the form of the answers that its prompts ask for; `answer` leaves the
+            prompts as they come.
         usual: whether it is in when a study names no families.
     """
 
@@ -59,7 +64,15 @@ class Family:
     size: Callable[[], int] | None = None
     balance: int = 0
     valid: Callable[[Seed], bool] | None = None
+    demands: Mapping[str, str] = field(default_factory=dict)
+    style: Style = "answer"
     usual: bool = True
+
+    def worded(self, prompt: str) -> str:
+        """A prompt in the family's style."""
+        for demand, instead in self.demands.items() if self.style != "answer" else ():
+            prompt = prompt.replace(demand, instead)
+        return prompt
 
 
 # A family has run out when so many draws in a row brought no item that is valid, or
@@ -114,7 +127,12 @@ def _balance_answers(drawn: Iterator[Seed], parts: int) -> Iterator[Seed]:
 def _items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator[Seed]:
     if family.stream:
         for seed in family.stream(rng_seed, split):
-            yield replace(seed, family=family.name, level=family.level)
+            yield replace(
+                seed,
+                prompt=family.worded(seed.prompt),
+                family=family.name,
+                level=family.level,
+            )
         return
     labels = ("items", domain, family.name, split)
     if isinstance(family.task, str):
@@ -126,7 +144,7 @@ def _items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterato
     for prompt, answer, extra in drawn:
         yield Seed(
             domain=domain,
-            prompt=prompt,
+            prompt=family.worded(prompt),
             answer=answer,
             family=family.name,
             level=family.level,

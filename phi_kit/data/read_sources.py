@@ -14,6 +14,7 @@ from phi_kit.core.rng import label_seed
 from . import column_names, file_readers, hf_datasets
 from .generators import Family, generate_items
 from .malformed_lines import MalformedLine
+from .planted_faults import plant_wrong_golds
 from .records import Seed
 from .source_types import HubData, LocalFile, Procedural, Source, TableSource, Task
 from .table_rows import FindAnswer, lacks_column, row_to_seed
@@ -126,6 +127,11 @@ def _procedural_seeds(
         generate_items(domain, family, rng_seed=rng_seed, split="train")
         for family in families
     ]
+    if source.wrong_golds:
+        streams = [
+            plant_wrong_golds(stream, source.wrong_golds, rng_seed, family.name)
+            for stream, family in zip(streams, families, strict=True)
+        ]
     while streams:  # families take turns, so any limit cuts them evenly
         left = []
         for stream in streams:

@@ -41,10 +41,19 @@ class BaseSource(Strict):
 
 
 class Procedural(BaseSource):
-    """Items of the study's families, in equal parts; `limit` counts them all."""
+    """Items of the study's families, in equal parts; `limit` counts them all.
+
+    `wrong_golds` is a planted fault: the share of items that get the gold of another
+    item of their family. Real pools hold some, and only where it is known which they
+    are can be counted what the checks of step 3 catch. Such an item's `extra` keeps
+    the gold it should have under `true_gold`, which no check reads. Where a verifier
+    has more to go by than the gold (tests of a program, a puzzle's constraints), step
+    2 sees the fault at once.
+    """
 
     kind: Literal["procedural"] = "procedural"
     limit: int = Field(160, ge=1)
+    wrong_golds: float = Field(0.0, ge=0, le=0.5)
 
     @property
     def name(self) -> str:

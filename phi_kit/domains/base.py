@@ -67,8 +67,8 @@ class Domain:
 
     `checker` names the verifier for the reader; `verifier` is what is called. It
     is guarded: no response can make it raise. `style` is the form of the answers
-    that `instruction` asks for; in a style with steps, `marked` is what stands at
-    their end: "Then write {marked}."
+    that `instruction` asks for, and the prompts of its families too; in a style with
+    steps, `marked` is what stands at their end: "Then write {marked}."
     """
 
     name: str
@@ -87,6 +87,8 @@ class Domain:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verifier", guarded(self.verifier))
+        styled = (replace(family, style=self.style) for family in self.families)
+        object.__setattr__(self, "families", tuple(styled))
 
     @property
     def styles(self) -> tuple[Style, ...]:

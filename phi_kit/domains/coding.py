@@ -230,6 +230,7 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
             answer=done.stdout.rstrip("\n"),
             source="transform/renumber",
             parent=seed.id,
+            solution="",
             extra=json.dumps({"program": other, "transform": "renumber"}),
         )
     ]

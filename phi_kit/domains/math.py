@@ -13,10 +13,15 @@ from phi_kit.verifiers.math import numeric, verifier
 
 from . import gold_checks
 from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
+from .worked import worked
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
 # The same words ask for an LCM.
 _GCD = re.compile(r"(?<=\(GCD\) of these )numbers: (\d+), (\d+)(?![\d,])")
+
+
+# Said to get nothing but an answer; what to say where steps are asked for.
+_STATE = {"State the final answer to the following": "Solve the following"}
 
 
 def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
@@ -27,6 +32,7 @@ def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
         source=f"transform/{name}",
         parent=seed.id,
         extra=json.dumps({"transform": name}),
+        solution="",  # its parent's is of other numbers
     )
 
 
@@ -91,7 +97,9 @@ def story(seed: Seed, rng_seed: int) -> list[Seed]:
     who, what = _scene(seed, rng_seed)
     turn = "gets {} more" if sign == "+" else "gives {} away"
     prompt = f"{who} has {a} {what} and {turn.format(b)}. How many {what} now?"
-    return [_variant(seed, "story", prompt=prompt, answer=_result(a, sign, b))]
+    told = _variant(seed, "story", prompt=prompt, answer=_result(a, sign, b))
+    # The numbers are the sum's, and so is the way to the answer.
+    return [replace(told, solution=worked(seed) or "")]
 
 
 def _scene(seed: Seed, rng_seed: int) -> tuple[str, str]:
@@ -113,13 +121,22 @@ DOMAIN = Domain(
             1,
             "chain_sum",
             {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+            demands=_STATE,
         ),
-        Family("gcd-30", 2, "gcd", {"max_value": 30}, balance=4),
+        Family(
+            "gcd-30",
+            2,
+            "gcd",
+            {"max_value": 30},
+            balance=4,
+            demands={" Give only the GCD as your final answer.": ""},
+        ),
         Family(
             "sum-2",
             3,
             "chain_sum",
             {"min_terms": 2, "max_terms": 2, "min_digits": 2, "max_digits": 2},
+            demands=_STATE,
         ),
         Family(
             "legs",
@@ -141,6 +158,7 @@ DOMAIN = Domain(
             3,
             "products",
             {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+            demands={" Give only the result as your final answer.": ""},
             usual=False,
         ),
         Family(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
 
@@ -28,6 +28,24 @@ def verify(seed: Seed, response: str) -> Verdict:
     return checker.verify(seed, response)
 
 
+# What the tasks say to get nothing but an answer; what to say where steps are asked
+# for. The form of the answer is still told.
+_WORD = "The answer is a single word."
+_DEMANDS: Mapping[str, Mapping[str, str]] = {
+    "family_relationships": {
+        "Answer with a single word.": _WORD,
+        "Provide the relationship in one word.": _WORD,
+        "Respond only with the word that describes their relationship.": _WORD,
+    },
+    "palindrome_generation": {"Your output should be": "Your answer should be"},
+    "caesar_cipher": {" Provide only the decrypted text as your final answer.": ""},
+    "countdown": {"\n5. Do not include any other text or formatting.": ""},
+    "mini_sudoku": {"Format your response as": "Format your answer as"},
+    "n_queens": {"Your output should be": "Your answer should be"},
+    "tower_of_hanoi": {"\n- Do not include any other text or formatting.": ""},
+}
+
+
 def _scored(
     name: str,
     level: int,
@@ -46,6 +64,7 @@ def _scored(
         entry=True,
         balance=balance,
         valid=valid,
+        demands=_DEMANDS.get(task, {}),
         usual=False,
     )
 
@@ -108,6 +127,7 @@ def _count(seed: Seed, name: str, *, letter: str, text: str) -> Seed:
         answer=answer,
         source=f"transform/{name}",
         parent=seed.id,
+        solution="",
         extra=json.dumps(facts | {"transform": name}),
     )
 

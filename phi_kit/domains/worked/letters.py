@@ -14,7 +14,7 @@ _COUNT = re.compile(r'the letter "(.)" appear in the text: "(.*)"\?')
 _NOTE = re.compile(r"Ransom note: (\w+)\s+Magazine: (\w+)$")
 _SORT = re.compile(r"numbers in (ascending|descending) order: ([-\d., ]+)\n")
 _PALINDROME = re.compile(r"following letters: ([a-z](?:, [a-z])*)$")
-_CIPHER = re.compile(r"Decrypt this Caesar cipher text: ([A-Z ]+)\. Provide")
+_CIPHER = re.compile(r"Decrypt this Caesar cipher text: ([A-Z ]+)\.(?: Provide|$)")
 _WORDS = re.compile(r"into anagrams:\s+(\[.*\])\s*$", re.DOTALL)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
