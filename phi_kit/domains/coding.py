@@ -230,8 +230,8 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
             answer=done.stdout.rstrip("\n"),
             source="transform/renumber",
             parent=seed.id,
-            extra=json.dumps({"program": other, "transform": "renumber"}),
             solution="",
+            extra=json.dumps({"program": other, "transform": "renumber"}),
         )
     ]
 

@@ -13,6 +13,7 @@ from phi_kit.verifiers.math import numeric, verifier
 
 from . import gold_checks
 from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
+from .worked import worked
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
 # The same words ask for an LCM.
@@ -31,7 +32,7 @@ def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
         source=f"transform/{name}",
         parent=seed.id,
         extra=json.dumps({"transform": name}),
-        solution="",
+        solution="",  # its parent's is of other numbers
     )
 
 
@@ -96,7 +97,9 @@ def story(seed: Seed, rng_seed: int) -> list[Seed]:
     who, what = _scene(seed, rng_seed)
     turn = "gets {} more" if sign == "+" else "gives {} away"
     prompt = f"{who} has {a} {what} and {turn.format(b)}. How many {what} now?"
-    return [_variant(seed, "story", prompt=prompt, answer=_result(a, sign, b))]
+    told = _variant(seed, "story", prompt=prompt, answer=_result(a, sign, b))
+    # The numbers are the sum's, and so is the way to the answer.
+    return [replace(told, solution=worked(seed) or "")]
 
 
 def _scene(seed: Seed, rng_seed: int) -> tuple[str, str]:

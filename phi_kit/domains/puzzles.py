@@ -127,8 +127,8 @@ def _count(seed: Seed, name: str, *, letter: str, text: str) -> Seed:
         answer=answer,
         source=f"transform/{name}",
         parent=seed.id,
-        extra=json.dumps(facts | {"transform": name}),
         solution="",
+        extra=json.dumps(facts | {"transform": name}),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from phi_kit.models.chat_template import render, turn_framing
 from phi_kit.training.encoding import TrainingRow, completion_after, encode
 from phi_kit.verifiers.base import Verdict
 
+from . import few_shot
 from .metrics.scores import pass_rate
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def ask(
     label: str,
     title: str = "",
     known: Sequence[int] | None = None,
+    examples: few_shot.FamilyExamples | None = None,
 ) -> pd.DataFrame:
     """Draw k samples per seed and verify each.
 
@@ -55,6 +57,7 @@ def ask(
         title: of the progress line, where the label does not say enough.
         known: how many samples of each seed were asked before; those are neither
             verified again nor returned.
+        examples: worked examples to show before each question, by its family.
 
     Returns:
         One row per sample, in the seeds' order: `seed_id`, `family`, `level`,
@@ -65,7 +68,10 @@ def ask(
     """
     import pandas as pd
 
-    prompts = [domain.asked(seed).rendered(student.render) for seed in seeds]
+    prompts = [
+        domain.asked(seed).rendered(student.render, few_shot.shown_to(seed, examples))
+        for seed in seeds
+    ]
     drawn = draw(
         student, prompts, sampling, k=k, rng_seed=rng_seed, label=label, title=title
     )
@@ -158,6 +164,12 @@ def item_accuracies(
     return [float(right.get(seed.id, math.nan)) for seed in order]
 
 
+def lenient_accuracy(samples: pd.DataFrame) -> float:
+    """Share of answered samples that hold the right answer anywhere."""
+    answered = samples[~samples.finish.isin(UNANSWERED)]
+    return round(float((answered.lenient == "right").mean()), 4)
+
+
 def truncated_share(samples: pd.DataFrame) -> float:
     """Share of samples that reached the token limit."""
     return round(float((samples.finish == "length").mean()), 4)
@@ -171,13 +183,12 @@ def unanswered_counts(samples: pd.DataFrame) -> dict[str, int]:
 def training_rows(
     student: LocalModel,
     domain: Domain,
-    seeds: Sequence[Seed],
-    responses: Sequence[str],
+    responses: Iterable[tuple[Seed, str]],
 ) -> list[TrainingRow]:
-    """Training rows: each seed's rendered prompt with what it should answer."""
+    """Training rows: each seed's rendered prompt with the response to learn."""
     framing = turn_framing(student.tokenizer, thinking=domain.thinking)
     rows = []
-    for seed, response in zip(seeds, responses, strict=True):
+    for seed, response in responses:
         asked = domain.asked(seed)
         prompt = asked.rendered(partial(render, student.tokenizer))
         rows.append(TrainingRow(prompt, completion_after(framing, response), asked))
@@ -185,20 +196,19 @@ def training_rows(
 
 
 def row_lengths(
-    sampler: Sampler, domain: Domain, seeds: Sequence[Seed]
+    sampler: Sampler, domain: Domain, responses: Sequence[tuple[Seed, str]]
 ) -> pd.DataFrame:
-    """Each seed as a training row: its `tokens`, and how many the loss sees.
+    """Each response as a training row: its `tokens`, and how many the loss sees.
 
-    The gold is the completion. An endpoint shows no tokenizer: there a token is
-    taken to be 4 bytes.
+    An endpoint shows no tokenizer: there a token is taken to be 4 bytes.
     """
     import pandas as pd
 
     if not hasattr(sampler, "tokenizer"):
-        texts = [(domain.instruction + s.prompt, s.answer) for s in seeds]
-        pairs = [(_tokens(asked + gold), _tokens(gold)) for asked, gold in texts]
+        texts = [(domain.instruction + s.prompt, text) for s, text in responses]
+        pairs = [(_tokens(asked + text), _tokens(text)) for asked, text in texts]
     else:
-        rows = training_rows(sampler, domain, seeds, [seed.answer for seed in seeds])
+        rows = training_rows(sampler, domain, responses)
         encoded = [encode(sampler, row) for row in rows]
         pairs = [(len(row.ids), row.trained) for row in encoded]
     return pd.DataFrame(pairs, columns=["tokens", "trained"])

@@ -45,9 +45,16 @@ class Asked(NamedTuple):
     question: str
     thinking: bool = False
 
-    def rendered(self, render_prompt: Callable[..., str]) -> str:
-        """The prompt that a sampler's `render` makes of it."""
-        return render_prompt(self.instruction, self.question, thinking=self.thinking)
+    def rendered(
+        self, render_prompt: Callable[..., str], examples: Examples = ()
+    ) -> str:
+        """The prompt that a sampler's `render` makes of it, after some examples."""
+        return render_prompt(
+            self.instruction,
+            self.question,
+            thinking=self.thinking,
+            examples=examples,
+        )
 
 
 def render(

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from phi_kit.core.answer_style import Style
 from phi_kit.data.records import Seed
+from phi_kit.evaluation.few_shot import FamilyExamples, shown_to
 from phi_kit.inference.draw import draw
 from phi_kit.inference.types import Completion, Sampler, SamplingParams
 
@@ -103,7 +104,7 @@ class StudentAgain:
         sampling: token limit and temperature.
         samples: of each seed.
         rng_seed: of the random streams.
-        examples: questions with responses that stand before the question; one that
+        examples: worked examples to show before the question, by its family; one that
             asks the seed's own question is left out for that seed.
         hint: whether the gold is given away; its responses are `hinted`.
     """
@@ -113,7 +114,7 @@ class StudentAgain:
     sampling: SamplingParams
     samples: int
     rng_seed: int
-    examples: Sequence[tuple[str, str]] = ()
+    examples: FamilyExamples = field(default_factory=dict)
     hint: bool = False
 
     @property
@@ -145,5 +146,5 @@ class StudentAgain:
             self.domain.instruction,
             prompt,
             thinking=self.domain.style == "think",
-            examples=[pair for pair in self.examples if pair[0] != seed.prompt],
+            examples=shown_to(seed, self.examples),
         )

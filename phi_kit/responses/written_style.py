@@ -257,7 +257,9 @@ def _has_step(parts: MarkedText) -> bool:
         stated = _marks(line)
         if stated and stated[0].begin <= begin:
             continue
-        if re.search(r"\w", line[begin:].replace(answer, " ")):
+        # `0 + 0 = 0` is a step, `0` is the answer said early.
+        said = re.sub(r"[\W_]+", "", line[begin:])
+        if said and said != re.sub(r"[\W_]+", "", answer):
             return True
     return False
 

@@ -152,13 +152,11 @@ def training_parts(
                 where=f"{run.params.STEP}: {run.flow}",
                 todo="look at the domains' benchmarks: one trains what another tests",
             )
-        seeds = [seed for seed, _ in rows]
-        completions = [completion for _, completion in rows]
         recipe = training_config_of(run, name)
         domain = domain_of(run.params, name)
         parts[name] = TrainingPart(
-            training_rows(student, domain, seeds, completions),
-            epochs_of(seeds, recipe, names=[]),
+            training_rows(student, domain, rows),
+            epochs_of([seed for seed, _ in rows], recipe, names=[]),
             recipe,
         )
     return parts
