@@ -8,15 +8,19 @@ its reason: kept and dropped together are what was made.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import StudyError
 from phi_kit.data.records import Seed
+from phi_kit.evaluation.ask import training_rows
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.inference.scoring import mean_logprobs
 
 from .checks import CheckedResponse, ResponseChecks
 from .choose import Prefer, ranked
+from .from_student import STUDENT
 from .response import ResponseSource
 
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ def collect(
     prefer: Prefer = "shortest",
     keep: int = 1,
     always: Collection[str] = (),
+    score: bool = True,
 ) -> CollectedResponses:
     """Ask the sources for responses, look at each, and choose.
 
@@ -70,6 +75,8 @@ def collect(
         keep: of a seed, at most.
         always: names of sources that are asked about every seed, whatever those before
             them gave; what they offer is kept only where it comes first.
+        score: whether a student with weights says how likely each finished response
+            within the limit is; a sample of its own brings that along.
 
     Raises:
         StudyError: two sources have one name.
@@ -92,9 +99,34 @@ def collect(
     order = {seed_id: place for place, seed_id in enumerate(by_id)}
     found.sort(key=lambda one: order[one.response.seed_id])
     table = candidate_table(found)
+    if score:
+        table = table.assign(logprob=_logprobs(found, by_id, checks))
     table = ranked(table, names, prefer=prefer, keep=keep)
     without = [seed_id for seed_id in by_id if seed_id in lacking]
     return CollectedResponses(table, without, _summary(table, names, without))
+
+
+def _logprobs(
+    found: Sequence[CheckedResponse], seeds: Mapping[str, Seed], checks: ResponseChecks
+) -> list[float]:
+    """Each response's mean log-probability under the student, NaN where unknown."""
+    logprobs, asked = [math.nan] * len(found), []
+    for place, one in enumerate(found):
+        told = one.response
+        own = told.source == STUDENT and told.model == checks.student.name
+        if own and told.logprob is not None and one.text == told.text:
+            logprobs[place] = told.logprob
+        elif one.text.strip() and told.finish == "stop" and checks.fits(one.tokens):
+            asked.append(place)
+    if not isinstance(checks.student, LocalModel):
+        return logprobs
+    pairs = [(seeds[found[at].response.seed_id], found[at].text) for at in asked]
+    rows = training_rows(checks.student, checks.domain, pairs)
+    texts = [(row.prompt, row.completion) for row in rows]
+    scores = mean_logprobs(checks.student, texts, label="scoring responses")
+    for place, score in zip(asked, scores, strict=True):
+        logprobs[place] = score
+    return logprobs
 
 
 def candidate_table(candidates: Sequence[CheckedResponse]) -> pd.DataFrame:
