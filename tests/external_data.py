@@ -21,6 +21,10 @@ SOURCES = {
         "2,000 rows (prompt, gold, response, is_correct) of "
         "example_model_solutions.jsonl of github.com/openai/grade-school-math"
     ),
+    "gsm8k_train_1500.jsonl": (
+        "1,500 rows (question, answer) of grade_school_math/data/train.jsonl of "
+        "github.com/openai/grade-school-math"
+    ),
     "humaneval.jsonl.gz": "data/HumanEval.jsonl.gz of github.com/openai/human-eval",
 }
 

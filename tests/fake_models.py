@@ -18,7 +18,7 @@ class Fake:
         self.say, self.name = say, name
         self.asked = []  # what every call was asked
 
-    def render(self, instruction, prompt):
+    def render(self, instruction, prompt, **how):
         return prompt
 
     def stream(self, asked, sampling):

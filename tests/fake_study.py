@@ -396,6 +396,7 @@ def build(runs: Path, study="demo", *, figure: bytes = b"") -> Path:
 
 OWN_STUDY = """\
 study: own
+style: answer
 domains:
   plus:
     verifier: numeric

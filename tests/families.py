@@ -18,11 +18,14 @@ Where the texts come from (the model repositories themselves are not read here):
   axolotl 0.19.0 on PyPI as `phi_4.jinja`) and the turns of phi4; that the
   template drops a system turn of the caller's is what several public
   descriptions say. Whether `<think>` is one token there could not be checked;
+- smollm3, deepseek_v3_1: `models/templates` of llama.cpp, in llama-cpp-python 0.3.36
+  on PyPI (MIT); the first is Unsloth's edit of the model's own (Apache-2.0), which
+  leaves out the line with today's date;
 - smollm2: what the embedded model's own file carries; no copy here.
 
 Ids: the added tokens of the published tokenizer files. `stops` is
-generation_config.json's `eos_token_id`, as published. Phi-4-mini's, Gemma's and
-Llama's could not be compared with the hub from here.
+generation_config.json's `eos_token_id`, as published. Phi-4-mini's, Gemma's,
+Llama's, SmolLM3's and DeepSeek-V3.1's could not be compared with the hub from here.
 """
 
 from dataclasses import dataclass, field
@@ -181,6 +184,38 @@ FAMILIES = {
         adds_bos=True,
         embeddings=151936,
         plain={"<think>": 151648, "</think>": 151649},
+    ),
+    "smollm3": Family(
+        "smollm3",
+        {
+            "<|begin_of_text|>": 128000,
+            "<|finetune_right_pad_id|>": 128004,
+            "<|im_start|>": 128011,
+            "<|im_end|>": 128012,
+        },
+        eos="<|im_end|>",
+        stops=(128012,),
+        end="<|im_end|>",
+        bos="<|begin_of_text|>",
+        pad="<|finetune_right_pad_id|>",
+        embeddings=128256,
+        plain={"<think>": 128002, "</think>": 128003},
+    ),
+    "deepseek-v3.1": Family(
+        "deepseek_v3_1",
+        {
+            "<｜begin▁of▁sentence｜>": 0,
+            "<｜end▁of▁sentence｜>": 1,
+            "<｜User｜>": 128803,
+            "<｜Assistant｜>": 128804,
+        },
+        eos="<｜end▁of▁sentence｜>",
+        stops=(1,),
+        end="<｜end▁of▁sentence｜>",
+        bos="<｜begin▁of▁sentence｜>",
+        adds_bos=True,
+        embeddings=129280,
+        plain={"<think>": 128798, "</think>": 128799},
     ),
 }
 

@@ -14,7 +14,7 @@ class Counting:
     breaks: int | None = None
     asked: list = field(default_factory=list)
 
-    def render(self, instruction, prompt):
+    def render(self, instruction, prompt, **how):
         return f"{instruction}|{prompt}|"
 
     def stream(self, asked, sampling):

@@ -22,7 +22,7 @@ FLOORS = (
     ("domains",),
     ("training",),
     ("evaluation",),
-    ("selection",),
+    ("selection", "responses"),
     ("steps",),
     ("study",),
     ("cli",),

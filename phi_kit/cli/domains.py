@@ -52,7 +52,15 @@ def _in_full(name: str) -> Iterator[str]:
     domain = get(name)
     yield f"{domain.name}: {domain.title}"
     yield domain.description
-    yield f"instruction  {domain.instruction}"
+    yield "instruction  by the study's style"
+    for style in domain.styles:
+        text = domain.in_style(style).instruction
+        yield textwrap.fill(
+            f"{style:<7} {text}",
+            initial_indent=" " * 13,
+            subsequent_indent=" " * 21,
+            width=88,
+        )
     yield f"answers      {domain.answer_kind}, checked by {_checker(domain)}"
     yield f"transforms   {', '.join(domain.transforms) or 'none'}"
     yield "families     name, level (1 is the easiest; * is in unless you name others)"

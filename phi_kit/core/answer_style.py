@@ -8,11 +8,12 @@ of Phi-4-reasoning (arXiv 2504.21318, section 2).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 Style = Literal["answer", "steps", "think"]
+STYLES: tuple[Style, ...] = get_args(Style)
 # Tokens of an answer, where a study sets no limit: kit defaults for a tiny model.
-TOKEN_LIMITS: Mapping[Style, int] = {"answer": 16, "steps": 96, "think": 4096}
+TOKEN_LIMITS: Mapping[Style, int] = {"answer": 16, "steps": 64, "think": 4096}
 # What begins the line of the final answer.
 ANSWER_MARK = "Answer:"
 

@@ -102,13 +102,15 @@ class StepParams(Strict):
 
     A step's own `Params` adds its fields and says where it stands in the
     chain: `STEP` (its entry in the table of steps), `SEALED` (the held-out splits
-    it may open) and `WEIGHTS` (whether it loads the model's weights, which an
-    endpoint does not show).
+    it may open), `WEIGHTS` (whether it loads the model's weights, which an
+    endpoint does not show) and `AT_TOP` (parameters of its own that a study file
+    sets at its top, for they shape the whole study).
     """
 
     STEP: ClassVar[Step]
     SEALED: ClassVar[tuple[str, ...]] = ()
     WEIGHTS: ClassVar[bool] = False
+    AT_TOP: ClassVar[tuple[str, ...]] = ()
 
     study: str = "quickstart"
     rng_seed: int = Field(7, ge=0)
@@ -365,6 +367,10 @@ def fault_in_words(fault: ErrorDetails, params: type[BaseModel]) -> Fault:
     if between and isinstance(fault["input"], Mapping):
         return _between(fault["input"], between, place, message)
     value = _cut(repr(fault["input"]), _LONGEST_VALUE)
+    if kind == "literal_error" and isinstance(fault["input"], str):
+        choices = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
+        near = did_you_mean(fault["input"], choices)
+        message += near if "did you mean" in near else ""
     return Fault(place, f"{message} (it is {value})")
 
 

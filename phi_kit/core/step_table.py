@@ -45,7 +45,12 @@ EXPAND_DOMAINS = Step(
     needs=(PICK_DOMAIN, PROBE_SFT, SYNTHESIZE),
     per_domain=False,
 )
-BENCHMARK = Step(7, "benchmark", needs=(PICK_DOMAIN, EXPAND_DOMAINS), per_domain=False)
+BENCHMARK = Step(
+    7,
+    "benchmark",
+    needs=(PICK_DOMAIN, FILTER_EDGE, PROBE_SFT, EXPAND_DOMAINS),
+    per_domain=False,
+)
 
 STEPS = (
     PICK_DOMAIN,

@@ -42,6 +42,15 @@ _TAGS = (
         r"<(channel)\|>",
     ),
 )
+# The parts of an opening tag: `<`, `think`, `>`; `<|`, `begin_of_`, `thought`, `|>`.
+_OPENING = re.compile(
+    r"([<\[◁]\|?)((?:begin|start)(?:_of)?_)?([^\s|>\]▷]+)[^|>\]▷]*(\|?[>\]▷])\Z"
+)
+_CLOSED_BY = {
+    "<|inner_prefix|>": "<|inner_suffix|>",
+    "[unused16]": "[unused17]",
+    "<|channel>thought": "<channel|>",
+}
 _END = r"<\|(?:end|call)\|>"  # of a channel; elsewhere of the whole turn
 # From here on stands the answer, whatever was open.
 _FINAL = (
@@ -223,6 +232,45 @@ def opened_by(prompt: str) -> str:
     if found and found[0].kind == "open" and not prompt[found[0].end :].strip():
         return prompt[found[0].begin : found[0].end]
     return ""
+
+
+def before_last(prompt: str) -> str:
+    """A prompt without the open or the empty thought that it ends with, if it does."""
+    found = tags(prompt)[-2:]
+    if found and found[-1].kind == "open":
+        found = found[-1:]
+    elif [tag.kind for tag in found] != ["open", "close"]:
+        return prompt
+    return (
+        prompt
+        if without_tags(prompt[found[0].begin :]).strip()
+        else prompt[: found[0].begin]
+    )
+
+
+def closing(tag: str) -> str:
+    """The tag that ends the thought which this one opens."""
+    if _own and tag.casefold() == _own[0].casefold():
+        return _own[1]
+    if tag in _CLOSED_BY:
+        return _CLOSED_BY[tag]
+    parts = _OPENING.match(tag)
+    if not parts:
+        return CLOSE
+    before, begin, name, after = parts.groups()
+    end = re.sub("begin|start", "end", begin) if begin else "/"
+    return f"{before}{end}{name}{after}"
+
+
+def led_by(text: str) -> tuple[str, str] | None:
+    """The closed thought that a text begins with and what follows it, if any."""
+    found = tags(text)
+    if not found or found[0].kind != "open" or text[: found[0].begin].strip():
+        return None
+    first = found[0]
+    ends = (t for t in found[1:] if t.kind == "close" and t.pair == first.pair)
+    end = next(ends, None)
+    return end and (text[first.end : end.begin], text[end.end :])
 
 
 def without_tags(text: str) -> str:

@@ -12,6 +12,8 @@ from phi_kit.core.errors import did_you_mean
 MISSING: Any = object()
 # What stands around a name unseen: white space, a byte order mark, a zero width space.
 _UNSEEN = " \t\r\n\v\f\u00a0\ufeff\u200b\0"
+# What columns of turns are called.
+_CHATS = ("messages", "conversations", "conversation", "chat", "dialogue")
 _SHOWN = 12  # names that a message lists
 
 
@@ -82,6 +84,12 @@ def missing_column(column: str, known: Iterable[str]) -> str:
     if "; known:" in near:
         near = f"; known: {list_names(names)}"
     return f"there is no column '{column}'{near}"
+
+
+def chat_hint(known: Iterable[str]) -> str:
+    """How to name a column of turns, where one is called as such columns are."""
+    found = next((name for name in known if name in _CHATS), "")
+    return f"; a column of turns is named by chat: {found}" if found else ""
 
 
 def list_names(known: Sequence[str]) -> str:

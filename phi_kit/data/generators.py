@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core.answer_style import Style
 from phi_kit.core.rng import label_seed, rng
 
 from .records import Seed
@@ -44,6 +45,12 @@ class Family:
         size: says how many items a stream can give in all, where it has an end.
         balance: no answer stands in more than one of so many items, so that one
             constant answer earns no more than that; 0 leaves them as they come.
+        valid: whether an item may be made; it says so of items whose gold is found
+            again by other means. Without it every item is.
+        demands: what its prompts say to get nothing but an answer, and what they say
+            instead where steps are asked for.
+        style: the form of the answers that its prompts ask for; `answer` leaves the
+            prompts as they come.
         usual: whether it is in when a study names no families.
     """
 
@@ -56,11 +63,20 @@ class Family:
     stream: ItemStream | None = None
     size: Callable[[], int] | None = None
     balance: int = 0
+    valid: Callable[[Seed], bool] | None = None
+    demands: Mapping[str, str] = field(default_factory=dict)
+    style: Style = "answer"
     usual: bool = True
 
+    def worded(self, prompt: str) -> str:
+        """A prompt in the family's style."""
+        for demand, instead in self.demands.items() if self.style != "answer" else ():
+            prompt = prompt.replace(demand, instead)
+        return prompt
 
-# A balanced family has run out when so many draws in a row brought no item whose
-# answer there is still room for (kit default).
+
+# A family has run out when so many draws in a row brought no item that is valid, or
+# whose answer there is still room for (kit default).
 _MAX_MISSES = 2_000
 
 
@@ -75,7 +91,21 @@ def generate_items(
     where its rarer answers do.
     """
     drawn = _items(domain, family, rng_seed=rng_seed, split=split)
+    if family.valid:
+        drawn = _valid_items(drawn, family.valid)
     return _balance_answers(drawn, family.balance) if family.balance else drawn
+
+
+def _valid_items(
+    drawn: Iterator[Seed], valid: Callable[[Seed], bool]
+) -> Iterator[Seed]:
+    missed = 0
+    for seed in drawn:
+        if valid(seed):
+            missed = 0
+            yield seed
+        elif (missed := missed + 1) == _MAX_MISSES:
+            return
 
 
 def _balance_answers(drawn: Iterator[Seed], parts: int) -> Iterator[Seed]:
@@ -97,7 +127,12 @@ def _balance_answers(drawn: Iterator[Seed], parts: int) -> Iterator[Seed]:
 def _items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterator[Seed]:
     if family.stream:
         for seed in family.stream(rng_seed, split):
-            yield replace(seed, family=family.name, level=family.level)
+            yield replace(
+                seed,
+                prompt=family.worded(seed.prompt),
+                family=family.name,
+                level=family.level,
+            )
         return
     labels = ("items", domain, family.name, split)
     if isinstance(family.task, str):
@@ -109,7 +144,7 @@ def _items(domain: str, family: Family, *, rng_seed: int, split: str) -> Iterato
     for prompt, answer, extra in drawn:
         yield Seed(
             domain=domain,
-            prompt=prompt,
+            prompt=family.worded(prompt),
             answer=answer,
             family=family.name,
             level=family.level,

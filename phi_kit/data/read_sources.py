@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,21 +11,24 @@ from phi_kit.core.errors import DataError
 from phi_kit.core.paths import display_path
 from phi_kit.core.rng import label_seed
 
-from . import cell_text, choice_options, column_names, file_readers, hf_datasets
-from .dropped_rows import UnreadableRow
+from . import column_names, file_readers, hf_datasets
 from .generators import Family, generate_items
 from .malformed_lines import MalformedLine
-from .records import ACCEPTED, NO_GOLD, Seed, is_sentinel
+from .planted_faults import plant_wrong_golds
+from .records import Seed
 from .source_types import HubData, LocalFile, Procedural, Source, TableSource, Task
+from .table_rows import FindAnswer, lacks_column, row_to_seed
 
-CHOICES = "choices"  # the key in `extra` of an item's options
-_SHOWN = 2000  # characters of an unreadable line that are kept
 _PATIENCE = 10_000  # rows without the named columns, and the name is wrong
-_LACKS = "no column"
 
 
 def read_source(
-    source: Source, domain: str, *, families: Sequence[Family], rng_seed: int
+    source: Source,
+    domain: str,
+    *,
+    families: Sequence[Family],
+    rng_seed: int,
+    find_answer: FindAnswer | None = None,
 ) -> Iterator[Seed]:
     """The seeds of a source, as they come; nothing is dropped here.
 
@@ -37,15 +39,17 @@ def read_source(
         domain: the name the seeds carry.
         families: what a procedural source makes.
         rng_seed: the same seed makes the same items.
+        find_answer: finds the marked answer of a worked solution, for sources whose
+            answers stand nowhere else; without it such rows have none.
 
     Raises:
         DataError: a column is lacking everywhere, the source cannot be read
             at all, or it is empty.
     """
     if isinstance(source, LocalFile):
-        found = _file_seeds(source, domain)
+        found = _file_seeds(source, domain, find_answer)
     elif isinstance(source, HubData):
-        found = _hub_seeds(source, domain)
+        found = _hub_seeds(source, domain, find_answer)
     elif isinstance(source, Task):
         found = _task_seeds(source, domain, rng_seed=rng_seed)
     else:
@@ -123,6 +127,11 @@ def _procedural_seeds(
         generate_items(domain, family, rng_seed=rng_seed, split="train")
         for family in families
     ]
+    if source.wrong_golds:
+        streams = [
+            plant_wrong_golds(stream, source.wrong_golds, rng_seed, family.name)
+            for stream, family in zip(streams, families, strict=True)
+        ]
     while streams:  # families take turns, so any limit cuts them evenly
         left = []
         for stream in streams:
@@ -147,7 +156,9 @@ def _task_seeds(source: Task, domain: str, *, rng_seed: int) -> Iterator[Seed]:
             ) from error
 
 
-def _file_seeds(source: LocalFile, domain: str) -> Iterator[Seed]:
+def _file_seeds(
+    source: LocalFile, domain: str, find_answer: FindAnswer | None
+) -> Iterator[Seed]:
     any_row = False
     for path in source.files():
         for seed in _rows_to_seeds(
@@ -159,6 +170,7 @@ def _file_seeds(source: LocalFile, domain: str) -> Iterator[Seed]:
                 "source": path.name,
             },
             where=display_path(path),
+            find_answer=find_answer,
         ):
             any_row = True
             yield seed
@@ -170,7 +182,9 @@ def _file_seeds(source: LocalFile, domain: str) -> Iterator[Seed]:
         )
 
 
-def _hub_seeds(source: HubData, domain: str) -> Iterator[Seed]:
+def _hub_seeds(
+    source: HubData, domain: str, find_answer: FindAnswer | None
+) -> Iterator[Seed]:
     pinned = source.pinned()
     licence = source.licence or pinned.licence
     yield from _rows_to_seeds(
@@ -178,6 +192,7 @@ def _hub_seeds(source: HubData, domain: str) -> Iterator[Seed]:
         source.model_copy(update={"licence": licence}),
         {"domain": domain, "family": source.hub.split("/")[-1], "source": source.name},
         where=f"{source.name} at {pinned.revision[:12]}",
+        find_answer=find_answer,
     )
 
 
@@ -187,6 +202,7 @@ def _rows_to_seeds(
     common: dict[str, str],
     *,
     where: str,
+    find_answer: FindAnswer | None,
 ) -> Iterator[Seed]:
     """Rows as seeds; the ones before the first good row wait for it."""
     common = {**common, "licence": source.licence or "unknown"}
@@ -194,8 +210,8 @@ def _rows_to_seeds(
     known: list[str] = []
     good = False
     for number, row in enumerate(rows, 1):
-        seed = _row_to_seed(row, source, common, number)
-        lacking = isinstance(seed, UnreadableRow) and seed.reason.startswith(_LACKS)
+        seed = row_to_seed(row, source, common, number=number, find_answer=find_answer)
+        lacking = lacks_column(seed)
         if lacking and not known and not isinstance(row, MalformedLine):
             known = column_names.nested_names(row)
         good = good or not (lacking or isinstance(row, MalformedLine))
@@ -214,140 +230,6 @@ def _no_column_error(source: TableSource, known: list[str], where: str) -> DataE
     return DataError(
         column_names.missing_column(column, known),
         where=f"{where}, columns {column_names.list_names(known)}",
-        todo="name the columns in the study file: question: and answer:",
+        todo="name the columns in the study file: question: and answer:"
+        + column_names.chat_hint(known),
     )
-
-
-def _row_to_seed(
-    row: Mapping[str, Any] | MalformedLine,
-    source: TableSource,
-    common: dict[str, str],
-    number: int,
-) -> Seed:
-    if isinstance(row, MalformedLine):
-        why = "line in another encoding" if row.spoilt else "unreadable line"
-        return _unreadable(why, f"{row.where} {row.reason}", row.text, common)
-    cell = {
-        name: column_names.find_value(row, name)
-        for name in (source.answer, *source.columns)
-    }
-    lacking = [name for name in source.columns if cell[name] is column_names.MISSING]
-    if lacking:
-        fault = f"{_LACKS} '{lacking[0]}'"
-        return _unreadable(fault, f"row {number}", _row_as_json(row), common)
-    prompt, fault = _column_text(cell, source.question, "question")
-    if cell[source.answer] is column_names.MISSING:
-        cell[source.answer] = None  # only a source without gold may lack it
-    golds, no_gold = _row_golds(cell, source)
-    if fault := fault or no_gold:
-        return _unreadable(*fault, _row_as_json(row), common, row=number)
-    kept = {
-        key: cell_text.to_json_value(cell[column])
-        for key, column in source.extra.items()
-    }
-    if source.choices:
-        given = [cell_text.to_json_value(cell[column]) for column in source.choices]
-        kept[CHOICES] = given[0] if len(given) == 1 else given
-    gold, *others = [_after_mark(said, source.answer_after) for said in golds] or [""]
-    if others:
-        kept[ACCEPTED] = others
-    if source.no_gold and is_sentinel(gold):
-        gold, kept[NO_GOLD] = "", True
-    if CHOICES in kept:
-        prompt, gold = _with_options(prompt, gold, kept, source, f"row {number}")
-    return Seed(prompt=prompt, answer=gold, extra=json.dumps(kept), **common)
-
-
-def _row_as_json(row: Mapping[str, Any]) -> str:
-    return json.dumps(cell_text.to_json_value(row))
-
-
-# What is wrong with a row, and what would mend it.
-_Fault = tuple[str, str]
-
-
-def _column_text(
-    cell: Mapping[str, Any], name: str, what: str
-) -> tuple[str, _Fault | None]:
-    """A column's text, or why it is none."""
-    try:
-        return cell_text.to_text(cell[name]), None
-    except cell_text.NotTextError as error:
-        parts = column_names.nested_names({name: cell[name]})[1:4]
-        if isinstance(cell[name], list | tuple):
-            parts = [f"{name}.0"]
-        more = f"name a part of it: {', '.join(parts)}" if parts else name
-        return "", (f"the {what} is {error}", more)
-
-
-def _row_golds(
-    cell: Mapping[str, Any], source: TableSource
-) -> tuple[list[str], _Fault | None]:
-    """The answers that a row names, or why they are none that can be used."""
-    value = cell[source.answer]
-    if not isinstance(value, list | tuple):
-        said, fault = _column_text(cell, source.answer, "answer")
-        return [said] if said else [], fault
-    try:
-        found = cell_text.to_answers(value)
-    except cell_text.NotTextError as error:
-        parts = column_names.nested_names(dict(enumerate(value[:1])))[1:4]
-        more = ", ".join(f"{source.answer}.{part}" for part in parts)
-        fault = f"the answer is a list that holds {error}"
-        return [], (fault, f"name a part of it: {more}" if more else source.answer)
-    if len(found) > 1 and source.several != "any":
-        said = ", ".join(found[:3])
-        return [], (
-            "several different answers",
-            f"{said}; if each is right, say several: any beside answer:",
-        )
-    return found, None
-
-
-def _with_options(
-    prompt: str, answer: str, kept: dict[str, Any], source: TableSource, where: str
-) -> tuple[str, str]:
-    """The prompt with its options and the gold's letter; `kept` has them then.
-
-    A prompt that shows its options already, or whose gold is none of them, stays.
-
-    Raises:
-        DataError: the gold could be two options, and the source does not say which.
-    """
-    given = kept[CHOICES]
-    known = choice_options.read_options(given)
-    if not known:
-        return prompt, answer
-    kept[CHOICES] = known
-    found = choice_options.gold_label(answer, given, source.answer_is, known=known)
-    if found.question:
-        raise DataError(
-            found.question,
-            where=f"{source.name}, {where}",
-            todo="write answer_is: letter, text, index0 or index1 beside answer: "
-            "(index0 counts the options from 0, index1 from 1)",
-        )
-    if source.answer_is:
-        kept["answer_is"] = "letter"  # which it is from here on
-    if (found.label or NO_GOLD in kept) and not choice_options.options_shown_in(
-        prompt, known
-    ):
-        prompt = f"{prompt}\n{choice_options.format_options(known)}"
-    return prompt, found.label or answer
-
-
-def _unreadable(
-    reason: str, detail: str, text: str, common: dict[str, str], *, row: int = 0
-) -> UnreadableRow:
-    shown = cell_text.replace_surrogates(text.strip())[:_SHOWN]
-    detail = cell_text.replace_surrogates(f"row {row}: {detail}" if row else detail)
-    return UnreadableRow(
-        prompt=shown, answer="", reason=reason, detail=detail, **common
-    )
-
-
-def _after_mark(answer: str, mark: str) -> str:
-    if not mark:
-        return answer
-    _, found, tail = answer.rpartition(mark)
-    return tail.strip() if found else ""

@@ -79,6 +79,9 @@ class Seed:
 NO_GOLD = "no_gold"
 # The key of further golds, each of them as right as the answer.
 ACCEPTED = "accepted"
+# The key of the gold that an item has in truth, where a wrong one was planted: for
+# counting afterwards what the checks caught; none of them reads it.
+TRUE_GOLD = "true_gold"
 # The folder of a step that holds its frozen data set.
 DATASET = "dataset"
 

@@ -40,7 +40,7 @@ def filter_rows(
         seeds: rows of any sources, parents before their children.
         verifier: the domain's; a gold must be right by it.
         seal: what training may never contain.
-        max_chars: a longer prompt is dropped.
+        max_chars: a longer prompt is dropped; a solution may be as long as it is.
         near: finds near-duplicates among rows no program has made.
         marks: control tokens of chat templates, which no row may have.
     """
@@ -62,10 +62,17 @@ def filter_rows(
 
 
 def sealed_reason(seed: Seed, seal: Seal, known: dict[str, Seed]) -> Reason | None:
-    """The reason to drop a seed that met the seal, itself or by an ancestor."""
+    """The reason to drop a seed that met the seal, itself or by an ancestor.
+
+    A worked solution may hold a test item, too: an example, or the next exercise.
+    """
     hit = seal.hit(seed.prompt)
     if hit:
         return Reason("sealed", detail=_describe_hit(hit), hit=hit)
+    hit = seal.hit(seed.solution) if seed.solution else None
+    if hit:
+        text = f"in the solution: {_describe_hit(hit)}"
+        return Reason("sealed", detail=text, hit=hit)
     for parent in ancestors(seed, known):
         hit = seal.hit(parent.prompt)
         if hit:
@@ -150,8 +157,10 @@ def _row_fault(
     if not seed.prompt:
         return Reason("empty prompt")
     text = f"{seed.prompt}\n{seed.answer}"
-    if found := next((sign for sign in _UNDECODABLE if sign in text), ""):
-        return Reason("undecodable text", detail=_UNDECODABLE[found])
+    taught = f"{text}\n{seed.solution}"
+    if found := next((sign for sign in _UNDECODABLE if sign in taught), ""):
+        where = "" if found in text else ", in the solution"
+        return Reason("undecodable text", detail=_UNDECODABLE[found] + where)
     if found := next((mark for mark in marks if mark in text), ""):
         return Reason("control token of a chat template", detail=found)
     if len(seed.prompt) > max_chars:

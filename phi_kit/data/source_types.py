@@ -6,7 +6,7 @@ import codecs
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -41,10 +41,19 @@ class BaseSource(Strict):
 
 
 class Procedural(BaseSource):
-    """Items of the study's families, in equal parts; `limit` counts them all."""
+    """Items of the study's families, in equal parts; `limit` counts them all.
+
+    `wrong_golds` is a planted fault: the share of items that get the gold of another
+    item of their family. Real pools hold some, and only where it is known which they
+    are can be counted what the checks of step 3 catch. Such an item's `extra` keeps
+    the gold it should have under `true_gold`, which no check reads. Where a verifier
+    has more to go by than the gold (tests of a program, a puzzle's constraints), step
+    2 sees the fault at once.
+    """
 
     kind: Literal["procedural"] = "procedural"
     limit: int = Field(160, ge=1)
+    wrong_golds: float = Field(0.0, ge=0, le=0.5)
 
     @property
     def name(self) -> str:
@@ -91,23 +100,30 @@ class Task(BaseSource):
 
 
 class TableSource(BaseSource):
-    """Rows with a question and an answer column.
+    """Rows with a question and an answer column, and perhaps a worked solution.
 
     `answer.value` names a part of a column that holds mappings. `several: any` says
     that an answer column with a list names answers each of which is right; without
     it such a row is dropped unless they are all the same. `answer_after` cuts a
     worked solution: only what follows its last occurrence is the answer (GSM8K marks
-    it with `####`). `extra` names columns that the verifier needs besides. `choices`
-    names the columns with the options, in order, or the one column that holds them
-    all. `answer_is` says what the answer to a choice is, where that is not plain: the
-    `letter` of an option, its `text`, or its place in the list, counted from 0 or from
-    1. With `no_gold` rows without an answer are kept, for step 3's reference to
-    answer; the answer column itself may be missing then.
+    it with `####`), what stands before it is the solution. `solution` names a column
+    with nothing but the solution. `chat` names a column with a list of turns: the
+    question is its user turn, the solution its assistant turn. With either of them
+    the answer column may be missing: then what `answer_after` marks in the solution
+    is the answer, else its marked final answer (a box, `Answer:`, `####`). `extra`
+    names columns that the verifier needs besides. `choices` names the columns with
+    the options, in order, or the one column that holds them all. `answer_is` says what
+    the answer to a choice is, where that is not plain: the `letter` of an option, its
+    `text`, or its place in the list, counted from 0 or from 1. With `no_gold` rows
+    without an answer are kept, for step 3's reference to answer; the answer column
+    itself may be missing then.
     """
 
     question: str = "question"
     answer: str = "answer"
     answer_after: str = ""
+    solution: str = ""
+    chat: str = ""
     answer_is: AnswerIs = ""
     several: Literal["", "any"] = ""
     choices: list[str] = Field([])
@@ -115,16 +131,35 @@ class TableSource(BaseSource):
     no_gold: bool = False
     licence: str = ""
 
-    @field_validator("question", "answer")
+    @field_validator("question", "answer", "solution", "chat")
     @classmethod
     def _bare(cls, name: str) -> str:
         return clean_name(name)  # as the names of a file's columns are read
 
+    @model_validator(mode="after")
+    def _one_place_each(self) -> Self:
+        if not self.chat:
+            return self
+        # A default says nothing: a notebook is handed all of them.
+        named = self.question != TableSource.model_fields["question"].default
+        for key in ("question",) * named + ("solution",) * bool(self.solution):
+            raise ValueError(f"chat holds the {key}: leave out {key}, or chat")
+        return self
+
+    @property
+    def worked(self) -> bool:
+        """Whether rows bring a worked solution apart from their answer."""
+        return bool(self.chat or self.solution)
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that every row must have."""
-        answer = () if self.no_gold else (self.answer,)
-        return (self.question, *answer, *self.extra.values(), *self.choices)
+        usual = self.answer == TableSource.model_fields["answer"].default
+        optional = self.no_gold or (self.worked and usual)
+        answer = () if optional else (self.answer,)
+        told = (self.chat,) if self.chat else (self.question,)
+        told += (self.solution,) if self.solution else ()
+        return (*told, *answer, *self.extra.values(), *self.choices)
 
 
 class LocalFile(TableSource):

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from phi_kit.core.answer_style import Style
+from phi_kit.core.answer_style import ANSWER_MARK, STYLES, Style, token_limit
 from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.data.generators import Family
 from phi_kit.data.records import Seed
+from phi_kit.inference.types import SamplingParams
+from phi_kit.models.chat_template import Asked
 from phi_kit.verifiers.base import Verifier, guarded
 
 # A transform rewrites a seed into variants whose answers it computes itself.
 Transform = Callable[[Seed, int], list[Seed]]
+# What a model is told where it is to work before it answers.
+INSTRUCTIONS: Mapping[Style, str] = {
+    "steps": "Think step by step. Then write {}.",
+    "think": "Think first, between <think> and </think>. Then give a short solution "
+    "and write {}.",
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,8 @@ class Domain:
 
     `checker` names the verifier for the reader; `verifier` is what is called. It
     is guarded: no response can make it raise. `style` is the form of the answers
-    that `instruction` asks for.
+    that `instruction` asks for, and the prompts of its families too; in a style with
+    steps, `marked` is what stands at their end: "Then write {marked}."
     """
 
     name: str
@@ -74,9 +83,47 @@ class Domain:
     suggested_datasets: tuple[SuggestedDataset, ...] = ()
     suggested_benchmarks: SuggestedBenchmarks = SuggestedBenchmarks()
     style: Style = "answer"
+    marked: str = f'the answer after "{ANSWER_MARK}"'
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verifier", guarded(self.verifier))
+        styled = (replace(family, style=self.style) for family in self.families)
+        object.__setattr__(self, "families", tuple(styled))
+
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """The styles that it has an instruction for."""
+        return STYLES if self.style == "answer" else (self.style,)
+
+    def in_style(self, style: Style) -> Domain:
+        """The domain, asking for its answers in another style.
+
+        Raises:
+            StudyError: it has no instruction for that style.
+        """
+        if style == self.style:
+            return self
+        if style not in self.styles:
+            raise StudyError(
+                f"{self.name} asks in the style '{self.style}' and in no other",
+                todo=f"set style: {self.style}, or give the domain an instruction",
+            )
+        return replace(
+            self, style=style, instruction=INSTRUCTIONS[style].format(self.marked)
+        )
+
+    def sampling(self, max_tokens: int | None, temperature: float) -> SamplingParams:
+        """How its samples are drawn; without a limit its style's own holds."""
+        return SamplingParams(token_limit(max_tokens, self.style), temperature)
+
+    @property
+    def thinking(self) -> bool:
+        """Whether a model is asked to think first."""
+        return self.style == "think"
+
+    def asked(self, seed: Seed) -> Asked:
+        """What a model is asked about a seed."""
+        return Asked(self.instruction, seed.prompt, self.thinking)
 
     def chosen(self, names: Sequence[str] = ()) -> list[Family]:
         """The families of these names, the easiest first; without names the usual ones.

@@ -230,6 +230,7 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
             answer=done.stdout.rstrip("\n"),
             source="transform/renumber",
             parent=seed.id,
+            solution="",
             extra=json.dumps({"program": other, "transform": "renumber"}),
         )
     ]
@@ -240,6 +241,7 @@ DOMAIN = Domain(
     title="Reading and writing small programs",
     description="What tiny Python programs print; small functions that pass tests.",
     instruction="Give only the answer: the printed text, or only the code.",
+    marked='the printed text or the code, in a code block, after "Answer:"',
     answer_kind="printed text or Python code",
     verifier=verifier.verify,
     families=(

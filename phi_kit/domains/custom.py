@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     Discriminator,
@@ -25,11 +25,18 @@ from pydantic import (
 )
 
 from phi_kit import verifiers
+from phi_kit.core.answer_style import ANSWER_MARK
 from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import Strict
 from phi_kit.data import file_readers
-from phi_kit.data.column_names import MISSING, find_value, missing_column, nested_names
+from phi_kit.data.column_names import (
+    MISSING,
+    chat_hint,
+    find_value,
+    missing_column,
+    nested_names,
+)
 from phi_kit.data.dropped_rows import UnreadableRow
 from phi_kit.data.generators import Family
 from phi_kit.data.malformed_lines import MalformedLine
@@ -38,20 +45,55 @@ from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.data.source_types import HubData, LocalFile, given_keys
 from phi_kit.data.splits import HASH_SHARES, split_by_hash
 from phi_kit.inference import completion
+from phi_kit.verifiers.answer_extraction import marked_answer
 
 from .base import Domain
 
 _LOOKED_AT = 100  # rows of a file that show which columns it has
 Complete = Callable[[str], str]
 Checker = Literal["numeric", "choice", "exact", "contains", "code", "refusal", "judge"]
-_KINDS: Mapping[str, tuple[str, str]] = {
-    "numeric": ("number", "Give only the answer, one number."),
-    "choice": ("one of the given choices", "Give only the letter of the answer."),
-    "exact": ("a few words", "Give only the answer."),
-    "contains": ("a sentence with the answer", "Answer in one short sentence."),
-    "code": ("program", "Write the program in one code block."),
-    "refusal": ("help or refusal", "Help with what is safe; refuse what is not."),
-    "judge": ("free text", "Answer in one or two sentences."),
+
+
+class AnswerKind(NamedTuple):
+    """What a verifier expects: in words, as an instruction, and at the end of steps."""
+
+    name: str
+    instruction: str
+    marked: str = f'the answer after "{ANSWER_MARK}"'
+
+
+_KINDS: Mapping[str, AnswerKind] = {
+    "numeric": AnswerKind(
+        "number",
+        "Give only the answer, one number.",
+        f'the answer, one number, after "{ANSWER_MARK}"',
+    ),
+    "choice": AnswerKind(
+        "one of the given choices",
+        "Give only the letter of the answer.",
+        f'the letter of the answer after "{ANSWER_MARK}"',
+    ),
+    "exact": AnswerKind("a few words", "Give only the answer."),
+    "contains": AnswerKind(
+        "a sentence with the answer",
+        "Answer in one short sentence.",
+        f'the answer in one short sentence after "{ANSWER_MARK}"',
+    ),
+    "code": AnswerKind(
+        "program",
+        "Write the program in one code block.",
+        f'the program in one code block after "{ANSWER_MARK}"',
+    ),
+    "refusal": AnswerKind(
+        "help or refusal",
+        "Help with what is safe; refuse what is not.",
+        f'your reply after "{ANSWER_MARK}"; help with what is safe, refuse what is not',
+    ),
+    "judge": AnswerKind(
+        "free text",
+        "Answer in one or two sentences.",
+        f'the answer in one or two sentences after "{ANSWER_MARK}"',
+    ),
 }
 
 
@@ -68,7 +110,8 @@ class OwnFile(LocalFile):
         known = _columns(self)
         missing = [name for name in self.columns if known and name not in known]
         if missing:
-            raise ValueError("; ".join(missing_column(name, known) for name in missing))
+            said = "; ".join(missing_column(name, known) for name in missing)
+            raise ValueError(said + chat_hint(known))
         return self
 
 
@@ -170,7 +213,7 @@ def build(
         definition: from the study file.
         complete: asks the judge's model, where the domain has one.
     """
-    kind, instruction = _KINDS[definition.verifier]
+    kind = _KINDS[definition.verifier]
     checker = (
         verifiers.by_model(definition.verifier, definition.judge_model, complete)
         if complete
@@ -179,9 +222,10 @@ def build(
     return Domain(
         name=name,
         title=definition.title or name,
-        description=definition.description or f"A domain of this study: {kind}.",
-        instruction=definition.instruction or instruction,
-        answer_kind=kind,
+        description=definition.description or f"A domain of this study: {kind.name}.",
+        instruction=definition.instruction or kind.instruction,
+        marked=kind.marked,
+        answer_kind=kind.name,
         verifier=checker,
         checker=definition.verifier,
         families=tuple(
@@ -218,7 +262,10 @@ def _split(row: Seed, rng_seed: int) -> str:
 
 def _rows(name: str, source: OwnFile | OwnHub) -> Iterator[Seed]:
     """The rows of a source as seeds, with what further columns say of them."""
-    for seed in read_source(source, name, families=(), rng_seed=0):
+    every = read_source(
+        source, name, families=(), rng_seed=0, find_answer=marked_answer
+    )
+    for seed in every:
         if isinstance(seed, UnreadableRow):
             yield seed  # step 2 counts it among the dropped
             continue

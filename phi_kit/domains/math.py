@@ -11,11 +11,17 @@ from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.verifiers.math import numeric, verifier
 
+from . import gold_checks
 from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
+from .worked import worked
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
 # The same words ask for an LCM.
 _GCD = re.compile(r"(?<=\(GCD\) of these )numbers: (\d+), (\d+)(?![\d,])")
+
+
+# Said to get nothing but an answer; what to say where steps are asked for.
+_STATE = {"State the final answer to the following": "Solve the following"}
 
 
 def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
@@ -26,6 +32,7 @@ def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
         source=f"transform/{name}",
         parent=seed.id,
         extra=json.dumps({"transform": name}),
+        solution="",  # its parent's is of other numbers
     )
 
 
@@ -90,7 +97,9 @@ def story(seed: Seed, rng_seed: int) -> list[Seed]:
     who, what = _scene(seed, rng_seed)
     turn = "gets {} more" if sign == "+" else "gives {} away"
     prompt = f"{who} has {a} {what} and {turn.format(b)}. How many {what} now?"
-    return [_variant(seed, "story", prompt=prompt, answer=_result(a, sign, b))]
+    told = _variant(seed, "story", prompt=prompt, answer=_result(a, sign, b))
+    # The numbers are the sum's, and so is the way to the answer.
+    return [replace(told, solution=worked(seed) or "")]
 
 
 def _scene(seed: Seed, rng_seed: int) -> tuple[str, str]:
@@ -112,13 +121,22 @@ DOMAIN = Domain(
             1,
             "chain_sum",
             {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+            demands=_STATE,
         ),
-        Family("gcd-30", 2, "gcd", {"max_value": 30}, balance=4),
+        Family(
+            "gcd-30",
+            2,
+            "gcd",
+            {"max_value": 30},
+            balance=4,
+            demands={" Give only the GCD as your final answer.": ""},
+        ),
         Family(
             "sum-2",
             3,
             "chain_sum",
             {"min_terms": 2, "max_terms": 2, "min_digits": 2, "max_digits": 2},
+            demands=_STATE,
         ),
         Family(
             "legs",
@@ -126,17 +144,37 @@ DOMAIN = Domain(
             "leg_counting",
             {"min_animals": 1, "max_animals": 2, "max_instances": 3},
         ),
-        Family("word", 5, "gsm_symbolic", facts=("answer_cot",), usual=False),
+        Family(
+            "word",
+            5,
+            "gsm_symbolic",
+            facts=("answer_cot",),
+            valid=gold_checks.word,
+            usual=False,
+        ),
         Family("lcm-10", 3, "lcm", {"max_value": 10}, usual=False),
         Family(
             "product-1",
             3,
             "products",
             {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+            demands={" Give only the result as your final answer.": ""},
             usual=False,
         ),
-        Family("equation", 4, "simple_equations", usual=False),
-        Family("sequence", 5, "number_sequence", usual=False),
+        Family(
+            "equation",
+            4,
+            "simple_equations",
+            valid=gold_checks.equation,
+            usual=False,
+        ),
+        Family(
+            "sequence",
+            5,
+            "number_sequence",
+            valid=gold_checks.sequence,
+            usual=False,
+        ),
         Family("bits", 6, "count_bits", {"max_n": 1000}, usual=False),
     ),
     transforms={"swap": swap, "renumber": renumber, "story": story},

@@ -129,6 +129,8 @@ DOMAIN = Domain(
     description="Facts of science as choices, and quantities with units.",
     instruction="Answer with the letter of the right option, or with the number and "
     "its unit. Give only the answer.",
+    marked="the letter of the right option, or the number and its unit, after "
+    '"Answer:"',
     answer_kind="letter, or number with unit",
     verifier=verify,
     checker="choice or quantity",

@@ -23,7 +23,9 @@ from .base import Domain
 
 
 def of(params: StepParams, name: str = "") -> Domain:
-    """The domain a step works on, with the study's own instruction if it has one.
+    """The domain a step works on, in the study's style.
+
+    An instruction of the study's own stands in place of the style's.
 
     Args:
         params: of the step; they know what step 1 was given.
@@ -34,18 +36,21 @@ def of(params: StepParams, name: str = "") -> Domain:
     """
     name = name or params.domain
     card = params.domain_card(name)
+    own = card.get("instruction")
     if given := card.get("custom"):
         definition = custom.Definition.model_validate(given)
         judge_model = definition.judge_model
         judge = completion.judge_function(judge_model, params) if judge_model else None
         domain = custom.build(name, definition, complete=judge)
+        own = own or definition.instruction
     else:
         domain = registry.get(name)
-    return replace(
-        domain,
-        verifier=accept_any_gold(domain.verifier),
-        instruction=card.get("instruction") or domain.instruction,
-    )
+    # A card of a kit that knew no styles asked for the bare answer.
+    style = card.get("style", "answer")
+    domain = replace(domain, verifier=accept_any_gold(domain.verifier))
+    if own:
+        return replace(domain, style=style, instruction=own)
+    return domain.in_style(style)
 
 
 def known(name: str, info: ValidationInfo) -> str:

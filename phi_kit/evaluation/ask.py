@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core import thinking
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.data.records import Seed
 from phi_kit.inference.draw import count_unanswered as counted
 from phi_kit.inference.draw import draw
 from phi_kit.inference.types import Completion, Sampler, SamplingParams
-from phi_kit.models.chat_template import render
-from phi_kit.training.encoding import TrainingRow, encode
+from phi_kit.models.chat_template import render, turn_framing
+from phi_kit.training.encoding import TrainingRow, completion_after, encode
 from phi_kit.verifiers.base import Verdict
 
+from . import few_shot
 from .metrics.scores import pass_rate
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ def ask(
     label: str,
     title: str = "",
     known: Sequence[int] | None = None,
+    examples: few_shot.FamilyExamples | None = None,
 ) -> pd.DataFrame:
     """Draw k samples per seed and verify each.
 
@@ -53,6 +57,7 @@ def ask(
         title: of the progress line, where the label does not say enough.
         known: how many samples of each seed were asked before; those are neither
             verified again nor returned.
+        examples: worked examples to show before each question, by its family.
 
     Returns:
         One row per sample, in the seeds' order: `seed_id`, `family`, `level`,
@@ -63,44 +68,61 @@ def ask(
     """
     import pandas as pd
 
-    prompts = [student.render(domain.instruction, seed.prompt) for seed in seeds]
+    prompts = [
+        domain.asked(seed).rendered(student.render, few_shot.shown_to(seed, examples))
+        for seed in seeds
+    ]
     drawn = draw(
         student, prompts, sampling, k=k, rng_seed=rng_seed, label=label, title=title
     )
     rows = []
-    for seed, samples, old in zip(seeds, drawn, known or [0] * len(seeds), strict=True):
-        for index, sample in enumerate(samples[old:], old):
-            verdict = _judged(domain, seed, sample)
-            rows.append(
-                {
-                    "seed_id": seed.id,
-                    "family": seed.family,
-                    "level": seed.level,
-                    "sample": index,
-                    "text": sample.text,
-                    "tokens": sample.tokens,
-                    "finish": sample.finish,
-                    "logprob": math.nan if sample.logprob is None else sample.logprob,
-                    "verdict": verdict.value,
-                    "lenient": verdict.lenient,
-                    "reason": verdict.reason,
-                    "extracted": verdict.extracted,
-                }
-            )
+    for seed, prompt, samples, old in zip(
+        seeds, prompts, drawn, known or [0] * len(seeds), strict=True
+    ):
+        # A sample may go on in a thought that the prompt opens.
+        opened = thinking.opened_by(prompt)
+        rows += [
+            _sample_row(seed, index, sample, _judged(domain, seed, sample, opened))
+            for index, sample in enumerate(samples[old:], old)
+        ]
     return pd.DataFrame(rows)
 
 
-def _judged(domain: Domain, seed: Seed, sample: Completion) -> Verdict:
+def _sample_row(
+    seed: Seed, index: int, sample: Completion, verdict: Verdict
+) -> dict[str, Any]:
+    return {
+        "seed_id": seed.id,
+        "family": seed.family,
+        "level": seed.level,
+        "sample": index,
+        "text": sample.text,
+        "tokens": sample.tokens,
+        "finish": sample.finish,
+        "logprob": math.nan if sample.logprob is None else sample.logprob,
+        "verdict": verdict.value,
+        "lenient": verdict.lenient,
+        "reason": verdict.reason,
+        "extracted": verdict.extracted,
+    }
+
+
+def _judged(domain: Domain, seed: Seed, sample: Completion, opened: str) -> Verdict:
     """What the verifier says, or that there is nothing to judge."""
     if sample.finish in UNANSWERED:
         return Verdict("unknown", f"no answer: {UNANSWERED[sample.finish]}")
-    return domain.verifier(seed, sample.text)
+    return domain.verifier(seed, opened + sample.text)
 
 
-def step_sampling(params: Mapping[str, Any]) -> dict[str, Any]:
-    """How a step asked, for `ask`: only the same way of asking can be paired."""
+def step_sampling(params: Mapping[str, Any], domain: Domain) -> dict[str, Any]:
+    """How a step asked, for `ask`: only the same way of asking can be paired.
+
+    Args:
+        params: of the step.
+        domain: in the study's style, whose limit holds where the step had none.
+    """
     return {
-        "sampling": SamplingParams(params["max_tokens"], params["temperature"]),
+        "sampling": domain.sampling(params["max_tokens"], params["temperature"]),
         "k": params["samples"],
         "rng_seed": params["rng_seed"],
     }
@@ -118,7 +140,8 @@ def base_answers(
     params = card.manifest["params"]
     if params["model"] == student.name:
         return card.table("samples")
-    return ask(student, domain, dev, **step_sampling(params), label="base on dev")
+    how = step_sampling(params, domain)
+    return ask(student, domain, dev, **how, label="base on dev")
 
 
 def item_accuracies(
@@ -141,6 +164,12 @@ def item_accuracies(
     return [float(right.get(seed.id, math.nan)) for seed in order]
 
 
+def lenient_accuracy(samples: pd.DataFrame) -> float:
+    """Share of answered samples that hold the right answer anywhere."""
+    answered = samples[~samples.finish.isin(UNANSWERED)]
+    return round(float((answered.lenient == "right").mean()), 4)
+
+
 def truncated_share(samples: pd.DataFrame) -> float:
     """Share of samples that reached the token limit."""
     return round(float((samples.finish == "length").mean()), 4)
@@ -154,32 +183,32 @@ def unanswered_counts(samples: pd.DataFrame) -> dict[str, int]:
 def training_rows(
     student: LocalModel,
     domain: Domain,
-    seeds: Sequence[Seed],
-    completions: Sequence[str],
+    responses: Iterable[tuple[Seed, str]],
 ) -> list[TrainingRow]:
-    """Training rows: each seed's rendered prompt with what it should answer."""
+    """Training rows: each seed's rendered prompt with the response to learn."""
+    framing = turn_framing(student.tokenizer, thinking=domain.thinking)
     rows = []
-    for seed, completion in zip(seeds, completions, strict=True):
-        asked = (domain.instruction, seed.prompt)
-        rows.append(TrainingRow(render(student.tokenizer, *asked), completion, asked))
+    for seed, response in responses:
+        asked = domain.asked(seed)
+        prompt = asked.rendered(partial(render, student.tokenizer))
+        rows.append(TrainingRow(prompt, completion_after(framing, response), asked))
     return rows
 
 
 def row_lengths(
-    sampler: Sampler, domain: Domain, seeds: Sequence[Seed]
+    sampler: Sampler, domain: Domain, responses: Sequence[tuple[Seed, str]]
 ) -> pd.DataFrame:
-    """Each seed as a training row: its `tokens`, and how many the loss sees.
+    """Each response as a training row: its `tokens`, and how many the loss sees.
 
-    The gold is the completion. An endpoint shows no tokenizer: there a token is
-    taken to be 4 bytes.
+    An endpoint shows no tokenizer: there a token is taken to be 4 bytes.
     """
     import pandas as pd
 
     if not hasattr(sampler, "tokenizer"):
-        texts = [(domain.instruction + s.prompt, s.answer) for s in seeds]
-        pairs = [(_tokens(asked + gold), _tokens(gold)) for asked, gold in texts]
+        texts = [(domain.instruction + s.prompt, text) for s, text in responses]
+        pairs = [(_tokens(asked + text), _tokens(text)) for asked, text in texts]
     else:
-        rows = training_rows(sampler, domain, seeds, [seed.answer for seed in seeds])
+        rows = training_rows(sampler, domain, responses)
         encoded = [encode(sampler, row) for row in rows]
         pairs = [(len(row.ids), row.trained) for row in encoded]
     return pd.DataFrame(pairs, columns=["tokens", "trained"])

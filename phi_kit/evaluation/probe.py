@@ -10,12 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.stats.comparison import accuracy_over_seeds, gain_over_seeds
-from phi_kit.training.arms import epochs_of, random_subset, rows_of_arm, trained_tokens
+from phi_kit.training.arms import (
+    OWN,
+    epochs_of,
+    random_subset,
+    responses_of_arm,
+    trained_tokens,
+)
 from phi_kit.training.qlora import TrainingResult, train
 from phi_kit.training.trainer import RunHooks
 from phi_kit.training.training_config import TrainingConfig
 
-from .ask import ask, item_accuracies, training_rows, truncated_share
+from .ask import (
+    ask,
+    item_accuracies,
+    lenient_accuracy,
+    training_rows,
+    truncated_share,
+)
+from .few_shot import FEW_SHOT, choose_examples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +38,11 @@ if TYPE_CHECKING:
     from phi_kit.domains.base import Domain
     from phi_kit.inference.local.model import LocalModel
     from phi_kit.plots.learning_curves import LiveCurves
+
+# Rows of the student's own below which that arm says nothing: a batch.
+MIN_OWN = 8
+# A seed and the response that is trained on.
+ResponseRow = tuple[Seed, str]
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,11 @@ class Probe:
         return [sum(one) / len(one) for one in zip(*self.items, strict=True)]
 
     @property
+    def lenient(self) -> float:
+        """Accuracy where the answer may stand anywhere in a response."""
+        return lenient_accuracy(self.samples)
+
+    @property
     def truncated(self) -> float:
         """Share of answers that reached the token limit."""
         return truncated_share(self.samples)
@@ -60,6 +83,7 @@ class ProbeBench:
     student: LocalModel
     domain: Domain
     pool: pd.DataFrame
+    responses: pd.DataFrame  # of step 3, the candidates of the pool's seeds
     dev: Sequence[Seed]
     seal: Seal
     how: dict[str, Any]  # how dev was asked in step 1
@@ -72,16 +96,27 @@ class ProbeBench:
         """The untrained model, as step 1 asked it."""
         return Probe(samples, [item_accuracies(samples, self.dev)])
 
+    def few_shot(self, k: int) -> Probe:
+        """The untrained model with k worked examples before each question."""
+        examples = choose_examples(
+            self.pool, self.responses, k=k, rng_seed=self.run.params.rng_seed
+        )
+        asked = {**self.how, "label": FEW_SHOT, "examples": examples}
+        return self.base(ask(self.student, self.domain, self.dev, **asked))
+
     def fillable(self, arms: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """The arms that have rows, and why the others are skipped."""
         skipped = {}
         for arm in arms:
-            if rows_of_arm(self.pool, arm).empty:
+            rows = len(self._rows(arm))
+            if not rows:
                 skipped[arm] = "no rows"
+            elif arm == OWN and rows < MIN_OWN:
+                skipped[arm] = f"only {rows} right responses of the student's own"
             elif (
                 arm == "teachable+frontier"
                 and not (
-                    (self.pool.tier == "frontier") & (self.pool.answer != "")
+                    (self.pool.tier == "frontier") & (self.pool.responses > 0)
                 ).any()
             ):
                 skipped[arm] = "no frontier rows"
@@ -92,10 +127,8 @@ class ProbeBench:
         rows = self._rows(arm)
         if not rows:
             return None
-        epochs = epochs_of(rows, recipe, names=self._names)
-        rendered = training_rows(
-            self.student, self.domain, rows, [s.answer for s in rows]
-        )
+        epochs = epochs_of([seed for seed, _ in rows], recipe, names=self._names)
+        rendered = training_rows(self.student, self.domain, rows)
         return trained_tokens(
             self.student, rendered, epochs, most=recipe.max_row_tokens
         )
@@ -158,8 +191,9 @@ class ProbeBench:
     def _seeds_by_id(self) -> dict[str, Seed]:
         return {seed.id: seed for seed in from_frame(self.pool)}
 
-    def _rows(self, arm: str) -> list[Seed]:
-        return [self._seeds_by_id[name] for name in rows_of_arm(self.pool, arm).id]
+    def _rows(self, arm: str) -> list[ResponseRow]:
+        pairs = responses_of_arm(self.pool, self.responses, arm)
+        return [(self._seeds_by_id[name], text) for name, text in pairs]
 
     @property
     def _names(self) -> list[str]:
@@ -172,7 +206,7 @@ class ProbeBench:
     def _once(
         self,
         out: Path,
-        seeds: list[Seed],
+        rows: list[ResponseRow],
         recipe: TrainingConfig,
         rng_seed: int,
         *,
@@ -182,12 +216,12 @@ class ProbeBench:
 
         done = train(
             self.student,
-            training_rows(self.student, self.domain, seeds, [s.answer for s in seeds]),
+            training_rows(self.student, self.domain, rows),
             recipe,
             out=out,
             rng_seed=rng_seed,
             sealed=self.seal.hit,
-            epochs=epochs_of(seeds, recipe, names=self._names),
+            epochs=epochs_of([seed for seed, _ in rows], recipe, names=self._names),
             budget=budget,
             hooks=RunHooks(
                 self.run.work, self.run.logs, self.view.watch(out.name), self._heldout

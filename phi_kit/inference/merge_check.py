@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from phi_kit.core.progress import print_status
+from phi_kit.models.chat_template import Asked
 from phi_kit.models.logit_diff import answer_tokens, token_logprobs
 from phi_kit.models.merge import (
     MergedModel,
@@ -42,7 +43,7 @@ def merge_and_compare(
     out: Path,
     *,
     base: str = "",
-    asked: Sequence[tuple[str, str]] = (),
+    asked: Sequence[Asked] = (),
 ) -> MergedModel:
     """Merge an adapter and write the model; see `models.merge.merge_adapter`.
 
@@ -50,7 +51,7 @@ def merge_and_compare(
         adapter: a PEFT folder with a plain LoRA adapter.
         out: the new folder, which must not exist.
         base: the model's name; the one the adapter names where not given.
-        asked: instructions with questions that were not trained on.
+        asked: what it is asked; nothing that it was trained on.
 
     Raises:
         ModelError: the adapter cannot be merged, the folder is there already, or
@@ -58,19 +59,17 @@ def merge_and_compare(
         RunError: the disk is full.
     """
     base = base or base_model_name(adapter)
-    asked = asked or [("Answer the question.", question) for question in QUESTIONS]
+    asked = asked or [Asked("Answer the question.", question) for question in QUESTIONS]
     return merge_adapter(
         adapter, out, base=base, ask=lambda: _ask_as_trained(base, adapter, asked)
     )
 
 
-def _ask_as_trained(
-    base: str, adapter: Path, asked: Sequence[tuple[str, str]]
-) -> TrainedAnswers:
+def _ask_as_trained(base: str, adapter: Path, asked: Sequence[Asked]) -> TrainedAnswers:
     """The adapter's greedy answers beside NF4 weights, and their probabilities."""
     print_status("asking the adapter beside 4-bit weights, as it was trained")
     student = completion.load(base)
-    prompts = [student.render(*question) for question in asked]
+    prompts = [question.rendered(student.render) for question in asked]
     greedy = SamplingParams(max_tokens=COMPARED_TOKENS, temperature=0)
     try:
         with student.adapter(adapter) as tuned:

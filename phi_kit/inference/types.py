@@ -76,8 +76,23 @@ class Sampler(Protocol):
         An empty one means that samples of this model cannot be cached.
         """
 
-    def render(self, instruction: str, prompt: str) -> str:
-        """The text a model completes, or the turns an endpoint is sent."""
+    def render(
+        self,
+        instruction: str,
+        prompt: str,
+        *,
+        thinking: bool = False,
+        examples: Sequence[tuple[str, str]] = (),
+    ) -> str:
+        """The text a model completes, or the turns an endpoint is sent.
+
+        Args:
+            instruction: how to answer.
+            prompt: the question.
+            thinking: whether the model is to think first, where its chat template
+                has a switch for that.
+            examples: questions with responses, shown as earlier turns.
+        """
 
     def stream(
         self, requests: Sequence[SampleRequest], sampling: SamplingParams

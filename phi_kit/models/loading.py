@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from phi_kit.core import dependency_warnings
 from phi_kit.core.errors import ModelError
 
-from .quantization import nf4_config
+from .quantization import keep_layout, nf4_config
 from .quantized_cache import load_quantized
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def load_model(name: str, folder: Path, *, four_bit: bool) -> PreTrainedModel:
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(name, folder, error) from error
     if four_bit:
+        keep_layout(model)
         _release_file(model)
     return model.eval()
 

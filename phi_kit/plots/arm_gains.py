@@ -40,9 +40,10 @@ def draw(arms: pd.DataFrame, losses: Mapping[str, Sequence[float]]) -> Figure:
         TITLE,
         "Left, dot: held-out accuracy; line: 95 % interval over items, "
         f"{counts(arms['n'])} items per arm; dashed: base; dotted:\n{style.GUESS} per "
-        "family. Beside it, the gain over base in points, paired by item [95 % "
-        "interval].\nChoose by the left panel, never by loss.",
-        height=max(3.7, 2.2 + 0.5 * len(arms)),
+        "family. Diamond: read leniently, the answer anywhere in the response. Beside "
+        "it, the gain over\nbase in points, paired by item [95 % interval], and the "
+        "share of answers cut off. Choose by the left panel, never by loss.",
+        height=max(3.7, 2.2 + 0.56 * len(arms)),
         panels=(1.25, 1),
     )
     colours = {arm: style.colour(arm, i) for i, arm in enumerate(arms["arm"])}
@@ -56,8 +57,10 @@ def _scores(ax: Axes, arms: pd.DataFrame, colours: Mapping[str, str]) -> None:
     for y, row in enumerate(arms.itertuples()):
         whole = (row.low, row.high)
         style.whisker(ax, y, row.accuracy, whole, colour=colours[row.arm])
+        if is_number(lenient := getattr(row, "lenient", None)):
+            ax.plot([lenient], [y], "D", ms=5, mfc="none", mec=style.INK, mew=1)
         style.text_beside(ax, y, _gain(row), color=style.INK)
-    ends = (*arms["low"], *arms["high"], *arms["guess"])
+    ends = (*arms["low"], *arms["high"], *arms["guess"], *arms.get("lenient", ()))
     limits = [value for value in ends if is_number(value)]
     if limits:
         room = max(0.02, 0.08 * (max(limits) - min(limits)))
@@ -79,10 +82,13 @@ def _few_ticks():
 
 
 def _gain(row) -> str:
+    first = percent(row.accuracy)
+    if is_number(truncated := getattr(row, "truncated", None)):
+        first += f", {100 * truncated:.0f}\u00a0% cut off"
     if not is_number(row.delta):
-        return percent(row.accuracy)
+        return first
     span = points_span(row.delta_low, row.delta_high)
-    return f"{percent(row.accuracy)}\n{points(row.delta)} [{span}]"
+    return f"{first}\n{points(row.delta)} [{span}]"
 
 
 def _curves(

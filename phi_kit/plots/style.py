@@ -28,10 +28,16 @@ COLOURS = {
     "random": "#0072B2",
     "teachable": "#E69F00",
     "unfiltered": "#56B4E9",
+    "few-shot base": "#4B4B4B",
+    "own": "#009E73",
+    "sometimes": "#8C6D31",
+    "never": "#CC79A7",
+    "gap": "#D55E00",
     # tiers of seeds; teachable is the same orange
     "easy": "#56B4E9",
     "frontier": "#CC79A7",
     "suspect": "#B8BCC2",
+    "no response": "#D9DCE0",
     # rows on their way through a step
     "read": "#7A7A7A",
     "dropped": "#D9A28A",

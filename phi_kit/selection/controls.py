@@ -25,13 +25,13 @@ def control_columns(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, pd.Series
     """The control arms as columns, matched in rows, trained tokens and tokens.
 
     Args:
-        rows: `tier`, `answer`, `tokens` and `trained` of every seed; one without
-            an answer cannot be trained on and is drawn by nobody.
+        rows: `tier`, `responses`, `tokens` and `trained` of every seed; one without
+            a response cannot be trained on and is drawn by nobody.
         rng_seed: the draw is repeatable.
     """
     # One number for both: what the loss sees counts first, then the whole length.
     sizes = rows.trained * (int(rows.tokens.sum()) + 1) + rows.tokens
-    everyone = rows.index[rows.answer != ""]
+    everyone = rows.index[rows.responses > 0]
     trusted = everyone[rows.tier[everyone] != "suspect"]
     pools = {"control": trusted, "unfiltered": everyone}
     seeds = {"control": rng_seed, "unfiltered": label_seed(rng_seed, "unfiltered")}

@@ -16,7 +16,6 @@ import numpy as np
 
 from phi_kit.data.records import from_frame
 from phi_kit.evaluation.ask import ask
-from phi_kit.inference.types import SamplingParams
 
 from .pass_rate_posterior import Counts, Prior, fit_prior
 from .pass_rate_sampling import count_outcomes
@@ -71,7 +70,7 @@ def measure_drift(
         tuned,
         domain,
         seeds,
-        sampling=SamplingParams(asked["max_tokens"], asked["temperature"]),
+        sampling=domain.sampling(asked["max_tokens"], asked["temperature"]),
         k=k,
         rng_seed=asked["rng_seed"],
         label="edge drift",

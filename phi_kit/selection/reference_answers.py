@@ -18,7 +18,7 @@ from phi_kit.core.rng import rng
 from phi_kit.data.records import NO_GOLD, Seed
 from phi_kit.inference import completion
 from phi_kit.inference.draw import draw
-from phi_kit.inference.types import Sampler, SamplingParams
+from phi_kit.inference.types import Completion, Sampler, SamplingParams
 from phi_kit.stats.intervals import wilson_interval
 from phi_kit.verifiers.base import Verifier
 
@@ -57,11 +57,13 @@ class ReferenceOpinion:
         seed: what it was asked.
         votes: the first family's.
         sure: whether its answer may stand for a gold.
+        samples: every answer with the name of the model that gave it.
     """
 
     seed: Seed
     votes: Votes
     sure: bool
+    samples: tuple[tuple[str, Completion], ...] = ()
 
     @property
     def answer(self) -> str:
@@ -84,12 +86,18 @@ def ask_references(
         for name in rules.models
     ]
     found = []
-    for seed, *votes in zip(seeds, *families, strict=True):
+    for seed, *asked in zip(seeds, *families, strict=True):
+        votes = [one for one, _ in asked]
         first = votes[0]
         sure = all(one.reaches(rules.share, rules.margin) for one in votes)
         held = replace(seed, answer=first.answer)
         same = all(domain.verifier(held, one.answer).right for one in votes[1:])
-        found.append(ReferenceOpinion(seed, first, sure and same))
+        said = tuple(
+            (name, sample)
+            for name, (_, samples) in zip(rules.models, asked, strict=True)
+            for sample in samples
+        )
+        found.append(ReferenceOpinion(seed, first, sure and same, said))
     return found
 
 
@@ -100,11 +108,11 @@ def _reference_votes(
     seeds: Sequence[Seed],
     *,
     rng_seed: int,
-) -> list[Votes]:
+) -> list[tuple[Votes, Sequence[Completion]]]:
     model = rules.sampler(name)
     drawn = draw(
         model,
-        [model.render(domain.instruction, seed.prompt) for seed in seeds],
+        [domain.asked(seed).rendered(model.render) for seed in seeds],
         SamplingParams(rules.tokens),
         k=rules.samples,
         rng_seed=rng_seed,
@@ -114,7 +122,8 @@ def _reference_votes(
     for seed, samples in zip(seeds, drawn, strict=True):
         # What was cut off, or taken away by a filter, has not answered.
         texts = [one.text if one.finish == "stop" else "" for one in samples]
-        found.append(vote(grouped_answers(seed, texts, domain.verifier)))
+        votes = vote(grouped_answers(seed, texts, domain.verifier))
+        found.append((votes, samples))
     return found
 
 
@@ -126,11 +135,13 @@ class AnswerKey:
         seeds: all of them, in their order; one stays without an answer where the
             reference was not sure.
         asked: what the reference was asked and said, as a table.
+        samples: its answers one by one; see `answers_table`.
         report: how many it answered, and how often it was wrong on known golds.
     """
 
     seeds: list[Seed]
     asked: pd.DataFrame
+    samples: pd.DataFrame
     report: dict[str, Any]
 
 
@@ -165,7 +176,7 @@ def answer_key(
                 todo="name a strong model as filter_edge.reference, or leave out "
                 "no_gold in collect_seeds.sources",
             )
-        return AnswerKey(list(seeds), pd.DataFrame(), {})
+        return AnswerKey(list(seeds), pd.DataFrame(), answers_table([]), {})
     golden = [seed for seed in seeds if seed.answer]
     order = rng(rng_seed, "gold slice").permutation(len(golden))[:known]
     tested = [golden[i] for i in sorted(order)]
@@ -175,6 +186,9 @@ def answer_key(
     return AnswerKey(
         [answered.get(seed.id, seed) for seed in seeds],
         pd.concat([opinion_table(new, "no gold"), opinion_table(test, "gold slice")]),
+        answers_table(
+            [replace(one, seed=answered.get(one.seed.id, one.seed)) for one in opinions]
+        ),
         {
             "models": list(rules.models),
             "without_gold": len(lacking),
@@ -220,6 +234,27 @@ def frontier_doubt(opinion: ReferenceOpinion, verifier: Verifier) -> str:
     if not opinion.agrees(verifier):
         return f"the reference answers {opinion.answer!r}, not the gold"
     return ""
+
+
+def answers_table(opinions: Sequence[ReferenceOpinion]) -> pd.DataFrame:
+    """Every answer of the references: what a teacher of the same name has written."""
+    import pandas as pd
+
+    columns = ("seed_id", "model", "text", "tokens", "finish", "cost", "logprob")
+    rows = [
+        (
+            one.seed.id,
+            name,
+            said.text,
+            said.tokens,
+            said.finish,
+            said.cost,
+            said.logprob,
+        )
+        for one in opinions
+        for name, said in one.samples
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def opinion_table(opinions: Sequence[ReferenceOpinion], asked_as: str) -> pd.DataFrame:

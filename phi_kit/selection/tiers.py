@@ -14,6 +14,7 @@ import numpy as np
 
 from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
+from phi_kit.training.arms import TeachableRule
 
 from .pass_rate_posterior import Counts, Prior
 from .voting import RIGHT
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 MIN_TEACHABLE = 8
 TIER_NAMES = ("frontier", "teachable", "easy")
 LOW, INSIDE, HIGH = range(3)  # below the band, in it, above it
+PLACES = ("below", "inside", "above")
+# Tier of a seed that would be teachable if anybody had a right response to it.
+NO_RESPONSE = "no response"
 # A student that gives one wrong answer nearly always doubts the gold, if it was
 # asked at least so often.
 SUSPECT_SHARE, SUSPECT_SAMPLES = 0.9, 4
@@ -80,6 +84,25 @@ def assign_by_student(rows: pd.DataFrame, place: np.ndarray, seeds: Sequence[See
         for why, at in zip(whys, place, strict=True)
     ]
     return tiers, whys
+
+
+def assign_by_response(rows: pd.DataFrame, rule: TeachableRule) -> pd.Series:
+    """The tiers once it is known which seeds have a response to learn from.
+
+    `gap`: a seed is teachable if the student does not already solve it and a checked
+    response shows how; the report looks for such a gap between a strong model and the
+    student (arXiv 2504.21318, section 2). What the student never solves is not
+    hopeless then. `band` keeps only what it solves sometimes, the two-sided rule of
+    arXiv 2412.08905. Without a response a seed cannot be taught by either.
+
+    Args:
+        rows: `tier`, as the student's pass rate has it, and `responses`, a count.
+        rule: which of the two.
+    """
+    wanted = ["teachable", "frontier"] if rule == "gap" else ["teachable"]
+    candidate, taught = rows.tier.isin(wanted), rows.responses > 0
+    tier = rows.tier.mask(candidate & taught, "teachable")
+    return tier.mask((rows.tier == "teachable") & ~taught, NO_RESPONSE)
 
 
 def no_teachable_error(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:

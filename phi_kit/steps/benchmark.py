@@ -2,7 +2,8 @@
 
 Reads the sealed test sets, opened here and nowhere else, and the final
 adapter. Writes pass@1 and maj@k of base and final with a paired verdict, beside
-what guessing gives, and both accuracies for every family.
+what costs nothing: guessing, worked examples in base's prompt, and the student's own
+right responses. Both accuracies stand there for every family, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from phi_kit.core import step_table
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
@@ -23,14 +25,23 @@ from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
-from phi_kit.evaluation.ask import ask, item_accuracies, truncated_share
+from phi_kit.evaluation.ask import (
+    ask,
+    item_accuracies,
+    lenient_accuracy,
+    truncated_share,
+)
+from phi_kit.evaluation.few_shot import FEW_SHOT, FamilyExamples, choose_examples
 from phi_kit.evaluation.metrics import scores as metric_scores
 from phi_kit.inference import completion
-from phi_kit.inference.types import SamplingParams
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
 from phi_kit.stats.comparison import beyond_guessing, paired_gain
 from phi_kit.stats.intervals import accuracy
+from phi_kit.training.arms import OWN
+
+_KEYS = {FEW_SHOT: "few_shot", OWN: "own"}  # the controls in a table's columns
 
 
 class Params(StepParams):
@@ -42,7 +53,8 @@ class Params(StepParams):
 
     domains: list[str] = Field(["math", "puzzles"], min_length=1)
     samples: int = Field(3, ge=1)
-    max_tokens: int = Field(16, ge=1)
+    few_shot: int = Field(5, ge=0)  # worked examples in base's prompt; 0: not asked
+    max_tokens: int | None = Field(None, ge=1)  # none: the limit of the style
     temperature: float = Field(0.6, ge=0)
 
     _known = field_validator("domains")(all_known)
@@ -61,6 +73,7 @@ class TestedDomain:
         items: in the order of `guess`.
         base: samples of the base model, with their verdicts.
         final: samples of the final adapter.
+        controls: samples of what should not do as well, by name.
         guess: the accuracy of guessing on each item.
     """
 
@@ -68,33 +81,27 @@ class TestedDomain:
     items: list[Seed]
     base: pd.DataFrame
     final: pd.DataFrame
+    controls: dict[str, pd.DataFrame]
     guess: list[float]
+
+    def everyone(self) -> pd.DataFrame:
+        """All samples, with `domain` and `model`."""
+        named = {"base": self.base, **self.controls, "final": self.final}
+        return pd.concat(
+            part.assign(domain=self.domain, model=name) for name, part in named.items()
+        )
 
 
 @reuse_finished
 def run(params: Params) -> StepRun:
-    """Ask base and final the same test items and compare item by item."""
+    """Ask base, final and the controls the same test items; compare item by item."""
     with open_run(params) as run:
         merged = run.read(step_table.EXPAND_DOMAINS)
-        adapter = merged.folder(f"adapters/{merged.result['final']}")
         student = completion.load(params.model)
         samples, scores, families = [], [], []
         for name in params.domains:
-            card = run.read(step_table.PICK_DOMAIN, domain=name)
-            test = unseal(card, "test", params=params)
-            base = _sample_test_items(
-                student, name, test, params, label=f"base on {name}"
-            )
-            with student.adapter(adapter) as tuned:
-                final = _sample_test_items(
-                    tuned, name, test, params, label=f"final on {name}"
-                )
-            samples += [base.assign(domain=name, model="base")]
-            samples += [final.assign(domain=name, model="final")]
-            guess = guessing_baseline.guesser_of_card(
-                card, domain_of(params, name)
-            ).per_item(test)
-            tested = TestedDomain(name, test, base, final, guess)
+            tested = ask_test_items(run, student, merged, name)
+            samples.append(tested.everyone())
             scores += compare_models(tested, params=params)
             families += compare_families(tested, params=params)
         table = pd.DataFrame(scores)
@@ -112,18 +119,50 @@ def run(params: Params) -> StepRun:
     return run
 
 
-def _sample_test_items(
-    student, name: str, test: list[Seed], params: Params, *, label: str
-):
-    return ask(
-        student,
-        domain_of(params, name),
-        test,
-        sampling=SamplingParams(params.max_tokens, params.temperature),
-        k=params.samples,
-        rng_seed=params.rng_seed,
-        label=label,
-    )
+def ask_test_items(
+    run: StepRun, student: LocalModel, merged: RunFolder, name: str
+) -> TestedDomain:
+    """One domain's test items, answered by base, by the controls and by final.
+
+    The arm of the student's own responses is asked where step 4 trained it; base
+    with examples in its prompt, unless `few_shot` is 0.
+    """
+    params = run.params
+    card = run.read(step_table.PICK_DOMAIN, domain=name)
+    domain = domain_of(params, name)
+    test = unseal(card, "test", params=params)
+
+    def sample(model: LocalModel, who: str, examples: FamilyExamples | None = None):
+        return ask(
+            model,
+            domain,
+            test,
+            sampling=domain.sampling(params.max_tokens, params.temperature),
+            k=params.samples,
+            rng_seed=params.rng_seed,
+            label=f"{who} on {name}",
+            examples=examples,
+        )
+
+    controls = {}
+    if params.few_shot:
+        edge = run.read(step_table.FILTER_EDGE, domain=name)
+        examples = choose_examples(
+            edge.table(),
+            edge.table("responses"),
+            k=params.few_shot,
+            rng_seed=params.rng_seed,
+        )
+        controls[FEW_SHOT] = sample(student, FEW_SHOT, examples)
+    probe = run.read(step_table.PROBE_SFT, domain=name)
+    if OWN in set(probe.table().arm):
+        with student.adapter(probe.folder(f"adapters/{OWN}")) as own:
+            controls[OWN] = sample(own, OWN)
+    base = sample(student, "base")
+    with student.adapter(merged.folder(f"adapters/{merged.result['final']}")) as tuned:
+        final = sample(tuned, "final")
+    guesser = guessing_baseline.guesser_of_card(card, domain)
+    return TestedDomain(name, test, base, final, controls, guesser.per_item(test))
 
 
 def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
@@ -135,12 +174,18 @@ def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
         (f"maj@{params.samples}", by_majority),
     ):
         before, after = measure(base, tested.items), measure(final, tested.items)
+        controls = {
+            name: measure(part, tested.items) for name, part in tested.controls.items()
+        }
         rows.append(
             {
                 "domain": tested.domain,
                 "metric": metric,
                 "k": params.samples,
                 **_paired_row(before, after, tested.guess, rng_seed=seed),
+                **_over_controls(controls, after, rng_seed=seed),
+                "base_lenient": lenient_accuracy(base),
+                "final_lenient": lenient_accuracy(final),
                 "base_truncated": truncated_share(base),
                 "final_truncated": truncated_share(final),
                 "base_tokens": float(base.tokens.mean()),
@@ -185,6 +230,19 @@ def compare_families(tested: TestedDomain, *, params: Params) -> list[dict]:
         }
         for (level, family), part in items.groupby(["level", "family"])
     ]
+
+
+def _over_controls(
+    controls: dict[str, Sequence[float]], final: Sequence[float], *, rng_seed: int
+) -> dict[str, float]:
+    """Each control's accuracy, and what final gains over it, with its interval."""
+    row = {}
+    for name, values in controls.items():
+        over, key = paired_gain(values, final, rng_seed=rng_seed), _KEYS[name]
+        row |= {key: accuracy(values, rng_seed=rng_seed).accuracy}
+        row |= {f"over_{key}": over.delta, f"over_{key}_low": over.low}
+        row |= {f"over_{key}_high": over.high}
+    return row
 
 
 def _paired_row(

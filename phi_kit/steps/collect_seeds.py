@@ -38,6 +38,7 @@ from phi_kit.evaluation import guessing_baseline
 from phi_kit.inference import completion
 from phi_kit.models.control_tokens import control_tokens
 from phi_kit.plots import row_flow
+from phi_kit.verifiers.answer_extraction import marked_answer
 
 
 class Params(StepParams):
@@ -124,7 +125,11 @@ def read_rows(
 
     def open_source(source: Source) -> Iterator[Seed]:
         return read_source(
-            source, domain.name, families=families, rng_seed=params.rng_seed
+            source,
+            domain.name,
+            families=families,
+            rng_seed=params.rng_seed,
+            find_answer=marked_answer,
         )
 
     rows, counts = [], Counter()

@@ -152,13 +152,11 @@ def training_parts(
                 where=f"{run.params.STEP}: {run.flow}",
                 todo="look at the domains' benchmarks: one trains what another tests",
             )
-        seeds = [seed for seed, _ in rows]
-        completions = [completion for _, completion in rows]
         recipe = training_config_of(run, name)
         domain = domain_of(run.params, name)
         parts[name] = TrainingPart(
-            training_rows(student, domain, seeds, completions),
-            epochs_of(seeds, recipe, names=[]),
+            training_rows(student, domain, rows),
+            epochs_of([seed for seed, _ in rows], recipe, names=[]),
             recipe,
         )
     return parts
@@ -261,19 +259,18 @@ def _accuracy_per_item(
     *,
     params: Params,
 ) -> dict[tuple[str, str], list[float]]:
-    return {
-        (adapter, name): item_accuracies(
-            ask(
-                student,
-                domain_of(params, name),
-                dev[name],
-                **step_sampling(card.manifest["params"]),
-                label=f"{adapter} on {name}",
-            ),
+    found = {}
+    for name, card in cards.items():
+        domain = domain_of(params, name)
+        answers = ask(
+            student,
+            domain,
             dev[name],
+            **step_sampling(card.manifest["params"], domain),
+            label=f"{adapter} on {name}",
         )
-        for name, card in cards.items()
-    }
+        found[adapter, name] = item_accuracies(answers, dev[name])
+    return found
 
 
 def compare_adapters(

@@ -2,8 +2,9 @@
 
 Reads the clean seeds. Writes the student's samples with their verdicts; for every
 seed a pass rate with its interval, a tier with its risk, and how far its samples
-agree; fresh samples of the teachable ones; and the control arms they are compared
-with. A reference model answers seeds without gold and judges what nobody solves.
+agree; fresh samples of those in the band; the responses that may be trained on, and
+those that may not with their reason; and the control arms. A reference model answers
+seeds without gold and judges what nobody solves.
 """
 
 from __future__ import annotations
@@ -23,17 +24,25 @@ from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.base import Domain
-from phi_kit.evaluation.ask import row_lengths, truncated_share, unanswered_counts
+from phi_kit.evaluation.ask import (
+    row_lengths,
+    truncated_share,
+    unanswered_counts,
+)
+from phi_kit.evaluation.few_shot import choose_examples
 from phi_kit.inference import completion
-from phi_kit.inference.types import SamplingParams
+from phi_kit.inference.types import Sampler
 from phi_kit.plots import pass_rate_histogram
+from phi_kit.responses.own import with_own
+from phi_kit.responses.response_config import ResponseConfig
+from phi_kit.responses.study_sources import StudySources, require_responses
 from phi_kit.selection import controls, question_rubric, reference_answers, tiers
 from phi_kit.selection.adaptive_sampling import SamplingPlan
 from phi_kit.selection.pass_rate_sampling import PassRateSampler
 from phi_kit.stats.intervals import accuracy
 
 
-class Params(StepParams):
+class Params(ResponseConfig, StepParams):
     """How seeds are sampled, where the tiers begin, and who else is asked.
 
     The report drops what the base model solves, prefers reasoning over recall and
@@ -63,6 +72,7 @@ class Params(StepParams):
     """
 
     STEP: ClassVar[Step] = step_table.FILTER_EDGE
+    AT_TOP: ClassVar[tuple[str, ...]] = ("responses", "teacher")
 
     domain: str = "math"
     samples: int = Field(4, ge=2)
@@ -70,7 +80,7 @@ class Params(StepParams):
     budget: float = Field(5.0, ge=2)
     risk: float = Field(0.05, ge=0, lt=1)
     confirm: int = Field(2, ge=0)
-    max_tokens: int = Field(16, ge=1)
+    max_tokens: int | None = Field(None, ge=1)  # none: the limit of the style
     temperature: float = Field(0.6, gt=0)
     band_low: float = Field(0.1, ge=0, le=1)
     band_high: float = Field(0.75, ge=0, le=1)
@@ -122,7 +132,7 @@ class Params(StepParams):
 
     def external_digests(self) -> dict[str, str]:
         """The weights of every model that is asked."""
-        names = ("model", "reference", "reference2", "rubric_model")
+        names = ("model", "teacher", "reference", "reference2", "rubric_model")
         models = {name: getattr(self, name) for name in names}
         return {
             name: completion.model_fingerprint(model)
@@ -145,7 +155,8 @@ def run(params: Params) -> StepRun:
             rng_seed=params.rng_seed,
         )
         rows = rate_seeds(params, domain, key.seeds, run=run)
-        rows = recheck_frontier(params, domain, rows, key=key, run=run)
+        rows, earlier = recheck_frontier(params, domain, rows, key=key, run=run)
+        rows = add_responses(params, domain, rows, key.seeds, earlier, run=run)
         rows = rank_teachable(params, rows, key.seeds)
         _require_teachable(rows, run=run)
         rows = rows.assign(**controls.control_columns(rows, rng_seed=params.rng_seed))
@@ -172,7 +183,8 @@ def rate_seeds(
     """What the student makes of every seed: one row each, with tier and reason.
 
     Writes the samples, the fresh ones too, and puts into the result what they took.
-    Seeds that nobody could answer are not asked; they are `suspect`.
+    `place` says where the pass rate lies to the band. Seeds that nobody could answer
+    are not asked; they are `suspect`.
     """
     student = completion.open_sampler(params)
     asked = [seed for seed in seeds if seed.answer]
@@ -181,14 +193,15 @@ def rate_seeds(
             f"none of {len(seeds)} seeds has an answer",
             todo="give the reference more samples, or name a stronger one",
         )
-    sampling = SamplingParams(params.max_tokens, params.temperature)
+    sampling = domain.sampling(params.max_tokens, params.temperature)
     screening = PassRateSampler(
         student, domain, asked, sampling=sampling, rng_seed=params.rng_seed
     )
     outcome = screening.run(params.plan(len(asked)))
     rated = screening.rating_table(outcome)
     tier, why = tiers.assign_by_student(rated, outcome.tier_index, asked)
-    rated = rated.assign(tier=tier, why=why)
+    place = [tiers.PLACES[at] for at in outcome.tier_index]
+    rated = rated.assign(tier=tier, why=why, place=place)
     teachable = _seeds_of("teachable", rated, asked)
     if params.confirm and teachable:
         fresh, samples = screening.fresh_pass_rates(teachable, k=params.confirm)
@@ -203,11 +216,10 @@ def rate_seeds(
         "unanswered": unanswered_counts(screening.samples),
         "cut_off": screening.truncation_summary(),
     }
-    rows = (
-        to_frame(seeds).join(rated, on="id").join(row_lengths(student, domain, seeds))
-    )
+    rows = to_frame(seeds).join(rated, on="id")
     counts = dict.fromkeys(("right", "wrong", "cut", "unknown", "n"), 0)
     texts = {"tier": "suspect", "why": reference_answers.SPLIT, "plurality": ""}
+    texts |= {"place": ""}
     return rows.fillna(counts | texts).astype(dict.fromkeys(counts, int))
 
 
@@ -218,14 +230,17 @@ def recheck_frontier(
     *,
     key: reference_answers.AnswerKey,
     run: StepRun,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows after the reference has seen what the student never solves.
 
     It is asked where the gold is not its own: a seed stays `frontier` only if it is
     sure of that gold. Writes all that it was asked.
+
+    Returns:
+        The rows, and every answer of the references, for a teacher of the same name.
     """
     if not params.reference:
-        return rows
+        return rows, key.samples
     seeds = [
         seed
         for seed in _seeds_of("frontier", rows, key.seeds)
@@ -245,10 +260,94 @@ def recheck_frontier(
     counts = {"asked": len(seeds), "split": split, "other": len(distrusted) - split}
     run.result["reference"] = key.report | {"never_solved": counts}
     doubted = rows.id.isin(distrusted)
-    return rows.assign(
+    rows = rows.assign(
         tier=rows.tier.mask(doubted, "suspect"),
         why=rows.why.mask(doubted, rows.id.map(distrusted)),
     )
+    said = reference_answers.answers_table(opinions)
+    return rows, pd.concat([key.samples, said], ignore_index=True)
+
+
+def add_responses(
+    params: Params,
+    domain: Domain,
+    rows: pd.DataFrame,
+    seeds: list[Seed],
+    earlier: pd.DataFrame,
+    *,
+    run: StepRun,
+) -> pd.DataFrame:
+    """The rows with what each seed's kept responses cost, and the tiers they make.
+
+    Writes every response that was made, with `kept`, `own` (the student's own, for
+    that control) and the reason why it is not trained on.
+
+    Args:
+        params: of the step.
+        domain: in the study's style.
+        rows: of the seeds, with their tiers.
+        seeds: of those rows, in the same order.
+        earlier: what the references answered.
+        run: the step.
+
+    Raises:
+        DataError: no seed has a response that may be trained on.
+    """
+    student = completion.open_sampler(params)
+    sources = StudySources(
+        params,
+        domain,
+        student,
+        domain.sampling(params.max_tokens, params.temperature),
+        params.rng_seed,
+        pd.read_parquet(run.staging / "samples.parquet"),
+        dict(zip(rows.id, rows.pass_rate.fillna(0), strict=True)),
+        earlier,
+        partial(completion.open_sampler, params),
+    )
+    answered = [seed for seed in seeds if seed.answer]
+    found = sources.collect(answered)
+    require_responses(found, domain, params.source_names(domain.style))
+    trusted = rows[rows.tier != "suspect"]
+    examples = choose_examples(
+        trusted, found.table, k=params.own_examples, rng_seed=params.rng_seed
+    )
+    own = sources.collect_own(answered, examples)
+    table = with_own(found.table, own.table)
+    run.save_rows(table, "responses")
+    rule = params.teachable_rule(domain.style)
+    run.result["responses"] = found.summary | {
+        "style": domain.style,
+        "own": own.summary,
+        "teacher": sources.teacher.spending.as_dict() if sources.teacher else None,
+        "teachable": rule,
+    }
+    rows = rows.assign(
+        responses=_counted(rows, table[table.kept]),
+        own_responses=_counted(rows, table[table.own]),
+    )
+    kept = _training_tokens(student, domain, seeds, table[table.kept])
+    return rows.join(kept, on="id").assign(tier=tiers.assign_by_response(rows, rule))
+
+
+def _counted(rows: pd.DataFrame, responses: pd.DataFrame) -> pd.Series:
+    """How many of these responses each row's seed has."""
+    return rows.id.map(responses.groupby("seed_id").size()).fillna(0).astype(int)
+
+
+def _training_tokens(
+    student: Sampler, domain: Domain, seeds: list[Seed], kept: pd.DataFrame
+) -> pd.DataFrame:
+    """Each seed's tokens as training rows, and how many of them the loss sees.
+
+    A seed without a response counts with its gold; nobody trains on it.
+    """
+    by_id = {seed.id: seed for seed in seeds}
+    pairs = [(by_id[one.seed_id], one.text) for one in kept.itertuples()]
+    lacking = [seed for seed in seeds if seed.id not in set(kept.seed_id)]
+    pairs += [(seed, seed.answer) for seed in lacking]
+    lengths = row_lengths(student, domain, pairs)
+    return lengths.groupby([seed.id for seed, _ in pairs]).sum()
 
 
 def rank_teachable(

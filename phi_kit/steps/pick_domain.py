@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from phi_kit import domains
 from phi_kit.core import step_table
+from phi_kit.core.answer_style import Style
 from phi_kit.core.errors import DataError, did_you_mean
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
@@ -33,7 +34,6 @@ from phi_kit.evaluation.ask import (
     unanswered_counts,
 )
 from phi_kit.inference import completion
-from phi_kit.inference.types import SamplingParams
 from phi_kit.plots import difficulty
 from phi_kit.stats.intervals import accuracy
 
@@ -48,15 +48,17 @@ class Params(StepParams):
 
     STEP: ClassVar[Step] = step_table.PICK_DOMAIN
     SEALED: ClassVar[tuple[str, ...]] = ("dev",)
+    AT_TOP: ClassVar[tuple[str, ...]] = ("style",)
 
     domain: str = "math"
     custom: Definition | None = None  # the domain itself, if the study defines it
-    instruction: str = ""  # in place of the domain's own
+    style: Style = "steps"  # in which form is answered, by every model
+    instruction: str = ""  # in place of the style's
     families: list[str] = Field([])
     dev_items: int = Field(100, ge=4)
     test_items: int = Field(100, ge=4)
     samples: int = Field(2, ge=1)
-    max_tokens: int = Field(16, ge=1)
+    max_tokens: int | None = Field(None, ge=1)  # none: the limit of the style
     temperature: float = Field(0.6, ge=0)
 
     @model_validator(mode="after")
@@ -75,7 +77,11 @@ class Params(StepParams):
 
     def domain_card(self, domain: str) -> dict[str, Any]:
         """What this step was given: it is the one that writes the card."""
-        return {"custom": self.custom, "instruction": self.instruction}
+        return {
+            "custom": self.custom,
+            "instruction": self.instruction,
+            "style": self.style,
+        }
 
     def external_digests(self) -> dict[str, str]:
         """The model's weights, and the content of a study's own files."""
@@ -107,7 +113,7 @@ def run(params: Params) -> StepRun:
             completion.open_sampler(params),
             domain,
             dev,
-            sampling=SamplingParams(params.max_tokens, params.temperature),
+            sampling=domain.sampling(params.max_tokens, params.temperature),
             k=params.samples,
             rng_seed=params.rng_seed,
             label="base on dev",
@@ -126,6 +132,7 @@ def run(params: Params) -> StepRun:
             "description": domain.description,
             "answer_kind": domain.answer_kind,
             "instruction": domain.instruction,
+            "style": domain.style,
             "scores": scores.to_dict("records"),
             "overall": overall.as_dict(),
             "guessing": guesser.card(dev, rng_seed=params.rng_seed),

@@ -21,6 +21,7 @@ from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import base_answers, step_sampling
+from phi_kit.evaluation.few_shot import FEW_SHOT
 from phi_kit.evaluation.probe import Probe, ProbeBench, dose_table
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
@@ -30,7 +31,7 @@ from phi_kit.plots import edge_drift, learning_curves
 from phi_kit.selection import drift
 from phi_kit.stats import comparison
 from phi_kit.training import training_config as recipes
-from phi_kit.training.arms import Arm, GridSearch, rows_of_arm
+from phi_kit.training.arms import OWN, Arm, GridSearch, rows_of_arm
 from phi_kit.training.model_card import add_accuracy
 from phi_kit.training.training_config import TrainingConfig
 
@@ -49,7 +50,8 @@ class Params(TrainingConfig, StepParams):
     WEIGHTS: ClassVar[bool] = True
 
     domain: str = "math"
-    arms: list[Arm] = Field(["random", "teachable"], min_length=1)
+    arms: list[Arm] = Field(["own", "random", "teachable"], min_length=1)
+    few_shot: int = Field(5, ge=0)  # worked examples in base's prompt; 0: not asked
     train_seeds: list[int] = Field([])  # one training run each; none: `rng_seed`
     dose: list[float] = Field([])  # shares of the best arm's rows
     search: GridSearch = Field(GridSearch())
@@ -81,16 +83,18 @@ def run(params: Params) -> StepRun:
     """Train each arm, ask it the dev items, compare with base item by item."""
     with open_run(params) as run, learning_curves.LiveCurves() as view:
         card, domain = run.read(step_table.PICK_DOMAIN), domains.of(params)
+        edge = run.read(step_table.FILTER_EDGE)
         dev = unseal(card, "dev", params=params)
         bench = ProbeBench(
             run=run,
             guess=guessing_baseline.guesser_of_card(card, domain).per_item(dev),
             student=completion.load(params.model),
             domain=domain,
-            pool=run.read(step_table.FILTER_EDGE).table(),
+            pool=edge.table(),
+            responses=edge.table("responses"),
             dev=dev,
             seal=Seal.of([card]),
-            how=step_sampling(card.manifest["params"]),
+            how=step_sampling(card.manifest["params"], domain),
             seeds=params.train_seeds or [params.rng_seed],
             view=view,
         )
@@ -100,9 +104,12 @@ def run(params: Params) -> StepRun:
         budgets["teachable"] = None  # what the others are held to
         probes = {arm: bench.probe(arm, recipe, budget=budgets[arm]) for arm in arms}
         answers = base_answers(card, bench.student, bench.domain, bench.dev)
-        base = bench.base(answers)
-        table = compare_arms(base, probes, bench.guess, rng_seed=params.rng_seed)
-        _save_comparison(bench, table, base, probes, recipe=recipe, tried=tried)
+        untrained = {"base": bench.base(answers)}
+        if params.few_shot:
+            untrained[FEW_SHOT] = bench.few_shot(params.few_shot)
+        base = untrained["base"]
+        table = compare_arms(untrained, probes, bench.guess, rng_seed=params.rng_seed)
+        _save_comparison(bench, table, untrained, probes, recipe=recipe, tried=tried)
         run.result |= {"skipped": skipped, "search": tried}
         run.result["dose"] = _dose_curve(
             bench, table, base, probes, recipe=recipe, budgets=budgets
@@ -135,15 +142,27 @@ def search_config(bench: ProbeBench, params: Params) -> tuple[TrainingConfig, di
 
 
 def compare_arms(
-    base: Probe, probes: dict[str, Probe], guess: list[float], *, rng_seed: int
+    untrained: dict[str, Probe],
+    probes: dict[str, Probe],
+    guess: list[float],
+    *,
+    rng_seed: int,
 ) -> pd.DataFrame:
-    """One row per arm: accuracy, paired gain over base, cost, truncation.
+    """One row per arm: accuracy, paired gain over base, cost, form, truncation.
 
-    `p` is of the arm against base, `p_holm` after the correction for so many arms;
-    a verdict needs both the interval and the corrected p. `guess` is what guessing
-    gives on the same items: *better* has to beat it, too.
+    `p` is of the arm against base, `p_holm` after the correction for so many trained
+    arms; a verdict needs both the interval and the corrected p. `guess` is what
+    guessing gives on the same items: *better* has to beat it, too. `form` is the part
+    of the gain that the lenient reading does not see: answers that base gave as well,
+    where the strict one did not look for them.
+
+    Args:
+        untrained: `base`, and base with examples in its prompt where it was asked so.
+        probes: the trained arms.
+        guess: per item.
+        rng_seed: of the intervals.
     """
-    at_random = sum(guess) / len(guess)
+    base = untrained["base"]
     ps = [
         comparison.paired_p_value(base.mean, probe.mean, rng_seed=rng_seed)
         for probe in probes.values()
@@ -151,32 +170,59 @@ def compare_arms(
     corrected = dict(zip(probes, comparison.holm_adjust(ps), strict=True))
     plain = dict(zip(probes, ps, strict=True))
     rows = []
-    for arm, probe in {"base": base, **probes}.items():
+    for arm, probe in {**untrained, **probes}.items():
         scored = comparison.accuracy_over_seeds(probe.items, rng_seed=rng_seed)
-        row = {"arm": arm, **scored.as_dict(), "guess": at_random}
-        if arm in probes:
+        row = {"arm": arm, **scored.as_dict(), "guess": sum(guess) / len(guess)}
+        row |= {"lenient": probe.lenient, "truncated": probe.truncated}
+        if probe is not base:
             over = comparison.gain_over_seeds(
                 base.items, probe.items, rng_seed=rng_seed
             )
+            row |= {"delta": over.delta, "delta_low": over.low}
+            row |= {"delta_high": over.high}
+            row |= {"form": over.delta - (probe.lenient - base.lenient)}
+            beyond = comparison.gain_over_seeds([guess], probe.items, rng_seed=rng_seed)
+            said = over.verdict
+        if arm in probes:
             first = probe.trained[0]
             row |= {"rows": first.rows, "tokens": first.tokens}
             row |= {"trained_tokens": first.trained_tokens}
-            row |= {"delta": over.delta, "delta_low": over.low}
-            row |= {"delta_high": over.high, "p": plain[arm], "p_holm": corrected[arm]}
-            row |= {
-                "verdict": comparison.beyond_guessing(
-                    comparison.corrected_verdict(over, corrected[arm]),
-                    comparison.gain_over_seeds([guess], probe.items, rng_seed=rng_seed),
-                )
-            }
-        rows.append(row | {"truncated": probe.truncated})
+            row |= {"p": plain[arm], "p_holm": corrected[arm]}
+            said = comparison.corrected_verdict(over, corrected[arm])
+        if probe is not base:
+            row |= {"verdict": comparison.beyond_guessing(said, beyond)}
+        rows.append(row)
     return pd.DataFrame(rows)
+
+
+def compare_with_teachable(
+    untrained: dict[str, Probe], probes: dict[str, Probe], *, rng_seed: int
+) -> dict[str, dict]:
+    """What the teachable arm gains over each control, paired by item.
+
+    Over `random` rows it is what the filter is worth; over the student's `own`
+    responses, what is not form; over examples in the prompt, what training is worth.
+
+    Returns:
+        Gains by their name in the step's result; without the arm none.
+    """
+    if "teachable" not in probes:
+        return {}
+    controls = {"random": "random", OWN: OWN, FEW_SHOT: "few_shot"}
+    measured = {**untrained, **probes}
+    return {
+        f"teachable_vs_{name}": comparison.gain_over_seeds(
+            measured[arm].items, probes["teachable"].items, rng_seed=rng_seed
+        ).as_dict()
+        for arm, name in controls.items()
+        if arm in measured
+    }
 
 
 def _save_comparison(
     bench: ProbeBench,
     table: pd.DataFrame,
-    base: Probe,
+    untrained: dict[str, Probe],
     probes: dict[str, Probe],
     *,
     recipe: TrainingConfig,
@@ -187,7 +233,7 @@ def _save_comparison(
         add_accuracy(run.folder(f"adapters/{row.arm}"), f"dev of {params.domain}", row)
     losses = {arm: probe.trained[0].losses for arm, probe in probes.items()}
     run.save_rows(table)
-    everyone = {"base": base, **probes}.items()
+    everyone = {**untrained, **probes}.items()
     samples = [probe.samples.assign(arm=arm) for arm, probe in everyone]
     run.save_rows(pd.concat(samples), "samples")
     how = "the study's own"
@@ -206,12 +252,8 @@ def _save_comparison(
         "gate": {arm: probe.trained[0].gate for arm, probe in probes.items()},
         "recipe": recipe.outcome(),
         "train_seeds": bench.seeds,
+        **compare_with_teachable(untrained, probes, rng_seed=params.rng_seed),
     }
-    if {"random", "teachable"} <= set(probes):
-        edge = comparison.gain_over_seeds(
-            probes["random"].items, probes["teachable"].items, rng_seed=params.rng_seed
-        )
-        run.result["teachable_vs_random"] = edge.as_dict()
 
 
 def _dose_curve(
@@ -227,7 +269,7 @@ def _dose_curve(
     params = bench.run.params
     if not params.dose:
         return {}
-    arm = table[table.arm != "base"].set_index("arm").accuracy.idxmax()
+    arm = table[table.arm.isin(list(probes))].set_index("arm").accuracy.idxmax()
     parts = {
         share: bench.tried(
             f"dose-{100 * share:g}", arm, recipe, share=share, budget=budgets[arm]

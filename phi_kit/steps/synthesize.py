@@ -1,15 +1,16 @@
 """Step 5: more rows that are right by construction, and the frozen data set.
 
 Reads the tiers and the student's samples. Writes variants of the teachable
-seeds, the student's own verified solutions, and both with the organic rows as
-one frozen `datasets` folder. Every row names its parent.
+seeds, each with a checked response, the student's own verified solutions, and both
+with the organic rows as one frozen `datasets` folder. Every row names its parent.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Literal
 
 import pandas as pd
@@ -17,6 +18,7 @@ from pydantic import Field, field_validator
 
 from phi_kit import domains
 from phi_kit.core import step_table
+from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
 from phi_kit.core.row_counts import RowCounts
@@ -29,8 +31,14 @@ from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.few_shot import FEW_SHOT
+from phi_kit.inference import completion
 from phi_kit.plots import transform_yields
-from phi_kit.training.arms import Arm, rows_of_arm
+from phi_kit.responses.checks import ResponseChecks
+from phi_kit.responses.response import Response
+from phi_kit.responses.response_config import ResponseConfig
+from phi_kit.responses.study_sources import StudySources
+from phi_kit.training.arms import OWN, Arm, responses_of_arm
 from phi_kit.verifiers.worked_steps import first_false_step
 
 
@@ -49,11 +57,15 @@ class Params(StepParams):
     organic_share: float = Field(0.33, gt=0, le=1)
     max_chars: int = Field(2000, ge=1)
 
+    def external_digests(self) -> dict[str, str]:
+        """The student, whose tokenizer counts; the teacher's name is step 3's."""
+        return {"model": completion.model_fingerprint(self.model)}
+
     _known = field_validator("domain")(domains.known)
 
 
 @dataclass(frozen=True)
-class Candidate:
+class MixRow:
     """A candidate row: the seed, what to answer, and how it came about."""
 
     seed: Seed
@@ -68,16 +80,16 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         domain = domains.of(params)
         edge = run.read(step_table.FILTER_EDGE)
-        seeds = organic_seeds(
-            edge.table(), run.read(step_table.PROBE_SFT).table(), params
-        )
-        candidates = list(variants(domain, seeds, params))
-        checked = _check_variants(candidates, seeds, domain, run=run)
+        organic = organic_rows(edge, run.read(step_table.PROBE_SFT).table(), params)
+        seeds = list({seed.id: seed for seed, _ in organic}.values())
+        sources = open_sources(params, domain, edge)
+        made = check_variants(variants(domain, seeds, params), seeds, domain, run=run)
+        checked = answer_variants(made, sources, run=run)
         if params.own_solutions:
             own = own_solutions(edge.table("samples"), seeds)
-            checked += [(m, solution_fault(m)) for m in own]
+            checked += [(m, solution_fault(m, sources.checks)) for m in own]
         kept = [m for m, reason in checked if reason is None]
-        mixed = balance(kept, seeds, params)
+        mixed = balance(kept, organic, params)
         in_the_mix = {id(candidate) for candidate in mixed}
         checked = [
             (
@@ -86,9 +98,9 @@ def run(params: Params) -> StepRun:
             )
             for candidate, reason in checked
         ]
-        rows = _mix_table(seeds, mixed)
+        rows = _mix_table(organic, mixed)
         run.flow = RowCounts()
-        run.flow.take([None] * len(seeds) + [reason for _, reason in checked])
+        run.flow.take([None] * len(organic) + [reason for _, reason in checked])
         run.save_rows(rows)
         records.save_dataset(rows, run.folder("dataset"))
         run.save_rows(_dropped_table(checked), "dropped")
@@ -115,63 +127,128 @@ def run(params: Params) -> StepRun:
     return run
 
 
-def organic_seeds(pool: pd.DataFrame, arms: pd.DataFrame, params: Params) -> list[Seed]:
-    """The seeds of the chosen arm; `best` is the one that did best on dev."""
+def organic_rows(
+    edge: RunFolder, arms: pd.DataFrame, params: Params
+) -> list[tuple[Seed, str]]:
+    """The chosen arm's seeds with their responses; `best` did best on dev.
+
+    The student's own responses are a control, never the data to grow.
+    """
     arm = params.arm
     if arm == "best":
-        tuned = arms[arms.arm != "base"]
-        arm = tuned.loc[tuned.accuracy.idxmax(), "arm"]
-    return from_frame(rows_of_arm(pool, arm))
+        chosen = arms[~arms.arm.isin(["base", FEW_SHOT, OWN])]
+        arm = chosen.loc[chosen.accuracy.idxmax(), "arm"]
+    pool = edge.table()
+    seeds = {seed.id: seed for seed in from_frame(pool)}
+    pairs = responses_of_arm(pool, edge.table("responses"), arm)
+    return [(seeds[name], text) for name, text in pairs]
 
 
-def variants(domain: Domain, seeds: list[Seed], params: Params) -> Iterator[Candidate]:
-    """Every transform on every seed; a transform that does not fit makes none."""
+def open_sources(params: Params, domain: Domain, edge: RunFolder) -> StudySources:
+    """The sources of step 3, for seeds that its student was never asked."""
+    asked = edge.manifest["params"]
+    names = [name for name in ResponseConfig.model_fields if name in asked]
+    config = ResponseConfig.model_validate({name: asked[name] for name in names})
+    wanted = config.source_names(domain.style)
+    answering = [name for name in wanted if name not in ("student", "hinted")]
+    return StudySources(
+        config.model_copy(update={"responses": answering}),
+        domain,
+        completion.open_sampler(params),
+        domain.sampling(asked["max_tokens"], asked["temperature"]),
+        params.rng_seed,
+        samples=edge.table("samples").head(0),
+        pass_rates={},
+        earlier=None,
+        open_sampler=partial(completion.open_sampler, params),
+    )
+
+
+def variants(
+    domain: Domain, seeds: list[Seed], params: Params
+) -> Iterator[tuple[Seed, str]]:
+    """Every transform's rewrites of every seed; one that does not fit makes none."""
     for name, transform in domain.transforms.items():
         if params.transforms and name not in params.transforms:
             continue
         for seed in seeds:
             for variant in transform(seed, params.rng_seed):
-                yield Candidate(variant, variant.answer, "synthetic", name)
+                if variant.solution == seed.solution:  # it solves another question
+                    variant = replace(variant, solution="")
+                yield variant, name
 
 
-def _check_variants(
-    candidates: list[Candidate], seeds: list[Seed], domain: Domain, *, run: StepRun
-) -> list[tuple[Candidate, str | None]]:
-    """Candidates with the reason to drop them; organic rows count as seen."""
+def check_variants(
+    made: Iterable[tuple[Seed, str]], seeds: list[Seed], domain: Domain, *, run: StepRun
+) -> list[tuple[Seed, str, str | None]]:
+    """Variants, their transforms, and why to drop one; organic rows count as seen."""
     seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
-    everything = [*seeds, *(candidate.seed for candidate in candidates)]
+    made = list(made)
     filtered = list(
-        filter_rows(everything, domain.verifier, seal, max_chars=run.params.max_chars)
+        filter_rows(
+            [*seeds, *(variant for variant, _ in made)],
+            domain.verifier,
+            seal,
+            max_chars=run.params.max_chars,
+        )
     )
     reasons = [reason for _, reason in filtered[len(seeds) :]]
-    return list(zip(candidates, reasons, strict=True))
+    return [(*one, reason) for one, reason in zip(made, reasons, strict=True)]
 
 
-def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[Candidate]:
+def answer_variants(
+    made: list[tuple[Seed, str, str | None]], sources: StudySources, *, run: StepRun
+) -> list[tuple[MixRow, str | None]]:
+    """Variants with their responses; one that nobody answers right is dropped.
+
+    Writes every response that was made as `responses`.
+    """
+    good = [variant for variant, _, reason in made if reason is None]
+    table = sources.collect(good).table
+    run.save_rows(table, "responses")
+    kept = table[table.kept].groupby("seed_id").text.agg(list)
+    why = table[~table.kept].groupby("seed_id").reason.last()
+    found: list[tuple[MixRow, str | None]] = []
+    for variant, name, reason in made:
+        texts = kept.get(variant.id, []) if reason is None else []
+        if reason is None and not texts:
+            reason = Reason("no right response", detail=why.get(variant.id, ""))
+        for text in texts or [""]:
+            found.append((MixRow(variant, text, "synthetic", name), reason))
+    return found
+
+
+def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[MixRow]:
     """The student's shortest right and finished answer to each seed."""
     right = samples[(samples.verdict == "right") & (samples.finish == "stop")]
     shortest = right.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
     for seed in seeds:
         if seed.id in shortest.index:
             parented = replace(seed, parent=seed.id, source="student")
-            yield Candidate(parented, shortest[seed.id], "self", "own solution")
+            yield MixRow(parented, shortest[seed.id], "self", "own solution")
 
 
-def solution_fault(candidate: Candidate) -> str | None:
+def solution_fault(candidate: MixRow, checks: ResponseChecks) -> str | None:
     """Why the student's own solution is not trained on, if so.
 
-    The verifier read its last number only; the steps before it are taught as well.
+    The verifier read its answer only; the steps before it are taught as well. In the
+    style of bare answers it may say more than one: it was asked for no steps.
     """
-    if candidate.completion == candidate.seed.answer:
+    seed, text = candidate.seed, candidate.completion
+    if checks.domain.style != "answer":
+        said = Response(seed.id, "student", checks.student.name, 0, text, 0)
+        looked = checks(seed, said)
+        return Reason(looked.reason, detail=looked.detail) if looked.reason else None
+    if text == seed.answer:
         return "same as the gold"
-    if wrong := first_false_step(candidate.completion, prompt=candidate.seed.prompt):
+    if wrong := first_false_step(text, prompt=seed.prompt):
         return Reason("a step does not hold", detail=wrong)
     return None
 
 
 def balance(
-    candidates: list[Candidate], organic: list[Seed], params: Params
-) -> list[Candidate]:
+    candidates: list[MixRow], organic: list[tuple[Seed, str]], params: Params
+) -> list[MixRow]:
     """A part of the candidates, so that the organic share is kept.
 
     They are drawn at random, rare answers first: a mix in which one answer holds
@@ -179,7 +256,7 @@ def balance(
     """
     room = int(len(organic) / params.organic_share) - len(organic)
     order = rng(params.rng_seed, "mix", params.domain).permutation(len(candidates))
-    seen = Counter(seed.answer for seed in organic)
+    seen = Counter(seed.answer for seed, _ in organic)
     ranks = {}
     for index in order:
         answer = candidates[index].seed.answer
@@ -189,17 +266,17 @@ def balance(
     return [candidates[index] for index in sorted(chosen)]
 
 
-def _mix_table(seeds: list[Seed], made: list[Candidate]) -> pd.DataFrame:
-    everything = [*seeds, *(m.seed for m in made)]
+def _mix_table(organic: list[tuple[Seed, str]], made: list[MixRow]) -> pd.DataFrame:
+    rows = [MixRow(seed, text, "organic", "") for seed, text in organic] + made
     return to_frame(
-        everything,
-        completion=[s.answer for s in seeds] + [m.completion for m in made],
-        kind=["organic"] * len(seeds) + [m.kind for m in made],
-        by=[""] * len(seeds) + [m.by for m in made],
+        (row.seed for row in rows),
+        completion=[row.completion for row in rows],
+        kind=[row.kind for row in rows],
+        by=[row.by for row in rows],
     )
 
 
-def _dropped_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
+def _dropped_table(checked: list[tuple[MixRow, str | None]]) -> pd.DataFrame:
     dropped = [(m, reason) for m, reason in checked if reason]
     return to_frame(
         [m.seed for m, _ in dropped],
@@ -210,7 +287,7 @@ def _dropped_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
     )
 
 
-def _yield_table(checked: list[tuple[Candidate, str | None]]) -> pd.DataFrame:
+def _yield_table(checked: list[tuple[MixRow, str | None]]) -> pd.DataFrame:
     tried = Counter(m.by for m, _ in checked)
     kept = Counter(m.by for m, reason in checked if reason is None)
     return pd.DataFrame(

@@ -11,6 +11,7 @@ from phi_kit.core.step_table import EXPAND_DOMAINS, PICK_DOMAIN
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import of as domain_of
 from phi_kit.inference.merge_check import merge_and_compare
+from phi_kit.models.chat_template import Asked
 from phi_kit.models.merge import MergedModel, base_model_name
 from phi_kit.steps import load
 
@@ -25,7 +26,7 @@ class AdapterToMerge:
 
     adapter: Path
     base: str
-    prompts: list[tuple[str, str]]
+    prompts: list[Asked]
 
 
 def find_adapter(what: str) -> AdapterToMerge:
@@ -56,8 +57,8 @@ def find_adapter(what: str) -> AdapterToMerge:
         dev = unseal(card, "dev", params=params)[
             : COMPARED_ITEMS // len(params.domains)
         ]
-        instruction = domain_of(params, domain).instruction
-        prompts += [(instruction, item.prompt) for item in dev]
+        way = domain_of(params, domain)
+        prompts += [way.asked(item) for item in dev]
     return AdapterToMerge(adapter, params.model, prompts)
 
 

@@ -1,8 +1,9 @@
 """Study files: one YAML file is one study.
 
-It has the common keys (`study`, `rng_seed`, `model`, ...), `domains`, and a
-section per step, named like the step's module. Under `domains` a domain may
-override sections, or be defined. The values of each section are filled in from
+It has the common keys (`study`, `rng_seed`, `model`, ...), keys such as `style` that
+shape the whole study though one step alone has them, `domains`, and a section per
+step, named like the step's module. Under `domains` a domain may override such keys
+and sections, or be defined. The values of each section are filled in from
 the common keys and the overrides; one nested pydantic model, made of the
 steps' `Params`, then checks the whole study. Every fault of a file is reported
 at once, with its line.
@@ -180,11 +181,17 @@ class _Draft:
         # Each --set: its domain ("" is every one), step, parameter and value.
         self.sets: list[tuple[str, str, str, Entry]] = []
         self.overrides: dict[str, dict[str, Section]] = {}  # by domain and step
+        # Keys that stand at the top, or in a domain, and the one step that has them.
+        self.at_top = {
+            key: step for step, params in self.params.items() for key in params.AT_TOP
+        }
         top = self._below(Entry(source.values, (), 1), "keys to values")
         chosen = top.pop("domains", None)
         self.common = {"study": Entry(stem, ("study",), 1)}
         self.common |= {key: top.pop(key) for key in COMMON if key in top}
-        self.sections = self._sections(top, others=(*COMMON, "domains"))
+        self.study_wide = self._by_step(top)
+        others = (*COMMON, *self.at_top, "domains")
+        self.sections = self._sections(top, others=others)
         if chosen is None:
             names = ", ".join(domains.names())
             self._fault(("domains",), f"is missing; name one or more of: {names}")
@@ -212,6 +219,14 @@ class _Draft:
             below[name] = Entry(value, keys, self.source.line(keys))
         return below
 
+    def _by_step(self, mapping: Section) -> dict[str, Section]:
+        """Take out the keys that need no section, each for the step that has it."""
+        taken: dict[str, Section] = {}
+        for key, step in self.at_top.items():
+            if key in mapping:
+                taken.setdefault(step, {})[key] = mapping.pop(key)
+        return taken
+
     def _sections(
         self, mapping: Section, *, others: tuple[str, ...], domain: str = ""
     ) -> dict[str, Section]:
@@ -238,9 +253,11 @@ class _Draft:
         """Whether a step's section may hold a key; a fault if it may not."""
         names = [name for name in self.params[step].model_fields if name not in _TOP]
         if name not in names:
-            unknown = f"unknown parameter{did_you_mean(name, names)}"
-            at_top = "belongs to the whole study; set it at the top"
-            fault = at_top if name in _TOP else unknown
+            fault = f"unknown parameter{did_you_mean(name, names)}"
+            if name in _TOP:
+                fault = "belongs to the whole study; set it at the top"
+            elif name in self.at_top:
+                fault = f"belongs to {self.at_top[name]}; set it at the top"
             self._fault(entry.keys, fault, line=entry.line)
         return name in names
 
@@ -284,10 +301,14 @@ class _Draft:
         """Read what one domain overrides, or what defines it."""
         mapping = self._below(entry, "steps to parameters")
         definition = {key: mapping.pop(key) for key in _DEFINES if key in mapping}
-        sections = self._sections(mapping, others=_DEFINES, domain=name)
+        first = self._by_step(mapping)
+        others = (*_DEFINES, *self.at_top)
+        sections = self._sections(mapping, others=others, domain=name)
         if definition:
-            first = sections.setdefault(PICK_DOMAIN.name, {})
-            sections[PICK_DOMAIN.name] = self._defined(name, entry, definition) | first
+            own = self._defined(name, entry, definition)
+            first[PICK_DOMAIN.name] = own | first.get(PICK_DOMAIN.name, {})
+        for step, values in first.items():
+            sections[step] = values | sections.get(step, {})
         self.overrides[name] = sections
 
     def _defined(self, name: str, entry: Entry, definition: Section) -> Section:
@@ -298,8 +319,8 @@ class _Draft:
         if in_kit:
             where = f" ('{in_kit}', where case does not count)" * (in_kit != name)
             fault = (
-                f"is one of the kit's domains{where}; only its instruction can be "
-                "another; give one of your own another name"
+                f"is one of the kit's domains{where}; only its instruction and its "
+                "style can be others; give one of your own another name"
             )
         else:
             fault = domain_fault(name)
@@ -352,13 +373,20 @@ class _Draft:
             self.common["endpoint"] = before._replace(value=value)
 
     def _set_parameter(self, entry: Entry) -> None:
-        keys = entry.keys if len(entry.keys) > 1 else (*entry.keys, "")
-        *domain, step, name = keys
+        *domain, name = entry.keys
+        section = domain[-1] if domain and domain[-1] in self.params else ""
+        if name in self.at_top and not section:
+            step = self.at_top[name]  # `style=answer`, `math.style=answer`
+        elif not domain or (domain[-1] in self.domains and not section):
+            step, name = name, ""  # a section or a domain, and no parameter of it
+        else:
+            step = domain.pop()
         if len(domain) > 1 or (domain and domain[0] not in self.domains):
             near = did_you_mean(domain[0], self.domains)
             fault = f"the study has no domain '{printable(domain[0])}'{near}"
         elif step not in self.params:
-            fault = f"unknown section{did_you_mean(step, [*COMMON, *self.params])}"
+            known = [*COMMON, *self.at_top, *self.params]
+            fault = f"unknown section{did_you_mean(step, known)}"
         elif not name:
             fault = f"name a parameter of it: {step}.NAME=VALUE"
         elif domain and not self.params[step].STEP.per_domain:
@@ -405,7 +433,8 @@ class _Draft:
 
     def _entries(self, step: str, domain: str) -> Section:
         """What a step is given for a domain, the last word of each."""
-        entries = self.common | self.sections.get(step, {})
+        entries = self.common | self.study_wide.get(step, {})
+        entries |= self.sections.get(step, {})
         entries |= self.overrides.get(domain, {}).get(step, {})
         for of_domain, of_step, name, value in self.sets:
             if of_step == step and of_domain in ("", domain):

@@ -20,26 +20,55 @@ if TYPE_CHECKING:
 
     from phi_kit.inference.local.model import LocalModel
 
-Arm = Literal["random", "unfiltered", "teachable", "teachable+frontier"]
+Arm = Literal[
+    *("random", "unfiltered", "teachable", "teachable+frontier"),
+    *("sometimes", "never", "gap", "own"),
+]
+OWN: Arm = "own"
+# What makes a seed teachable; see `selection.tiers.assign_by_response`.
+TeachableRule = Literal["gap", "band"]
 
 
 def rows_of_arm(pool: pd.DataFrame, arm: str) -> pd.DataFrame:
-    """The pool's rows that an arm trains on.
+    """The pool's rows that an arm trains on; each has a checked response.
 
     Args:
-        pool: rows of the edge filter: `tier`, `answer`, the mask `control`, and
-            where it was drawn `unfiltered`.
-        arm: `teachable` rows; those and the `frontier`; a `random` control of
-            equal size; or the pool `unfiltered`, as it came.
+        pool: rows of the edge filter: `tier`, `place`, the counts `responses` and
+            `own_responses`, and the masks `control` and `unfiltered`.
+        arm: `teachable` rows; those and the `frontier`; what the student solves
+            `sometimes`, what it `never` solves, or both, the `gap`; a `random`
+            control of equal size; the pool `unfiltered`, as it came; or what the
+            student solved by its `own` means, whatever its tier.
     """
-    answered = pool.answer != ""
+    place = pool.place.where(pool.tier != "suspect", "")
     masks = {
         "random": lambda: pool.control,
-        "unfiltered": lambda: pool.get("unfiltered", answered),
+        "unfiltered": lambda: pool.unfiltered,
         "teachable": lambda: pool.tier == "teachable",
         "teachable+frontier": lambda: pool.tier.isin(["teachable", "frontier"]),
+        "sometimes": lambda: place == "inside",
+        "never": lambda: place == "below",
+        "gap": lambda: place.isin(["below", "inside"]),
+        OWN: lambda: pool.own_responses > 0,
     }
-    return pool[masks[arm]() & answered]
+    usable = pool.responses > 0 if arm != OWN else pool.own_responses > 0
+    return pool[masks[arm]() & usable]
+
+
+def responses_of_arm(
+    pool: pd.DataFrame, responses: pd.DataFrame, arm: str
+) -> list[tuple[str, str]]:
+    """What an arm trains on: a seed's id and the text of a response, in pool order.
+
+    Args:
+        pool: rows of the edge filter.
+        responses: its candidates; those marked `kept`, or `own` for the arm of the
+            student's own responses, are trained on, by their `rank`.
+        arm: whose rows.
+    """
+    chosen = responses[responses[OWN if arm == OWN else "kept"]]
+    texts = chosen.sort_values("rank", kind="stable").groupby("seed_id").text.agg(list)
+    return [(name, text) for name in rows_of_arm(pool, arm).id for text in texts[name]]
 
 
 def random_subset(rows: Sequence[Any], share: float, *, rng_seed: int) -> list[Any]:

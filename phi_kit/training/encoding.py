@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.models.chat_template import turn_framing
+from phi_kit.core import thinking
+from phi_kit.models.chat_template import Asked, TurnFraming, turn_framing
 
 if TYPE_CHECKING:
     import torch
@@ -21,13 +22,18 @@ IGNORE_INDEX = -100  # torch's cross-entropy leaves these targets out
 class TrainingRow:
     """A rendered prompt and the completion to learn.
 
-    `rendered_from` is the prompt's instruction and question, where they are known:
-    the gate renders them again as evaluation does.
+    `rendered_from` is what the prompt was rendered from, where that is known: the
+    gate renders it again as evaluation does.
     """
 
     prompt: str
     completion: str
-    rendered_from: tuple[str, str] | None = None
+    rendered_from: Asked | None = None
+
+    @property
+    def thinking(self) -> bool:
+        """Whether the model is asked to think first."""
+        return self.rendered_from is not None and self.rendered_from.thinking
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,28 @@ class EncodedRow:
         return sum(label != IGNORE_INDEX for label in self.labels)
 
 
+def completion_after(framing: TurnFraming, response: str) -> str:
+    """What a model has to write so that its turn says a response.
+
+    Where the template has opened a thought (DeepSeek-R1), the response's own opening
+    tag is left out; a response without a thought closes that one, empty, before it
+    begins. Anywhere else the completion is the response.
+
+    Args:
+        framing: how the template frames the turn in the row's way of asking.
+        response: the whole response; a thought stands in its tags.
+    """
+    opened = framing.thought
+    if not opened or not thinking.unpaired(opened + response):
+        return response  # it may also be a sample that went on in the open thought
+    tail = framing.opening.rpartition(opened)[2]
+    if led := thinking.led_by(response):
+        thought, solution = led
+        return f"{thought.removeprefix(tail)}{thinking.closing(opened)}{solution}"
+    blank = "\n" * (2 - tail.count("\n"))
+    return f"{blank}{thinking.closing(opened)}\n\n{response}"
+
+
 def encode(student: LocalModel, row: TrainingRow) -> EncodedRow:
     """Prompt masked, completion and end-of-turn trained.
 
@@ -51,7 +79,8 @@ def encode(student: LocalModel, row: TrainingRow) -> EncodedRow:
     never stops. It need not be the tokenizer's EOS.
     """
     tokenizer = student.tokenizer
-    return _encoded(tokenizer, turn_framing(tokenizer).end, row.prompt, row.completion)
+    framing = turn_framing(tokenizer, thinking=row.thinking)
+    return _encoded(tokenizer, framing.end, row.prompt, row.completion)
 
 
 # An arm's rows are encoded for the gate, the ledger and the token budget: once, if

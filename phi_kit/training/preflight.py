@@ -107,7 +107,7 @@ def gate(
             The message shows the row.
         ModelError: the template cannot be trained with.
     """
-    report = _template(student)
+    report = _template(student, rows)
     passed, indices = [], []
     for index, row in enumerate(rows):
         encoded = encode(student, row)
@@ -158,14 +158,16 @@ def _shown(student: LocalModel, encoded: EncodedRow, name: str) -> str:
     return f"{name}\n{view_loss_mask(student.tokenizer, encoded)}"
 
 
-def _template(student: LocalModel) -> dict[str, Any]:
-    """How the student's template frames a turn.
+def _template(student: LocalModel, rows: Sequence[TrainingRow]) -> dict[str, Any]:
+    """How the student's template frames a turn in the rows' ways of asking.
 
     Raises:
         DataError: training and evaluation would not use it alike.
     """
     tokenizer = student.tokenizer
-    form = turn_framing(tokenizer)
+    ways = {row.thinking for row in rows} or {False}
+    forms = [turn_framing(tokenizer, thinking=way) for way in sorted(ways)]
+    form = forms[0]
     end = tokenizer.convert_ids_to_tokens(form.end)
     ours = template_fingerprint(partial(chat_template.render, tokenizer))
     theirs = template_fingerprint(student.render)
@@ -175,7 +177,7 @@ def _template(student: LocalModel) -> dict[str, Any]:
             where=f"train template {ours}, evaluation template {theirs}",
             todo="let both go through `models.chat_template.render` with one tokenizer",
         )
-    if form.end not in student.stop_ids:
+    if any(other.end not in student.stop_ids for other in forms):
         raise DataError(
             f"sampling would not stop where the template ends a turn: at {end!r}",
             where=f"token {form.end}; the model stops at {sorted(student.stop_ids)}",

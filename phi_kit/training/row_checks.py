@@ -39,7 +39,7 @@ class RowUnderCheck:
     @property
     def shape(self) -> TurnFraming:
         """How the model's template frames a turn."""
-        return turn_framing(self.student.tokenizer)
+        return turn_framing(self.student.tokenizer, thinking=self.row.thinking)
 
     @cached_property
     def trained_positions(self) -> list[int]:
@@ -173,7 +173,7 @@ def prompt_is_asked(checked: RowUnderCheck) -> str | None:
     """The prompt is what evaluation would ask, letter by letter."""
     if checked.row.rendered_from is None:
         return None
-    evaluated = checked.student.render(*checked.row.rendered_from)
+    evaluated = checked.row.rendered_from.rendered(checked.student.render)
     if evaluated != checked.row.prompt:
         return f"evaluation would ask otherwise: {evaluated[-120:]!r}"
     return None
@@ -223,7 +223,7 @@ def is_not_sealed(checked: RowUnderCheck) -> str | None:
     if checked.sealed is None:
         return None
     question = (
-        checked.row.rendered_from[1]
+        checked.row.rendered_from.question
         if checked.row.rendered_from
         else checked.row.prompt
     )

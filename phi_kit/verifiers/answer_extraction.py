@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from phi_kit.core import thinking
+
 from .answer_phrases import (
     ANSWER_IS,
     ANSWER_IS_NOT,
@@ -75,6 +77,8 @@ _PATTERNS = {
     "line": _LINE, "heading": _HEADING, "is": _IS,
 }  # fmt: skip
 _NAMED_KINDS = ("line", "heading", "is")  # those that need the answer's name
+# What nothing but a final answer is marked with.
+_FINAL_KINDS = ("tag", "hashes", "line", "heading")
 _LEAD = re.compile(LEAD_WORDS, re.IGNORECASE)
 _MAX_NESTING = 20
 # A full stop ends a sentence only before a space: `3.5` holds none.
@@ -85,6 +89,12 @@ _CLOSES = {"$$": "$$", "\\[": "\\]", "```": "```"}
 _HOPE_IT_IS_CORRECT = re.compile(
     r"[.\s]*\bI hope (?:it|this) is correct\.?\s*$", re.IGNORECASE
 )
+# The line that ends worked steps, also in other dress: `**Final Answer:** 5`.
+_LAST_MARK = re.compile(
+    r"^[ \t>#*_]*(?:(?:the|my|final)[ \t]+)*answer[*_]*[ \t]*[:：][*_]*",
+    re.MULTILINE | re.IGNORECASE,
+)
+_FENCED = re.compile(r"^[ \t>]*(```+|~~~+).*\n(?:.*\n)*?[ \t>]*\1", re.MULTILINE)
 _TAIL = re.compile(SENTENCE_ENDING, re.IGNORECASE)
 # Between two boxes that are parts of one answer: `, y =`, `and the height is`.
 _BETWEEN_PARTS = re.compile(
@@ -238,10 +248,54 @@ def _unquoted(value: str) -> str:
     return re.sub(r"""\\(["'\\/])""", r"\1", plain).strip()
 
 
+def last_mark(text: str) -> tuple[int, int] | None:
+    """Where the last line `Answer:` of a visible response begins, and its mark ends.
+
+    Steps before it may hold boxes, words, letters and answers that were given up; it
+    has the last word. A mark inside a block of code is text, and so is one that
+    nothing follows.
+    """
+    found = [m for m in _LAST_MARK.finditer(text) if text[m.end() :].strip()]
+    if found and ("```" in text or "~~~" in text):
+        blocks = [block.span() for block in _FENCED.finditer(text)]
+        found = [m for m in found if not any(a < m.start() < b for a, b in blocks)]
+    return found[-1].span() if found else None
+
+
+def from_last_mark(text: str) -> str:
+    """A visible response from its last line `Answer:` on; without one, all of it."""
+    found = last_mark(text)
+    return text[found[0] :] if found else text
+
+
+def after_last_mark(text: str) -> str | None:
+    """What follows the last line `Answer:`; `None` where no line is one."""
+    if (found := last_mark(text)) is None:
+        return None
+    first, newline, rest = text[found[1] :].partition("\n")
+    return f"{first.lstrip()}{newline}{rest}" if first.strip() else rest
+
+
 def final_answers(text: str, *, letter_a: bool = False) -> list[str]:
     """The answers announced by the strongest kind of mark, in their order."""
     marks = find_marks(text, letter_a=letter_a)
     return [mark.text for mark in marks if mark.kind == marks[0].kind]
+
+
+def marked_answer(solution: str) -> str:
+    """The final answer that a worked solution marks, or an empty text.
+
+    A box, a tag, `####` or a line `Answer:`. Marks in a thought do not count, and a
+    sentence that the answer is this or that marks none: it may say so on the way.
+    """
+    text = thinking.visible(solution)
+    if ends_inside_box(text):
+        return ""
+    if parts := final_boxes(text):
+        return ", ".join(parts)
+    marks = [mark for mark in find_marks(text) if mark.kind in _FINAL_KINDS]
+    found = [mark.text for mark in marks if mark.kind == marks[0].kind]
+    return found[-1].strip("*_` ").removesuffix(".") if found else ""
 
 
 def all_candidates(text: str) -> list[str]:

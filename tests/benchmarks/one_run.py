@@ -44,7 +44,7 @@ def quickstart_rows(student: LocalModel, n: int = ROWS) -> list[TrainingRow]:
         for family in math.chosen()
     ]
     seeds = [next(streams[i % len(streams)]) for i in range(n)]
-    return training_rows(student, math, seeds, [seed.answer for seed in seeds])
+    return training_rows(student, math, [(seed, seed.answer) for seed in seeds])
 
 
 class Clock:

@@ -36,7 +36,7 @@ def test_logits_only_at_trained_positions(student, record):
     math = domains.get("math")
     stream = generate_items("math", math.chosen()[1], rng_seed=1, split="bench")
     seeds = [next(stream) for _ in range(ROWS)]
-    rows = training_rows(student, math, seeds, [seed.answer for seed in seeds])
+    rows = training_rows(student, math, [(seed, seed.answer) for seed in seeds])
     encoded = [encode(student, row) for row in rows]
     batch = collate(encoded, pad=student.tokenizer.pad_token_id)
     tokens = sum(len(row.ids) for row in encoded)

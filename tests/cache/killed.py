@@ -35,8 +35,8 @@ class Paying:
         self.pause = pause
         self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-    def render(self, instruction, prompt):
-        return STUDENT.render(instruction, prompt)
+    def render(self, instruction, prompt, **how):
+        return STUDENT.render(instruction, prompt, **how)
 
     def note(self, what, seeds):
         lines = "".join(f"{what} {seed}\n" for seed in seeds)

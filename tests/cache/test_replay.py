@@ -15,13 +15,14 @@ from phi_kit.inference.draw import draw
 from phi_kit.inference.replay import ReplayedModel
 from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
+from phi_kit.models.chat_template import Asked
 from phi_kit.training.encoding import TrainingRow, encode
 from phi_kit.training.preflight import gate
 from phi_kit.training.qlora import train
 from phi_kit.training.training_config import TrainingConfig
 
 HOW = SamplingParams(max_tokens=6, temperature=1.0)
-ASKED = ("Answer with a number.", "What is 3 + 4?")
+ASKED = Asked("Answer with a number.", "What is 3 + 4?")
 RECIPE = TrainingConfig(rank=2, epochs=1, batch=3)
 
 
@@ -43,7 +44,7 @@ class Recorded:
         student = completion.load(self.name)
         self.identity, self.stops = student.identity, student.stop_ids
         self.weights = catalog.identity(catalog.resolve(self.name))
-        self.prompt = student.render(*ASKED)
+        self.prompt = ASKED.rendered(student.render)
         self.ids = encode(student, rows(student)[0]).ids
         self.base = draw(student, [self.prompt], HOW, k=4)
         self.adapter = folder / "arm"
@@ -80,7 +81,7 @@ def test_the_student_is_the_recorded_one(replay):
     assert isinstance(student, ReplayedModel)
     assert student.identity == replay.identity
     assert student.stop_ids == replay.stops
-    assert student.render(*ASKED) == replay.prompt
+    assert ASKED.rendered(student.render) == replay.prompt
     assert encode(student, rows(student)[0]).ids == replay.ids
     assert completion.model_fingerprint(replay.name) == replay.weights
     assert gate(student, rows(student), max_tokens=99).report.kept == 6
@@ -88,8 +89,8 @@ def test_the_student_is_the_recorded_one(replay):
 
 def test_it_says_what_the_model_said(replay):
     student = completion.load(replay.name)
-    assert draw(student, [student.render(*ASKED)], HOW, k=4) == replay.base
-    assert draw(student, [student.render(*ASKED)], HOW, k=2) == [replay.base[0][:2]]
+    assert draw(student, [replay.prompt], HOW, k=4) == replay.base
+    assert draw(student, [replay.prompt], HOW, k=2) == [replay.base[0][:2]]
 
 
 def test_training_comes_out_as_it_did(replay, tmp_path):

@@ -6,13 +6,11 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from phi_kit.core import paths
 from phi_kit.core.errors import DataError
 from phi_kit.data.generators import Family
 from phi_kit.data.read_sources import LocalFile, Procedural, read_source
+from phi_kit.data.records import TRUE_GOLD
 from phi_kit.verifiers.math import numeric
-
-GSM8K = "../shared/data/gsm8k_train_1500.jsonl"
 
 
 def write(path, rows):
@@ -169,11 +167,39 @@ def test_families_share_the_limit_evenly():
     assert [seed.family for seed in seeds] == ["a", "b", "a", "b", "a"]
 
 
-@pytest.mark.skipif(
-    not paths.resolve_from_root(GSM8K).is_file(), reason="the GSM8K sample is not there"
-)
-def test_gsm8k_loads_and_every_gold_verifies():
-    seeds = load(GSM8K, answer_after="####")
-    assert len(seeds) == 1500
-    assert all(numeric.verify(seed, seed.answer).right for seed in seeds)
-    assert not any("####" in seed.answer for seed in seeds)
+DIGITS = {"min_terms": 2, "max_terms": 2, "min_digits": 2, "max_digits": 2}
+PAIR = (Family("a", 1, "chain_sum", DIGITS), Family("b", 2, "gcd", balance=4))
+
+
+def planted(share, limit=200, *, rng_seed=1, families=PAIR):
+    source = Procedural(limit=limit, wrong_golds=share)
+    return list(read_source(source, "math", families=families, rng_seed=rng_seed))
+
+
+def test_a_share_of_wrong_golds_can_be_planted_and_counted():
+    true, seeds = planted(0.0), planted(0.1)
+    assert [s.prompt for s in seeds] == [s.prompt for s in true]
+    for family in "ab":
+        wrong = [s for s in seeds if s.family == family and TRUE_GOLD in s.facts]
+        assert len(wrong) == 10
+    for seed, before in zip(seeds, true, strict=True):
+        if TRUE_GOLD in seed.facts:
+            assert seed.facts[TRUE_GOLD] == before.answer != seed.answer
+            assert numeric.verify(seed, seed.answer).right  # nobody can see it
+        else:
+            assert seed == before
+    assert planted(0.1) == seeds
+    assert planted(0.1, 80) == seeds[:80]
+    places = [TRUE_GOLD in s.facts for s in seeds]
+    assert [TRUE_GOLD in s.facts for s in planted(0.1, rng_seed=2)] != places
+
+
+def test_without_a_wrong_gold_to_lend_items_keep_theirs():
+    one = Family("one", 1, lambda draw: (f"{draw.random()}?", "7", {}))
+    assert all(s.answer == "7" for s in planted(0.5, 20, families=[one]))
+
+
+@pytest.mark.parametrize("share", [-0.1, 0.6, "many"])
+def test_a_share_that_cannot_be_is_a_fault_of_the_study(share):
+    with pytest.raises(ValidationError):
+        Procedural(wrong_golds=share)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from fake_study import OWN_STUDY, write_study, write_sums
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from phi_kit import domains, verifiers
 from phi_kit.cli import app
 from phi_kit.core.errors import DataError, RunError, StudyError
 from phi_kit.data.generators import generate_items
-from phi_kit.data.records import Seed
+from phi_kit.data.records import Seed, from_frame, to_frame
 from phi_kit.domains.custom import Definition, build
 from phi_kit.inference import completion
 from phi_kit.steps import filter_edge, pick_domain
@@ -149,7 +150,7 @@ def test_a_judge_without_a_model_is_one_clear_message(tmp_path, rows):
     path = write_study(tmp_path / "own.yaml", JUDGED, rows)
     done = CliRunner().invoke(app, ["status", str(path)])
     assert done.exit_code == 1
-    assert "line 3   domains.plus.judge_model: is missing: a judge is" in done.stderr
+    assert "line 4   domains.plus.judge_model: is missing: a judge is" in done.stderr
     assert "Traceback" not in done.output
     custom = {"verifier": "judge", "sources": [{"path": str(rows)}]}
     with pytest.raises(StudyError, match="judge_model"):
@@ -361,9 +362,11 @@ def test_a_domain_of_the_kit_with_an_instruction_of_ones_own(tmp_path, monkeypat
     units = {(unit.step, unit.domain): unit.params for unit in study.units()}
     own = domains.of(units["pick_domain", "math"])
     assert own.instruction == "Think first."
-    assert own.families == domains.get("math").families
+    kit = domains.get("math")
+    assert [f.name for f in own.families] == [f.name for f in kit.families]
     puzzles = domains.of(units["pick_domain", "puzzles"])
-    assert puzzles.instruction == domains.get("puzzles").instruction
+    in_steps = domains.get("puzzles").in_style("steps")
+    assert (puzzles.instruction, puzzles.style) == (in_steps.instruction, "steps")
     card = tmp_path / "runs" / "own" / "math" / "01_pick_domain"
     card.mkdir(parents=True)
     params = units["pick_domain", "math"].model_dump(mode="json")
@@ -374,7 +377,7 @@ def test_a_domain_of_the_kit_with_an_instruction_of_ones_own(tmp_path, monkeypat
 @pytest.mark.parametrize("more", ["verifier: exact", "title: x", "sources: []"])
 def test_nothing_else_of_a_domain_of_the_kit_is_changed(tmp_path, more):
     text = f"study: own\ndomains:\n  math: {{instruction: Think., {more}}}\n"
-    with pytest.raises(StudyError, match="only its instruction can be another"):
+    with pytest.raises(StudyError, match="only its instruction and its style"):
         config.load(write_study(tmp_path / "own.yaml", text, tmp_path))
 
 
@@ -405,3 +408,22 @@ def test_too_few_rows_to_hold_out_say_what_to_do(tmp_path, monkeypatch, n, said)
     with pytest.raises(DataError, match=f"of {n} rows") as caught:
         pick_domain.run(params)
     assert said in str(caught.value)
+
+
+def test_a_column_of_turns_makes_a_domain(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    turns = [
+        {"from": "human", "value": "How many legs have two hens?"},
+        {"from": "gpt", "value": "2 * 2 = 4\nAnswer: 4"},
+    ]
+    path.write_text(json.dumps({"conversations": turns}) + "\n")
+    given = {"verifier": "numeric", "sources": [{"path": str(path)}]}
+    with pytest.raises(ValidationError, match="column of turns is named by chat: conv"):
+        Definition.model_validate(given)
+    given["sources"][0]["chat"] = "conversations"
+    domain = build("hens", Definition.model_validate(given))
+    (seed,) = generate_items("hens", domain.families[0], rng_seed=7, split="any")
+    assert (seed.prompt, seed.answer) == ("How many legs have two hens?", "4")
+    assert seed.solution == "2 * 2 = 4\nAnswer: 4"
+    (again,) = from_frame(to_frame([seed]))
+    assert again == seed

@@ -63,7 +63,7 @@ def training_rows(student: LocalModel, n: int = 48) -> list[TrainingRow]:
         generate_items("math", f, rng_seed=1, split="bench") for f in math.chosen()
     ]
     seeds = [next(streams[i % len(streams)]) for i in range(n)]
-    return ask.training_rows(student, math, seeds, [seed.answer for seed in seeds])
+    return ask.training_rows(student, math, [(seed, seed.answer) for seed in seeds])
 
 
 def generated(student: LocalModel, texts: list[str]) -> list[str]:

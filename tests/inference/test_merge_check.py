@@ -14,12 +14,13 @@ from phi_kit.core.errors import ModelError, RunError
 from phi_kit.inference import completion
 from phi_kit.inference.merge_check import QUESTIONS, merge_and_compare
 from phi_kit.models import merge
+from phi_kit.models.chat_template import Asked
 from phi_kit.models.logit_diff import Agreement, compare
 from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.qlora import train
 from phi_kit.training.training_config import TrainingConfig
 
-ASKED = [("Be brief.", f"What is {a} + 2?") for a in range(4)]
+ASKED = [Asked("Be brief.", f"What is {a} + 2?") for a in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,8 @@ def adapter(base, tmp_path_factory):
     folder = tmp_path_factory.mktemp("adapters") / "teachable"
     student = completion.load(str(base))
     rows = [
-        TrainingRow(student.render(*asked), "seven apples", asked) for asked in ASKED
+        TrainingRow(asked.rendered(student.render), "seven apples", asked)
+        for asked in ASKED
     ]
     recipe = TrainingConfig(rank=4, epochs=4, batch=2, learning_rate=1e-2, warmup=0)
     train(student, rows, recipe, out=folder, rng_seed=1)
@@ -129,7 +131,7 @@ def test_the_folder_says_how_well_it_agrees(merged):
 def test_the_kit_loads_it_as_a_model(merged):
     student = completion.load(str(merged.folder), four_bit=False)
     try:
-        assert student.render(*ASKED[0]).endswith("<|im_start|>assistant\n")
+        assert ASKED[0].rendered(student.render).endswith("<|im_start|>assistant\n")
     finally:
         completion.load.cache_clear()
 

@@ -1,18 +1,22 @@
 """Chat templates of real families: their text, their tokens, how they are read."""
 
+from functools import partial
+
 import pytest
 from families import FAMILIES, TEMPLATES, student_of, tokenizer_of
 
 from phi_kit.core.errors import ModelError
 from phi_kit.models.chat_template import (
+    Asked,
     apply_template,
     control_token_ids,
     render,
     template_fingerprint,
+    thinking_switches,
     turn_framing,
 )
 
-ASKED = ("Be brief.", "What is 2 + 2?")
+ASKED = Asked("Be brief.", "What is 2 + 2?")
 
 # The whole prompt, letter by letter; FIXED stands for Phi-4-reasoning's own words.
 PROMPTS = {
@@ -37,7 +41,7 @@ PROMPTS = {
     "qwen3": (
         "<|im_start|>system\nBe brief.<|im_end|>\n"
         "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n"
-        "<|im_start|>assistant\n"
+        "<|im_start|>assistant\n<think>\n\n</think>\n\n"
     ),
     "llama-3": (
         "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief."
@@ -62,6 +66,16 @@ PROMPTS = {
         "<｜begin▁of▁sentence｜>Be brief.<｜User｜>What is 2 + 2?<｜Assistant｜>"
         "<think>\n"
     ),
+    "smollm3": (
+        "<|im_start|>system\n## Metadata\n\nKnowledge Cutoff Date: June 2025\n"
+        "Reasoning Mode: /no_think\n\n## Custom Instructions\n\nBe brief.\n\n"
+        "<|im_end|>\n<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n"
+        "<|im_start|>assistant\n<think>\n\n</think>\n"
+    ),
+    "deepseek-v3.1": (
+        "<｜begin▁of▁sentence｜>Be brief.<｜User｜>What is 2 + 2?<｜Assistant｜>"
+        "<think></think>"
+    ),
     "smollm2": (
         "<|im_start|>system\nBe brief.<|im_end|>\n"
         "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n"
@@ -80,7 +94,15 @@ IDS = {
     "gemma-2": ([2, 106, 107, 106], 107),
     "gemma-3": ([2, 105, 106, 105], 106),
     "deepseek-r1": ([151646, 151644, 151645], 151643),
+    "smollm3": ([128011, 128012] * 2 + [128011], 128012),
+    "deepseek-v3.1": ([0, 128803, 128804], 1),
     "smollm2": ([1, 2, 1, 2, 1], 2),
+}
+# What replaces what where the model is to think first.
+THINKING = {
+    "qwen3": ("<think>\n\n</think>\n\n", ""),
+    "smollm3": ("<think>\n\n</think>\n", ""),
+    "deepseek-v3.1": ("<think></think>", "<think>"),
 }
 EVERY = pytest.mark.parametrize("name", PROMPTS)
 
@@ -100,13 +122,65 @@ def test_every_family_is_looked_at():
 @EVERY
 def test_a_prompt_is_rendered_letter_by_letter(name):
     student = student_of(name)
-    assert student.render(*ASKED) == PROMPTS[name].replace("FIXED", fixed(name))
+    assert ASKED.rendered(student.render) == PROMPTS[name].replace("FIXED", fixed(name))
+
+
+@EVERY
+def test_a_model_is_asked_to_think_in_its_templates_own_way(name):
+    student = student_of(name)
+    plain, otherwise = PROMPTS[name].replace("FIXED", fixed(name)), THINKING.get(name)
+    found = student.render(*ASKED[:2], thinking=True)
+    if otherwise is None:  # its template has no switch
+        assert found == plain
+    else:
+        without, with_ = otherwise
+        expected = plain.removesuffix(without) + with_
+        assert found == expected.replace("Mode: /no_think", "Mode: /think")
+    framing = turn_framing(student.tokenizer, thinking=True)
+    assert found.endswith(f"What is 2 + 2?{framing.opening}")
+    assert framing.end == IDS[name][1]
+    opens = name in ("deepseek-r1", "deepseek-v3.1")
+    assert framing.thought == ("<think>" if opens else "")
+
+
+def test_a_switch_is_a_variable_and_no_word_of_the_templates_text():
+    switches = {
+        name: thinking_switches(student_of(name).tokenizer.get_chat_template())
+        for name in PROMPTS
+    }
+    assert {name for name, found in switches.items() if found} == set(THINKING)
+    assert switches["qwen3"] == ("enable_thinking",)
+    assert switches["deepseek-v3.1"] == ("enable_thinking", "thinking")
+    assert "thinking" in (TEMPLATES / "phi4_reasoning.jinja").read_text()
+    assert thinking_switches("{% if m.thinking %}{{ 'thinking' }}{% endif %}") == ()
+    assert thinking_switches("{%- if thinking %}x{% endif %}") == ("thinking",)
+
+
+EXAMPLES = [("What is 1 + 1?", "One more: 2."), ("What is 3 + 1?", "One more: 4.")]
+
+
+@EVERY
+@pytest.mark.parametrize("thinking", [False, True])
+def test_examples_are_earlier_turns_and_the_instruction_stands_once(name, thinking):
+    student = student_of(name)
+    text = student.render(*ASKED[:2], thinking=thinking, examples=EXAMPLES)
+    said = ["Be brief.", *(part for pair in EXAMPLES for part in pair), ASKED.question]
+    places = [text.index(part) for part in said]
+    assert places == sorted(places)
+    assert all(text.count(part) == 1 for part in said)
+    framing = turn_framing(student.tokenizer, thinking=thinking)
+    assert text.endswith(ASKED.question + framing.opening)
+    ids = student.tokenizer(text, add_special_tokens=False).input_ids
+    assert ids.count(framing.end) >= len(EXAMPLES)
+    assert student.render(*ASKED[:2], thinking=thinking, examples=()) == ASKED._replace(
+        thinking=thinking
+    ).rendered(student.render)
 
 
 @EVERY
 def test_the_special_tokens_have_their_real_ids(name):
     student, (marks, end) = student_of(name), IDS[name]
-    prompt = student.render(*ASKED)
+    prompt = ASKED.rendered(student.render)
     ids = student.tokenizer(prompt, add_special_tokens=False).input_ids
     control = control_token_ids(student.tokenizer)
     assert [token for token in ids if token in control] == marks
@@ -119,9 +193,8 @@ def test_the_special_tokens_have_their_real_ids(name):
 def test_what_is_read_off_a_template(name):
     found, prompt = turn_framing(student_of(name).tokenizer), PROMPTS[name]
     assert prompt.endswith(f"What is 2 + 2?{found.opening}")
-    assert found.bos == (name in ("gemma-2", "gemma-3", "deepseek-r1", "smollm2")) or (
-        found.bos and name.startswith("llama")
-    )
+    with_bos = {"gemma-2", "gemma-3", "deepseek-r1", "deepseek-v3.1", "smollm2"}
+    assert found.bos == (name in with_bos or name.startswith("llama"))
     assert found.thought == ("<think>" if name == "deepseek-r1" else "")
 
 
@@ -161,14 +234,36 @@ def test_phi_4_reasoning_keeps_its_thoughts_in_a_finished_turn():
 def test_a_fingerprint_names_a_way_of_rendering():
     marks = {
         name: template_fingerprint(
-            lambda *asked, name=name: student_of(name).render(*asked)
+            lambda *asked, name=name, **how: student_of(name).render(*asked, **how)
         )
         for name in PROMPTS
     }
     # Two pairs of templates ask a question in the same words.
-    assert marks["qwen2.5"] == marks["qwen3"] == marks["smollm2"]
+    assert marks["qwen2.5"] == marks["smollm2"]
     assert marks["gemma-2"] == marks["gemma-3"]
-    assert len(set(marks.values())) == len(marks) - 3
+    assert len(set(marks.values())) == len(marks) - 2
+
+
+def test_a_fingerprint_is_that_of_before_where_thinking_changes_nothing():
+    assert template_fingerprint(student_of("smollm2").render) == "602e3d73246e5b58"
+
+
+def test_a_fingerprint_tells_apart_how_a_model_is_asked_to_think():
+    student = student_of("qwen3")
+
+    def never(instruction, prompt, *, thinking=False):
+        return student.render(instruction, prompt)
+
+    assert template_fingerprint(never) != template_fingerprint(student.render)
+
+
+def test_a_template_that_writes_the_date_is_given_one():
+    dated = "{{ 'Today: ' + strftime_now('%d %B %Y') + strftime_now(\"%A\") }}"
+    plain = (TEMPLATES / "qwen2_5.jinja").read_text()
+    student = student_of("qwen2.5", template=dated + plain)
+    prompt = ASKED.rendered(student.render)
+    assert prompt == "Today: 26 July 2024Friday" + PROMPTS["qwen2.5"]
+    assert turn_framing(student.tokenizer).opening.endswith("assistant\n")
 
 
 def test_a_changed_template_is_read_anew():
@@ -185,4 +280,4 @@ def test_several_templates_the_default_one_counts():
     tokenizer = tokenizer_of(FAMILIES["qwen2.5"])
     tokenizer.chat_template = {"default": tokenizer.chat_template, "tool_use": "x"}
     assert turn_framing(tokenizer).end == 151645
-    assert render(tokenizer, *ASKED) == PROMPTS["qwen2.5"]
+    assert ASKED.rendered(partial(render, tokenizer)) == PROMPTS["qwen2.5"]

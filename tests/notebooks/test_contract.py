@@ -38,9 +38,18 @@ def test_its_parameters_are_the_steps_own(path):
     assert model.from_namespace(given) == model()
 
 
+# The quickstart asks for bare answers, a notebook by itself for worked steps.
+OTHERWISE = (
+    "style=steps",
+    "pick_domain.max_tokens=null",
+    "filter_edge.max_tokens=null",
+    "benchmark.max_tokens=null",
+)
+
+
 @EVERY
 def test_its_defaults_are_the_quickstarts(path):
-    units = config.load(ROOT / "params" / "quickstart.yaml").units()
+    units = config.load(ROOT / "params" / "quickstart.yaml", OTHERWISE).units()
     (unit,) = [
         unit
         for unit in units

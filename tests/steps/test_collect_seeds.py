@@ -15,7 +15,7 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits
-from phi_kit.data.records import Seed
+from phi_kit.data.records import Seed, from_frame
 from phi_kit.domains.custom import Definition
 from phi_kit.models import catalog
 from phi_kit.models.control_tokens import control_tokens
@@ -120,3 +120,21 @@ def test_control_tokens_of_the_student_are_met_here(card, tmp_path):
     folder = RunFolder.of("s", step_table.COLLECT_SEEDS, domain="math")
     table = pd.read_parquet(folder.file("quarantine.parquet"))
     assert table.detail.tolist() == [mark]
+
+
+def test_worked_solutions_reach_the_rows_that_step_3_reads(card, tmp_path):
+    card()
+    told = [
+        {"question": f"{row['question']}", "text": f"It is {n}.\nAnswer: {n}"}
+        for row in sums(20)
+        for n in [row["answer"]]
+    ]
+    told[3]["text"] = "I do not know."
+    told[4]["text"] = "As in: A test item, sealed.\nAnswer: 8"
+    source = write(tmp_path / "a.jsonl", told) | {"solution": "text"}
+    run = collected(sources=[source])
+    assert run.flow.dropped == {"no marked answer in the solution": 1, "sealed": 1}
+    folder = RunFolder.of("s", step_table.COLLECT_SEEDS, domain="math")
+    seeds = from_frame(folder.table())
+    assert len(seeds) == 18
+    assert all(f"Answer: {seed.answer}" in seed.solution for seed in seeds)

@@ -71,8 +71,9 @@ def study(tiny, tmp_path_factory):
             sealed_splits.seal_split(run, "dev", dev)
             sealed_splits.seal_split(run, "test", drawn("test", 4))
             sealed_splits.seal_split(run, sealed_splits.DRAWS, drawn("draws", 40))
-            how = step_sampling(run.params.model_dump())
-            samples = ask(tiny, domains.get("math"), dev, **how, label="base")
+            math = domains.get("math")
+            how = step_sampling(run.params.model_dump(), math)
+            samples = ask(tiny, math, dev, **how, label="base")
             run.save_rows(samples, "samples")
             guess = guessing_baseline.best_guess("sum-1", drawn("train", 100))
             guesser = guessing_baseline.Guesser(

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 
 import pandas as pd
 import pytest
 
 from phi_kit import domains
+from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
 from phi_kit.steps.synthesize import (
     Candidate,
@@ -130,3 +132,27 @@ def test_every_chosen_transform_is_tried_on_every_seed():
     assert {row.kind for row in made_rows} == {"synthetic"}
     chosen = variants(domain, seeds, Params(transforms=["more", "none"]))
     assert {row.by for row in chosen} == {"more"}
+
+
+@pytest.mark.parametrize("name", ["math", "puzzles", "coding"])
+def test_a_variant_has_no_solution_of_its_parent(name):
+    domain = domains.get(name)
+    family = domain.families[0] if name != "coding" else domain.families[1]
+    stream = generate_items(name, family, rng_seed=7, split="train")
+    seeds = [replace(seed, solution="3 + 4 = 7") for seed in islice(stream, 5)]
+    found = list(variants(domain, seeds, Params(domain=name)))
+    assert found
+    assert {row.seed.solution for row in found} == {""}
+
+
+def test_a_transform_may_bring_a_solution_of_its_own():
+    def kept(seed, rng_seed):
+        return [replace(seed, prompt="other", parent=seed.id)]
+
+    def solved(seed, rng_seed):
+        return [replace(seed, prompt="more", solution="4 + 4 = 8", parent=seed.id)]
+
+    domain = replace(domains.get("math"), transforms={"kept": kept, "solved": solved})
+    seed = Seed("math", "What is 3 + 4?", "7", solution="3 + 4 = 7")
+    made_rows = variants(domain, [seed], Params())
+    assert [row.seed.solution for row in made_rows] == ["", "4 + 4 = 8"]

@@ -11,6 +11,7 @@ from phi_kit.training.arms import (
     GridSearch,
     epochs_of,
     random_subset,
+    responses_of_arm,
     rows_of_arm,
     trained_tokens,
 )
@@ -19,29 +20,59 @@ from phi_kit.training.training_config import TrainingConfig
 
 POOL = pd.DataFrame(
     {
-        "tier": ["teachable", "frontier", "easy", "suspect", "teachable"],
-        "answer": ["1", "2", "3", "4", ""],
-        "control": [True, False, True, False, False],
+        "id": list("abcdef"),
+        "tier": ["teachable", "frontier", "easy", "suspect", "teachable", "teachable"],
+        "place": ["inside", "below", "above", "below", "inside", "below"],
+        "responses": [2, 1, 1, 1, 0, 1],
+        "own_responses": [1, 0, 1, 0, 1, 0],
+        "control": [True, False, True, False, False, False],
+        "unfiltered": [False, True, False, True, True, False],
     }
+)
+RESPONSES = pd.DataFrame(
+    [
+        # seed, text, rank, kept, own
+        ("a", "second", 2, True, False),
+        ("a", "first", 1, True, False),
+        ("a", "my own", 1, False, True),
+        ("b", "how b is done", 1, True, False),
+        ("b", "wrong", 0, False, False),
+        ("c", "I can do c", 1, True, True),
+        ("e", "mine, of one without another", 1, False, True),
+        ("f", "how f is done", 1, True, False),
+    ],
+    columns=["seed_id", "text", "rank", "kept", "own"],
 )
 
 
 @pytest.mark.parametrize(
     ("arm", "rows"),
     [
-        ("teachable", [0]),
-        ("teachable+frontier", [0, 1]),
-        ("random", [0, 2]),
-        ("unfiltered", [0, 1, 2, 3]),
+        ("teachable", "af"),
+        ("teachable+frontier", "abf"),
+        ("random", "ac"),
+        ("unfiltered", "bd"),
+        ("sometimes", "a"),
+        ("never", "bf"),
+        ("gap", "abf"),
+        ("own", "ace"),
     ],
 )
 def test_an_arms_rows(arm, rows):
-    assert rows_of_arm(POOL, arm).index.tolist() == rows
+    assert "".join(rows_of_arm(POOL, arm).id) == rows
 
 
-def test_an_unfiltered_control_that_was_drawn_is_taken():
-    pool = POOL.assign(unfiltered=[False, True, False, True, True])
-    assert rows_of_arm(pool, "unfiltered").index.tolist() == [1, 3]
+def test_an_arm_trains_on_the_kept_responses_by_their_rank():
+    assert responses_of_arm(POOL, RESPONSES, "teachable") == [
+        ("a", "first"),
+        ("a", "second"),
+        ("f", "how f is done"),
+    ]
+
+
+def test_the_arm_of_ones_own_responses_trains_on_nobody_elses():
+    texts = [text for _, text in responses_of_arm(POOL, RESPONSES, "own")]
+    assert texts == ["my own", "I can do c", "mine, of one without another"]
 
 
 def test_a_smaller_dose_lies_within_a_larger_one():

@@ -5,17 +5,18 @@ import re
 import pytest
 from families import student_of
 
+from phi_kit.models.chat_template import Asked
 from phi_kit.training.encoding import IGNORE_INDEX, EncodedRow, TrainingRow, encode
 from phi_kit.training.loss_mask_view import SHOWN, STYLES, view_loss_mask
 
-ASKED = ("Be brief.", "Two\nlines?")
+ASKED = Asked("Be brief.", "Two\nlines?")
 GROUNDS = {"light": (255, 255, 255), "dark": (17, 17, 17)}  # JupyterLab's
 INKS = {"light": (33, 33, 33), "dark": (255, 255, 255)}
 
 
 def shown(name="phi-4", completion="7 🙂 & <b>"):
     student = student_of(name)
-    row = TrainingRow(student.render(*ASKED), completion, ASKED)
+    row = TrainingRow(ASKED.rendered(student.render), completion, ASKED)
     return (
         student,
         encode(student, row),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from phi_kit.models.chat_template import Asked
 from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.model_card import CARD_FILE, add_accuracy, rows_digest
 from phi_kit.training.qlora import train
@@ -113,5 +114,5 @@ def test_the_digest_names_rows_and_their_order():
         [replace(ROWS[0], completion="9"), *ROWS[1:]]
     )
     assert rows_digest(ROWS) == rows_digest(
-        [replace(row, rendered_from=("a", "b")) for row in ROWS]
+        [replace(row, rendered_from=Asked("a", "b")) for row in ROWS]
     )

@@ -10,15 +10,16 @@ import pytest
 from families import TEMPLATES, student_of
 
 from phi_kit.core.errors import DataError, ModelError, PhiKitError
+from phi_kit.models.chat_template import Asked
 from phi_kit.training import preflight as module
 from phi_kit.training.encoding import IGNORE_INDEX, TrainingRow, collate, encode
 from phi_kit.training.preflight import gate
 
-ASKED = ("Give only the answer.", "What is 3 + 4?")
+ASKED = Asked("Give only the answer.", "What is 3 + 4?")
 
 
 def row(student, completion="Seven apples, and a pear.", asked=ASKED):
-    return TrainingRow(student.render(*asked), completion, asked)
+    return TrainingRow(asked.rendered(student.render), completion, asked)
 
 
 def masks_by_id(rows, *, pad):
@@ -85,7 +86,10 @@ def test_no_row_that_fits(rows, said):
 
 @pytest.mark.parametrize(
     ("asked", "completion"),
-    [(("", "word " * 600), "7"), (("", "?"), "".join(map(str, range(15000))))],
+    [
+        (Asked("", "word " * 600), "7"),
+        (Asked("", "?"), "".join(map(str, range(15000)))),
+    ],
     ids=["hardly anything", "hardly anything else"],
 )
 def test_a_share_of_trained_tokens_that_is_insane(asked, completion, monkeypatch):
@@ -99,8 +103,10 @@ def test_a_share_of_trained_tokens_that_is_insane(asked, completion, monkeypatch
 
 def test_training_and_evaluation_render_alike():
     class Elsewhere(type(student_of("phi-4"))):
-        def render(self, instruction, prompt):
-            return super().render(instruction, prompt.strip(".")).replace("}", "")
+        def render(self, instruction, prompt, **how):
+            return (
+                super().render(instruction, prompt.strip("."), **how).replace("}", "")
+            )
 
     student = student_of("phi-4")
     same = gate(student, [row(student)], max_tokens=500).report
@@ -140,7 +146,7 @@ TEMPLATE_FAULTS = {
         "loses what is said",
     ),
     "today's date": (
-        "{{ strftime_now('%d %B %Y') }}" + CHATML,
+        "{% set form = '%d %B %Y' %}{{ strftime_now(form) }}" + CHATML,
         "writes today's date",
     ),
 }
@@ -158,8 +164,8 @@ def test_a_template_that_cannot_be_trained_with(name):
 def test_a_prompt_does_not_change_overnight(monkeypatch):
     student = student_of("llama-3.2")
     today = datetime.now().strftime("%d %b %Y")
-    assert "26 Jul 2024" in student.render(*ASKED)
-    assert today not in student.render(*ASKED)
+    assert "26 Jul 2024" in ASKED.rendered(student.render)
+    assert today not in ASKED.rendered(student.render)
 
 
 def test_a_refusal_is_always_the_kits_own_error():

@@ -13,6 +13,7 @@ from families import FAMILIES, TEMPLATES, student_of
 
 from phi_kit.core.errors import DataError
 from phi_kit.data.sealed_splits import Seal
+from phi_kit.models.chat_template import Asked
 from phi_kit.training.encoding import IGNORE_INDEX, EncodedRow, TrainingRow, encode
 from phi_kit.training.preflight import gate, row_faults
 from phi_kit.training.row_checks import (
@@ -25,7 +26,8 @@ from phi_kit.training.row_checks import (
     find_loops,
 )
 
-ASKED = ("Give only the answer.", "What is 3 + 4?")
+ASKED = Asked("Give only the answer.", "What is 3 + 4?")
+THINK = ASKED._replace(thinking=True)
 ANSWER = "Seven apples, and a pear."
 THOUGHT = "<think>3 and 4 more</think>7"
 SEALED = "A train leaves Rome at nine with 40 people and 3 dogs aboard; who is left?"
@@ -33,7 +35,7 @@ SEAL = Seal([SEALED]).hit
 
 
 def row(student, completion=ANSWER, asked=ASKED):
-    return TrainingRow(student.render(*asked), completion, asked)
+    return TrainingRow(asked.rendered(student.render), completion, asked)
 
 
 # --- encoders that are wrong in one way -----------------------------------------
@@ -155,7 +157,7 @@ def too_few_labels(student, row):
 
 def by_template(student, row):
     """As trainers do that render the whole conversation: the template rewrites it."""
-    (instruction, question), tokenizer = row.rendered_from, student.tokenizer
+    (instruction, question, _), tokenizer = row.rendered_from, student.tokenizer
     turns = [
         {"role": "system", "content": instruction},
         {"role": "user", "content": question},
@@ -179,11 +181,12 @@ class Case:
     encode: object = encode
     completion: str = ANSWER
     change: object = lambda row: row
+    asked: Asked = ASKED
     student: tuple = ()  # what is different about the student
 
     def seen(self):
         student = student_of(self.family, **dict(self.student))
-        meant = self.change(row(student, self.completion))
+        meant = self.change(row(student, self.completion, self.asked))
         return RowUnderCheck(student, meant, self.encode(student, meant), SEAL)
 
 
@@ -268,6 +271,12 @@ REFUSED = [
         "phi-4-reasoning",
         partial(ends_with, "<|endoftext|>"),
     ),
+    Case(
+        "EOS for <|im_end|>, smollm3",
+        "turn is closed",
+        "smollm3",
+        partial(ends_with, "<|finetune_right_pad_id|>"),
+    ),
     Case("a line after the end", "turn is closed", "qwen2.5", newline_after),
     Case("turn ends inside", "turn goes on", completion="7<|im_end|>"),
     Case(
@@ -329,13 +338,19 @@ REFUSED = [
     Case(
         "another instruction than evaluation's",
         "prompt is asked",
-        change=lambda row: replace(row, rendered_from=("Think.", ASKED[1])),
+        change=lambda row: replace(row, rendered_from=Asked("Think.", ASKED[1])),
     ),
     Case(
         "no system turn",
         "prompt is asked",
         "phi-4-mini",
         change=lambda row: replace(row, prompt=row.prompt.partition("<|end|>")[2]),
+    ),
+    Case(
+        "rendered without thinking, asked with it",
+        "prompt opens the turn, prompt is asked",
+        "qwen3",
+        change=lambda row: replace(row, rendered_from=THINK),
     ),
     # the completion
     Case("empty completion", "completion answers", completion=""),
@@ -363,6 +378,13 @@ REFUSED = [
         "thoughts are closed",
         "deepseek-r1",
         completion=THOUGHT,
+    ),
+    Case(
+        "opened by the switch and again",
+        "thoughts are closed",
+        "deepseek-v3.1",
+        completion=THOUGHT,
+        asked=THINK,
     ),
     Case(
         "opened by the prompt, not closed",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from phi_kit.data.records import Seed
@@ -86,10 +86,12 @@ def _check(left: str, name: str, slope: int, value: int, right: int) -> list[str
 # A rule is a list of operations on a term: add, multiply, square, halve (rounding
 # down), add the term before. These are reasoning-gym's.
 _Rule = tuple[tuple[str, int], ...]
-_CONSTANTS = [n for n in range(-10, 11) if n]
+_MOST = 10
+_CONSTANTS = [n for n in range(-_MOST, _MOST + 1) if n]
+_TIMES = [n for n in _CONSTANTS if n != 1]
 _OPERATIONS = (
     *[("+", n) for n in _CONSTANTS],
-    *[("*", n) for n in _CONSTANTS if n != 1],
+    *[("*", n) for n in _TIMES],
     *[("//", 2), ("prev", 0), ("square", 0)],
 )
 _LONGEST = 3
@@ -138,22 +140,65 @@ def _fits(rule: _Rule, terms: Sequence[int]) -> bool:
     )
 
 
+def _terms(prompt: str) -> list[int]:
+    """The terms that a prompt shows, or none where it is no sequence."""
+    numbers = prompt.removesuffix(", ?").split(", ")
+    whole = all(re.fullmatch(r"-?\d+", one) for one in numbers)
+    return [int(one) for one in numbers] if whole else []
+
+
+def next_terms(prompt: str) -> set[str]:
+    """How the shortest rules that fit a sequence go on; nothing where none is found."""
+    terms = _terms(prompt)
+    if len(terms) <= _LONGEST:  # any rule fits so few
+        return set()
+    for length in range(1, _LONGEST + 1):
+        rules = _fitting(terms, length)
+        if found := {str(_next(rule, terms[-1], terms[-2])) for rule in rules}:
+            return found
+    return set()
+
+
 def _rule(terms: Sequence[int], gold: int) -> _Rule | None:
     """The shortest rule that gives every term after the first, and the gold."""
     for length in range(1, _LONGEST + 1):
-        for rule in itertools.product(_OPERATIONS, repeat=length):
-            if _fits(rule, terms) and _next(rule, terms[-1], terms[-2]) == gold:
+        for rule in _fitting(terms, length):
+            if _next(rule, terms[-1], terms[-2]) == gold:
                 return rule
     return None
 
 
+def _fitting(terms: Sequence[int], length: int) -> Iterator[_Rule]:
+    """The rules of a length that give every term, in the operations' order."""
+    before, term, after = terms[:3]
+    for begun in itertools.product(_OPERATIONS, repeat=length - 1):
+        # What the last operation must be follows from one step: no need to try all.
+        for last in _leading(_next(begun, term, before), after, before):
+            if _fits((*begun, last), terms):
+                yield (*begun, last)
+
+
+def _leading(value: int, to: int, before: int) -> Iterator[tuple[str, int]]:
+    """The operations that make one number of another."""
+    if to != value and abs(to - value) <= _MOST:
+        yield ("+", to - value)
+    for times in _TIMES if not value and not to else (to // value,) if value else ():
+        if value * times == to and times in _TIMES:
+            yield ("*", times)
+    if value // 2 == to:
+        yield ("//", 2)
+    if value + before == to:
+        yield ("prev", 0)
+    if value * value == to:
+        yield ("square", 0)
+
+
 def sequence(seed: Seed, form: Form) -> str | None:
     """Differences first, then the rule, held against the terms that are there."""
-    numbers = seed.prompt.removesuffix(", ?").split(", ")
-    if not all(re.fullmatch(r"-?\d+", one) for one in (*numbers, seed.answer)):
+    terms = _terms(seed.prompt)
+    if len(terms) <= _LONGEST or not re.fullmatch(r"-?\d+", seed.answer):
         return None
-    terms = [int(one) for one in numbers]
-    rule = _rule(terms, int(seed.answer)) if len(terms) > _LONGEST else None
+    rule = _rule(terms, int(seed.answer))
     if rule is None:
         return None
     gaps = [after - before for before, after in itertools.pairwise(terms)]

@@ -26,6 +26,13 @@ def _claim(text: str) -> _Claim | None:
     return (found[1] + (" not" if found[3] else ""), found[2], found[4])
 
 
+def claims(prompt: str) -> list[_Claim] | None:
+    """The two premises and the conclusion of a syllogism's prompt."""
+    found = _SYLLOGISM.search(prompt)
+    read = [_claim(text) for text in found.groups()] if found else [None]
+    return None if None in read else read
+
+
 def _said(claim: _Claim) -> str:
     quantity, one, other = claim
     if quantity == "Some not":
@@ -64,11 +71,10 @@ def _follows(known: _Claim, asked: _Claim) -> bool:
 
 def syllogism(seed: Seed, form: Form) -> str | None:
     """What the premises say of the two terms that are asked about, then yes or no."""
-    found = _SYLLOGISM.search(seed.prompt)
-    claims = [_claim(text) for text in found.groups()] if found else [None]
-    if None in claims:
+    read = claims(seed.prompt)
+    if read is None:
         return None
-    first, second, asked = claims
+    first, second, asked = read
     if first[2] != second[1]:
         return None
     outer = {first[1], second[2]}

@@ -83,9 +83,23 @@ class Endpoint:
         """Its URL, in a few words for a reader."""
         return f"a model behind {self.address.url}"
 
-    def render(self, instruction: str, prompt: str) -> str:
-        """The chat turns as JSON; the server has the template."""
+    def render(
+        self,
+        instruction: str,
+        prompt: str,
+        *,
+        thinking: bool = False,
+        examples: Sequence[tuple[str, str]] = (),
+    ) -> str:
+        """The chat turns as JSON; the server has the template.
+
+        It also has the switch of the model's thinking, if there is one: to a server
+        `thinking` is said by the instruction alone.
+        """
         turns = [{"role": "system", "content": instruction}] if instruction else []
+        for question, response in examples:
+            turns.append({"role": "user", "content": question})
+            turns.append({"role": "assistant", "content": response})
         turns.append({"role": "user", "content": prompt})
         return json.dumps(turns, ensure_ascii=False, separators=(",", ":"))
 

@@ -32,7 +32,7 @@ _MAX_REDIRECTS = 3  # redirects within the server
 _SAME_REQUEST = (307, 308)  # redirects that keep the method
 
 
-class Response(NamedTuple):
+class HttpResponse(NamedTuple):
     """A reply: its status, the headers, and the body as far as it was read."""
 
     status: int
@@ -99,7 +99,7 @@ class HttpClient:
 
     async def request(
         self, path: str, *, max_bytes: int, body: bytes | None = None
-    ) -> Response:
+    ) -> HttpResponse:
         """Send a request and read the reply; a POST if there is a body to send.
 
         Args:
@@ -148,7 +148,7 @@ class HttpClient:
         ) as response:
             yield response
 
-    async def _read(self, response: httpx.Response, max_bytes: int) -> Response:
+    async def _read(self, response: httpx.Response, max_bytes: int) -> HttpResponse:
         failed = response.status_code >= 400
         limit = ERROR_BYTES if failed else min(max_bytes, MAX_REPLY_BYTES)
         unpack = self._unpacker(response)
@@ -172,7 +172,7 @@ class HttpClient:
             raise RetryableError(why, status=response.status_code)
         # At the cut there may stand the beginning of the key.
         end = limit - len(self.key) if len(body) > limit else limit
-        return Response(response.status_code, response.headers, bytes(body[:end]))
+        return HttpResponse(response.status_code, response.headers, bytes(body[:end]))
 
     def _unpacker(self, response: httpx.Response) -> _Unpacker:
         encoding = response.headers.get("content-encoding", "")

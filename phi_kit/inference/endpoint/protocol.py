@@ -15,7 +15,7 @@ from phi_kit.core.errors import ModelError
 from phi_kit.inference.types import SamplingParams
 
 from .api_keys import OWN, why_withheld
-from .http_client import HttpClient, RedirectError, Response
+from .http_client import HttpClient, HttpResponse, RedirectError
 from .redaction import redact
 from .refusals import MAX_CHARS, RefusalError, RetryableError, is_about_key
 from .replies import error_body, parse_json
@@ -161,7 +161,7 @@ async def _body(
 
 
 def _failed_status(
-    response: Response, client: HttpClient
+    response: HttpResponse, client: HttpClient
 ) -> RetryableError | RefusalError:
     status, body = response.status, error_body(response.body)
     text = client.clean(body.words)

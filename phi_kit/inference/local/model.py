@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from phi_kit.core.errors import ModelError
 from phi_kit.core.weight_records import weight_record
 from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
-from phi_kit.models.chat_template import render
+from phi_kit.models.chat_template import Examples, render
 from phi_kit.models.model_dir import identity
 
 if TYPE_CHECKING:
@@ -34,9 +34,18 @@ class LocalModel:
     tokenizer: PreTrainedTokenizerBase
     identity: str = ""
 
-    def render(self, instruction: str, prompt: str) -> str:
+    def render(
+        self,
+        instruction: str,
+        prompt: str,
+        *,
+        thinking: bool = False,
+        examples: Examples = (),
+    ) -> str:
         """The text this model completes."""
-        return render(self.tokenizer, instruction, prompt)
+        return render(
+            self.tokenizer, instruction, prompt, thinking=thinking, examples=examples
+        )
 
     def stream(
         self, requests: Sequence[SampleRequest], sampling: SamplingParams

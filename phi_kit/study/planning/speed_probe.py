@@ -26,13 +26,13 @@ from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import ask, item_accuracies, row_lengths, training_rows
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
-from phi_kit.inference.types import SamplingParams
 from phi_kit.models import catalog
 from phi_kit.study.config import Unit
 from phi_kit.training import memory
 from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.qlora import train
 from phi_kit.training.trainer import RunHooks, step_trainer_class
+from phi_kit.verifiers.answer_extraction import marked_answer
 from phi_kit.verifiers.base import Verdict
 
 SEEDS = 32  # of a domain at most
@@ -176,7 +176,13 @@ def _first_seeds(domain: str, collect: Any, families: Sequence[Any]) -> list[See
     """The first good seeds of the sources, in turn."""
     each = -(-SEEDS // len(collect.sources))
     sources = [
-        read_source(source, domain, families=families, rng_seed=collect.rng_seed)
+        read_source(
+            source,
+            domain,
+            families=families,
+            rng_seed=collect.rng_seed,
+            find_answer=marked_answer,
+        )
         for source in collect.sources
     ]
     rows = list(chain.from_iterable(islice(source, each) for source in sources))
@@ -203,7 +209,8 @@ def _sample(
 
     The first round warms up and is too small to be as fast as a step is.
     """
-    sampling = SamplingParams(min(params.max_tokens, MAX_TOKENS), params.temperature)
+    sampling = domain.sampling(params.max_tokens, params.temperature)
+    sampling = replace(sampling, max_tokens=min(sampling.max_tokens, MAX_TOKENS))
     probed = ProbedDomain(limit=sampling.max_tokens)
     probed.rows = row_lengths(student, domain, seeds).tokens.tolist()
     spent, tps = 0.0, 0.0

@@ -12,6 +12,7 @@ from math import ceil
 from typing import Any
 
 from phi_kit.core import step_table
+from phi_kit.core.answer_style import Style, token_limit
 from phi_kit.core.errors import DataError
 from phi_kit.data.read_sources import read_source
 from phi_kit.data.source_types import HubData
@@ -42,6 +43,7 @@ class DomainState:
 
     dev: int = 0  # samples of one round of its dev items
     limit: int = 0  # tokens each of these may have
+    style: Style = "answer"  # what holds in steps without a limit of their own
     test: int = 0  # test items
     seeds: float = 0
     teachable: float = 0
@@ -72,7 +74,8 @@ def workload(
         state, p = states.setdefault(unit.domain, DomainState()), unit.params
         rows = kept_rows.get((unit.step, unit.domain))
         if unit.params.STEP == step_table.PICK_DOMAIN:
-            state.dev, state.limit = p.dev_items * p.samples, p.max_tokens
+            state.dev, state.style = p.dev_items * p.samples, p.style
+            state.limit = token_limit(p.max_tokens, p.style)
             state.test = p.test_items
             yield StepLoad(unit, {(unit.domain, state.limit): state.dev})
         elif unit.params.STEP == step_table.COLLECT_SEEDS:
@@ -90,7 +93,10 @@ def workload(
             yield _expand(unit, states)
         else:
             both = {
-                (n, p.max_tokens): 2 * states[n].test * p.samples for n in p.domains
+                (n, token_limit(p.max_tokens, states[n].style)): 2
+                * states[n].test
+                * p.samples
+                for n in p.domains
             }
             yield StepLoad(unit, both)  # base and the final adapter
 
@@ -125,7 +131,8 @@ def _filter(
         state.teachable = min(state.teachable, p.wanted)
     each = min(max(p.budget, p.samples), p.max_samples)
     samples = each * state.seeds + p.confirm * share * state.seeds
-    return StepLoad(unit, {(unit.domain, p.max_tokens): samples})
+    limit = token_limit(p.max_tokens, state.style)
+    return StepLoad(unit, {(unit.domain, limit): samples})
 
 
 def _probe(unit: Unit, state: DomainState) -> StepLoad:

@@ -26,6 +26,21 @@ ARMS = {
     "cannot tell": "In {domain}, this run cannot tell whether teachable seeds teach "
     "more or less than random ones",
 }
+OWN = {
+    "better": "In {domain}, teachable seeds taught more than the student's own right "
+    "responses, which teach the form alone",
+    "worse": "In {domain}, teachable seeds taught less than the student's own right "
+    "responses",
+    "cannot tell": "In {domain}, this run cannot tell whether teachable seeds taught "
+    "more than the form that the student's own right responses teach",
+}
+FEW_SHOT = {
+    "better": "In {domain}, training on teachable seeds beat worked examples in base's "
+    "prompt, which cost nothing",
+    "worse": "In {domain}, worked examples in base's prompt did better than training",
+    "cannot tell": "In {domain}, this run cannot tell whether training beats worked "
+    "examples in base's prompt",
+}
 MERGED = {
     "better": "Training on all domains at once did better on {domain} than training on "
     "{domain} alone",
@@ -101,11 +116,17 @@ def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:
 
 
 def teachable_or_random(domain: str, result: Mapping[str, Any]) -> list[Finding]:
-    """Whether the filter helped in a domain, and whether more rows would (step 4)."""
-    row = result.get("teachable_vs_random")
-    change = (result.get("dose") or {}).get("change")
-    arms = [finding(ARMS, domain, row)] if row else []
-    return arms + ([finding(DOSE, domain, change)] if change else [])
+    """What the teachable arm is worth beside each control, and whether more rows are.
+
+    All of it is step 4's.
+    """
+    compared = (
+        (ARMS, result.get("teachable_vs_random")),
+        (OWN, result.get("teachable_vs_own")),
+        (FEW_SHOT, result.get("teachable_vs_few_shot")),
+        (DOSE, (result.get("dose") or {}).get("change")),
+    )
+    return [finding(words, domain, row) for words, row in compared if row]
 
 
 def after_merging(retention: Iterable[Mapping[str, Any]]) -> list[Finding]:

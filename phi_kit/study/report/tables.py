@@ -145,6 +145,18 @@ def _gain(row: Result, low: str = "low", high: str = "high") -> str:
 _gain_over_base = partial(_gain, low="delta_low", high="delta_high")
 
 
+def _over(control: str) -> Callable[[Result], str]:
+    """A control's accuracy, and what the final adapter gains over it."""
+    name = f"over_{control}"
+
+    def words(row: Result) -> str:
+        gain = {"delta": row.get(name), "low": row.get(f"{name}_low")}
+        gain["high"] = row.get(f"{name}_high")
+        return f"{percent(row.get(control))}, {_gain(gain)}"
+
+    return words
+
+
 def _p_value(row: Result) -> str:
     value = row.get("p_holm")
     if not is_number(value):
@@ -186,7 +198,10 @@ _arms = _table_of(
         "n": _count("n"),
         _ACCURACY: accuracy,
         GUESS: _percent("guess"),
+        "leniently": _percent("lenient"),
+        "cut off": _percent("truncated"),
         _GAIN_OVER_BASE: _gain_over_base,
+        "of it form": lambda row: points(row.get("form")),
         "p (Holm)": _p_value,
         "verdict": _verdict_on_base,
     },
@@ -238,6 +253,9 @@ _benchmarks = _table_of(
         GUESS: _percent("guess"),
         _GAIN: _gain,
         "verdict": verdict,
+        "few-shot base, final over it": _over("few_shot"),
+        "own responses, final over it": _over("own"),
+        "leniently": _change("base_lenient", "final_lenient"),
         "truncated answers": _change("base_truncated", "final_truncated"),
         "tokens per answer": _change("base_tokens", "final_tokens", count),
     },
@@ -343,6 +361,28 @@ def _afresh(result: Result) -> Table:
     return _table("The teachable seeds, measured afresh", rows, columns)
 
 
+def _responses(result: Result) -> Table:
+    """What each source offered, and why the rest is not trained on."""
+    responses = mapped(result, "responses")
+    own = mapped(mapped(responses, "own"), "sources")
+    by_source = {**mapped(responses, "sources")}
+    by_source |= {f"{name}, for the arm own": part for name, part in own.items()}
+    rows = [
+        (
+            name,
+            count(part.get("made")),
+            count(part.get("kept")),
+            ", ".join(f"{count(n)} {why}" for why, n in mapped(part, "dropped").items())
+            or NOTHING,
+        )
+        for name, part in by_source.items()
+        if isinstance(part, Mapping) and part.get("made")
+    ]
+    head = ("source", "made", "kept", "dropped")
+    style = plain(responses.get("style"))
+    return Table(f"Responses in the style '{style}'", head, rows)
+
+
 def _costs(result: Result) -> Table:
     """What the arms cost in training."""
     arms = {
@@ -403,7 +443,7 @@ def _mix(result: Result) -> Table:
 _MAKERS: dict[int, tuple[Callable[[Result], Table], ...]] = {
     1: (_families,),
     2: (_sources,),
-    3: (_tiers, _afresh, _costs, _reference),
+    3: (_tiers, _responses, _afresh, _costs, _reference),
     4: (_arms, _search, _doses, _recipe),
     5: (_transforms, _mix),
     6: (_matrix, _retention, _recipe),

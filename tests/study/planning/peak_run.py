@@ -19,6 +19,7 @@ from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.types import SampleRequest, SamplingParams
 from phi_kit.models.architecture import model_sizes
+from phi_kit.models.chat_template import Asked
 from phi_kit.study.planning.memory_estimate import MicroBatch, added, estimate
 from phi_kit.training import memory
 from phi_kit.training.encoding import TrainingRow, encode
@@ -57,7 +58,7 @@ def rows_of(student: LocalModel, number: int, tokens: int) -> list[TrainingRow]:
             " ".join(str(draw.randrange(10)) for _ in range(half)) for _ in "ab"
         )
         found.append(
-            TrainingRow(student.render("Go on.", asked), said, ("Go on.", asked))
+            TrainingRow(student.render("Go on.", asked), said, Asked("Go on.", asked))
         )
     return found
 

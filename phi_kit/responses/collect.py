@@ -1,0 +1,143 @@
+"""The responses to the seeds of a domain: the sources asked in order of preference.
+
+A source is asked about the seeds that those before it gave no response that may be
+trained on. Everything that was offered is in the table, what may not be trained on with
+its reason: kept and dropped together are what was made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from phi_kit.core.errors import StudyError
+from phi_kit.data.records import Seed
+
+from .checks import CheckedResponse, ResponseChecks
+from .choose import Prefer, ranked
+from .response import ResponseSource
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The columns of the table, and what they hold where there are no rows.
+COLUMNS = {
+    "seed_id": str, "source": str, "model": str, "attempt": int, "text": str,
+    "tokens": int, "drawn": int, "finish": str, "cost": float, "logprob": float,
+    "verdict": str, "reason": str, "detail": str, "kept": bool, "rank": int,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CollectedResponses:
+    """What the sources offered, and what is kept of it.
+
+    Attributes:
+        table: a row for each candidate, in the seeds' order: `seed_id`, `source`,
+            `model`, `attempt`, `text` as a row would teach it, `tokens` of it and the
+            end of its turn as the student counts them, `drawn` (tokens that its model
+            drew), `finish`, `cost`, `logprob` (mean under the student, NaN where
+            unknown), `verdict`, `reason` (empty if kept; see `checks.REASONS`,
+            `choose.AGAIN`, `choose.SPARE`), `detail`, `kept` and `rank`.
+        without: ids of the seeds that have no response to train on.
+        summary: for a manifest: `made`, `kept`, `dropped` by reason, the same by
+            `sources`, `without`.
+    """
+
+    table: pd.DataFrame
+    without: list[str]
+    summary: dict[str, Any]
+
+
+def collect(
+    sources: Sequence[ResponseSource],
+    seeds: Sequence[Seed],
+    checks: ResponseChecks,
+    *,
+    prefer: Prefer = "shortest",
+    keep: int = 1,
+    always: Collection[str] = (),
+) -> CollectedResponses:
+    """Ask the sources for responses, look at each, and choose.
+
+    Args:
+        sources: in order of preference; each of another name.
+        seeds: to be answered.
+        checks: why a response may not be trained on.
+        prefer: which of several; see `choose.ranked`.
+        keep: of a seed, at most.
+        always: names of sources that are asked about every seed, whatever those before
+            them gave; what they offer is kept only where it comes first.
+
+    Raises:
+        StudyError: two sources have one name.
+        RunError: a model cannot answer, or the ledger fails.
+    """
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        raise StudyError(f"a source of responses stands twice: {', '.join(names)}")
+    by_id = {seed.id: seed for seed in seeds}
+    lacking = set(by_id)
+    found: list[CheckedResponse] = []
+    for source in sources:
+        every = source.name in always
+        asked = [s for s in by_id.values() if every or s.id in lacking]
+        for response in source.offer(asked):
+            candidate = checks(by_id[response.seed_id], response)
+            found.append(candidate)
+            if candidate.usable:
+                lacking.discard(response.seed_id)
+    order = {seed_id: place for place, seed_id in enumerate(by_id)}
+    found.sort(key=lambda one: order[one.response.seed_id])
+    table = candidate_table(found)
+    table = ranked(table, names, prefer=prefer, keep=keep)
+    without = [seed_id for seed_id in by_id if seed_id in lacking]
+    return CollectedResponses(table, without, _summary(table, names, without))
+
+
+def candidate_table(candidates: Sequence[CheckedResponse]) -> pd.DataFrame:
+    """Candidates as a table, before any is chosen."""
+    import pandas as pd
+
+    rows = []
+    for one in candidates:
+        told = one.response
+        rows.append(
+            {
+                "seed_id": told.seed_id,
+                "source": told.source,
+                "model": told.model,
+                "attempt": told.attempt,
+                "text": one.text,
+                "tokens": one.tokens,
+                "drawn": told.tokens,
+                "finish": told.finish,
+                "cost": math.nan if told.cost is None else told.cost,
+                "logprob": math.nan,
+                "verdict": one.verdict.value,
+                "reason": one.reason,
+                "detail": one.detail,
+                "kept": False,
+                "rank": 0,
+            }
+        )
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def _summary(
+    table: pd.DataFrame, names: Sequence[str], without: Sequence[str]
+) -> dict[str, Any]:
+    whole = _counts(table)
+    sources = {name: _counts(table[table.source == name]) for name in names}
+    return {**whole, "sources": sources, "without": len(without)}
+
+
+def _counts(table: pd.DataFrame) -> dict[str, Any]:
+    dropped = table.reason[~table.kept].value_counts().sort_index()
+    return {
+        "made": len(table),
+        "kept": int(table.kept.sum()),
+        "dropped": {reason: int(n) for reason, n in dropped.items()},
+    }

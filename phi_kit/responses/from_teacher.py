@@ -1,0 +1,185 @@
+"""Responses of a teacher: a few samples of every seed, more of those still without one.
+
+A strong model writes a right response to most seeds at once; what is spent goes where
+it does not, the hardest seeds first, up to a budget. What the same model was asked
+before, as a reference, counts as its first attempts and is not asked again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from phi_kit.core.sample_counts import UNANSWERED
+from phi_kit.data.records import Seed
+from phi_kit.inference.draw import draw
+from phi_kit.inference.types import Completion, Sampler, SamplingParams
+
+from .from_student import from_completion, from_row, sampled
+from .response import Response
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phi_kit.domains.base import Domain
+
+
+@dataclass(frozen=True)
+class TeacherPlan:
+    """How a teacher's samples are spent; the numbers are kit defaults.
+
+    Args:
+        samples: of each seed in the first round.
+        more: of each seed that is still without a right one, in a further round.
+        most: of one seed, those of before included.
+        budget: samples in all; `None` for no limit but `most`. What was asked before
+            costs none of it.
+        sampling: token limit and temperature.
+    """
+
+    samples: int = 1
+    more: int = 2
+    most: int = 8
+    budget: int | None = None
+    sampling: SamplingParams = field(default_factory=lambda: SamplingParams(1024))
+
+
+@dataclass
+class TeacherSpending:
+    """What a teacher was asked, and what it cost.
+
+    Attributes:
+        samples: that were drawn, now or by an earlier run of the step.
+        reused: answers of it as a reference.
+        tokens: of the samples drawn.
+        cost: of them, `None` while no price is known.
+        rounds: in which it was asked.
+    """
+
+    samples: int = 0
+    reused: int = 0
+    tokens: int = 0
+    cost: float | None = None
+    rounds: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class TeacherSource:
+    """A teacher's samples.
+
+    Args:
+        teacher: who is asked.
+        domain: says how to ask.
+        plan: how samples are spent.
+        rng_seed: of the random streams.
+        usable: whether a response may be trained on; see `ResponseChecks.usable`.
+        pass_rates: of the student, by seed; a seed without one is the hardest.
+        earlier: what the same model was asked before, as `evaluation.ask.ask` returns
+            it; rows of other models are left alone if there is a column `model`.
+        spending: what was asked so far.
+    """
+
+    name: ClassVar[str] = "teacher"
+
+    teacher: Sampler
+    domain: Domain
+    plan: TeacherPlan
+    rng_seed: int
+    usable: Callable[[Seed, Response], bool]
+    pass_rates: Mapping[str, float] = field(default_factory=dict)
+    earlier: pd.DataFrame | None = None
+    spending: TeacherSpending = field(default_factory=TeacherSpending)
+
+    def offer(self, seeds: Sequence[Seed]) -> Iterator[Response]:
+        """Its earlier answers, then round after round what is asked now."""
+        order = sorted(seeds, key=lambda seed: self.pass_rates.get(seed.id, 0.0))
+        known = {seed.id: seed for seed in order}
+        attempts: Counter[str] = Counter()
+        done: set[str] = set()  # has a right one, or gets no reply at all
+        for response in self._answered_before(order):
+            attempts[response.seed_id] += 1
+            if self.usable(known[response.seed_id], response):
+                done.add(response.seed_id)
+            yield response
+        for number in itertools.count(1):
+            left = [seed for seed in order if seed.id not in done]
+            wanted = self._wanted(left, attempts, first=number == 1)
+            if not wanted:
+                return
+            replied: set[str] = set()
+            for seed, response in self._asked(wanted, attempts, number=number):
+                if self.usable(seed, response):
+                    done.add(seed.id)
+                if response.finish not in UNANSWERED:
+                    replied.add(seed.id)
+                yield response
+            done |= {seed.id for seed, _ in wanted} - replied
+
+    def _answered_before(self, seeds: Sequence[Seed]) -> Iterator[Response]:
+        if self.earlier is None or self.earlier.empty:
+            return
+        attempts: Counter[str] = Counter()
+        name = self.teacher.name
+        for row in sampled(self.earlier, name, seeds):
+            yield from_row(row, self.name, name, attempts[row.seed_id])
+            attempts[row.seed_id] += 1
+            self.spending.reused += 1
+
+    def _wanted(
+        self, seeds: Sequence[Seed], attempts: Counter[str], *, first: bool
+    ) -> list[tuple[Seed, int]]:
+        """Which of these seeds are asked next and how often, within the budget."""
+        plan, wanted = self.plan, []
+        left = math.inf if plan.budget is None else plan.budget - self.spending.samples
+        for seed in seeds:
+            had = attempts[seed.id]
+            count = plan.samples - had if first and had < plan.samples else plan.more
+            count = min(count, plan.most - had, left)
+            if count > 0:
+                wanted.append((seed, int(count)))
+                left -= count
+        return wanted
+
+    def _asked(
+        self, wanted: Sequence[tuple[Seed, int]], attempts: Counter[str], *, number: int
+    ) -> Iterator[tuple[Seed, Response]]:
+        """One round; each round has random streams of its own."""
+        self.spending.rounds += 1
+        label = f"teacher {self.teacher.name}"
+        if number > 1:
+            label += f", round {number}"
+        thinking = self.domain.style == "think"
+        drawn = draw(
+            self.teacher,
+            [
+                self.teacher.render(
+                    self.domain.instruction, seed.prompt, thinking=thinking
+                )
+                for seed, _ in wanted
+            ],
+            self.plan.sampling,
+            k=[count for _, count in wanted],
+            rng_seed=self.rng_seed,
+            label=label,
+        )
+        for (seed, _), samples in zip(wanted, drawn, strict=True):
+            for sample in samples:
+                self._count(sample)
+                attempt = attempts[seed.id]
+                attempts[seed.id] += 1
+                told = (seed, self.name, self.teacher.name, attempt, sample)
+                yield seed, from_completion(*told)
+
+    def _count(self, sample: Completion) -> None:
+        self.spending.samples += 1
+        self.spending.tokens += sample.tokens
+        if sample.cost is not None:
+            self.spending.cost = (self.spending.cost or 0.0) + sample.cost

@@ -1,0 +1,89 @@
+"""What a study says about its responses: whose, how many, how long."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from phi_kit.core.answer_style import Style
+from phi_kit.core.params import Strict
+from phi_kit.domains.worked import Form
+from phi_kit.training.arms import TeachableRule
+
+from .choose import Prefer
+
+SourceName = Literal["source", "worked", "teacher", "student", "hinted", "answer"]
+# A bare answer is no reasoning: it is trained on only in the style that asks for it.
+SOURCES_OF: dict[Style, tuple[SourceName, ...]] = {
+    "answer": ("answer",),
+    "steps": ("source", "worked", "teacher", "student"),
+    "think": ("source", "worked", "teacher", "student"),
+}
+# Tokens a teacher may take, where a study sets no limit: kit defaults, a reasoning
+# model's thoughts run long (the report's student is trained up to 32k).
+TEACHER_TOKENS: dict[Style, int] = {"answer": 512, "steps": 1024, "think": 8192}
+
+
+class ResponseConfig(Strict):
+    """Where the responses come from that are trained on, and which are kept.
+
+    The numbers are kit defaults: the report publishes neither how many samples its
+    teacher gave nor how one of several was chosen.
+
+    Args:
+        responses: sources in order of preference, a later one only for the seeds that
+            those before it leave without a right response; empty: those of the style.
+        teacher: a strong model that writes responses: a name or an endpoint.
+        teacher_samples: of each seed that needs one.
+        teacher_more: in each further round, for seeds still without a right one.
+        teacher_most: of one seed.
+        teacher_budget: samples in all, the hardest seeds first; 0: no limit.
+        teacher_tokens: of one response; `None`: as the style has it.
+        response_tokens: of a response that is trained on; `None`: as many as the
+            student may take itself.
+        prefer: which of several right ones: the shortest, the first, or the one that
+            is closest to the student (its mean log-probability is the highest).
+        keep: responses of one seed.
+        worked_form: of the built-in families' solutions: short, or long.
+        own_samples: of the student with worked examples in its prompt, for the arm
+            `own`; 0: only what it answered anyway.
+        own_examples: how many examples those prompts have.
+        teachable: what the student does not solve yet and a response shows (`gap`), or
+            what it solves sometimes (`band`); `None`: `band` for bare answers, which
+            show nothing, else `gap`.
+    """
+
+    responses: list[SourceName] = Field([])
+    teacher: str = ""
+    teacher_samples: int = Field(1, ge=1)
+    teacher_more: int = Field(2, ge=0)
+    teacher_most: int = Field(8, ge=1)
+    teacher_budget: int = Field(0, ge=0)
+    teacher_tokens: int | None = Field(None, ge=1)
+    response_tokens: int | None = Field(None, ge=1)
+    prefer: Prefer = "shortest"
+    keep: int = Field(1, ge=1)
+    worked_form: Form = "short"
+    own_samples: int = Field(2, ge=0)
+    own_examples: int = Field(5, ge=1)
+    teachable: TeachableRule | None = None
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if len(set(self.responses)) < len(self.responses):
+            raise ValueError("responses names a source twice")
+        if "teacher" in self.responses and not self.teacher:
+            raise ValueError("responses names a teacher: say which in teacher")
+        if self.teacher_samples > self.teacher_most:
+            raise ValueError("teacher_samples should not be above teacher_most")
+        return self
+
+    def source_names(self, style: Style) -> tuple[SourceName, ...]:
+        """The sources in order; without a teacher that one is left out."""
+        names = tuple(self.responses) or SOURCES_OF[style]
+        return tuple(name for name in names if name != "teacher" or self.teacher)
+
+    def teachable_rule(self, style: Style) -> TeachableRule:
+        """When a seed is teachable."""
+        return self.teachable or ("band" if style == "answer" else "gap")
