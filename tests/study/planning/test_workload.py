@@ -52,6 +52,23 @@ def test_the_work_of_every_step():
     assert drawn(found["benchmark", ""]) == 2 * 2 * 100 * 3
 
 
+def test_samples_are_as_long_as_the_style_lets_them_be():
+    free = [f"{step}.max_tokens=null" for step in ("pick_domain", "benchmark")]
+    found = counted(*free, "style=think", "puzzles.style=steps", *SMALL)
+    limits = {limit for load in found.values() for _, limit in load.samples}
+    assert {domain for load in found.values() for domain, _ in load.samples} == {
+        "math",
+        "puzzles",
+    }
+    assert list(found["pick_domain", "math"].samples) == [("math", 4096)]
+    assert list(found["probe_sft", "math"].samples) == [("math", 4096)]
+    assert list(found["pick_domain", "puzzles"].samples) == [("puzzles", 96)]
+    asked = {("math", 4096), ("puzzles", 96)}
+    assert set(found["expand_domains", ""].samples) == asked
+    assert set(found["benchmark", ""].samples) == asked
+    assert limits == {4096, 96, 16}  # step 3's own is set
+
+
 @pytest.mark.parametrize(
     ("change", "runs"),
     [
