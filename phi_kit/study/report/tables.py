@@ -469,6 +469,7 @@ def _band(band: Any) -> str:
 _FACTS: dict[int, dict[str, tuple[str, Callable[[Any], str]]]] = {
     1: {
         "answer_kind": ("answers are", plain),
+        "style": ("style", plain),
         "instruction": ("instruction", plain),
         "sealed": ("sealed items", _sealed),
         "ran_out": ("families that ran out", plain),
