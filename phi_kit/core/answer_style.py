@@ -13,7 +13,7 @@ from typing import Literal, get_args
 Style = Literal["answer", "steps", "think"]
 STYLES: tuple[Style, ...] = get_args(Style)
 # Tokens of an answer, where a study sets no limit: kit defaults for a tiny model.
-TOKEN_LIMITS: Mapping[Style, int] = {"answer": 16, "steps": 96, "think": 4096}
+TOKEN_LIMITS: Mapping[Style, int] = {"answer": 16, "steps": 64, "think": 4096}
 # What begins the line of the final answer.
 ANSWER_MARK = "Answer:"
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.verifiers import choice, puzzle
+from phi_kit.verifiers import choice, exact, puzzle
 from phi_kit.verifiers.base import Verdict
 from phi_kit.verifiers.math import numeric
 
@@ -21,9 +21,12 @@ from .base import Domain, Family, SuggestedBenchmarks
 
 
 def verify(seed: Seed, response: str) -> Verdict:
-    """By the task's scorer where the seed keeps its item; else a number or a word."""
-    if '"entry"' in seed.extra and "entry" in seed.facts:
+    """By the task's scorer where the seed keeps its item; else a number or words."""
+    facts = seed.facts
+    if "entry" in facts:
         return puzzle.verify(seed, response)
+    if "words" in facts:
+        return exact.verify(seed, response)
     checker = numeric if numeric.parse_number(seed.answer) is not None else choice
     return checker.verify(seed, response)
 
@@ -70,6 +73,7 @@ def _scored(
 
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+_SHORT = 5  # letters of a word in a row of them
 _MOST = 3  # of one letter, where words are drawn to fit a count
 
 
@@ -186,6 +190,37 @@ def note(draw: np.random.Generator) -> tuple[str, str, dict]:
     return QUESTION_TEMPLATE.format(**wording).strip(), str(solvable), {}
 
 
+def _row(draw: np.random.Generator, low: int, high: int) -> list[str]:
+    """So many different short words; the numbers are the fewest and the most."""
+    words = [word for word in _words() if len(word) <= _SHORT]
+    chosen = draw.choice(
+        len(words), size=int(draw.integers(low, high + 1)), replace=False
+    )
+    return [words[i] for i in chosen]
+
+
+def initials(draw: np.random.Generator) -> tuple[str, str, dict]:
+    """The first letters of 3 or 4 words, as one word."""
+    words = _row(draw, 3, 4)
+    asked = f"Write the first letters of these words as one word: {' '.join(words)}"
+    return asked, "".join(word[0] for word in words), {"words": words}
+
+
+def place(draw: np.random.Generator) -> tuple[str, str, dict]:
+    """The word at a place of a list of 4 to 6."""
+    words = _row(draw, 4, 6)
+    number = int(draw.integers(2, len(words) + 1))
+    asked = f"Which word is number {number} in this list: {', '.join(words)}?"
+    return asked, words[number - 1], {"words": words}
+
+
+def reverse(draw: np.random.Generator) -> tuple[str, str, dict]:
+    """3 or 4 words in the opposite order."""
+    words = _row(draw, 3, 4)
+    asked = f"Write these words in the opposite order: {' '.join(words)}"
+    return asked, " ".join(reversed(words)), {"words": words}
+
+
 DOMAIN = Domain(
     name="puzzles",
     title="Letters and logic",
@@ -198,6 +233,9 @@ DOMAIN = Domain(
         Family("letters-3", 2, partial(letters, words=(2, 3)), balance=4),
         Family("syllogism", 3, "syllogism", balance=2, valid=gold_checks.syllogism),
         Family("note", 4, note, balance=2),
+        Family("initials", 1, initials, usual=False),
+        Family("place", 2, place, usual=False),
+        Family("reverse", 3, reverse, usual=False),
         _scored("backward", 2, "spell_backward", min_word_len=3, max_word_len=4),
         _scored("family", 3, "family_relationships", valid=gold_checks.tie),
         _scored("sort", 4, "number_sorting", min_numbers=3, max_numbers=4),

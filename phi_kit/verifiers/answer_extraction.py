@@ -89,6 +89,12 @@ _CLOSES = {"$$": "$$", "\\[": "\\]", "```": "```"}
 _HOPE_IT_IS_CORRECT = re.compile(
     r"[.\s]*\bI hope (?:it|this) is correct\.?\s*$", re.IGNORECASE
 )
+# The line that ends worked steps, also in other dress: `**Final Answer:** 5`.
+_LAST_MARK = re.compile(
+    r"^[ \t>#*_]*(?:(?:the|my|final)[ \t]+)*answer[*_]*[ \t]*[:：][*_]*",
+    re.MULTILINE | re.IGNORECASE,
+)
+_FENCED = re.compile(r"^[ \t>]*(```+|~~~+).*\n(?:.*\n)*?[ \t>]*\1", re.MULTILINE)
 _TAIL = re.compile(SENTENCE_ENDING, re.IGNORECASE)
 # Between two boxes that are parts of one answer: `, y =`, `and the height is`.
 _BETWEEN_PARTS = re.compile(
@@ -240,6 +246,34 @@ def _unquoted(value: str) -> str:
         return value
     plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), value[1:-1])
     return re.sub(r"""\\(["'\\/])""", r"\1", plain).strip()
+
+
+def last_mark(text: str) -> tuple[int, int] | None:
+    """Where the last line `Answer:` of a visible response begins, and its mark ends.
+
+    Steps before it may hold boxes, words, letters and answers that were given up; it
+    has the last word. A mark inside a block of code is text, and so is one that
+    nothing follows.
+    """
+    found = [m for m in _LAST_MARK.finditer(text) if text[m.end() :].strip()]
+    if found and ("```" in text or "~~~" in text):
+        blocks = [block.span() for block in _FENCED.finditer(text)]
+        found = [m for m in found if not any(a < m.start() < b for a, b in blocks)]
+    return found[-1].span() if found else None
+
+
+def from_last_mark(text: str) -> str:
+    """A visible response from its last line `Answer:` on; without one, all of it."""
+    found = last_mark(text)
+    return text[found[0] :] if found else text
+
+
+def after_last_mark(text: str) -> str | None:
+    """What follows the last line `Answer:`; `None` where no line is one."""
+    if (found := last_mark(text)) is None:
+        return None
+    first, newline, rest = text[found[1] :].partition("\n")
+    return f"{first.lstrip()}{newline}{rest}" if first.strip() else rest
 
 
 def final_answers(text: str, *, letter_a: bool = False) -> list[str]:

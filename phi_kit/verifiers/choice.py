@@ -121,6 +121,7 @@ def strict_label(text: str, options: Options) -> str:
 
     The places are tried in order; one that says two things ends the search.
     """
+    text = answer_extraction.from_last_mark(text)
     for read in (_announced, _whole, _last_line, _said_correct, _last_word):
         if (label := read(text, options)) is not None:
             return label

@@ -37,7 +37,7 @@ def verify(seed: Seed, response: str) -> Verdict:
         return Verdict("unknown", UNREADABLE_GOLD)
     if not re.search(r"\w", text):
         return Verdict("wrong", NO_ANSWER)
-    finals = answer_extraction.final_answers(text)
+    finals = answer_extraction.final_answers(answer_extraction.from_last_mark(text))
     value, reason, where = _read(gold, finals[-1] if finals else text, others)
     lenient = "right" if any(says for _, says in mentions(gold, text)) else "wrong"
     return Verdict(value, reason, where.strip()[:200], lenient)

@@ -25,6 +25,7 @@ def normalized_answer(text: str) -> str | None:
 
 def stated_answer(text: str) -> str:
     """The answer that a visible response announces, or else all of it."""
+    text = answer_extraction.from_last_mark(text)
     answers = answer_extraction.final_answers(text)
     return answers[-1] if answers else text
 
@@ -40,7 +41,8 @@ def verify(seed: Seed, response: str) -> Verdict:
     shown, gold = stated_answer(text), normalize_text(seed.answer)
     if not has_content(seed.answer):
         return Verdict("unknown", UNREADABLE_GOLD, shown)
-    for piece in dict.fromkeys((shown, text)):
+    below = answer_extraction.after_last_mark(text) or text  # one of several lines
+    for piece in dict.fromkeys((shown, below, text)):
         if same_text(gold, normalize_text(piece)):
             return Verdict("right", "equal", piece)
     inside = any(same_text(gold, normalize_text(piece)) for piece in _candidates(text))

@@ -117,11 +117,18 @@ def _plain(seed: Seed, response: str) -> Verdict:
 
 def candidate_solutions(text: str) -> list[str]:
     """The texts that may be the solution, the strictest reading first; at most five."""
+    last = answer_extraction.from_last_mark(text)
+    pieces = _pieces(last) + (_pieces(text) if last != text else [])
+    clean = [_trim(piece) for piece in pieces]
+    return list(dict.fromkeys(p for p in clean if p and len(p) <= _LONG))[:5]
+
+
+def _pieces(text: str) -> list[str]:
     announced = answer_extraction.find_marks(text)
     tagged = [mark.text for mark in announced if mark.kind == "tag"]
     fenced = [code for closed, code in fenced_blocks(text, any_kind=True) if closed]
     strongest = announced[:1] and announced[0].kind
-    pieces = [
+    return [
         *tagged[-1:],
         *answer_extraction.boxes(text)[-1:],
         *fenced[-1:],
@@ -130,8 +137,6 @@ def candidate_solutions(text: str) -> list[str]:
         text,
         answer_extraction.last_sentence(text),
     ]
-    clean = [_trim(piece) for piece in pieces]
-    return list(dict.fromkeys(p for p in clean if p and len(p) <= _LONG))[:5]
 
 
 def _trim(text: str) -> str:

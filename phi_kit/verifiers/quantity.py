@@ -87,6 +87,7 @@ def _float(value: Fraction | None) -> float | None:
 def final_quantities(response: str) -> list[Quantity | None]:
     """What a response ends on: one quantity, several if it hedges, or none."""
     text = numbers_in_text.searchable_text(response)
+    text = answer_extraction.from_last_mark(text)
     if len(parts := answer_extraction.final_boxes(text)) > 1:
         return [quantity for part in parts for quantity in find_quantities(part)]
     pieces = answer_extraction.final_answers(text)

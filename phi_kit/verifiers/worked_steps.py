@@ -8,6 +8,7 @@ word between its numbers is left alone.
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from phi_kit.verifiers.math.exact_arithmetic import parse_exact
 
@@ -30,16 +31,19 @@ _LATEX = (
 )
 # What stands before a side and makes it the argument of something else.
 _APPLIED = re.compile(
-    r"(?:[\w)\]}%^_:,.√\\]|[/*^(\[{]\s*|[\d)\]]\s+"
+    r"(?:[\w)\]}%^_:,.√\\]|[/*^%(\[{]\s*|[\d)\]]\s+"
     r"|\b(?:mod|log|ln|sin|cos|tan|of|sqrt|and|x)\s+)$",
     re.IGNORECASE,
 )
 _JOINED = re.compile(r"\w\s*[-+]$")  # `x + 3 = 7`: the side begins before its sign
-# What follows a side and makes it another number, or part of another term.
+# `16 % 12 = 4`: a remainder, where two numbers stand alone; elsewhere it is unread.
+_MODULO = re.compile(r"(?<![\w.)\]}%^*/+-])(?<![-%^*/+]\s)(\d+)\s*%\s*([1-9]\d*)\s*$")
+# What follows a side and makes it another number, part of another term, or no claim.
 _GOES_ON = re.compile(
     r"[\w%^({\[\\:]|\s*(?:[-+*/^=]\s*[a-zA-Z\\(]|\d|remainder\b|r\s*\d|rem\b|mod\b|%"
     r"|percent\b|hundred\b|thousand\b|million\b|billion\b|and\s+(?:a|\d)|and\s+\w+ly\b"
-    r"|half\b|cents?\b|[a-zA-Z]\s*[-+*/^=]"
+    r"|half\b|cents?\b|[a-zA-Z]\s*[-+*/^=]|\?"
+    r"|(?:(?:is|→|->|=>|[:(])\s*)?(?:false|wrong|untrue|incorrect|not)\b"
     r"|[^=.]*\b(?:remainder|left over|full|whole)\b)",
     re.IGNORECASE,
 )
@@ -74,12 +78,14 @@ def _false(line: str) -> str:
             continue
         options, shown = left
         if not any(_same(value, right[0]) for value in options):
-            return f"{shown.strip()} = {right[1].strip()}"
+            return f"{shown.strip()} = {right[1].strip(' ,')}"
     return ""
 
 
 def _left(text: str):
     """The values that the end of a text may have, and how it is written."""
+    if rest := _MODULO.search(text):
+        return [(Fraction(int(rest[1]) % int(rest[2])), None)], rest[0]
     match = _LEFT.search(text)
     if not match:
         return None

@@ -66,6 +66,7 @@ def verify(seed: Seed, response: str) -> Verdict:
 
 def stated_word(text: str, pair: Pair) -> str:
     """The word of a pair that a visible response states, or an empty text."""
+    text = answer_extraction.from_last_mark(text)
     for mark in reversed(answer_extraction.find_marks(text)):
         if word := _opening(mark.text, pair) or _only(mark.text, pair):
             return word

@@ -58,7 +58,7 @@ def test_without_a_shortage_nothing_is_said(step):
 
 def test_the_items_are_those_of_the_streams_in_order(step):
     params, folder = step(dev_items=12, test_items=4)
-    families = domains.get("math").chosen()
+    families = domains.of(params).chosen()
     found = draw_held_out(
         "math", families, wanted={"dev": 12}, rng_seed=params.rng_seed
     )

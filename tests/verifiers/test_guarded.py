@@ -65,7 +65,7 @@ def test_a_study_goes_on_after_a_sample_that_breaks_its_verifier(monkeypatch):
     domain = dataclasses.replace(
         domains.get("coding"), verifier=failing(ZeroDivisionError())
     )
-    student = SimpleNamespace(render=lambda instruction, prompt: prompt)
+    student = SimpleNamespace(render=lambda instruction, prompt, **how: prompt)
     table = ask.ask(
         student, domain, [SEED], sampling=SamplingParams(9), k=2, rng_seed=1, label="x"
     )

@@ -16,6 +16,9 @@ _SORT = re.compile(r"numbers in (ascending|descending) order: ([-\d., ]+)\n")
 _PALINDROME = re.compile(r"following letters: ([a-z](?:, [a-z])*)$")
 _CIPHER = re.compile(r"Decrypt this Caesar cipher text: ([A-Z ]+)\.(?: Provide|$)")
 _WORDS = re.compile(r"into anagrams:\s+(\[.*\])\s*$", re.DOTALL)
+_INITIALS = re.compile(r"letters of these words as one word: ([a-z ]+)$")
+_PLACE = re.compile(r"Which word is number (\d+) in this list: ([a-z, ]+)\?$")
+_REVERSE = re.compile(r"these words in the opposite order: ([a-z ]+)$")
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -40,6 +43,42 @@ def count(seed: Seed, form: Form) -> str | None:
         if seen:
             lines.append(f"{word}: {', '.join(seen)}")
     return solution(seed, lines, hits)
+
+
+def initials(seed: Seed, form: Form) -> str | None:
+    """Each word with its first letter."""
+    found = _INITIALS.search(seed.prompt)
+    if not found:
+        return None
+    lines, done = [], ""
+    for word in found[1].split():
+        done += word[0]
+        so_far = f", so far {spelled(done)}" if form == "long" else ""
+        lines.append(f"{word}: {word[0]}{so_far}")
+    return solution(seed, lines, done)
+
+
+def place(seed: Seed, form: Form) -> str | None:
+    """Count through the list up to the place."""
+    found = _PLACE.search(seed.prompt)
+    if not found:
+        return None
+    words, last = found[2].split(", "), int(found[1])
+    counted = [f"{n} {word}" for n, word in enumerate(words[:last], 1)]
+    lines = [", ".join(counted)] if form == "short" else counted
+    return solution(seed, lines, words[last - 1]) if counted else None
+
+
+def reverse(seed: Seed, form: Form) -> str | None:
+    """Number the words, then write them from the last number to the first."""
+    found = _REVERSE.search(seed.prompt)
+    if not found:
+        return None
+    words = found[1].split()
+    counted = [f"{n} {word}" for n, word in enumerate(words, 1)]
+    lines = [", ".join(counted)]
+    lines += [", ".join(reversed(counted))] if form == "short" else reversed(counted)
+    return solution(seed, lines, " ".join(reversed(words)))
 
 
 def note(seed: Seed, form: Form) -> str | None:
@@ -171,6 +210,9 @@ def anagrams(seed: Seed, form: Form) -> str | None:
 FAMILIES: dict[str, Work] = {
     "letters-1": count,
     "letters-3": count,
+    "initials": initials,
+    "place": place,
+    "reverse": reverse,
     "note": note,
     "backward": backward,
     "sort": sort,

@@ -32,6 +32,7 @@ from phi_kit.sandbox.sandbox import (
     run_program,
     run_tests,
 )
+from phi_kit.verifiers.answer_extraction import after_last_mark
 from phi_kit.verifiers.base import NO_ANSWER, Verdict, VerdictValue, visible
 
 from .blocks import all_code, fenced_blocks, presented_code
@@ -78,7 +79,10 @@ def verify(seed: Seed, response: str) -> Verdict:
         check, wanted, stub = _checker(seed, facts)
         if stub and _continues(response):
             text = f"{stub}{response}"
+        marked = after_last_mark(text)
         strict, loose = presented_code(text, wanted), all_code(text)
+        if marked is not None:  # what stands before it are steps
+            strict = presented_code(marked, wanted)
         if strict is None and loose is None:
             return Verdict("wrong", NO_ANSWER)
         outcome = check(strict) if strict is not None else ("wrong", "wrong", NO_ANSWER)
@@ -215,12 +219,13 @@ def _verify_printed(gold: str, text: str) -> Verdict:
     """Exactly the text that is printed; leniently also inside a sentence."""
     if not gold.strip():
         return Verdict("unknown", "the gold output is empty")
-    fenced = [code for closed, code in fenced_blocks(text, any_kind=True) if closed]
-    shown = _bare(fenced[-1] if fenced else _MARK.sub("", text))
+    shown = _shown_output(text)
     if not shown:
         return Verdict("wrong", NO_ANSWER)
-    if comparable_lines(shown) == comparable_lines(gold):
-        return Verdict("right", "equal", shown)
+    # A program may print a mark, too.
+    for piece in (shown, _bare(text)):
+        if comparable_lines(piece) == comparable_lines(gold):
+            return Verdict("right", "equal", piece)
     match = _SAYS.search(text)
     near = [_loose(shown), *([_loose(match[1])] if match else [])]
     lenient = (
@@ -229,6 +234,15 @@ def _verify_printed(gold: str, text: str) -> Verdict:
         else "wrong"
     )
     return Verdict("wrong", "another output", shown, lenient)
+
+
+def _shown_output(text: str) -> str:
+    """The text that a response says is printed: a block, what a mark names, or all."""
+    after = after_last_mark(text)
+    part = _MARK.sub("", text) if after is None else after
+    blocks = fenced_blocks(text if after is None else after, any_kind=True)
+    fenced = [code for closed, code in blocks if closed]
+    return _bare(fenced[-1] if fenced else part)
 
 
 def _bare(text: str) -> str:

@@ -67,6 +67,7 @@ def final_number(response: str) -> str:
 
 def stated_number(text: str) -> NumberInText | None:
     """The number that a visible response states as its answer."""
+    text = answer_extraction.from_last_mark(text)
     if "box" in text and (boxes := answer_extraction.final_boxes(text)):
         # A box holds the answer and nothing else; of two numbers neither counts.
         return number_in_box(boxes[-1]) if len(boxes) == 1 else None

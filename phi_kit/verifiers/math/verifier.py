@@ -105,6 +105,7 @@ def parse_gold(answer: str) -> Answer | None:
 
 def _strict(gold: Answer, text: str) -> tuple[str, Answer | None]:
     """What the response itself presents as its answer, as text and typed."""
+    text = answer_extraction.from_last_mark(text)
     if "box" in text and (boxes := answer_extraction.final_boxes(text)):
         if (later := _after_last_box(gold, text))[1] is not None:
             return later

@@ -32,6 +32,43 @@ def count(seed, form, steps, answer):
     need(answer == str(text.count(letter)), answer)
 
 
+def initials(seed, form, steps, answer):
+    lines, words = Lines(steps), seed.prompt.rpartition(": ")[2].split(" ")
+    firsts = re.findall(r"\b[a-z]", " ".join(words))
+    for n, word in enumerate(words, 1):
+        so_far = f", so far {', '.join(firsts[:n])}" if form == "long" else ""
+        lines.exactly(f"{word}: {word[:1]}{so_far}")
+    lines.end()
+    need(answer == "".join(firsts), answer)
+
+
+def place(seed, form, steps, answer):
+    number, listed = re.search(
+        r"number (\d+) in this list: (.+)\?", seed.prompt
+    ).groups()
+    words, told = listed.split(", "), Lines(steps)
+    pairs = []
+    if form == "short":
+        pairs = [tuple(part.split(" ")) for part in told.take(r"(.+)")[0].split(", ")]
+    else:
+        pairs = [told.take(r"(\d+) (\w+)") for _ in range(int(number))]
+    told.end()
+    need([word for _, word in pairs] == words[: int(number)], pairs)
+    need([int(n) for n, _ in pairs] == list(range(1, int(number) + 1)), pairs)
+    need(answer == pairs[-1][1] == words[int(number) - 1], answer)
+
+
+def reverse(seed, form, steps, answer):
+    lines, words = Lines(steps), seed.prompt.rpartition(": ")[2].split(" ")
+    last = len(words)
+    lines.exactly(", ".join(f"{words.index(word) + 1} {word}" for word in words))
+    back = [f"{last - n} {words[-1 - n]}" for n in range(last)]
+    for line in [", ".join(back)] if form == "short" else back:
+        lines.exactly(line)
+    lines.end()
+    need(answer.split(" ") == [words[last - 1 - n] for n in range(last)], answer)
+
+
 def note(seed, form, steps, answer):
     lines = Lines(steps)
     wanted = re.search(r"Ransom note: (\w+)", seed.prompt)[1]
@@ -146,5 +183,6 @@ def anagrams(seed, form, steps, answer):
 
 CHECKS = {
     "letters-1": count, "letters-3": count, "note": note, "backward": backward,
+    "initials": initials, "place": place, "reverse": reverse,
     "sort": sort, "palindrome": palindrome, "caesar": caesar, "anagrams": anagrams,
 }  # fmt: skip
