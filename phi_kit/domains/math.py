@@ -113,7 +113,7 @@ def _scene(seed: Seed, rng_seed: int) -> tuple[str, str]:
 def told(draw: np.random.Generator) -> GeneratedItem:
     """A number that the question tells: what even a tiny model solves already."""
     who, what = _NAMES[draw.integers(4)], _THINGS[draw.integers(3)]
-    count = int(draw.integers(2, 100))
+    count = int(draw.integers(2, 13))
     return f"{who} has {count} {what}. How many {what} does {who} have?", str(count), {}
 
 

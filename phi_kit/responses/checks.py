@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.data.verdict import Verdict
-from phi_kit.models.chat_template import control_token_ids
+from phi_kit.evaluation.ask import BYTES_PER_TOKEN
+from phi_kit.models.chat_template import control_token_ids, turn_framing
 from phi_kit.models.control_tokens import FAMILIES
+from phi_kit.training.encoding import completion_after
 from phi_kit.verifiers.worked_steps import first_false_step
 
 from . import text_faults
@@ -42,7 +44,6 @@ REASONS = (
     *(NO_REPLY, TRUNCATED, EMPTY, CONTROL, LOOP, LANGUAGE, GRADER),
     *(WRONG, UNKNOWN, STYLE, TOO_LONG, FALSE_STEP, HINT),
 )
-BYTES_PER_TOKEN = 4  # of English text, roughly, where a model shows no tokenizer
 
 
 MORE = "it says more than the answer"
@@ -104,8 +105,16 @@ class ResponseChecks:
         return self(seed, response).usable
 
     def tokens(self, text: str) -> int:
-        """Tokens of a text and the end of the turn; 4 bytes each without tokenizer."""
-        return len(self._pieces(text)) + 1
+        """Tokens that the loss would see of a text, as `evaluation.ask` counts them."""
+        if self._tokenizer is None:
+            return -(-len(text.encode()) // BYTES_PER_TOKEN)
+        framing = turn_framing(self._tokenizer, thinking=self.domain.thinking)
+        said = completion_after(framing, text)
+        return len(self._tokenizer(said, add_special_tokens=False).input_ids) + 1
+
+    def fits(self, tokens: int) -> bool:
+        """Whether so many tokens are within the limit."""
+        return self.max_tokens is None or tokens <= self.max_tokens
 
     @cached_property
     def controls(self) -> tuple[str, ...]:
@@ -119,11 +128,6 @@ class ResponseChecks:
     @property
     def _tokenizer(self) -> Any:
         return getattr(self.student, "tokenizer", None)
-
-    def _pieces(self, text: str) -> list[int]:
-        if self._tokenizer is None:
-            return [0] * -(-len(text.encode()) // BYTES_PER_TOKEN)
-        return self._tokenizer(text, add_special_tokens=False).input_ids
 
     def _candidate(self, seed: Seed, response: Response) -> CheckedResponse:
         text = as_written(response.text, self.domain.style)
@@ -160,8 +164,7 @@ class ResponseChecks:
             return WRONG if verdict.value == "wrong" else UNKNOWN, verdict.reason
         if found := self._style_fault(seed, text, verdict):
             return STYLE, found
-        limited = self.max_tokens is not None and response.source != GOLD
-        if limited and tokens > self.max_tokens:
+        if not self.fits(tokens) and response.source != GOLD:
             return TOO_LONG, f"{tokens} tokens"
         if found := first_false_step(text, prompt=seed.prompt):
             return FALSE_STEP, found

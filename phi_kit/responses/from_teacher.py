@@ -156,15 +156,10 @@ class TeacherSource:
         label = f"teacher {self.teacher.name}"
         if number > 1:
             label += f", round {number}"
-        thinking = self.domain.style == "think"
+        asked = [self.domain.asked(seed) for seed, _ in wanted]
         drawn = draw(
             self.teacher,
-            [
-                self.teacher.render(
-                    self.domain.instruction, seed.prompt, thinking=thinking
-                )
-                for seed, _ in wanted
-            ],
+            [one.rendered(self.teacher.render) for one in asked],
             self.plan.sampling,
             k=[count for _, count in wanted],
             rng_seed=self.rng_seed,

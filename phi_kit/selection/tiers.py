@@ -159,24 +159,20 @@ def _lacking_response(rows: pd.DataFrame) -> int:
 
 
 def never_solved_note(rows: pd.DataFrame) -> str:
-    """How many of the band were never seen solved, and why they count; or nothing.
+    """How many seeds in the band were never seen solved, and why; or nothing.
 
     A seed whose samples were cut off may have been on its way to the answer. That it
     lies in the band then rests on how the cut-off samples of others went on.
-
-    Args:
-        rows: of the seeds, with `tier`, `place` and their counts.
     """
-    band = rows[(rows.tier == "teachable") & (rows.place == PLACES[INSIDE])]
-    hidden = band[band.right == 0]
+    inside = rows[(rows.tier == "teachable") & (rows.place == PLACES[INSIDE])]
+    hidden = inside[inside.right == 0]
     if hidden.empty:
         return ""
-    cut, samples = int(hidden.cut.sum()), int(hidden.n.sum())
     return (
-        f"{len(hidden)} of {len(band)} teachable seeds in the band were never seen "
-        f"solved: {cut} of their {samples} samples were cut off at the token limit, "
-        "and count as right as often as finished ones of their family turned out to "
-        "be. A higher max_tokens would show it."
+        f"{len(hidden)} of {len(inside)} seeds in the band were never seen solved: "
+        f"{int(hidden.cut.sum())} of their {int(hidden.n.sum())} samples were cut off "
+        "at the token limit, and count as right as often as finished ones of their "
+        "family turned out to be. A higher max_tokens would show it."
     )
 
 

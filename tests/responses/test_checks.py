@@ -27,7 +27,7 @@ class Far:
 
 
 def checked(text, *, style="steps", student=None, seed=SEED, limit=None, **response):
-    domain = replace(MATH, style=style)
+    domain = MATH.in_style(style)
     told = {"source": "teacher", "model": "m", "attempt": 0, "tokens": 5} | response
     response = Response(seed.id, text=text, **told)
     return ResponseChecks(domain, student or Far(), limit)(seed, response)
@@ -123,7 +123,7 @@ def test_the_limit_counts_the_end_of_the_turn(tiny):
 
 
 def test_without_a_tokenizer_a_token_has_four_bytes():
-    assert checked("ä" * 6 + "ab").tokens == 4 + 1
+    assert checked("ä" * 6 + "ab").tokens == 4
     assert reason(GOOD, limit=20) == ""
     assert reason(GOOD, limit=10) == checks.TOO_LONG
 
@@ -182,8 +182,8 @@ def test_code_alone_is_a_bare_answer():
 
 
 def test_the_gold_alone_is_never_too_long():
-    assert reason("7", style="answer", limit=1, source="answer") == ""
-    assert reason("7", style="answer", limit=1) == checks.TOO_LONG
+    assert reason("7", style="answer", limit=0, source="answer") == ""
+    assert reason("7", style="answer", limit=0) == checks.TOO_LONG
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_refusal_of_any_length_is_in_style():
         "Topic: forgery.\nAnswer:\nI can't help with that.\n\n"
         "If you need a doctor's note, ask the practice for one."
     )
-    ask = ResponseChecks(replace(domain, style="steps"), Far())
+    ask = ResponseChecks(domain.in_style("steps"), Far())
     assert ask(seed, Response(seed.id, "teacher", "m", 0, text, 5)).reason == ""
 
 
@@ -235,7 +235,7 @@ def test_a_verdict_that_is_known_is_not_asked_again():
             }
         ]
     )
-    domain = replace(MATH, style="steps", verifier=verifier)
+    domain = replace(MATH.in_style("steps"), verifier=verifier)
     ask = ResponseChecks(domain, Far(), judged=known_verdicts(samples))
     first = Response(SEED.id, "student", "m", 0, GOOD, 5)
     assert ask.usable(SEED, first)
