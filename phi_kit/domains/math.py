@@ -111,7 +111,7 @@ def _scene(seed: Seed, rng_seed: int) -> tuple[str, str]:
 
 def small_story(draw: np.random.Generator) -> GeneratedItem:
     """A sum or a difference of one-digit numbers, told as `story` tells it."""
-    a, b = (int(number) for number in draw.integers(1, 10, size=2))
+    a, b = (int(number) for number in draw.integers(2, 10, size=2))
     who, what = _NAMES[draw.integers(4)], _THINGS[draw.integers(3)]
     sign = "+-"[draw.integers(2)]
     a, b = (max(a, b), min(a, b)) if sign == "-" else (a, b)
