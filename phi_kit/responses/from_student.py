@@ -8,11 +8,12 @@ arXiv 2203.14465); what it then says is asked for in the plain way when it is tr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from phi_kit.core.answer_style import Style
+from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.few_shot import FamilyExamples, shown_to
 from phi_kit.inference.draw import draw
@@ -75,6 +76,16 @@ class StudentSource:
             attempts[row.seed_id] += 1
 
 
+def without_reply(samples: pd.DataFrame) -> set[str]:
+    """Ids of the seeds none of whose samples got a reply.
+
+    Args:
+        samples: as `evaluation.ask.ask` returns them.
+    """
+    replied = ~samples.finish.isin(UNANSWERED)
+    return set(samples.seed_id) - set(samples.seed_id[replied])
+
+
 def from_row(row: Any, source: str, model: str, attempt: int) -> Response:
     """The response that a row of a table of samples is."""
     cost, logprob = (_known(getattr(row, name, None)) for name in ("cost", "logprob"))
@@ -107,6 +118,8 @@ class StudentAgain:
         examples: worked examples to show before the question, by its family; one that
             asks the seed's own question is left out for that seed.
         hint: whether the gold is given away; its responses are `hinted`.
+        silent: ids of seeds that the student gave no reply to before: their prompts
+            do not grow shorter or milder, so they are not asked again.
     """
 
     student: Sampler
@@ -116,6 +129,7 @@ class StudentAgain:
     rng_seed: int
     examples: FamilyExamples = field(default_factory=dict)
     hint: bool = False
+    silent: Collection[str] = ()
 
     @property
     def name(self) -> str:
@@ -124,6 +138,7 @@ class StudentAgain:
 
     def offer(self, seeds: Sequence[Seed]) -> Iterator[Response]:
         """So many samples of each seed."""
+        seeds = [seed for seed in seeds if seed.id not in self.silent]
         prompts = [self._rendered(seed) for seed in seeds]
         label = f"responses {self.name}"
         drawn = draw(

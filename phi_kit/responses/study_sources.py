@@ -16,7 +16,7 @@ from .checks import ResponseChecks, known_verdicts
 from .collect import CollectedResponses
 from .from_gold import GoldSource
 from .from_source import SolutionSource
-from .from_student import StudentAgain, StudentSource
+from .from_student import StudentAgain, StudentSource, without_reply
 from .from_teacher import TeacherPlan, TeacherSource
 from .from_worked import WorkedSource
 from .response import ResponseSource
@@ -79,7 +79,7 @@ class StudySources:
         sources: list[ResponseSource] = [StudentSource(self.student, self.samples)]
         again = self.config.own_samples if self.domain.style != "answer" else 0
         if again and any(examples.values()):
-            sources.append(self._again(again, examples))
+            sources.append(self._again(again, examples=examples))
         return self._collected(sources, seeds)
 
     def _collected(
@@ -105,16 +105,14 @@ class StudySources:
         self.teacher = self._open_teacher()
         return self.teacher
 
-    def _again(
-        self, samples: int, examples: FamilyExamples | None = None, **how: Any
-    ) -> StudentAgain:
+    def _again(self, samples: int, **how: Any) -> StudentAgain:
         return StudentAgain(
             self.student,
             self.domain,
             self.sampling,
             samples,
             self.rng_seed,
-            examples=examples or {},
+            silent=without_reply(self.samples),
             **how,
         )
 

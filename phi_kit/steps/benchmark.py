@@ -235,13 +235,14 @@ def compare_families(tested: TestedDomain, *, params: Params) -> list[dict]:
 def _over_controls(
     controls: dict[str, Sequence[float]], final: Sequence[float], *, rng_seed: int
 ) -> dict[str, float]:
-    """Each control's accuracy, and what final gains over it, with its interval."""
+    """Each control's accuracy, and what final gains over it, with their intervals."""
     row = {}
     for name, values in controls.items():
-        over, key = paired_gain(values, final, rng_seed=rng_seed), _KEYS[name]
-        row |= {key: accuracy(values, rng_seed=rng_seed).accuracy}
-        row |= {f"over_{key}": over.delta, f"over_{key}_low": over.low}
-        row |= {f"over_{key}_high": over.high}
+        key, alone = _KEYS[name], accuracy(values, rng_seed=rng_seed)
+        over = paired_gain(values, final, rng_seed=rng_seed)
+        row |= {key: alone.accuracy, f"{key}_low": alone.low}
+        row |= {f"{key}_high": alone.high, f"over_{key}": over.delta}
+        row |= {f"over_{key}_low": over.low, f"over_{key}_high": over.high}
     return row
 
 

@@ -45,6 +45,12 @@ def says(answer):
     return behave
 
 
+def now_and_then(handler, request, number):
+    """Says 8 to every other seed, in steps."""
+    answer = 8 if request["seed"] % 2 else 9
+    says(f"The rest cancels out.\nAnswer: {answer}")(handler, request, number)
+
+
 def test_step_1_through_a_faulty_server_ends_complete(runs, monkeypatch):
     monkeypatch.setenv("PHI_KIT_API_KEY", KEY)
     with serving(faulty(0.1)) as server:
@@ -162,11 +168,8 @@ def test_a_set_changes_one_setting_of_the_endpoint(tmp_path):
 
 
 def test_steps_2_and_3_go_on_from_there(runs, eights):
-    def behave(handler, request, number):
-        says("8" if request["seed"] % 2 else "9")(handler, request, number)
-
     common = {"domain": "eights", "endpoint": SETTINGS}
-    with serving(behave) as server:
+    with serving(now_and_then) as server:
         common["model"] = server.name
         own = definition(eights, "", verifier="numeric")
         pick_domain.run(pick_domain.Params(custom=own, **common, **SMALL))
@@ -176,6 +179,9 @@ def test_steps_2_and_3_go_on_from_there(runs, eights):
     assert (rows.tier == "teachable").sum() > 5
     assert (rows.tokens > 5).all()
     assert rows.control.sum() > 0
+    # Nobody else has a way to these answers: the student's own is taught.
+    assert set(done.table("responses").source) <= {"student", "few-shot"}
+    assert (rows.responses[rows.tier == "teachable"] == 1).all()
 
 
 # --- prompts that get no answer -------------------------------------------------
@@ -185,13 +191,13 @@ LONG = {"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}
 
 
 def choosy(body, refuses):
-    """Says 8 to what it does not refuse."""
+    """Says 8 now and then to what it does not refuse."""
 
     def behave(handler, request, number):
         if refuses(request["messages"][-1]["content"]):
             handler.send(400, body)
         else:
-            says("8" if request["seed"] % 2 else "9")(handler, request, number)
+            now_and_then(handler, request, number)
 
     return behave
 
@@ -267,6 +273,8 @@ def test_step_3_calls_them_suspect(runs, eights):
     assert set(gone.tier) == {"suspect"}
     assert set(gone.why) == {"no sample could be judged"}
     assert (gone.wrong == 0).all()
+    again = done.table("responses").query("source == 'few-shot'")
+    assert not set(again.seed_id) & set(gone.id)  # with examples it would be longer
     counted = (done.table("samples").finish == "too_long").sum()
     assert done.result["unanswered"] == {"too_long": int(counted)}
 

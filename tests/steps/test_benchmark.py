@@ -1,9 +1,24 @@
 """Step 7's verdicts: against base, and against what guessing gives."""
 
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
 import pandas as pd
 import pytest
+from pydantic import Field
 
-from phi_kit.data.records import Seed
+from phi_kit.core import step_table
+from phi_kit.core.finished_run import RunFolder
+from phi_kit.core.params import StepParams
+from phi_kit.core.step_run import open_run
+from phi_kit.core.step_table import Step
+from phi_kit.data import sealed_splits
+from phi_kit.data.records import Seed, to_frame
+from phi_kit.evaluation.few_shot import FEW_SHOT
+from phi_kit.inference import completion
+from phi_kit.inference.types import Completion
 from phi_kit.stats.comparison import NOT_CONSTANT
 from phi_kit.steps import benchmark
 
@@ -30,6 +45,7 @@ def samples(answer):
                 "sample": place,
                 "extracted": answer(seed),
                 "verdict": "right" if answer(seed) == seed.answer else "wrong",
+                "lenient": "right" if answer(seed) == seed.answer else "wrong",
                 "finish": "stop",
                 "tokens": 2,
             }
@@ -39,9 +55,10 @@ def samples(answer):
     )
 
 
-def outcome(final):
+def outcome(final, **controls):
     base = samples(lambda seed: "3")
-    return benchmark.TestedDomain("d", ITEMS, base, samples(final), GUESS)
+    asked = {name: samples(says) for name, says in controls.items()}
+    return benchmark.TestedDomain("d", ITEMS, base, samples(final), asked, GUESS)
 
 
 def always_one(seed):
@@ -86,7 +103,7 @@ def test_families_show_where_a_gain_lies():
 
 def test_a_model_that_loses_is_worse_whatever_guessing_gives():
     swapped = benchmark.TestedDomain(
-        "d", ITEMS, samples(solves), samples(always_one), GUESS
+        "d", ITEMS, samples(solves), samples(always_one), {}, GUESS
     )
     assert benchmark.compare_models(swapped, params=PARAMS)[0]["verdict"] == "worse"
 
@@ -122,3 +139,158 @@ def test_majority_keeps_the_order_of_the_items():
     shuffled = answers.sample(frac=1, random_state=3)
     expected = [float(half_of_all(seed) == seed.answer) for seed in ITEMS]
     assert benchmark.by_majority(shuffled, ITEMS) == expected
+
+
+# --- what costs nothing, beside base and final ---
+
+
+def test_final_is_held_against_what_costs_nothing():
+    controls = {FEW_SHOT: half_of_all, "own": always_one}
+    for row in benchmark.compare_models(outcome(solves, **controls), params=PARAMS):
+        assert row["few_shot"] == 0.5
+        assert row["few_shot_low"] < 0.5 < row["few_shot_high"]
+        assert row["over_few_shot"] == 0.5
+        assert 0 < row["over_few_shot_low"] < 0.5 < row["over_few_shot_high"]
+        assert row["own"] == 31 / 80
+        assert row["over_own"] == 49 / 80
+
+
+@pytest.mark.parametrize("there", [(), (FEW_SHOT,), ("own",)])
+def test_a_control_that_was_not_asked_has_no_columns(there):
+    found = outcome(solves, **dict.fromkeys(there, half_of_all))
+    (row, _) = benchmark.compare_models(found, params=PARAMS)
+    named = {key for key in row if "few_shot" in key or "own" in key}
+    assert len(named) == 6 * len(there)
+    assert row["verdict"] == "better"
+    said = found.everyone()
+    assert list(said.model.unique()) == ["base", *there, "final"]
+    assert len(said) == (2 + len(there)) * len(ITEMS) * K
+
+
+class Card(StepParams):
+    STEP: ClassVar[Step] = step_table.PICK_DOMAIN
+    domain: str = "math"
+    style: str = "steps"
+
+
+class Edge(Card):
+    STEP: ClassVar[Step] = Step(3, "filter_edge")
+
+
+class Arms(Card):
+    STEP: ClassVar[Step] = Step(4, "probe_sft")
+
+
+class Merged(StepParams):
+    STEP: ClassVar[Step] = Step(6, "expand_domains", per_domain=False)
+    domains: list[str] = Field(["math", "puzzles"])
+
+
+class Weights:
+    """A model whose skill hangs on its adapter and on being shown examples."""
+
+    name = identity = "weights"
+    SKILLS: ClassVar = {"": 0.1, "examples": 0.4, "own": 0.3, "final": 0.9}
+
+    def __init__(self, skill=""):
+        self.skill, self.asked = skill, []
+
+    def render(self, instruction, prompt, *, thinking=False, examples=()):
+        shown = "".join(f"<{question}|{answer}>" for question, answer in examples)
+        return f"{shown}{prompt}"
+
+    def stream(self, requests, sampling):
+        for place, one in enumerate(requests):
+            self.asked.append(one.prompt)
+            shown = one.prompt.startswith("<")
+            skill = self.SKILLS["examples" if shown else self.skill]
+            number = one.prompt.rpartition(" ")[2].rstrip("?")
+            right = np.random.default_rng(one.seed).random() < skill
+            text = f"It is counted.\nAnswer: {number if right else 1000}"
+            yield place, Completion(text, 5, "stop")
+
+    @contextmanager
+    def adapter(self, folder):
+        tuned = Weights(folder.name)
+        tuned.asked = self.asked
+        yield tuned
+
+
+def finished(*, own):
+    """Steps 1, 3, 4 and 6 of two domains; `own` names those that trained that arm."""
+    for domain in ("math", "puzzles"):
+        items = [Seed(domain, f"Test {n}?", str(n), family="f") for n in range(24)]
+        seeds = [Seed(domain, f"Row {n}?", str(n), family="f") for n in range(12)]
+        with open_run(Card(study="s", domain=domain)) as run:
+            sealed_splits.seal_split(run, "dev", items[:1])
+            sealed_splits.seal_split(run, "test", items)
+            sealed_splits.seal_split(run, sealed_splits.DRAWS, [])
+            run.result = {"guessing": {"families": []}}
+        with open_run(Edge(study="s", domain=domain)) as run:
+            run.save_rows(to_frame(seeds).assign(tier="teachable"))
+            texts = [f"So it is.\nAnswer: {seed.answer}" for seed in seeds]
+            told = pd.DataFrame({"seed_id": [seed.id for seed in seeds], "text": texts})
+            run.save_rows(told.assign(rank=1, kept=True), "responses")
+        with open_run(Arms(study="s", domain=domain)) as run:
+            arms = ["base", "teachable", *(["own"] if domain in own else [])]
+            run.save_rows(pd.DataFrame({"arm": arms}))
+            for arm in arms[1:]:
+                (run.folder(f"adapters/{arm}") / "weights").write_text(arm)
+    with open_run(Merged(study="s")) as run:
+        (run.folder("adapters/final") / "weights").write_text("final")
+        run.result = {"final": "final"}
+
+
+@pytest.fixture
+def weights(runs, monkeypatch):
+    monkeypatch.setattr(benchmark.Params, "external_digests", lambda self: {})
+    model = Weights()
+    monkeypatch.setattr(completion, "load", lambda name: model)
+    guesser = SimpleNamespace(per_item=lambda items: [0.05] * len(items))
+    monkeypatch.setattr(
+        benchmark.guessing_baseline, "guesser_of_card", lambda *_: guesser
+    )
+    return model
+
+
+def test_the_controls_are_asked_the_same_items(weights):
+    finished(own={"math", "puzzles"})
+    run = benchmark.run(benchmark.Params(study="s", samples=2, few_shot=3))
+    table = run.table.set_index(["domain", "metric"])
+    for domain in ("math", "puzzles"):
+        row = table.loc[(domain, "pass@1")]
+        assert row.base < row.few_shot < row.final
+        assert row.base < row.own < row.final
+        assert row.over_own == pytest.approx(row.final - row.own)
+        assert row.over_few_shot_low > 0
+    folder = RunFolder.of("s", step_table.BENCHMARK)
+    samples = folder.table("samples")
+    counts = samples.groupby(["domain", "model"]).size()
+    assert counts.to_dict() == {
+        (domain, model): 48
+        for domain in ("math", "puzzles")
+        for model in ("base", FEW_SHOT, "own", "final")
+    }
+    shown = [prompt for prompt in weights.asked if prompt.startswith("<")]
+    assert len(shown) == 2 * 48
+    assert all(prompt.count("Answer:") == 3 for prompt in shown)
+    assert not any("Test" in prompt.rpartition(">")[0] for prompt in shown)
+
+
+def test_a_study_without_controls_is_compared_all_the_same(weights):
+    finished(own=set())
+    run = benchmark.run(benchmark.Params(study="s", samples=2, few_shot=0))
+    assert not [name for name in run.table if "own" in name or "few_shot" in name]
+    assert (run.table.delta > 0.5).all()
+    assert not [prompt for prompt in weights.asked if prompt.startswith("<")]
+
+
+def test_one_domain_may_have_trained_its_own_and_another_not(weights):
+    """What is not there is missing in its row, and the figures are drawn."""
+    finished(own={"math"})
+    run = benchmark.run(benchmark.Params(study="s", samples=2))
+    own = run.table.set_index(["domain", "metric"]).own
+    assert own["math"].notna().all()
+    assert own["puzzles"].isna().all()
+    assert "own" not in run.result["scores"][-1]
+    assert (run.target / "figures" / "gains.png").is_file()

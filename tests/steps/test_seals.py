@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pandas as pd
 import pytest
+from fake_models import Fake
 from pydantic import Field
 
 from phi_kit import domains
@@ -17,6 +18,7 @@ from phi_kit.core.step_table import Step
 from phi_kit.data import records, sealed_splits
 from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed, to_frame
+from phi_kit.inference import completion
 from phi_kit.steps import collect_seeds, expand_domains, synthesize
 
 STORY = "Vanessa packs her many orders with 200g of peanuts each and has 3000g left."
@@ -30,6 +32,8 @@ class Card(StepParams):
 
 class Edge(Card):
     STEP: ClassVar[Step] = Step(3, "filter_edge")
+    max_tokens: int = 8
+    temperature: float = 0.6
 
 
 class Probe(Card):
@@ -104,14 +108,18 @@ def test_a_mix_needs_a_limit_and_keeps_to_it(tmp_path):
     assert [part["read"] for part in run.result["mix"]] == [30, 10]
 
 
-def test_step_5_checks_rows_and_their_ancestors():
+def test_step_5_checks_rows_and_their_ancestors(monkeypatch):
+    monkeypatch.setattr(completion, "load", lambda name: Fake(None))
     pick("math")
     collect_seeds.run(collect_seeds.Params(study="s"))
     seeds = of(step_table.COLLECT_SEEDS).table()
     held_out = sealed_splits._read_split(of(step_table.PICK_DOMAIN), "dev")[0]
     pool = pd.concat([seeds[seeds.family == "sum-1"].head(30), to_frame([held_out])])
     with open_run(Edge(study="s")) as run:
-        run.save_rows(pool.assign(tier="teachable", control=False))
+        told = {"place": "inside", "responses": 1, "own_responses": 0}
+        run.save_rows(pool.assign(tier="teachable", control=False, **told))
+        golds = pd.DataFrame({"seed_id": pool.id, "text": pool.answer, "rank": 1})
+        run.save_rows(golds.assign(kept=True, own=False), "responses")
         columns = ["seed_id", "text", "tokens", "sample", "verdict", "finish"]
         run.save_rows(pd.DataFrame(columns=columns), "samples")
     with open_run(Probe(study="s")) as run:

@@ -1,16 +1,28 @@
 """Step 5: which made rows join the mix."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
+from typing import ClassVar
 
 import pandas as pd
 import pytest
+from fake_models import Fake, stopped
 
 from phi_kit import domains
+from phi_kit.core import step_table
+from phi_kit.core.finished_run import RunFolder
+from phi_kit.core.params import StepParams
+from phi_kit.core.step_run import open_run
+from phi_kit.core.step_table import Step
+from phi_kit.data import sealed_splits
 from phi_kit.data.generators import generate_items
-from phi_kit.data.records import Seed
+from phi_kit.data.records import Seed, to_frame
+from phi_kit.inference import completion
 from phi_kit.responses.choose import AGAIN
+from phi_kit.responses.response_config import ResponseConfig
+from phi_kit.steps import synthesize
 from phi_kit.steps.synthesize import (
     MixRow,
     Params,
@@ -184,3 +196,172 @@ def test_a_transform_may_bring_a_solution_of_its_own():
     seed = Seed("math", "What is 3 + 4?", "7", solution="3 + 4 = 7")
     found = variants(domain, [seed], Params())
     assert [variant.solution for variant, _ in found] == ["", "4 + 4 = 8"]
+
+
+# --- the step from end to end, on hand-made steps 1, 3 and 4 ---
+
+
+class Picked(StepParams):
+    STEP: ClassVar[Step] = step_table.PICK_DOMAIN
+    domain: str = "math"
+    style: str = "steps"
+
+
+class Filtered(ResponseConfig, Picked):
+    STEP: ClassVar[Step] = Step(3, "filter_edge")
+    max_tokens: int = 64
+    temperature: float = 0.6
+
+
+class Probed(Picked):
+    STEP: ClassVar[Step] = Step(4, "probe_sft")
+
+
+def added(a, b):
+    """A sum that transforms and the worked ways know."""
+    prompt = f"Solve the following arithmetic problem: {a} + {b} ="
+    return Seed("math", prompt, str(a + b), family="sum-1", source="made/sums")
+
+
+SUMS = [added(a, b) for a in range(10, 90, 10) for b in (3, 4)]  # 16
+ASKED = [
+    *("seed_id", "sample", "text", "tokens", "finish", "verdict", "lenient"),
+    *("reason", "extracted"),
+]
+
+
+def taught(seed, style):
+    return seed.answer if style == "answer" else f"It is so.\nAnswer: {seed.answer}"
+
+
+def study(monkeypatch, *, style="steps", own=(), samples=(), strong=None, **config):
+    """Steps 1, 3 and 4; `own` are texts of the student's own, by seed."""
+    student = Fake(None, "student")
+    named = {"student": student, "strong": strong}
+    monkeypatch.setattr(completion, "load", lambda name: named[name])
+    monkeypatch.setattr(Params, "external_digests", lambda self: {})
+    with open_run(Picked(study="s", style=style)) as run:
+        for split in ("dev", "test", sealed_splits.DRAWS):
+            sealed_splits.seal_split(run, split, [])
+    with open_run(Filtered(study="s", style=style, **config)) as run:
+        rows = to_frame(SUMS).assign(tier="teachable", place="inside", responses=1)
+        ids = [seed.id for seed in SUMS]
+        run.save_rows(rows.assign(own_responses=rows.id.isin(dict(own)).astype(int)))
+        run.save_rows(pd.DataFrame(list(samples), columns=ASKED), "samples")
+        kept = pd.DataFrame({"seed_id": ids, "kept": True, "own": False})
+        kept["text"] = [taught(seed, style) for seed in SUMS]
+        mine = pd.DataFrame(list(own), columns=["seed_id", "text"])
+        table = pd.concat([kept, mine.assign(kept=False, own=True)])
+        run.save_rows(table.assign(rank=1), "responses")
+    with open_run(Probed(study="s", style=style)) as run:
+        run.save_rows(pd.DataFrame({"arm": ["base", "teachable"], "accuracy": 0.1}))
+
+
+def synthesized(**more):
+    """Step 5 and its tables."""
+    run = synthesize.run(Params(study="s", model="student", organic_share=0.1, **more))
+    folder = RunFolder.of("s", step_table.SYNTHESIZE, domain="math")
+    return run, folder.table(), folder.table("dropped")
+
+
+@pytest.mark.usefixtures("runs")
+def test_variants_get_worked_responses(monkeypatch):
+    study(monkeypatch)
+    run, rows, dropped = synthesized()
+    made = rows[rows.kind == "synthetic"]
+    assert set(made.by) == {"swap", "renumber", "story"}
+    by_prompt = {row.prompt: row for row in made.itertuples()}
+    verify = domains.get("math").in_style("steps").verifier
+    for row in by_prompt.values():
+        seed = Seed("math", row.prompt, row.answer)
+        assert row.completion.splitlines()[-1] == f"Answer: {row.answer}"
+        assert len(row.completion.splitlines()) > 1
+        assert verify(seed, row.completion).right
+        assert row.parent in {seed.id for seed in SUMS}
+    stories = made[made.by == "story"]
+    assert len(stories) == len(SUMS)
+    assert stories.completion.str.contains(r" \+ ").all()
+    # Everything that was made is in the mix or among the dropped, with its reason.
+    tried = sum(row["tried"] for row in run.result["transforms"])
+    assert tried == len(made) + len(dropped)
+    assert run.flow.read == len(SUMS) + tried
+    assert run.flow.kept == len(rows)
+    organic = rows[rows.kind == "organic"]
+    assert organic.completion.tolist() == [taught(seed, "steps") for seed in SUMS]
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_variant_that_nobody_answers_is_dropped_for_that(monkeypatch):
+    """A study that trusts data sets alone has nobody to answer new questions."""
+    study(monkeypatch, responses=["source", "student"])
+    _, rows, dropped = synthesized()
+    assert set(rows.kind) == {"organic"}
+    reasons = Counter(dropped.reason)
+    assert reasons["no right response"] > 2 * len(SUMS)
+    assert set(reasons) <= {"no right response", "duplicate"}
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_teacher_answers_variants_and_its_faults_are_told(monkeypatch):
+    def say(prompt, draw, limit):
+        if "apples" in prompt or "coins" in prompt or "books" in prompt:
+            return stopped("I would say so.\nAnswer: 1000")
+        a, b = (int(n) for n in re.findall(r"(\d+) \+ (\d+)", prompt)[0])
+        return stopped(f"{a} + {b} = {a + b}\nAnswer: {a + b}")
+
+    strong = Fake(say, "strong")
+    how = {"teacher": "strong", "responses": ["teacher"], "teacher_most": 2}
+    study(monkeypatch, strong=strong, **how)
+    _, rows, dropped = synthesized()
+    assert set(rows.by[rows.kind == "synthetic"]) == {"swap", "renumber"}
+    lost = dropped[dropped.by == "story"]
+    assert len(lost) == len(SUMS)
+    assert set(lost.reason) == {"no right response"}
+    assert set(lost.detail) == {"wrong"}
+    responses = RunFolder.of("s", step_table.SYNTHESIZE, domain="math").table(
+        "responses"
+    )
+    assert set(responses.source) == {"teacher"}
+    assert (responses.reason[~responses.kept] == "wrong").all()
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_students_own_join_the_mix_once(monkeypatch):
+    """What an organic row says already is not said again."""
+    first, second, third = SUMS[:3]
+    own = [
+        (first.id, f"I count.\nAnswer: {first.answer}"),
+        (second.id, taught(second, "steps")),
+        (third.id, f"I count.\n1 + 1 = 3\nAnswer: {third.answer}"),
+    ]
+    study(monkeypatch, own=own)
+    _, rows, dropped = synthesized(transforms=["none"])
+    mine = rows[rows.kind == "self"]
+    assert mine.completion.tolist() == [own[0][1]]
+    assert mine.parent.tolist() == [first.id]
+    assert dropped.reason.tolist() == [AGAIN, "a step does not hold"]
+    _, rows, _ = synthesized(own_solutions=False)
+    assert "self" not in set(rows.kind)
+
+
+@pytest.mark.usefixtures("runs")
+def test_bare_answers_are_synthesized_as_before(monkeypatch):
+    """Variants teach their computed golds, and the student's sentences stay its own."""
+    asked = SUMS[0]
+    said = [
+        (asked.id, 0, f"So it is {asked.answer}.", 6, "stop", "right"),
+        (asked.id, 1, asked.answer, 9, "stop", "right"),
+        (SUMS[1].id, 0, SUMS[1].answer, 2, "stop", "right"),
+        (SUMS[2].id, 0, f"1 + 1 = 3, so {SUMS[2].answer}", 9, "stop", "right"),
+        (SUMS[3].id, 0, "0", 2, "stop", "wrong"),
+    ]
+    samples = [(*row, row[-1], "", "") for row in said]
+    study(monkeypatch, style="answer", samples=samples)
+    _, rows, dropped = synthesized()
+    made = rows[rows.kind == "synthetic"]
+    assert set(made.by) == {"swap", "renumber", "story"}
+    assert (made.completion == made.answer).all()
+    assert "no right response" not in set(dropped.reason)
+    assert rows[rows.kind == "self"].completion.tolist() == [said[0][2]]
+    mine = dropped[dropped.by == "own solution"]
+    assert mine.reason.tolist() == ["same as the gold", "a step does not hold"]
