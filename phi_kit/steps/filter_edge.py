@@ -56,8 +56,8 @@ class Params(ResponseConfig, StepParams):
         budget: samples per seed, as the mean over all; the first ones always fit.
         risk: the share of seeds that may have another tier than `max_samples`
             would give them; no more is drawn than it takes.
-        confirm: fresh samples of each teachable seed, so that its pass rate is not
-            the one that it was chosen for; 0 leaves them out.
+        confirm: fresh samples of each seed in the band, so that its pass rate is not
+            the one that it was put there for; 0 leaves them out.
         band_low: a pass rate below it is frontier.
         band_high: a pass rate from it on is easy.
         wanted: teachable rows to keep, the highest priority first; 0 keeps all.
@@ -322,6 +322,7 @@ def add_responses(
     run.result["responses"] = found.summary | {
         "style": domain.style,
         "own": own.summary,
+        "settings": params.settings(),
         "teacher": sources.teacher.spending.as_dict() if sources.teacher else None,
         "teachable": rule,
     }
@@ -406,7 +407,7 @@ def _require_teachable(rows: pd.DataFrame, *, run: StepRun) -> None:
 
 
 def fresh_pass_rates(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
-    """The teachable seeds' mean pass rate when chosen, and from fresh samples.
+    """The mean pass rate of those in the band when put there, and from fresh samples.
 
     The first is too far into the band, for it chose them. `expected` is the mean of
     their posteriors, which knows that. Empty if nothing was measured afresh.
