@@ -35,6 +35,7 @@ class StudySources:
 
     Attributes:
         config: what the study says.
+        names: of its sources, in order of preference.
         domain: in the study's style.
         student: who is to learn.
         sampling: how the student is asked.
@@ -47,6 +48,7 @@ class StudySources:
     """
 
     config: ResponseConfig
+    names: Sequence[SourceName]
     domain: Domain
     student: Sampler
     sampling: SamplingParams
@@ -67,8 +69,7 @@ class StudySources:
 
     def collect(self, seeds: Sequence[Seed]) -> CollectedResponses:
         """Responses to the seeds, from the study's sources in their order."""
-        names = self.config.source_names(self.domain.style)
-        return self._collected([self._open(name) for name in names], seeds)
+        return self._collected([self._open(name) for name in self.names], seeds)
 
     def collect_own(
         self, seeds: Sequence[Seed], examples: FamilyExamples
@@ -81,8 +82,9 @@ class StudySources:
                 it the form, and it is asked no more often than the config says.
         """
         sources: list[ResponseSource] = [StudentSource(self.student, self.samples)]
-        if self.config.own_samples and self.domain.style != "answer":
-            sources.append(self._again(self.config.own_samples, examples))
+        again = self.config.own_samples if self.domain.style != "answer" else 0
+        if again and any(examples.values()):
+            sources.append(self._again(again, examples))
         return self._collected(sources, seeds)
 
     def _collected(

@@ -237,21 +237,28 @@ def recheck_frontier(
     """The rows after the reference has seen what the student never solves.
 
     It is asked where the gold is not its own: a seed stays `frontier` only if it is
-    sure of that gold. Writes all that it was asked.
+    sure of that gold. What it said to the gold slice stands. Writes all that it was
+    asked.
 
     Returns:
         The rows, and every answer of the references, for a teacher of the same name.
     """
     if not params.reference:
-        return rows, key.samples
+        return rows, reference_answers.answers_table(key.opinions)
+    known = {opinion.seed.id: opinion for opinion in key.opinions}
     seeds = [
         seed
         for seed in _seeds_of("frontier", rows, key.seeds)
         if reference_answers.ANSWERED_BY not in seed.facts
     ]
-    opinions = reference_answers.ask_references(
-        params.rules, domain, seeds, rng_seed=params.rng_seed
+    new = reference_answers.ask_references(
+        params.rules,
+        domain,
+        [seed for seed in seeds if seed.id not in known],
+        rng_seed=params.rng_seed,
     )
+    known |= {opinion.seed.id: opinion for opinion in new}
+    opinions = [known[seed.id] for seed in seeds]
     whys = [
         reference_answers.frontier_doubt(opinion, domain.verifier)
         for opinion in opinions
@@ -267,8 +274,7 @@ def recheck_frontier(
         tier=rows.tier.mask(doubted, "suspect"),
         why=rows.why.mask(doubted, rows.id.map(distrusted)),
     )
-    said = reference_answers.answers_table(opinions)
-    return rows, pd.concat([key.samples, said], ignore_index=True)
+    return rows, reference_answers.answers_table(list(known.values()))
 
 
 def add_responses(
@@ -297,20 +303,22 @@ def add_responses(
         DataError: no seed has a response that may be trained on.
     """
     student = completion.open_sampler(params)
+    names = params.source_names(domain.style)
     sources = StudySources(
-        params,
-        domain,
-        student,
-        domain.sampling(params.max_tokens, params.temperature),
-        params.rng_seed,
-        pd.read_parquet(run.staging / "samples.parquet"),
-        dict(zip(rows.id, rows.pass_rate.fillna(0), strict=True)),
-        earlier,
-        partial(completion.open_sampler, params),
+        config=params,
+        names=names,
+        domain=domain,
+        student=student,
+        sampling=domain.sampling(params.max_tokens, params.temperature),
+        rng_seed=params.rng_seed,
+        samples=pd.read_parquet(run.staging / "samples.parquet"),
+        pass_rates=dict(zip(rows.id, rows.pass_rate.fillna(0), strict=True)),
+        earlier=earlier,
+        open_sampler=partial(completion.open_sampler, params),
     )
     answered = [seed for seed in seeds if seed.answer]
     found = sources.collect(answered)
-    require_responses(found, domain, params.source_names(domain.style))
+    require_responses(found, domain, names)
     trusted = rows[rows.tier != "suspect"]
     examples = choose_examples(
         trusted, found.table, k=params.own_examples, rng_seed=params.rng_seed
@@ -359,7 +367,7 @@ def rank_teachable(
 ) -> pd.DataFrame:
     """The rows with the teachable ones' priority; those above `wanted` are `spare`.
 
-    Without a rubric, and among equals, the surest of the band come first.
+    Without a rubric, and among equals, those of the surest pass rate come first.
 
     Args:
         params: of the step.

@@ -337,8 +337,8 @@ def test_every_response_says_how_likely_it_is_to_the_student(tiny):
         teacher(lambda p, attempt: solved(p, attempt % 2), TeacherPlan(samples=2)),
     ]
     checks = ResponseChecks(STEPS, tiny, max_tokens=64)
-    found = collect(sources, SEEDS, checks, prefer="closest", always={"teacher"})
-    table = found.table
+    how = {"prefer": "closest", "always": {"teacher"}}
+    table = collect(sources, SEEDS, checks, score="every", **how).table
     assert set(table.reason) >= {"truncated", "empty", "wrong"}
     # Its own samples bring theirs, unless they are taught in other words.
     own = table[table.source == "student"].logprob.tolist()
@@ -351,8 +351,13 @@ def test_every_response_says_how_likely_it_is_to_the_student(tiny):
         assert row.logprob == pytest.approx(expected, abs=1e-4), row
     kept = table[table.kept & (table.source == "teacher")]
     assert (kept["rank"] == 1).all()
-    unscored = collect(sources[:1], SEEDS, checks, score=False).table
-    assert unscored.logprob.isna().all()
+    # What is never trained on need not be scored.
+    sources[1] = teacher(lambda p, attempt: solved(p, attempt % 2))
+    some = collect(sources, SEEDS, checks, **how).table
+    far = some[some.source == "teacher"]
+    assert (far.logprob.notna() == (far.verdict == "right")).all()
+    none = collect(sources[:1], SEEDS, checks, score="none").table
+    assert none.logprob.isna().tolist() == [False, False, True, False]
 
 
 def plain_mean_logprob(student, row):
