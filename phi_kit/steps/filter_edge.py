@@ -302,23 +302,10 @@ def add_responses(
     Raises:
         DataError: no seed has a response that may be trained on.
     """
-    student = completion.open_sampler(params)
-    names = params.source_names(domain.style)
-    sources = StudySources(
-        config=params,
-        names=names,
-        domain=domain,
-        student=student,
-        sampling=domain.sampling(params.max_tokens, params.temperature),
-        rng_seed=params.rng_seed,
-        samples=pd.read_parquet(run.staging / "samples.parquet"),
-        pass_rates=dict(zip(rows.id, rows.pass_rate.fillna(0), strict=True)),
-        earlier=earlier,
-        open_sampler=partial(completion.open_sampler, params),
-    )
+    sources = _open_sources(params, domain, rows, earlier, run=run)
     answered = [seed for seed in seeds if seed.answer]
     found = sources.collect(answered)
-    require_responses(found, domain, names)
+    require_responses(found, domain, sources.names)
     trusted = rows[rows.tier != "suspect"]
     examples = choose_examples(
         trusted, found.table, k=params.own_examples, rng_seed=params.rng_seed
@@ -338,8 +325,31 @@ def add_responses(
         responses=_counted(rows, table[table.kept]),
         own_responses=_counted(rows, table[table.own]),
     )
-    kept = _training_tokens(student, domain, seeds, table[table.kept])
+    kept = _training_tokens(sources.student, domain, seeds, table[table.kept])
     return rows.join(kept, on="id").assign(tier=tiers.assign_by_response(rows, rule))
+
+
+def _open_sources(
+    params: Params,
+    domain: Domain,
+    rows: pd.DataFrame,
+    earlier: pd.DataFrame,
+    *,
+    run: StepRun,
+) -> StudySources:
+    """The study's sources, with what student and references have said already."""
+    return StudySources(
+        config=params,
+        names=params.source_names(domain.style),
+        domain=domain,
+        student=completion.open_sampler(params),
+        sampling=domain.sampling(params.max_tokens, params.temperature),
+        rng_seed=params.rng_seed,
+        samples=pd.read_parquet(run.staging / "samples.parquet"),
+        pass_rates=dict(zip(rows.id, rows.pass_rate.fillna(0), strict=True)),
+        earlier=earlier,
+        open_sampler=partial(completion.open_sampler, params),
+    )
 
 
 def _counted(rows: pd.DataFrame, responses: pd.DataFrame) -> pd.Series:
