@@ -233,7 +233,7 @@ def answer_variants(
         texts = kept.get(variant.id, []) if reason is None else []
         if reason is None and not texts:
             reason = Reason("no right response", detail=why.get(variant.id, ""))
-        for text in texts or [""]:
+        for text in texts or [variant.answer]:
             found.append((MixRow(variant, text, "synthetic", name), reason))
     return found
 
