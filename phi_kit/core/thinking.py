@@ -44,7 +44,7 @@ _TAGS = (
 )
 # The parts of an opening tag: `<`, `think`, `>`; `<|`, `begin_of_`, `thought`, `|>`.
 _OPENING = re.compile(
-    r"([<\[◁]\|?)((?:begin|start)(?:_of)?_)?([^\s|>\]▷]+)[^|>\]▷]*(\|?[>\]▷])\Z"
+    r"([<\[◁]\|?)((?:begin|start|BEGIN|START)(?:_of|_OF)?_)?([^\s|>\]▷]+)[^|>\]▷]*(\|?[>\]▷])\Z"
 )
 _CLOSED_BY = {
     "<|inner_prefix|>": "<|inner_suffix|>",
@@ -259,6 +259,7 @@ def closing(tag: str) -> str:
         return CLOSE
     before, begin, name, after = parts.groups()
     end = re.sub("begin|start", "end", begin) if begin else "/"
+    end = re.sub("BEGIN|START", "END", end)
     return f"{before}{end}{name}{after}"
 
 

@@ -111,6 +111,10 @@ class ProbeBench:
             rows = len(self._rows(arm))
             if not rows:
                 skipped[arm] = "no rows"
+            elif (
+                arm == "random" and rows and self._rows(arm) == self._rows("teachable")
+            ):
+                skipped[arm] = "the teachable rows: the filter had nothing to drop"
             elif arm == OWN and rows < MIN_OWN:
                 skipped[arm] = f"only {rows} right responses of the student's own"
             elif (

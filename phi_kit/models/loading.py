@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from phi_kit.core import dependency_warnings
 from phi_kit.core.errors import ModelError
 
 from .quantization import keep_layout, nf4_config
+from .quantized_cache import load_quantized
 
 if TYPE_CHECKING:
     import torch
@@ -52,17 +54,19 @@ def load_model(name: str, folder: Path, *, four_bit: bool) -> PreTrainedModel:
     Raises:
         ModelError: it is no causal language model.
     """
-    _prepare()
+    prepare_libraries()
     from transformers import AutoModelForCausalLM
 
     dtype = compute_dtype()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            device_map=device(),
-            quantization_config=nf4_config(dtype) if four_bit else None,
+        load = partial(
+            AutoModelForCausalLM.from_pretrained, dtype=dtype, device_map=device()
         )
+        if four_bit and device() == "cpu":
+            model = load_quantized(folder, dtype, load)
+        else:
+            config = nf4_config(dtype) if four_bit else None
+            model = load(folder, quantization_config=config)
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(name, folder, error) from error
     if four_bit:
@@ -81,7 +85,7 @@ def load_tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: it is missing, or has no chat template.
     """
-    _prepare()
+    prepare_libraries()
     from transformers import AutoTokenizer
 
     try:
@@ -100,7 +104,7 @@ def load_tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _prepare() -> None:
+def prepare_libraries() -> None:
     """Settings that take effect before torch and transformers are imported."""
     # By default OpenMP threads spin while they wait. With any other program on the
     # machine that makes sampling several times slower; asleep they lose a part of
@@ -121,14 +125,18 @@ def _cannot_load(name: str, folder: Path, error: Exception) -> ModelError:
 
 
 def _release_file(model: PreTrainedModel) -> None:
-    """Copy the weights that were not quantised out of their mapped file.
+    """Copy the weights out of the file that they were read from.
 
     A single tensor that still lies in the mapped file keeps all of it mapped: for
     the embedded model 538 MB, of which 113 MB are read.
     """
     import torch
 
-    for tensor in (*model.parameters(), *model.buffers()):
-        if tensor.device.type == "cpu" and tensor.is_floating_point():
-            with torch.no_grad():
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.device.type == "cpu":
                 tensor.data = tensor.data.clone()
+                state = getattr(tensor, "quant_state", None)
+                for part in (state, getattr(state, "state2", None)):
+                    if part is not None:  # scales, and the scales of those
+                        part.absmax, part.code = part.absmax.clone(), part.code.clone()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core import thinking
 from phi_kit.core.errors import DataError
 from phi_kit.core.rng import rng
 from phi_kit.data.records import NO_GOLD, Seed
@@ -110,18 +111,20 @@ def _reference_votes(
     rng_seed: int,
 ) -> list[tuple[Votes, Sequence[Completion]]]:
     model = rules.sampler(name)
+    prompts = [domain.asked(seed).rendered(model.render) for seed in seeds]
     drawn = draw(
         model,
-        [domain.asked(seed).rendered(model.render) for seed in seeds],
+        prompts,
         SamplingParams(rules.tokens),
         k=rules.samples,
         rng_seed=rng_seed,
         label=f"reference {name}",
     )
     found = []
-    for seed, samples in zip(seeds, drawn, strict=True):
+    for seed, prompt, samples in zip(seeds, prompts, drawn, strict=True):
+        opened = thinking.opened_by(prompt)
         # What was cut off, or taken away by a filter, has not answered.
-        texts = [one.text if one.finish == "stop" else "" for one in samples]
+        texts = [opened + one.text if one.finish == "stop" else "" for one in samples]
         votes = vote(grouped_answers(seed, texts, domain.verifier))
         found.append((votes, samples))
     return found

@@ -142,17 +142,17 @@ def too_few_error(rows: pd.DataFrame) -> DataError:
 
 
 def never_solved_note(rows: pd.DataFrame) -> str:
-    """How many teachable seeds were never seen solved, and why they count; or nothing.
+    """How many seeds in the band were never seen solved, and why; or nothing.
 
     A seed whose samples were cut off may have been on its way to the answer. That it
-    is teachable then rests on how the cut-off samples of others went on.
+    lies in the band then rests on how the cut-off samples of others went on.
     """
-    teachable = rows[rows.tier == "teachable"]
-    hidden = teachable[teachable.right == 0]
+    inside = rows[(rows.tier == "teachable") & (rows.place == "inside")]
+    hidden = inside[inside.right == 0]
     if hidden.empty:
         return ""
     return (
-        f"{len(hidden)} of {len(teachable)} teachable seeds were never seen solved: "
+        f"{len(hidden)} of {len(inside)} seeds in the band were never seen solved: "
         f"{int(hidden.cut.sum())} of their {int(hidden.n.sum())} samples were cut off "
         "at the token limit, and count as right as often as finished ones of their "
         "family turned out to be. A higher max_tokens would show it."

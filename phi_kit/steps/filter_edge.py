@@ -171,6 +171,9 @@ def run(params: Params) -> StepRun:
             "risk": rows.groupby("tier").risk.mean().dropna().round(4).to_dict(),
             "band": params.band,
             "never_solved": tiers.never_solved_note(rows),
+            "teachable_places": rows[rows.tier == "teachable"]
+            .place.value_counts()
+            .to_dict(),
             "measured_afresh": fresh_pass_rates(rows, rng_seed=params.rng_seed),
             **controls.arm_sizes(rows),
         }

@@ -176,3 +176,50 @@ def test_pairs_are_counted(pair):
 def test_a_thought_handed_over_apart_reads_like_any_other():
     assert thinking.visible(thinking.wrapped("17?", "18")) == "18"
     assert thinking.visible(thinking.wrapped("18, so", None)) == ""
+
+
+@pytest.mark.parametrize(("opens", "closes"), PAIRS)
+def test_a_tag_is_closed_by_its_own_kind(opens, closes):
+    closed = f"{opens}\nso far\n{thinking.closing(opens.rstrip())}\n7"
+    assert thinking.visible(closed) == "7"
+    assert thinking.unpaired(closed) == ""
+    spelled = thinking.closing(opens.rstrip()).casefold()
+    assert spelled == closes.replace(" ", "").casefold()
+
+
+def test_a_studys_own_tag_is_closed_by_its_own():
+    with thinking.also(("<<musing", "musing>>")):
+        assert thinking.closing("<<Musing") == "musing>>"
+    assert thinking.closing("<<musing") == thinking.CLOSE
+
+
+@pytest.mark.parametrize(
+    ("text", "led"),
+    [
+        ("<think>\na\n</think>\n\nb", ("\na\n", "\n\nb")),
+        (" \n[THINK]a[/THINK]b", ("a", "b")),
+        ("b", None),
+        ("", None),
+        ("<think>a", None),
+        ("a</think>b", None),
+        ("Well. <think>a</think>b", None),
+    ],
+)
+def test_the_thought_that_a_text_begins_with(text, led):
+    assert thinking.led_by(text) == led
+
+
+@pytest.mark.parametrize(
+    ("prompt", "before"),
+    [
+        ("Q<|assistant|>", "Q<|assistant|>"),
+        ("Q<|assistant|><think>\n", "Q<|assistant|>"),
+        ("Q<|assistant|>\n<think>\n\n</think>\n\n", "Q<|assistant|>\n"),
+        ("Q<|assistant|><think></think>", "Q<|assistant|>"),
+        ("<think>a</think> Q<|assistant|>", "<think>a</think> Q<|assistant|>"),
+        ("Q<think>a</think>", "Q<think>a</think>"),
+        ("</think>Q", "</think>Q"),
+    ],
+)
+def test_a_prompt_without_what_opens_or_skips_a_thought(prompt, before):
+    assert thinking.before_last(prompt) == before

@@ -198,6 +198,29 @@ def test_a_server_teaches_its_dialect():
         assert server.asked["POST"] == before + 4
 
 
+def test_examples_are_sent_as_earlier_turns():
+    model = endpoint("http://localhost:1/v1#m")
+    shown = [("1 + 1?", "One more: 2."), ("2 + 1?", "One more: 3.")]
+    plain, with_them = (
+        model.render("Add.", "3 + 1?"),
+        model.render("Add.", "3 + 1?", thinking=True, examples=shown),
+    )
+    assert json.loads(plain) == [
+        {"role": "system", "content": "Add."},
+        {"role": "user", "content": "3 + 1?"},
+    ]
+    turns = json.loads(with_them)
+    assert [turn["role"] for turn in turns] == [
+        "system",
+        *["user", "assistant"] * 2,
+        "user",
+    ]
+    said = [turn["content"] for turn in turns]
+    assert said == ["Add.", *(text for pair in shown for text in pair), "3 + 1?"]
+    # The server has the template, and its switch: nothing else is said of thinking.
+    assert model.render("Add.", "3 + 1?", thinking=True) == plain
+
+
 def test_a_temperature_is_never_dropped():
     def behave(handler, request, number):
         handler.error(400, "temperature does not support 0.7, only 1")

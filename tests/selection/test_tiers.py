@@ -50,14 +50,31 @@ def test_a_handful_of_rows_is_refused_with_what_to_change():
     assert "collect more seeds" in said
 
 
-def test_teachable_seeds_that_nobody_saw_solved_are_counted():
+def test_seeds_in_the_band_that_nobody_saw_solved_are_counted():
     rows = rated(
         ("teachable", 0, 1, 5, 6),
         ("teachable", 0, 0, 4, 4),
         ("teachable", 2, 2, 0, 4),
+        ("teachable", 0, 9, 0, 9),  # never solved: a response makes it teachable
         ("frontier", 0, 9, 0, 9),
-    )
+    ).assign(place=["inside", "inside", "inside", "below", "below"])
     said = tiers.never_solved_note(rows)
-    assert said.startswith("2 of 3 teachable seeds were never seen solved")
+    assert said.startswith("2 of 3 seeds in the band were never seen solved")
     assert "9 of their 10 samples were cut off" in said
     assert tiers.never_solved_note(rows.tail(2)) == ""
+
+
+def test_a_response_makes_teachable_what_the_student_never_solves():
+    rows = pd.DataFrame(
+        [
+            ("frontier", 1, "teachable", "frontier"),
+            ("frontier", 0, "frontier", "frontier"),
+            ("teachable", 2, "teachable", "teachable"),
+            ("teachable", 0, "no response", "no response"),
+            ("easy", 1, "easy", "easy"),
+            ("suspect", 1, "suspect", "suspect"),
+        ],
+        columns=["tier", "responses", "gap", "band"],
+    )
+    for rule in ("gap", "band"):
+        assert tiers.assign_by_response(rows, rule).tolist() == rows[rule].tolist()

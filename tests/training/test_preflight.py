@@ -10,7 +10,7 @@ import pytest
 from families import TEMPLATES, student_of
 
 from phi_kit.core.errors import DataError, ModelError, PhiKitError
-from phi_kit.models.chat_template import Asked
+from phi_kit.models.chat_template import Asked, turn_framing
 from phi_kit.training import preflight as module
 from phi_kit.training.encoding import IGNORE_INDEX, TrainingRow, collate, encode
 from phi_kit.training.preflight import gate
@@ -62,6 +62,28 @@ def test_no_pad_token():
     student.tokenizer.pad_token = None
     with pytest.raises(DataError, match="has no PAD token"):
         gate(student, [row(student)], max_tokens=500)
+
+
+@pytest.mark.parametrize("name", ["qwen3", "smollm3", "deepseek-v3.1", "phi-4"])
+def test_rows_of_two_styles_train_in_one_run(name):
+    student = student_of(name)
+    thinking = ASKED._replace(thinking=True)
+    opened = turn_framing(student.tokenizer, thinking=True).thought
+    thought = f"{'' if opened else '<think>'}\n3 and 4\n</think>\n\nSeven apples."
+    rows = [row(student), row(student, thought, thinking)]
+    passed = gate(student, rows, max_tokens=5000)
+    assert len(passed) == 2
+    assert passed.report.end_of_turn == student.tokenizer.decode([passed[0].ids[-1]])
+
+
+def test_sampling_must_stop_in_every_style_of_the_rows():
+    student = student_of("qwen3")
+    both = [row(student), row(student, "<think>\n3\n</think>\n\n7", ASKED)]
+    assert len(gate(student, both, max_tokens=5000)) == 2
+    wrong = student_of("qwen3", stops=(1,))
+    wrong.tokenizer.eos_token = "<|endoftext|>"
+    with pytest.raises(DataError, match="would not stop"):
+        gate(wrong, [row(wrong, asked=ASKED._replace(thinking=True))], max_tokens=5000)
 
 
 def test_long_rows_are_left_out_and_counted_never_cut():

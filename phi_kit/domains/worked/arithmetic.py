@@ -15,6 +15,7 @@ _NUMBERS = re.compile(r"of these numbers: (\d+), (\d+)(?![\d,])")
 _PRODUCT = re.compile(r"multiplication: (\d+) \* (\d+)\.")
 _BITS = re.compile(r"of the number (\d+)\?")
 _ANIMALS = re.compile(r"if you have ([^?]+)\?")
+_TOLD = re.compile(r"^(\w+) has (\d+) (\w+)\. How many \3 does \1 have\?$")
 _PLACES = ("ones", "tens", "hundreds", "thousands", "ten thousands")
 
 
@@ -264,7 +265,20 @@ def bits(seed: Seed, form: Form) -> str | None:
     return solution(seed, lines, count)
 
 
+def told(seed: Seed, form: Form) -> str | None:
+    """What the question says, said again."""
+    found = _TOLD.search(seed.prompt)
+    if not found:
+        return None
+    who, count, what = found.groups()
+    lines = [f"It says: {who} has {count} {what}."]
+    if form == "long":
+        lines.append(f"So {who} has {count}.")
+    return solution(seed, lines, count)
+
+
 FAMILIES: dict[str, Work] = {
+    "told": told,
     "sum-1": sums,
     "sum-2": sums,
     "gcd-30": common_divisor,

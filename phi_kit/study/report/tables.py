@@ -460,6 +460,12 @@ def _sealed(splits: Any) -> str:
     return ", ".join(f"{count(n)} {split}" for split, n in splits.items())
 
 
+def _named_counts(counts: Any) -> str:
+    if not isinstance(counts, Mapping):
+        return plain(counts)
+    return ", ".join(f"{count(n)} {name}" for name, n in counts.items())
+
+
 def _band(band: Any) -> str:
     if not (isinstance(band, list) and len(band) == 2 and all(map(is_number, band))):
         return plain(band)
@@ -469,6 +475,7 @@ def _band(band: Any) -> str:
 _FACTS: dict[int, dict[str, tuple[str, Callable[[Any], str]]]] = {
     1: {
         "answer_kind": ("answers are", plain),
+        "style": ("style", plain),
         "instruction": ("instruction", plain),
         "sealed": ("sealed items", _sealed),
         "ran_out": ("families that ran out", plain),
@@ -478,6 +485,10 @@ _FACTS: dict[int, dict[str, tuple[str, Callable[[Any], str]]]] = {
         "samples": ("samples per seed", plain),
         "band": ("band", _band),
         "truncated": ("truncated samples", percent),
+        "teachable_places": (
+            "teachable seeds by their place to the band",
+            _named_counts,
+        ),
         "never_solved": ("never seen solved", plain),
         "doubt": ("tiers that more samples would be expected to change", percent),
     },

@@ -323,7 +323,18 @@ def _pairs(text):
         yield left[1], right[1]
 
 
+def told(seed, form, steps, answer):
+    lines = Lines(steps)
+    who, _, count, what = seed.prompt.partition(".")[0].split(" ")
+    lines.exactly(f"It says: {who} has {count} {what}.")
+    if form == "long":
+        lines.exactly(f"So {who} has {count}.")
+    lines.end()
+    need(answer == count and count.isdigit(), answer)
+
+
 CHECKS = {
+    "told": told,
     "sum-1": sums, "sum-2": sums, "product-1": product, "gcd-30": common_divisor,
     "lcm-10": common_multiple, "legs": legs, "bits": bits, "equation": equation,
     "sequence": sequence, "word": word,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from phi_kit.core.answer_style import TOKEN_LIMITS
 from phi_kit.core.errors import DataError
 from phi_kit.study import config
 from phi_kit.study.planning.workload import seeds_read, workload
@@ -50,6 +51,17 @@ def test_the_work_of_every_step():
     assert seen(expand) == pytest.approx(2 * frozen + 2 * other)
     assert expand.runs == 3
     assert drawn(found["benchmark", ""]) == 2 * 2 * 100 * 3
+
+
+def test_samples_are_as_long_as_the_style_lets_them_be():
+    steps = ("pick_domain", "filter_edge", "benchmark")
+    free = [f"{step}.max_tokens=null" for step in steps]
+    found = counted(*free, "style=think", "puzzles.style=steps", *SMALL)
+    asked = {("math", TOKEN_LIMITS["think"]), ("puzzles", TOKEN_LIMITS["steps"])}
+    for (step, domain), load in found.items():
+        if step not in ("collect_seeds", "synthesize"):
+            among = (domain,) if domain else ("math", "puzzles")
+            assert set(load.samples) == {one for one in asked if one[0] in among}, step
 
 
 @pytest.mark.parametrize(
