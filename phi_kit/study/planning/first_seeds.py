@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice, takewhile
 from typing import Any
@@ -73,7 +73,7 @@ def first_seeds(units: Sequence[Unit]) -> dict[str, FirstSeeds]:
         texts, variants = _texts(edge, domain, seeds, before), 0.0
         if "teacher" in names:
             made = synthesize.variants(domain, seeds, params[name, "synthesize"])
-            rewrites = [variant for variant, _ in made]
+            rewrites = _once(variant for variant, _ in made)
             answered = _texts(edge, domain, rewrites, before)
             variants = (len(rewrites) - len(answered)) / len(seeds)
         found[name] = FirstSeeds(domain, seeds, before, texts, variants, judged)
@@ -94,7 +94,7 @@ def _read(domain: str, collect: Any, families: Sequence[Any]) -> list[Seed]:
         for source in collect.sources
     ]
     rows = list(chain.from_iterable(islice(source, each) for source in sources))
-    seeds = [seed for seed in rows if seed.prompt and seed.answer]
+    seeds = _once(seed for seed in rows if seed.prompt and seed.answer)
     if not seeds:
         raise DataError(
             f"none of the first {len(rows)} rows has question and answer",
@@ -103,6 +103,11 @@ def _read(domain: str, collect: Any, families: Sequence[Any]) -> list[Seed]:
             "gold cannot be planned for",
         )
     return seeds
+
+
+def _once(seeds: Iterable[Seed]) -> list[Seed]:
+    """The seeds, each once, as step 2 keeps them."""
+    return list({seed.id: seed for seed in seeds}.values())
 
 
 def _texts(

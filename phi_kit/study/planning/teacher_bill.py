@@ -15,7 +15,8 @@ from phi_kit.study.config import Unit
 
 from .workload import StepLoad, TeacherLoad
 
-ASSUMED = "if every other one may be trained on; at most: none may, all tries are spent"
+# The shares of `speed_probe.TEACHER_RIGHT` in words.
+ASSUMED = "if every other one may be trained on (at most: none)"
 
 
 def bill_lines(

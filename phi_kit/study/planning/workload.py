@@ -60,9 +60,13 @@ class TeacherLoad(NamedTuple):
     @classmethod
     def of(cls, loads: Iterable[StepLoad]) -> TeacherLoad:
         """All of it in several steps."""
-        return cls(
-            *map(sum, zip(cls(), *(load.teacher for load in loads), strict=True))
-        )
+        parts = [cls(), *(load.teacher for load in loads)]
+        return cls(*map(sum, zip(*parts, strict=True)))
+
+    @property
+    def tokens(self) -> float:
+        """Of prompts and responses."""
+        return self.read + self.written
 
 
 @dataclass(frozen=True)
