@@ -97,8 +97,7 @@ def story(seed: Seed, rng_seed: int) -> list[Seed]:
     if sign == "-" and b > a:
         return []  # nobody gives away more apples than there are
     who, what = _scene(seed, rng_seed)
-    turn = "gets {} more" if sign == "+" else "gives {} away"
-    prompt = f"{who} has {a} {what} and {turn.format(b)}. How many {what} now?"
+    prompt = _told_sum(who, what, a, sign, b)
     return [_variant(seed, "story", prompt=prompt, answer=_result(a, sign, b))]
 
 
@@ -110,10 +109,24 @@ def _scene(seed: Seed, rng_seed: int) -> tuple[str, str]:
     return _NAMES[draw.integers(4)], _THINGS[draw.integers(3)]
 
 
+def small_story(draw: np.random.Generator) -> GeneratedItem:
+    """A sum or a difference of one-digit numbers, told as `story` tells it."""
+    a, b = (int(number) for number in draw.integers(2, 10, size=2))
+    who, what = _NAMES[draw.integers(4)], _THINGS[draw.integers(3)]
+    sign = "+-"[draw.integers(2)]
+    a, b = (max(a, b), min(a, b)) if sign == "-" else (a, b)
+    return _told_sum(who, what, a, sign, b), str(_result(a, sign, b)), {}
+
+
+def _told_sum(who: str, what: str, a: int, sign: str, b: int) -> str:
+    turn = f"gets {b} more" if sign == "+" else f"gives {b} away"
+    return f"{who} has {a} {what} and {turn}. How many {what} now?"
+
+
 def told(draw: np.random.Generator) -> GeneratedItem:
     """A number that the question tells: what even a tiny model solves already."""
     who, what = _NAMES[draw.integers(4)], _THINGS[draw.integers(3)]
-    count = int(draw.integers(2, 100))
+    count = int(draw.integers(2, 13))
     return f"{who} has {count} {what}. How many {what} does {who} have?", str(count), {}
 
 
@@ -162,6 +175,7 @@ DOMAIN = Domain(
             usual=False,
         ),
         Family("told", 1, told, usual=False),
+        Family("story-1", 3, small_story, usual=False),
         Family("lcm-10", 3, "lcm", {"max_value": 10}, usual=False),
         Family(
             "product-1",

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.data.records import Seed, normalise_prompt
 from phi_kit.data.verdict import Verdict
-from phi_kit.models.chat_template import control_token_ids
+from phi_kit.evaluation.ask import BYTES_PER_TOKEN
+from phi_kit.models.chat_template import control_token_ids, turn_framing
 from phi_kit.models.control_tokens import FAMILIES
+from phi_kit.training.encoding import completion_after
+from phi_kit.training.row_checks import SealLookup
 from phi_kit.verifiers.worked_steps import first_false_step
 
 from . import text_faults
@@ -36,13 +39,12 @@ NO_REPLY, TRUNCATED, EMPTY = "no reply", "truncated", "empty"
 CONTROL, LOOP, LANGUAGE = "control token", "loop", "language switch"
 GRADER, WRONG, UNKNOWN = "speaks to a grader", "wrong", "cannot tell"
 STYLE, TOO_LONG, FALSE_STEP = "not in style", "too long", "false step"
-HINT = "tells of the hint"
+HINT, SEALED = "tells of the hint", "holds a sealed item"
 # In the order in which they are looked for.
 REASONS = (
     *(NO_REPLY, TRUNCATED, EMPTY, CONTROL, LOOP, LANGUAGE, GRADER),
-    *(WRONG, UNKNOWN, STYLE, TOO_LONG, FALSE_STEP, HINT),
+    *(WRONG, UNKNOWN, STYLE, TOO_LONG, FALSE_STEP, HINT, SEALED),
 )
-BYTES_PER_TOKEN = 4  # of English text, roughly, where a model shows no tokenizer
 
 
 MORE = "it says more than the answer"
@@ -84,12 +86,14 @@ class ResponseChecks:
         max_tokens: of a response, the end of its turn included; `None` for no limit.
             The gold alone is never too long.
         judged: verdicts that are known already, by seed and text.
+        sealed: tells what a text has in common with a held-out item; a seal's `hit`.
     """
 
     domain: Domain
     student: Sampler
     max_tokens: int | None = None
     judged: Mapping[tuple[str, str], Verdict] = field(default_factory=dict)
+    sealed: SealLookup | None = None
     _seen: dict[tuple[str, Response], CheckedResponse] = field(default_factory=dict)
 
     def __call__(self, seed: Seed, response: Response) -> CheckedResponse:
@@ -104,8 +108,16 @@ class ResponseChecks:
         return self(seed, response).usable
 
     def tokens(self, text: str) -> int:
-        """Tokens of a text and the end of the turn; 4 bytes each without tokenizer."""
-        return len(self._pieces(text)) + 1
+        """Tokens that the loss would see of a text, as `evaluation.ask` counts them."""
+        if self._tokenizer is None:
+            return -(-len(text.encode()) // BYTES_PER_TOKEN)
+        framing = turn_framing(self._tokenizer, thinking=self.domain.thinking)
+        said = completion_after(framing, text)
+        return len(self._tokenizer(said, add_special_tokens=False).input_ids) + 1
+
+    def fits(self, tokens: int) -> bool:
+        """Whether so many tokens are within the limit."""
+        return self.max_tokens is None or tokens <= self.max_tokens
 
     @cached_property
     def controls(self) -> tuple[str, ...]:
@@ -119,11 +131,6 @@ class ResponseChecks:
     @property
     def _tokenizer(self) -> Any:
         return getattr(self.student, "tokenizer", None)
-
-    def _pieces(self, text: str) -> list[int]:
-        if self._tokenizer is None:
-            return [0] * -(-len(text.encode()) // BYTES_PER_TOKEN)
-        return self._tokenizer(text, add_special_tokens=False).input_ids
 
     def _candidate(self, seed: Seed, response: Response) -> CheckedResponse:
         text = as_written(response.text, self.domain.style)
@@ -160,13 +167,15 @@ class ResponseChecks:
             return WRONG if verdict.value == "wrong" else UNKNOWN, verdict.reason
         if found := self._style_fault(seed, text, verdict):
             return STYLE, found
-        limited = self.max_tokens is not None and response.source != GOLD
-        if limited and tokens > self.max_tokens:
+        if not self.fits(tokens) and response.source != GOLD:
             return TOO_LONG, f"{tokens} tokens"
         if found := first_false_step(text, prompt=seed.prompt):
             return FALSE_STEP, found
         if response.source == HINTED and (found := text_faults.hint(text)):
             return HINT, found
+        # The gate would refuse the whole training run for it.
+        if self.sealed and (hit := self.sealed(text)):
+            return SEALED, str(hit)
         return "", ""
 
     def _style_fault(self, seed: Seed, text: str, verdict: Verdict) -> str:

@@ -8,20 +8,25 @@ its reason: kept and dropped together are what was made.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from phi_kit.core.errors import StudyError
 from phi_kit.data.records import Seed
+from phi_kit.evaluation.ask import training_rows
+from phi_kit.inference.local.model import LocalModel
+from phi_kit.inference.scoring import mean_logprobs
 
 from .checks import CheckedResponse, ResponseChecks
 from .choose import Prefer, ranked
+from .from_student import STUDENT
 from .response import ResponseSource
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Score = Literal["usable", "every", "none"]
 # The columns of the table, and what they hold where there are no rows.
 COLUMNS = {
     "seed_id": str, "source": str, "model": str, "attempt": int, "text": str,
@@ -59,6 +64,7 @@ def collect(
     prefer: Prefer = "shortest",
     keep: int = 1,
     always: Collection[str] = (),
+    score: Score = "usable",
 ) -> CollectedResponses:
     """Ask the sources for responses, look at each, and choose.
 
@@ -70,6 +76,9 @@ def collect(
         keep: of a seed, at most.
         always: names of sources that are asked about every seed, whatever those before
             them gave; what they offer is kept only where it comes first.
+        score: of which responses a student with weights says how likely they are: of
+            those that may be trained on, of every finished one within the limit, or
+            `none`. A sample of its own brings that along in any case.
 
     Raises:
         StudyError: two sources have one name.
@@ -92,9 +101,44 @@ def collect(
     order = {seed_id: place for place, seed_id in enumerate(by_id)}
     found.sort(key=lambda one: order[one.response.seed_id])
     table = candidate_table(found)
+    table = table.assign(logprob=_logprobs(found, by_id, checks, score))
     table = ranked(table, names, prefer=prefer, keep=keep)
     without = [seed_id for seed_id in by_id if seed_id in lacking]
     return CollectedResponses(table, without, _summary(table, names, without))
+
+
+def _logprobs(
+    found: Sequence[CheckedResponse],
+    seeds: Mapping[str, Seed],
+    checks: ResponseChecks,
+    score: Score,
+) -> list[float]:
+    """Each response's mean log-probability under the student, NaN where unknown."""
+    logprobs, asked = [math.nan] * len(found), []
+    for place, one in enumerate(found):
+        told = one.response
+        own = told.source == STUDENT and told.model == checks.student.name
+        if own and told.logprob is not None and one.text == told.text:
+            logprobs[place] = told.logprob
+        elif _wanted(one, checks, score):
+            asked.append(place)
+    if not asked or not isinstance(checks.student, LocalModel):
+        return logprobs
+    pairs = [(seeds[found[at].response.seed_id], found[at].text) for at in asked]
+    rows = training_rows(checks.student, checks.domain, pairs)
+    texts = [(row.prompt, row.completion) for row in rows]
+    scores = mean_logprobs(checks.student, texts, label="scoring responses")
+    for place, value in zip(asked, scores, strict=True):
+        logprobs[place] = value
+    return logprobs
+
+
+def _wanted(one: CheckedResponse, checks: ResponseChecks, score: Score) -> bool:
+    """Whether a response is to be scored."""
+    if score != "every":
+        return score == "usable" and one.usable
+    finished = one.response.finish == "stop" and bool(one.text.strip())
+    return finished and checks.fits(one.tokens)
 
 
 def candidate_table(candidates: Sequence[CheckedResponse]) -> pd.DataFrame:

@@ -141,10 +141,7 @@ class StudentAgain:
                 )
 
     def _rendered(self, seed: Seed) -> str:
-        prompt = hinted_prompt(seed, self.domain.style) if self.hint else seed.prompt
-        return self.student.render(
-            self.domain.instruction,
-            prompt,
-            thinking=self.domain.style == "think",
-            examples=shown_to(seed, self.examples),
-        )
+        asked = self.domain.asked(seed)
+        if self.hint:
+            asked = asked._replace(question=hinted_prompt(seed, self.domain.style))
+        return asked.rendered(self.student.render, shown_to(seed, self.examples))

@@ -10,6 +10,7 @@ from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.few_shot import FamilyExamples
 from phi_kit.inference.types import Sampler, SamplingParams
+from phi_kit.training.row_checks import SealLookup
 
 from . import collect as collecting
 from .checks import ResponseChecks, known_verdicts
@@ -34,6 +35,7 @@ class StudySources:
 
     Attributes:
         config: what the study says.
+        names: of its sources, in order of preference.
         domain: in the study's style.
         student: who is to learn.
         sampling: how the student is asked.
@@ -42,9 +44,11 @@ class StudySources:
         pass_rates: of the student, by seed; the hardest are taught first.
         earlier: what the teacher answered as a reference.
         open_sampler: opens a model by its name.
+        sealed: tells what a text has in common with a held-out item; a seal's `hit`.
     """
 
     config: ResponseConfig
+    names: Sequence[SourceName]
     domain: Domain
     student: Sampler
     sampling: SamplingParams
@@ -53,17 +57,19 @@ class StudySources:
     pass_rates: Mapping[str, float]
     earlier: pd.DataFrame | None
     open_sampler: Callable[[str], Sampler]
+    sealed: SealLookup | None = None
 
     def __post_init__(self) -> None:
         most = self.config.response_tokens or self.sampling.max_tokens
         known = known_verdicts(self.samples)
-        self.checks = ResponseChecks(self.domain, self.student, most, known)
+        self.checks = ResponseChecks(
+            self.domain, self.student, most, known, self.sealed
+        )
         self.teacher: TeacherSource | None = None
 
     def collect(self, seeds: Sequence[Seed]) -> CollectedResponses:
         """Responses to the seeds, from the study's sources in their order."""
-        names = self.config.source_names(self.domain.style)
-        return self._collected([self._open(name) for name in names], seeds)
+        return self._collected([self._open(name) for name in self.names], seeds)
 
     def collect_own(
         self, seeds: Sequence[Seed], examples: FamilyExamples
@@ -76,8 +82,9 @@ class StudySources:
                 it the form, and it is asked no more often than the config says.
         """
         sources: list[ResponseSource] = [StudentSource(self.student, self.samples)]
-        if self.config.own_samples and self.domain.style != "answer":
-            sources.append(self._again(self.config.own_samples, examples))
+        again = self.config.own_samples if self.domain.style != "answer" else 0
+        if again and any(examples.values()):
+            sources.append(self._again(again, examples))
         return self._collected(sources, seeds)
 
     def _collected(

@@ -196,7 +196,7 @@ def _bare(answer: str) -> str:
 
 def _said_once(work: str, answer: str) -> str:
     """Work without a further mark of the same answer at its end."""
-    again = _after_hashes(work) or _in_a_box(work.rstrip())
+    again = _dressed(work) or _after_hashes(work) or _in_a_box(work.rstrip())
     if again and _bare(again.answer) == answer:
         return again.work
     return work

@@ -138,13 +138,13 @@ class AnswerKey:
         seeds: all of them, in their order; one stays without an answer where the
             reference was not sure.
         asked: what the reference was asked and said, as a table.
-        samples: its answers one by one; see `answers_table`.
+        opinions: of every seed that it was asked about, with its answers.
         report: how many it answered, and how often it was wrong on known golds.
     """
 
     seeds: list[Seed]
     asked: pd.DataFrame
-    samples: pd.DataFrame
+    opinions: Sequence[ReferenceOpinion]
     report: dict[str, Any]
 
 
@@ -179,7 +179,7 @@ def answer_key(
                 todo="name a strong model as filter_edge.reference, or leave out "
                 "no_gold in collect_seeds.sources",
             )
-        return AnswerKey(list(seeds), pd.DataFrame(), answers_table([]), {})
+        return AnswerKey(list(seeds), pd.DataFrame(), (), {})
     golden = [seed for seed in seeds if seed.answer]
     order = rng(rng_seed, "gold slice").permutation(len(golden))[:known]
     tested = [golden[i] for i in sorted(order)]
@@ -189,9 +189,7 @@ def answer_key(
     return AnswerKey(
         [answered.get(seed.id, seed) for seed in seeds],
         pd.concat([opinion_table(new, "no gold"), opinion_table(test, "gold slice")]),
-        answers_table(
-            [replace(one, seed=answered.get(one.seed.id, one.seed)) for one in opinions]
-        ),
+        [replace(one, seed=answered.get(one.seed.id, one.seed)) for one in opinions],
         {
             "models": list(rules.models),
             "without_gold": len(lacking),

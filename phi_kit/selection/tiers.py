@@ -29,6 +29,8 @@ LOW, INSIDE, HIGH = range(3)  # below the band, in it, above it
 PLACES = ("below", "inside", "above")
 # Tier of a seed that would be teachable if anybody had a right response to it.
 NO_RESPONSE = "no response"
+# What helps where responses are lacking.
+MORE_RESPONSES = "name a teacher, or sources that bring worked solutions"
 # A student that gives one wrong answer nearly always doubts the gold, if it was
 # asked at least so often.
 SUSPECT_SHARE, SUSPECT_SAMPLES = 0.9, 4
@@ -106,12 +108,18 @@ def assign_by_response(rows: pd.DataFrame, rule: TeachableRule) -> pd.Series:
 
 
 def no_teachable_error(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
-    """Why step 3 stops: the seeds are too hard or too easy, or the form fails.
+    """Why step 3 stops: too hard, too easy, no response to learn from, or the form.
 
     Args:
-        rows: of the seeds, with their tiers.
+        rows: of the seeds, with `tier` and `responses`.
         samples: of the student, with both readings.
     """
+    if lacking := _lacking_response(rows):
+        return DataError(
+            f"no seed is teachable: nobody has a right response to {lacking} that the "
+            f"student does not solve yet: {rows.tier.value_counts().to_dict()}",
+            todo=MORE_RESPONSES,
+        )
     strict = (samples.verdict == "right").mean()
     lenient = (samples.lenient == "right").mean()
     # Twice as many leniently, and a tenth at least (kit default).
@@ -133,12 +141,21 @@ def no_teachable_error(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:
 def too_few_error(rows: pd.DataFrame) -> DataError:
     """Why step 3 stops: what so few rows would teach, nothing could measure."""
     count = int((rows.tier == "teachable").sum())
+    todo = "collect more seeds, or others: look at step 1's figure for families "
+    todo += "between the dotted line and the top"
+    if lacking := _lacking_response(rows):
+        todo += f"; nobody has a right response to {lacking}: {MORE_RESPONSES}"
     return DataError(
         f"only {count} of {len(rows)} seeds are teachable, and a training run on fewer "
         f"than {MIN_TEACHABLE} says nothing: {rows.tier.value_counts().to_dict()}",
-        todo="collect more seeds, or others: look at step 1's figure for families "
-        "between the dotted line and the top",
+        todo=todo,
     )
+
+
+def _lacking_response(rows: pd.DataFrame) -> int:
+    """How many seeds are not solved yet and have nobody's response to learn from."""
+    unsolved = rows.tier.isin([NO_RESPONSE, TIER_NAMES[LOW]])
+    return int((unsolved & (rows.responses == 0)).sum())
 
 
 def never_solved_note(rows: pd.DataFrame) -> str:
@@ -147,7 +164,7 @@ def never_solved_note(rows: pd.DataFrame) -> str:
     A seed whose samples were cut off may have been on its way to the answer. That it
     lies in the band then rests on how the cut-off samples of others went on.
     """
-    inside = rows[(rows.tier == "teachable") & (rows.place == "inside")]
+    inside = rows[(rows.tier == "teachable") & (rows.place == PLACES[INSIDE])]
     hidden = inside[inside.right == 0]
     if hidden.empty:
         return ""

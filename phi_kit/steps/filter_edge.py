@@ -56,8 +56,8 @@ class Params(ResponseConfig, StepParams):
         budget: samples per seed, as the mean over all; the first ones always fit.
         risk: the share of seeds that may have another tier than `max_samples`
             would give them; no more is drawn than it takes.
-        confirm: fresh samples of each teachable seed, so that its pass rate is not
-            the one that it was chosen for; 0 leaves them out.
+        confirm: fresh samples of each seed in the band, so that its pass rate is not
+            the one that it was put there for; 0 leaves them out.
         band_low: a pass rate below it is frontier.
         band_high: a pass rate from it on is easy.
         wanted: teachable rows to keep, the highest priority first; 0 keeps all.
@@ -237,21 +237,28 @@ def recheck_frontier(
     """The rows after the reference has seen what the student never solves.
 
     It is asked where the gold is not its own: a seed stays `frontier` only if it is
-    sure of that gold. Writes all that it was asked.
+    sure of that gold. What it said to the gold slice stands. Writes all that it was
+    asked.
 
     Returns:
         The rows, and every answer of the references, for a teacher of the same name.
     """
     if not params.reference:
-        return rows, key.samples
+        return rows, reference_answers.answers_table(key.opinions)
+    known = {opinion.seed.id: opinion for opinion in key.opinions}
     seeds = [
         seed
         for seed in _seeds_of("frontier", rows, key.seeds)
         if reference_answers.ANSWERED_BY not in seed.facts
     ]
-    opinions = reference_answers.ask_references(
-        params.rules, domain, seeds, rng_seed=params.rng_seed
+    new = reference_answers.ask_references(
+        params.rules,
+        domain,
+        [seed for seed in seeds if seed.id not in known],
+        rng_seed=params.rng_seed,
     )
+    known |= {opinion.seed.id: opinion for opinion in new}
+    opinions = [known[seed.id] for seed in seeds]
     whys = [
         reference_answers.frontier_doubt(opinion, domain.verifier)
         for opinion in opinions
@@ -267,8 +274,7 @@ def recheck_frontier(
         tier=rows.tier.mask(doubted, "suspect"),
         why=rows.why.mask(doubted, rows.id.map(distrusted)),
     )
-    said = reference_answers.answers_table(opinions)
-    return rows, pd.concat([key.samples, said], ignore_index=True)
+    return rows, reference_answers.answers_table(list(known.values()))
 
 
 def add_responses(
@@ -296,21 +302,10 @@ def add_responses(
     Raises:
         DataError: no seed has a response that may be trained on.
     """
-    student = completion.open_sampler(params)
-    sources = StudySources(
-        params,
-        domain,
-        student,
-        domain.sampling(params.max_tokens, params.temperature),
-        params.rng_seed,
-        pd.read_parquet(run.staging / "samples.parquet"),
-        dict(zip(rows.id, rows.pass_rate.fillna(0), strict=True)),
-        earlier,
-        partial(completion.open_sampler, params),
-    )
+    sources = _open_sources(params, domain, rows, earlier, run=run)
     answered = [seed for seed in seeds if seed.answer]
     found = sources.collect(answered)
-    require_responses(found, domain, params.source_names(domain.style))
+    require_responses(found, domain, sources.names)
     trusted = rows[rows.tier != "suspect"]
     examples = choose_examples(
         trusted, found.table, k=params.own_examples, rng_seed=params.rng_seed
@@ -322,6 +317,7 @@ def add_responses(
     run.result["responses"] = found.summary | {
         "style": domain.style,
         "own": own.summary,
+        "settings": params.settings(),
         "teacher": sources.teacher.spending.as_dict() if sources.teacher else None,
         "teachable": rule,
     }
@@ -329,8 +325,31 @@ def add_responses(
         responses=_counted(rows, table[table.kept]),
         own_responses=_counted(rows, table[table.own]),
     )
-    kept = _training_tokens(student, domain, seeds, table[table.kept])
+    kept = _training_tokens(sources.student, domain, seeds, table[table.kept])
     return rows.join(kept, on="id").assign(tier=tiers.assign_by_response(rows, rule))
+
+
+def _open_sources(
+    params: Params,
+    domain: Domain,
+    rows: pd.DataFrame,
+    earlier: pd.DataFrame,
+    *,
+    run: StepRun,
+) -> StudySources:
+    """The study's sources, with what student and references have said already."""
+    return StudySources(
+        config=params,
+        names=params.source_names(domain.style),
+        domain=domain,
+        student=completion.open_sampler(params),
+        sampling=domain.sampling(params.max_tokens, params.temperature),
+        rng_seed=params.rng_seed,
+        samples=pd.read_parquet(run.staging / "samples.parquet"),
+        pass_rates=dict(zip(rows.id, rows.pass_rate.fillna(0), strict=True)),
+        earlier=earlier,
+        open_sampler=partial(completion.open_sampler, params),
+    )
 
 
 def _counted(rows: pd.DataFrame, responses: pd.DataFrame) -> pd.Series:
@@ -358,7 +377,7 @@ def rank_teachable(
 ) -> pd.DataFrame:
     """The rows with the teachable ones' priority; those above `wanted` are `spare`.
 
-    Without a rubric, and among equals, the surest of the band come first.
+    Without a rubric, and among equals, those of the surest pass rate come first.
 
     Args:
         params: of the step.
@@ -406,7 +425,7 @@ def _require_teachable(rows: pd.DataFrame, *, run: StepRun) -> None:
 
 
 def fresh_pass_rates(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
-    """The teachable seeds' mean pass rate when chosen, and from fresh samples.
+    """The mean pass rate of those in the band when put there, and from fresh samples.
 
     The first is too far into the band, for it chose them. `expected` is the mean of
     their posteriors, which knows that. Empty if nothing was measured afresh.

@@ -31,11 +31,11 @@ from phi_kit.plots import edge_drift, learning_curves
 from phi_kit.selection import drift
 from phi_kit.stats import comparison
 from phi_kit.training import training_config as recipes
-from phi_kit.training.arms import OWN, Arm, GridSearch, rows_of_arm
+from phi_kit.training.arms import OWN, Arm, GridSearch, responses_of_arm
 from phi_kit.training.model_card import add_accuracy
 from phi_kit.training.training_config import TrainingConfig
 
-__all__ = ["Params", "rows_of_arm", "run"]
+__all__ = ["Params", "responses_of_arm", "run"]
 
 
 class Params(TrainingConfig, StepParams):

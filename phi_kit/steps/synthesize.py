@@ -8,7 +8,7 @@ with the organic rows as one frozen `datasets` folder. Every row names its paren
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
@@ -18,6 +18,8 @@ from pydantic import Field, field_validator
 
 from phi_kit import domains
 from phi_kit.core import step_table
+from phi_kit.core.answer_style import Style
+from phi_kit.core.errors import StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
@@ -34,8 +36,7 @@ from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.few_shot import FEW_SHOT
 from phi_kit.inference import completion
 from phi_kit.plots import transform_yields
-from phi_kit.responses.checks import ResponseChecks
-from phi_kit.responses.response import Response
+from phi_kit.responses.choose import AGAIN
 from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.responses.study_sources import StudySources
 from phi_kit.training.arms import OWN, Arm, responses_of_arm
@@ -82,12 +83,15 @@ def run(params: Params) -> StepRun:
         edge = run.read(step_table.FILTER_EDGE)
         organic = organic_rows(edge, run.read(step_table.PROBE_SFT).table(), params)
         seeds = list({seed.id: seed for seed, _ in organic}.values())
-        sources = open_sources(params, domain, edge)
-        made = check_variants(variants(domain, seeds, params), seeds, domain, run=run)
+        seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
+        sources = open_sources(params, domain, edge, seal)
+        made = list(variants(domain, seeds, params))
+        made = check_variants(made, seeds, domain, seal, max_chars=params.max_chars)
         checked = answer_variants(made, sources, run=run)
         if params.own_solutions:
-            own = own_solutions(edge.table("samples"), seeds)
-            checked += [(m, solution_fault(m, sources.checks)) for m in own]
+            taught = {(seed.id, text) for seed, text in organic}
+            own = own_solutions(edge, seeds, domain.style)
+            checked += [(m, solution_fault(m, taught)) for m in own]
         kept = [m for m, reason in checked if reason is None]
         mixed = balance(kept, organic, params)
         in_the_mix = {id(candidate) for candidate in mixed}
@@ -132,11 +136,21 @@ def organic_rows(
 ) -> list[tuple[Seed, str]]:
     """The chosen arm's seeds with their responses; `best` did best on dev.
 
-    The student's own responses are a control, never the data to grow.
+    The student's own responses are a control: they are grown only where a study
+    names that arm.
+
+    Raises:
+        StudyError: `best` of no arm.
     """
     arm = params.arm
     if arm == "best":
         chosen = arms[~arms.arm.isin(["base", FEW_SHOT, OWN])]
+        if chosen.empty:
+            raise StudyError(
+                f"step 4 trained no arm but '{OWN}', which is a control and no data",
+                where="synthesize.arm: best",
+                todo="name more arms in probe_sft.arms, or one in synthesize.arm",
+            )
         arm = chosen.loc[chosen.accuracy.idxmax(), "arm"]
     pool = edge.table()
     seeds = {seed.id: seed for seed in from_frame(pool)}
@@ -144,23 +158,26 @@ def organic_rows(
     return [(seeds[name], text) for name, text in pairs]
 
 
-def open_sources(params: Params, domain: Domain, edge: RunFolder) -> StudySources:
+def open_sources(
+    params: Params, domain: Domain, edge: RunFolder, seal: Seal
+) -> StudySources:
     """The sources of step 3, for seeds that its student was never asked."""
     asked = edge.manifest["params"]
     names = [name for name in ResponseConfig.model_fields if name in asked]
     config = ResponseConfig.model_validate({name: asked[name] for name in names})
     wanted = config.source_names(domain.style)
-    answering = [name for name in wanted if name not in ("student", "hinted")]
     return StudySources(
-        config.model_copy(update={"responses": answering}),
-        domain,
-        completion.open_sampler(params),
-        domain.sampling(asked["max_tokens"], asked["temperature"]),
-        params.rng_seed,
+        config=config,
+        names=[name for name in wanted if name not in ("student", "hinted")],
+        domain=domain,
+        student=completion.open_sampler(params),
+        sampling=domain.sampling(asked["max_tokens"], asked["temperature"]),
+        rng_seed=params.rng_seed,
         samples=edge.table("samples").head(0),
         pass_rates={},
         earlier=None,
         open_sampler=partial(completion.open_sampler, params),
+        sealed=seal.hit,
     )
 
 
@@ -179,17 +196,20 @@ def variants(
 
 
 def check_variants(
-    made: Iterable[tuple[Seed, str]], seeds: list[Seed], domain: Domain, *, run: StepRun
+    made: Sequence[tuple[Seed, str]],
+    seeds: list[Seed],
+    domain: Domain,
+    seal: Seal,
+    *,
+    max_chars: int,
 ) -> list[tuple[Seed, str, str | None]]:
     """Variants, their transforms, and why to drop one; organic rows count as seen."""
-    seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
-    made = list(made)
     filtered = list(
         filter_rows(
             [*seeds, *(variant for variant, _ in made)],
             domain.verifier,
             seal,
-            max_chars=run.params.max_chars,
+            max_chars=max_chars,
         )
     )
     reasons = [reason for _, reason in filtered[len(seeds) :]]
@@ -218,30 +238,40 @@ def answer_variants(
     return found
 
 
-def own_solutions(samples: pd.DataFrame, seeds: list[Seed]) -> Iterator[MixRow]:
-    """The student's shortest right and finished answer to each seed."""
-    right = samples[(samples.verdict == "right") & (samples.finish == "stop")]
-    shortest = right.sort_values(["tokens", "sample"]).groupby("seed_id").text.first()
+def own_solutions(edge: RunFolder, seeds: list[Seed], style: Style) -> Iterator[MixRow]:
+    """The student's own right answer to each of these seeds, as far as it has one.
+
+    In a style with steps it is the best of those that passed step 3's checks. Among
+    bare answers it is the shortest right and finished one, and it may show steps: it
+    was asked for none, and what it shows is its own.
+    """
+    if style == "answer":
+        samples = edge.table("samples")
+        right = samples[(samples.verdict == "right") & (samples.finish == "stop")]
+        best = right.sort_values(["tokens", "sample"])
+    else:
+        responses = edge.table("responses")
+        best = responses[responses[OWN]].sort_values("rank", kind="stable")
+    text = best.groupby("seed_id").text.first()
     for seed in seeds:
-        if seed.id in shortest.index:
+        if seed.id in text.index:
             parented = replace(seed, parent=seed.id, source="student")
-            yield MixRow(parented, shortest[seed.id], "self", "own solution")
+            yield MixRow(parented, text[seed.id], "self", "own solution")
 
 
-def solution_fault(candidate: MixRow, checks: ResponseChecks) -> str | None:
+def solution_fault(own: MixRow, taught: Collection[tuple[str, str]]) -> str | None:
     """Why the student's own solution is not trained on, if so.
 
-    The verifier read its answer only; the steps before it are taught as well. In the
-    style of bare answers it may say more than one: it was asked for no steps.
+    Args:
+        own: the solution.
+        taught: what the organic rows teach: ids of seeds with their responses.
     """
-    seed, text = candidate.seed, candidate.completion
-    if checks.domain.style != "answer":
-        said = Response(seed.id, "student", checks.student.name, 0, text, 0)
-        looked = checks(seed, said)
-        return Reason(looked.reason, detail=looked.detail) if looked.reason else None
-    if text == seed.answer:
+    if own.completion == own.seed.answer:
         return "same as the gold"
-    if wrong := first_false_step(text, prompt=seed.prompt):
+    if (own.seed.id, own.completion) in taught:
+        return AGAIN
+    # The verifier read its answer only; the steps before it are taught as well.
+    if wrong := first_false_step(own.completion, prompt=own.seed.prompt):
         return Reason("a step does not hold", detail=wrong)
     return None
 

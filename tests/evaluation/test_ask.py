@@ -65,7 +65,7 @@ SEED = Seed("math", "What is 3000000 + 4?", "3000004", family="sum-1")
 def test_a_family_is_trained_as_it_is_asked(name, style):
     student = student_of(name)
     domain = replace(domains.get("math"), style=style)
-    (row,) = training_rows(student, domain, [SEED], [RESPONSES[style]])
+    (row,) = training_rows(student, domain, [(SEED, RESPONSES[style])])
     assert row.prompt == domain.asked(SEED).rendered(student.render)
     (passed,) = gate(student, [row], max_tokens=5000)
     assert passed == encode(student, row)
@@ -85,7 +85,7 @@ def test_a_sample_that_went_on_in_the_open_thought_is_trained_as_it_is():
     student = student_of("deepseek-r1")
     domain = replace(domains.get("math"), style="think")
     said = "Four more.\n</think>\n\nAnswer: 3000004"
-    (row,) = training_rows(student, domain, [SEED], [said])
+    (row,) = training_rows(student, domain, [(SEED, said)])
     assert row.completion == said
     assert len(gate(student, [row], max_tokens=5000)) == 1
 

@@ -8,8 +8,11 @@ import pytest
 import torch
 from samplers import Counting
 
+from phi_kit.core.errors import RunError
 from phi_kit.core.sample_counts import count_samples
 from phi_kit.inference import scoring
+from phi_kit.inference.draw import draw
+from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.scoring import TextScorer, mean_logprobs
 from phi_kit.models.chat_template import turn_framing
 
@@ -87,13 +90,27 @@ def test_scores_are_of_one_model_and_of_one_split_of_the_text(tiny, runs):
     assert one != two
 
 
+class Recorded(LocalModel):
+    """Stands in for a model from a replay."""
+
+    recorded = True
+
+
+def test_a_replay_looks_scores_up_and_invents_none(tiny, runs):
+    named = replace(tiny, identity="tiny/float32")
+    texts = rendered(named)
+    scores = mean_logprobs(named, texts)
+    replayed = Recorded(named.name, None, named.tokenizer, named.identity)
+    assert mean_logprobs(replayed, texts) == scores
+    with pytest.raises(RunError, match="no sample 0 of tiny"):
+        mean_logprobs(replayed, [("never", "asked")])
+
+
 def test_a_model_without_weights_knows_none():
     assert all(map(math.isnan, mean_logprobs(Counting(), [("a", "b")])))
 
 
 def test_logits_that_are_no_numbers_are_an_error(tiny, monkeypatch):
-    from phi_kit.core.errors import RunError
-
     monkeypatch.setattr(scoring, "_mean_logprobs", lambda *_: [math.nan])
     with pytest.raises(RunError, match="not finite"):
         mean_logprobs(tiny, [("a", "b")])
@@ -106,8 +123,6 @@ def test_a_prompt_is_its_text_as_json(tiny, runs):
         def stream(self, requests, sampling):
             seen.extend(json.loads(one.prompt) for one in requests)
             return super().stream(requests, sampling)
-
-    from phi_kit.inference.draw import draw
 
     draw(Seen(tiny), [json.dumps(["ä", '"b"'])], scoring._ONCE)
     assert seen == [["ä", '"b"']]

@@ -6,7 +6,6 @@ says; the table is written to OUT.
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from phi_kit import domains
@@ -22,7 +21,7 @@ SEEDS = [
     Seed("math", f"A box holds {n} pens and {n + 1} more. How many?", str(2 * n + 1))
     for n in range(2, 32)
 ]
-STEPS = replace(domains.get("math"), style="steps", instruction="Show the steps.")
+STEPS = domains.get("math").in_style("steps")
 
 
 def collected(url, *, plan=None, seeds=SEEDS, folder=None):

@@ -9,6 +9,7 @@ from external_data import needs, path_of
 
 from phi_kit import domains
 from phi_kit.data.records import Seed
+from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.verdict import Verdict
 from phi_kit.responses import checks, text_faults
 from phi_kit.responses.checks import ResponseChecks, is_bare, known_verdicts
@@ -27,7 +28,7 @@ class Far:
 
 
 def checked(text, *, style="steps", student=None, seed=SEED, limit=None, **response):
-    domain = replace(MATH, style=style)
+    domain = MATH.in_style(style)
     told = {"source": "teacher", "model": "m", "attempt": 0, "tokens": 5} | response
     response = Response(seed.id, text=text, **told)
     return ResponseChecks(domain, student or Far(), limit)(seed, response)
@@ -123,7 +124,7 @@ def test_the_limit_counts_the_end_of_the_turn(tiny):
 
 
 def test_without_a_tokenizer_a_token_has_four_bytes():
-    assert checked("ä" * 6 + "ab").tokens == 4 + 1
+    assert checked("ä" * 6 + "ab").tokens == 4
     assert reason(GOOD, limit=20) == ""
     assert reason(GOOD, limit=10) == checks.TOO_LONG
 
@@ -182,8 +183,8 @@ def test_code_alone_is_a_bare_answer():
 
 
 def test_the_gold_alone_is_never_too_long():
-    assert reason("7", style="answer", limit=1, source="answer") == ""
-    assert reason("7", style="answer", limit=1) == checks.TOO_LONG
+    assert reason("7", style="answer", limit=0, source="answer") == ""
+    assert reason("7", style="answer", limit=0) == checks.TOO_LONG
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_a_refusal_of_any_length_is_in_style():
         "Topic: forgery.\nAnswer:\nI can't help with that.\n\n"
         "If you need a doctor's note, ask the practice for one."
     )
-    ask = ResponseChecks(replace(domain, style="steps"), Far())
+    ask = ResponseChecks(domain.in_style("steps"), Far())
     assert ask(seed, Response(seed.id, "teacher", "m", 0, text, 5)).reason == ""
 
 
@@ -235,7 +236,7 @@ def test_a_verdict_that_is_known_is_not_asked_again():
             }
         ]
     )
-    domain = replace(MATH, style="steps", verifier=verifier)
+    domain = replace(MATH.in_style("steps"), verifier=verifier)
     ask = ResponseChecks(domain, Far(), judged=known_verdicts(samples))
     first = Response(SEED.id, "student", "m", 0, GOOD, 5)
     assert ask.usable(SEED, first)
@@ -262,3 +263,19 @@ def test_real_solutions_neither_loop_nor_speak_to_a_grader(name, column):
     assert len(texts) >= 1500
     assert [text for text in texts if text_faults.loop(text)] == []
     assert [text for text in texts if text_faults.grader_address(text, "")] == []
+
+
+def test_a_held_out_item_in_a_response_is_the_last_thing_looked_for():
+    item = "A farm has 3 cows and 5 hens. How many legs do all of them have?"
+    hit = Seal([item]).hit
+    told = f"It is like this one: {item} {GOOD}"
+
+    def reason_of(text):
+        response = Response(SEED.id, "teacher", "m", 0, text, 5)
+        far = ResponseChecks(MATH.in_style("steps"), Far(), sealed=hit)
+        return far(SEED, response).reason
+
+    assert reason_of(told) == checks.SEALED
+    assert reason_of(told.replace("Answer: 7", "Answer: 8")) == checks.WRONG
+    assert reason_of(GOOD) == ""
+    assert checks.REASONS[-1] == checks.SEALED

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 import pytest
+import torch
 from external_data import needs, path_of
 
 from phi_kit import domains
 from phi_kit.core.errors import StudyError
 from phi_kit.data.records import Seed
+from phi_kit.evaluation.ask import training_rows
 from phi_kit.inference.types import Completion, SamplingParams
 from phi_kit.responses.checks import REASONS, ResponseChecks
 from phi_kit.responses.choose import AGAIN, SPARE
@@ -20,8 +22,9 @@ from phi_kit.responses.from_source import SolutionSource
 from phi_kit.responses.from_student import StudentAgain, StudentSource
 from phi_kit.responses.from_teacher import TeacherPlan, TeacherSource
 from phi_kit.responses.from_worked import WorkedSource
+from phi_kit.training.encoding import encode
 
-STEPS = replace(domains.get("math"), style="steps", instruction="Show the steps.")
+STEPS = domains.get("math").in_style("steps")
 
 
 def seed(a, b, **more):
@@ -210,6 +213,16 @@ def test_a_reference_that_was_wrong_throughout_is_asked_further():
     assert found.summary["kept"] == 1
 
 
+@pytest.mark.parametrize(("drawn", "asked_again"), [(32, 2), (64, 0)])
+def test_what_a_lower_limit_cut_off_was_no_attempt(drawn, asked_again):
+    rows = [(SEEDS[0].id, n, "I begin", drawn, "length", 0, "wrong") for n in range(2)]
+    plan = TeacherPlan(samples=2, most=2, sampling=SamplingParams(64))
+    asked = teacher(lambda p, attempt: solved(p), plan, earlier=samples(rows))
+    found = collect([asked], SEEDS[:1], CHECKS)
+    assert len(asked.teacher.asked) == asked_again
+    assert found.table.attempt.tolist() == list(range(2 + asked_again))
+
+
 def test_who_gets_no_reply_is_not_asked_for_ever():
     asked = teacher(lambda p, attempt: Completion("", 0, "filtered"))
     found = collect([asked], SEEDS, CHECKS)
@@ -226,7 +239,7 @@ def test_the_cost_of_a_teacher_is_counted():
 
 
 def test_the_student_is_shown_examples_but_never_its_own_question():
-    examples = [(s.prompt, solved(s.prompt)) for s in SEEDS[:2]]
+    examples = {"": tuple((s.prompt, solved(s.prompt)) for s in SEEDS[:2])}
     model = Scripted(lambda p, attempt: solved(p))
     again = StudentAgain(model, STEPS, SamplingParams(9), 2, 1, examples)
     found = collect([again], SEEDS, CHECKS)
@@ -288,7 +301,7 @@ def test_a_solution_becomes_a_thought_or_keeps_its_own():
         replace(SEEDS[1], solution="<think>\nHm, 9.\n</think>\n\n4 and 5 are 9."),
         replace(SEEDS[2], solution="<think>Hm.</think>So \\boxed{13}"),
     ]
-    checks = ResponseChecks(replace(STEPS, style="think"), FAR)
+    checks = ResponseChecks(domains.get("math").in_style("think"), FAR)
     found = collect([SolutionSource("think")], told, checks)
     assert found.table.text.tolist() == [
         "<think>\n2 and 3 are 5.\n</think>\n\nAnswer: 5",
@@ -310,6 +323,65 @@ def test_one_is_kept_and_the_other_is_spare():
     assert found.table.reason.tolist() == [SPARE, ""] * 3
     found = collect([talkative()], SEEDS, CHECKS, prefer="first", keep=2)
     assert found.summary["kept"] == 6
+
+
+def test_every_response_says_how_likely_it_is_to_the_student(tiny):
+    rows = [
+        (SEEDS[0].id, 0, solved(SEEDS[0].prompt), 9, "stop", -0.5, "right"),
+        (SEEDS[0].id, 1, solved(SEEDS[0].prompt)[:9], 9, "length", -0.7, "wrong"),
+        (SEEDS[0].id, 2, "5 it is.\n#### 5", 9, "stop", -0.6, "right"),
+        (SEEDS[0].id, 3, "", 1, "stop", -0.1, "wrong"),
+    ]
+    sources = [
+        StudentSource(tiny, samples(rows)),
+        teacher(lambda p, attempt: solved(p, attempt % 2), TeacherPlan(samples=2)),
+    ]
+    checks = ResponseChecks(STEPS, tiny, max_tokens=64)
+    how = {"prefer": "closest", "always": {"teacher"}}
+    table = collect(sources, SEEDS, checks, score="every", **how).table
+    assert set(table.reason) >= {"truncated", "empty", "wrong"}
+    # Its own samples bring theirs, unless they are taught in other words.
+    own = table[table.source == "student"].logprob.tolist()
+    assert own[:2] == [-0.5, -0.7]
+    assert own[3] == -0.1
+    for row in table[(table.source == "teacher") | (table.attempt == 2)].itertuples():
+        (seed,) = (s for s in SEEDS if s.id == row.seed_id)
+        (training,) = training_rows(tiny, STEPS, [(seed, row.text)])
+        expected = plain_mean_logprob(tiny, training)
+        assert row.logprob == pytest.approx(expected, abs=1e-4), row
+    kept = table[table.kept & (table.source == "teacher")]
+    assert (kept["rank"] == 1).all()
+    # What is never trained on need not be scored.
+    sources[1] = teacher(lambda p, attempt: solved(p, attempt % 2))
+    some = collect(sources, SEEDS, checks, **how).table
+    far = some[some.source == "teacher"]
+    assert (far.logprob.notna() == (far.verdict == "right")).all()
+    none = collect(sources[:1], SEEDS, checks, score="none").table
+    assert none.logprob.isna().tolist() == [False, False, True, False]
+
+
+def plain_mean_logprob(student, row):
+    """One row as it is trained, no padding, all logits."""
+    encoded = encode(student, row)
+    with torch.inference_mode():
+        logits = student.model(torch.tensor([encoded.ids])).logits[0].double()
+    logprobs = logits.log_softmax(-1)[:-1]
+    targets = torch.tensor(encoded.ids[1:])
+    each = logprobs.gather(1, targets[:, None])[:, 0]
+    return each[-encoded.trained :].mean().item()
+
+
+def test_in_think_scores_are_those_of_the_row_that_is_trained(tiny):
+    domain = domains.get("math").in_style("think")
+    told = [replace(s, solution=f"It is {s.answer} by counting.") for s in SEEDS]
+    checks = ResponseChecks(domain, tiny)
+    table = collect([SolutionSource("think")], told, checks).table
+    assert table.kept.all()
+    for seed, row in zip(told, table.itertuples(), strict=True):
+        (training,) = training_rows(tiny, domain, [(seed, row.text)])
+        assert row.tokens == encode(tiny, training).trained
+        expected = plain_mean_logprob(tiny, training)
+        assert row.logprob == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("style", ["steps", "think"])

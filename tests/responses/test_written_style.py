@@ -24,6 +24,7 @@ ENDINGS = {
     "a displayed box": f"{WORK}\n\\[\n\\boxed{{7}}\n\\]",
     "a box behind the mark": f"{WORK}\nAnswer: $\\boxed{{7}}$",
     "mark and hashes": f"{WORK}\n#### 7\nAnswer: 7",
+    "the mark twice": f"{WORK}\n**Answer:** 7\nAnswer: 7",
     "a tag": f"{WORK}\n<answer>7</answer>",
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from phi_kit.selection import tiers
 
-ROWS = pd.DataFrame({"tier": ["frontier"] * 4})
+ROWS = pd.DataFrame({"tier": ["frontier"] * 4, "responses": [1] * 4})
 
 
 def samples(*readings):
@@ -38,9 +38,23 @@ def test_the_seeds_are_too_hard_or_too_easy(drawn):
     assert "form fails" not in said
 
 
+@pytest.mark.parametrize("tier", ["frontier", tiers.NO_RESPONSE])
+def test_nobody_has_a_response_to_what_is_not_solved_yet(tier):
+    rows = pd.DataFrame({"tier": [tier] * 3 + ["easy"], "responses": [0, 0, 0, 1]})
+    # Leniently it solves some: still it is the responses that are lacking.
+    drawn = samples(("wrong", "right"), *[("wrong", "wrong")] * 3)
+    said = str(tiers.no_teachable_error(rows, drawn))
+    assert "nobody has a right response to 3 that the student does not solve" in said
+    assert "name a teacher" in said
+
+
 def rated(*seeds):
     names = ("tier", "right", "wrong", "cut", "n")
-    return pd.DataFrame([dict(zip(names, seed, strict=True)) for seed in seeds])
+    places = {"teachable": "inside", "frontier": "below"}
+    rows = [dict(zip(names, seed, strict=True)) for seed in seeds]
+    return pd.DataFrame(
+        [row | {"place": places[row["tier"]], "responses": 1} for row in rows]
+    )
 
 
 def test_a_handful_of_rows_is_refused_with_what_to_change():
@@ -48,6 +62,9 @@ def test_a_handful_of_rows_is_refused_with_what_to_change():
     said = str(tiers.too_few_error(rows))
     assert "only 2 of 100 seeds are teachable" in said
     assert "collect more seeds" in said
+    assert "teacher" not in said
+    said = str(tiers.too_few_error(rows.assign(responses=0)))
+    assert "nobody has a right response to 98: name a teacher" in said
 
 
 def test_seeds_in_the_band_that_nobody_saw_solved_are_counted():

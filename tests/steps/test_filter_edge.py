@@ -1,63 +1,21 @@
 """Step 3 from end to end on models of known ability: tiers, cost, honesty."""
 
 import json
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+from fake_edge import collect, filtered, models, seed, table
 from fake_models import Fake, cut, solver, stopped
 
-from phi_kit.core import step_table
 from phi_kit.core.errors import DataError, StudyError
-from phi_kit.core.finished_run import RunFolder
-from phi_kit.core.params import StepParams
-from phi_kit.core.step_run import open_run
-from phi_kit.core.step_table import Step
-from phi_kit.data.records import Seed, to_frame
-from phi_kit.inference import completion
 from phi_kit.selection import question_rubric
 from phi_kit.steps import filter_edge as step
-
-
-class Card(StepParams):
-    STEP: ClassVar[Step] = Step(1, "pick_domain")
-    domain: str = "math"
-
-
-class Collected(Card):
-    STEP: ClassVar[Step] = Step(2, "collect_seeds")
 
 
 @pytest.fixture(autouse=True)
 def own_runs(runs, monkeypatch):
     monkeypatch.setattr(step.Params, "external_digests", lambda self: {})
-
-
-def seed(number, answer=None, *, made=True, **more):
-    source = "reasoning-gym/chain_sum" if made else "mine.csv"
-    answer = str(number) if answer is None else answer
-    return Seed("math", f"Item {number}?", answer, family="f", source=source, **more)
-
-
-def collect(seeds):
-    for params in (Card(study="s"), Collected(study="s")):
-        with open_run(params) as run:
-            run.save_rows(to_frame(seeds))
-
-
-def models(monkeypatch, **named):
-    """What `completion.load` hands out by name; `student` is the step's model."""
-    monkeypatch.setattr(completion, "load", lambda name: named[name])
-
-
-def filtered(**more):
-    params = step.Params(**{"study": "s", "model": "student", **more})
-    return step.run(params)
-
-
-def table(name="rows"):
-    return RunFolder.of("s", step_table.FILTER_EDGE, domain="math").table(name)
 
 
 def population(n=240, seed_=1):
@@ -110,6 +68,15 @@ def test_samples_go_where_they_are_needed_within_the_budget(many):
     assert rows.n[rows.right == 0].mean() < rows.n[rows.tier == "teachable"].mean()
     assert run.result["samples"] == round(rows.n.sum() / 240, 2)
     assert sum(run.result["rounds"]) == rows.n.sum()
+
+
+def test_another_teacher_is_another_outcome_though_nobody_asked_it(many):
+    # Step 5 asks it about other seeds: it must not take its result for up to date.
+    digests = [
+        filtered(budget=2.0, max_samples=4, teacher=name).run_folder.manifest["digest"]
+        for name in ("", "one", "another")
+    ]
+    assert len(set(digests)) == 3
 
 
 def test_more_samples_begin_with_the_same_ones(many):

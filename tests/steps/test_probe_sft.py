@@ -1,6 +1,8 @@
 """Step 4 with every option, and step 6 with its recipe, on a tiny random model."""
 
+from dataclasses import replace
 from itertools import islice
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pandas as pd
@@ -18,13 +20,15 @@ from phi_kit.data.generators import generate_items
 from phi_kit.data.records import to_frame
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, step_sampling
-from phi_kit.evaluation.probe import ProbeBench
+from phi_kit.evaluation.few_shot import FEW_SHOT
+from phi_kit.evaluation.probe import Probe, ProbeBench
 from phi_kit.inference import completion
 from phi_kit.steps import expand_domains, probe_sft, synthesize
 from phi_kit.study.report import findings, tables
 from phi_kit.training import training_config as recipes
+from phi_kit.training.arms import rows_of_arm
 
-ARMS = ["random", "unfiltered", "teachable", "teachable+frontier"]
+ARMS = ["own", "random", "unfiltered", "teachable", "teachable+frontier"]
 SMALL = {"rank": 2, "epochs": 2, "batch": 4, "save_steps": 100}
 
 
@@ -50,14 +54,56 @@ def drawn(split, n):
     stream = generate_items("math", domain.families[0], rng_seed=7, split=split)
     if split == "train":
         held = {item.prompt for name in ("dev", "test") for item in drawn(name, 12)}
-        stream = (item for item in stream if item.prompt not in held)
+        new = (item for item in stream if item.prompt not in held)
+        stream = iter(dict.fromkeys(islice(new, 200)))  # step 2 leaves none twice
     return list(islice(stream, n))
 
 
-def pool(*, frontier=True):
+def pool(*, frontier=True, own=12):
+    """24 rows with a response each, and so many responses of the student's own."""
     rows = to_frame(drawn("train", 24))
-    tiers = ["teachable"] * 8 + ["frontier" if frontier else "easy"] * 8 + ["easy"] * 8
-    return rows.assign(tier=tiers, control=[i % 3 == 0 for i in range(24)])
+    middle = ("frontier", "below") if frontier else ("easy", "above")
+    tiers = ["teachable"] * 8 + [middle[0]] * 8 + ["easy"] * 8
+    return rows.assign(
+        tier=tiers,
+        place=["inside"] * 8 + [middle[1]] * 8 + ["above"] * 8,
+        responses=1,
+        own_responses=[int(n < own) for n in range(24)],
+        control=[n % 3 == 0 for n in range(24)],
+        unfiltered=[n % 3 == 1 for n in range(24)],
+    )
+
+
+def responses(rows):
+    """Of the pool's rows: the gold is kept, the student's own say it in a sentence."""
+    mine = rows[rows.own_responses > 0]
+    ids, texts = (
+        [*rows.id, *mine.id],
+        [*rows.answer, *(f"It is {a}" for a in mine.answer)],
+    )
+    kept = [True] * len(rows) + [False] * len(mine)
+    table = pd.DataFrame({"seed_id": ids, "text": texts, "rank": 1, "kept": kept})
+    return table.assign(own=~table.kept)
+
+
+def save_edge(rows):
+    with open_run(Edge(study="s")) as run:
+        run.save_rows(rows)
+        run.save_rows(responses(rows), "responses")
+
+
+def bench_of(rows, run=None, kind=ProbeBench):
+    """A bench that nobody trains on."""
+    nothing = {"student": None, "dev": [], "seal": None, "how": {}, "guess": []}
+    return kind(
+        run=run,
+        domain=domains.get("math"),
+        pool=rows,
+        responses=responses(rows),
+        seeds=[7],
+        view=None,
+        **nothing,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +126,7 @@ def study(tiny, tmp_path_factory):
                 {"sum-1": guess}, domains.get("math").verifier
             )
             run.result = {"guessing": guesser.card(dev, rng_seed=7)}
-        with open_run(Edge(study="s")) as run:
-            run.save_rows(pool())
+        save_edge(pool())
         yield
 
 
@@ -107,12 +152,34 @@ def of(step, domain="math"):
 @pytest.mark.slow
 def test_every_arm_sees_as_many_trained_tokens(full):
     table = of(step_table.PROBE_SFT).table().set_index("arm")
-    assert table.index.tolist() == ["base", *ARMS]
-    trained = table.trained_tokens.drop("base")
-    assert trained.max() - trained.min() <= 4  # half of an answer each
-    assert (table.rows["unfiltered"], table.rows["teachable"]) == (24, 8) or (
-        table.rows["unfiltered"] > table.rows["teachable"]
-    )
+    assert table.index.tolist() == ["base", FEW_SHOT, *ARMS]
+    trained = table.trained_tokens[ARMS]
+    assert trained.max() - trained.min() <= 8  # half of a response each
+    expected = {"own": 12, "teachable": 8, "teachable+frontier": 16}
+    assert table.rows[list(expected)].to_dict() == expected
+
+
+@pytest.mark.slow
+def test_examples_in_the_prompt_are_asked_and_not_trained(full):
+    table = of(step_table.PROBE_SFT).table().set_index("arm")
+    assert table.loc[FEW_SHOT, ["rows", "trained_tokens", "p", "p_holm"]].isna().all()
+    assert table.loc[FEW_SHOT, ["delta", "delta_low", "form"]].notna().all()
+    assert table.loc[FEW_SHOT, "verdict"] in ("better", "worse", "cannot tell")
+    samples = of(step_table.PROBE_SFT).table("samples")
+    assert samples.arm.value_counts()[FEW_SHOT] == 12
+    training = of(step_table.PROBE_SFT).table("training")
+    assert FEW_SHOT not in set(training.arm)
+
+
+@pytest.mark.slow
+def test_what_teachable_gains_over_each_control_stands_in_the_result(full):
+    table = of(step_table.PROBE_SFT).table().set_index("arm")
+    controls = {"random": "random", "own": "own", "few_shot": FEW_SHOT}
+    for name, arm in controls.items():
+        gain = full.result[f"teachable_vs_{name}"]
+        expected = table.accuracy["teachable"] - table.accuracy[arm]
+        assert gain["delta"] == pytest.approx(expected, abs=1e-3)
+        assert gain["low"] <= gain["delta"] <= gain["high"]
 
 
 @pytest.mark.slow
@@ -120,7 +187,7 @@ def test_each_training_seed_has_its_adapter_and_its_answers(full):
     adapters = {path.name for path in (full.target / "adapters").iterdir()}
     assert adapters == {*ARMS, *(f"{arm}@2" for arm in ARMS)}
     samples = of(step_table.PROBE_SFT).table("samples")
-    tuned = samples[samples.arm != "base"]
+    tuned = samples[samples.arm.isin(ARMS)]
     assert set(tuned.train_seed) == {1, 2}
     assert tuned.groupby(["arm", "train_seed"]).size().eq(12).all()
     bytes_of = [
@@ -132,7 +199,7 @@ def test_each_training_seed_has_its_adapter_and_its_answers(full):
 
 @pytest.mark.slow
 def test_verdicts_are_corrected_for_the_number_of_arms(full):
-    table = of(step_table.PROBE_SFT).table().set_index("arm").drop("base")
+    table = of(step_table.PROBE_SFT).table().set_index("arm").loc[ARMS]
     assert (table.p_holm >= table.p).all()
     said = set(table.verdict[table.p_holm >= 0.05])
     assert said <= {"cannot tell"}
@@ -163,18 +230,7 @@ def test_half_a_dose_sees_half_of_the_arms_budget(budget, parts):
             return pd.DataFrame(columns=["seed_id", "verdict", "finish"]), None
 
     with open_run(Card(study="dosed")) as run:
-        bench = Counting(
-            run=run,
-            student=None,
-            domain=domains.get("math"),
-            pool=pool(),
-            dev=[],
-            seal=None,
-            how={},
-            guess=[],
-            seeds=[7],
-            view=None,
-        )
+        bench = bench_of(pool(), run, Counting)
         bench.tried("half", "teachable", None, share=0.5, budget=budget)
     assert seen == [(4, parts)]
 
@@ -246,22 +302,142 @@ def test_step_6_takes_the_recipe_over(full):
     assert set(of(step_table.EXPAND_DOMAINS).table("training").arm) == {"math"}
 
 
-def test_step_5_takes_the_best_arms_rows():
-    arms = pd.DataFrame({"arm": ["base", "unfiltered"], "accuracy": [0.1, 0.2]})
-    found = synthesize.organic_seeds(pool(), arms, synthesize.Params())
-    assert len(found) == 24
+@pytest.fixture
+def edge_table():
+    """Step 3 as step 5 reads it."""
+    rows = pool()
+    tables = {"rows": rows, "responses": responses(rows)}
+    return SimpleNamespace(table=lambda name="rows": tables[name])
 
 
-def test_an_arm_without_rows_is_skipped_and_said(study):
-    with open_run(Edge(study="s")) as run:
-        run.save_rows(pool(frontier=False))
+@pytest.mark.parametrize(
+    ("accuracies", "chosen"),
+    [
+        ({"base": 0.3, "random": 0.1, "teachable": 0.2}, "teachable"),
+        ({"base": 0.1, "random": 0.3, "teachable": 0.2}, "random"),
+        ({"base": 0.1, FEW_SHOT: 0.9, "own": 0.8, "teachable": 0.2}, "teachable"),
+    ],
+)
+def test_step_5_grows_the_best_arm_that_was_trained_to_be_grown(
+    edge_table, accuracies, chosen
+):
+    """Neither base, with examples or without, nor the student's own responses."""
+    arms = pd.DataFrame({"arm": list(accuracies), "accuracy": accuracies.values()})
+    found = synthesize.organic_rows(edge_table, arms, synthesize.Params())
+    expected = rows_of_arm(pool(), chosen)
+    assert [seed.id for seed, _ in found] == expected.id.tolist()
+    assert [text for _, text in found] == expected.answer.tolist()
+
+
+def test_step_5_takes_the_arm_that_it_is_told(edge_table):
+    arms = pd.DataFrame({"arm": ["base", "teachable"], "accuracy": [0.1, 0.2]})
+    params = synthesize.Params(arm="own")
+    found = synthesize.organic_rows(edge_table, arms, params)
+    assert len(found) == 12
+    assert {text for _, text in found} == {f"It is {seed.answer}" for seed, _ in found}
+
+
+@pytest.mark.parametrize(
+    ("rows", "skipped"),
+    [
+        (pool(), {}),
+        (pool(own=8), {}),
+        (pool(own=7), {"own": "only 7 right responses of the student's own"}),
+        (pool(own=0), {"own": "no rows"}),
+        (pool(frontier=False), {"teachable+frontier": "no frontier rows"}),
+        (
+            pool().assign(control=[n < 8 for n in range(24)]),
+            {"random": "the teachable rows: the filter had nothing to drop"},
+        ),
+    ],
+)
+def test_an_arm_that_says_nothing_is_skipped_and_why(rows, skipped):
+    arms, why = bench_of(rows).fillable(ARMS)
+    assert why == skipped
+    assert arms == [arm for arm in ARMS if arm not in skipped]
+
+
+# --- the table of the arms ---
+
+ITEMS = 40
+
+
+def answered(strict, lenient, *, cut=0):
+    """A probe whose first so many items are right, and leniently right."""
+    verdicts = ["right" if n < strict else "wrong" for n in range(ITEMS)]
+    samples = pd.DataFrame(
+        {
+            "verdict": verdicts,
+            "lenient": ["right" if n < lenient else "wrong" for n in range(ITEMS)],
+            "finish": ["length" if n < cut else "stop" for n in range(ITEMS)],
+        }
+    )
+    return Probe(samples, [[float(n < strict) for n in range(ITEMS)]])
+
+
+def trained(strict, lenient, **more):
+    cost = SimpleNamespace(rows=8, tokens=99, trained_tokens=50)
+    return replace(answered(strict, lenient, **more), trained=[cost])
+
+
+def compared(untrained, probes, guess=0.1):
+    table = probe_sft.compare_arms(untrained, probes, [guess] * ITEMS, rng_seed=1)
+    return table.set_index("arm")
+
+
+def test_the_part_of_a_gain_that_is_form():
+    """What the lenient reading saw in base's answers already was no gain in skill."""
+    untrained = {"base": answered(4, 20, cut=10), FEW_SHOT: answered(16, 20)}
+    probes = {"own": trained(20, 20), "teachable": trained(36, 36, cut=2)}
+    table = compared(untrained, probes)
+    assert table.delta["own"] == pytest.approx(0.4)
+    assert table.form["own"] == pytest.approx(0.4)  # all of it
+    assert table.delta["teachable"] == pytest.approx(0.8)
+    assert table.form["teachable"] == pytest.approx(0.4)
+    assert table.form[FEW_SHOT] == pytest.approx(0.3)
+    assert pd.isna(table.form["base"])
+    assert table.truncated.tolist() == [0.25, 0, 0, 0.05]
+    assert table.lenient.tolist() == [0.5, 0.5, 0.5, 0.9]
+
+
+def test_base_with_examples_is_no_arm_of_the_correction():
+    """Trained arms are corrected for their own number, whoever else is in the table."""
+    probes = {"own": trained(14, 14), "teachable": trained(16, 16)}
+    alone = compared({"base": answered(8, 8)}, probes)
+    table = compared({"base": answered(8, 8), FEW_SHOT: answered(30, 30)}, probes)
+    arms = ["own", "teachable"]
+    assert table.p_holm[arms].tolist() == alone.p_holm[arms].tolist()
+    assert table.verdict[FEW_SHOT] == "better"
+    assert table.loc[FEW_SHOT, ["rows", "tokens", "trained_tokens", "p"]].isna().all()
+    assert compared({"base": answered(8, 8)}, probes, guess=0.9).verdict["own"] != (
+        "better"
+    )
+
+
+def test_teachable_is_held_against_every_control_there_is():
+    untrained = {"base": answered(4, 4), FEW_SHOT: answered(10, 10)}
+    probes = {"own": trained(8, 8), "teachable": trained(20, 20)}
+    found = probe_sft.compare_with_teachable(untrained, probes, rng_seed=1)
+    assert set(found) == {"teachable_vs_own", "teachable_vs_few_shot"}
+    assert found["teachable_vs_own"]["delta"] == pytest.approx(0.3)
+    assert found["teachable_vs_few_shot"]["delta"] == pytest.approx(0.25)
+    assert found["teachable_vs_own"]["verdict"] == "better"
+    del probes["teachable"]
+    assert probe_sft.compare_with_teachable(untrained, probes, rng_seed=1) == {}
+
+
+def test_an_arm_is_skipped_and_base_may_go_without_examples(study):
+    save_edge(pool(frontier=False, own=3))
     params = probe_sft.Params(
-        study="s", arms=["teachable", "teachable+frontier"], **{**SMALL, "epochs": 1}
+        study="s",
+        arms=["own", "teachable", "teachable+frontier"],
+        few_shot=0,
+        **{**SMALL, "epochs": 1},
     )
     done = probe_sft.run(params)
-    assert done.result["skipped"] == {"teachable+frontier": "no frontier rows"}
+    assert set(done.result["skipped"]) == {"own", "teachable+frontier"}
     assert [row["arm"] for row in done.result["arms"]] == ["base", "teachable"]
-    assert "teachable_vs_random" not in done.result
+    assert not [name for name in done.result if "_vs_" in name]
     folder = of(step_table.PICK_DOMAIN)
     guess = folder.result["guessing"]["overall"]["accuracy"]
     assert {row["guess"] for row in done.result["arms"]} == {guess}

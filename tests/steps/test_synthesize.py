@@ -10,8 +10,9 @@ import pytest
 from phi_kit import domains
 from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed
+from phi_kit.responses.choose import AGAIN
 from phi_kit.steps.synthesize import (
-    Candidate,
+    MixRow,
     Params,
     balance,
     own_solutions,
@@ -22,13 +23,17 @@ from phi_kit.steps.synthesize import (
 
 def made(answers, *, kind="synthetic"):
     return [
-        Candidate(Seed("math", f"made {place}", answer), answer, kind, "swap")
+        MixRow(Seed("math", f"made {place}", answer), answer, kind, "swap")
         for place, answer in enumerate(answers)
     ]
 
 
-def organic(answers):
+def seeds_of(answers):
     return [Seed("math", f"seed {n}", answer) for n, answer in enumerate(answers)]
+
+
+def organic(answers):
+    return [(seed, seed.answer) for seed in seeds_of(answers)]
 
 
 def test_the_organic_share_is_kept():
@@ -65,11 +70,18 @@ def test_the_choice_is_repeatable_and_keeps_the_order():
     ],
 )
 def test_a_right_answer_after_a_wrong_step_is_not_taught(prompt, answer, said, reason):
-    own = Candidate(Seed("math", prompt, answer), said, "self", "own solution")
-    found = solution_fault(own)
+    own = MixRow(Seed("math", prompt, answer), said, "self", "own solution")
+    found = solution_fault(own, set())
     assert found == reason
     if reason == "a step does not hold":
         assert "=" in found.detail
+
+
+def test_what_an_organic_row_teaches_already_is_not_taught_twice():
+    seed = Seed("math", "What is 2 + 3?", "5")
+    own = MixRow(seed, "2 + 3 = 5\nAnswer: 5", "self", "own solution")
+    assert solution_fault(own, {(seed.id, own.completion)}) == AGAIN
+    assert solution_fault(own, {("another", own.completion)}) is None
 
 
 def sampled(seed, *answers):
@@ -87,8 +99,14 @@ def sampled(seed, *answers):
     ]
 
 
+class Edge(dict):
+    """Step 3's tables by name."""
+
+    table = dict.__getitem__
+
+
 def test_the_own_solution_is_the_shortest_right_and_finished_one():
-    solved, unsolved, truncated = organic("579")
+    solved, unsolved, truncated = seeds_of("579")
     samples = pd.DataFrame(
         sampled(
             solved,
@@ -101,10 +119,26 @@ def test_the_own_solution_is_the_shortest_right_and_finished_one():
         + sampled(unsolved, ("6", 1, "wrong", "stop"))
         + sampled(truncated, ("9 so", 2, "right", "length"))
     )
-    (own,) = own_solutions(samples, [unsolved, solved, truncated])
+    edge = Edge(samples=samples)
+    (own,) = own_solutions(edge, [unsolved, solved, truncated], "answer")
     assert own.completion == "2 + 3 = 5"  # of equals the first
     assert (own.kind, own.seed.parent) == ("self", solved.id)
     assert (own.seed.prompt, own.seed.source) == (solved.prompt, "student")
+
+
+def test_in_steps_the_own_solution_is_the_best_that_was_checked():
+    """As a row would teach it, so that its answer is marked the study's way."""
+    solved, unsolved = seeds_of("57")
+    told = [
+        (solved.id, "2 + 3 = 5\nAnswer: 5", 2, True),
+        (solved.id, "I see 5.\nAnswer: 5", 1, True),
+        (solved.id, "Answer: 5", 0, False),
+        (unsolved.id, "Answer: 6", 0, False),
+    ]
+    table = pd.DataFrame(told, columns=["seed_id", "text", "rank", "own"])
+    (own,) = own_solutions(Edge(responses=table), [solved, unsolved], "steps")
+    assert own.completion == "I see 5.\nAnswer: 5"
+    assert own.seed.parent == solved.id
 
 
 def test_every_chosen_transform_is_tried_on_every_seed():
@@ -118,20 +152,14 @@ def test_every_chosen_transform_is_tried_on_every_seed():
     domain = replace(
         domains.get("math"), transforms={"twice": twice, "none": none, "more": twice}
     )
-    seeds = organic("12")
-    made_rows = list(variants(domain, seeds, Params(rng_seed=3)))
-    assert [row.by for row in made_rows] == ["twice"] * 4 + ["more"] * 4
-    assert [row.seed.parent for row in made_rows[:4]] == [
-        seeds[0].id,
-        seeds[0].id,
-        seeds[1].id,
-        seeds[1].id,
-    ]
-    assert made_rows[0].seed.prompt == "seed 0 3"
-    assert all(row.completion == row.seed.answer for row in made_rows)
-    assert {row.kind for row in made_rows} == {"synthetic"}
+    seeds = seeds_of("12")
+    found = list(variants(domain, seeds, Params(rng_seed=3)))
+    assert [name for _, name in found] == ["twice"] * 4 + ["more"] * 4
+    parents = [seed.id for seed in seeds for _ in range(2)]
+    assert [variant.parent for variant, _ in found] == parents * 2
+    assert found[0][0].prompt == "seed 0 3"
     chosen = variants(domain, seeds, Params(transforms=["more", "none"]))
-    assert {row.by for row in chosen} == {"more"}
+    assert {name for _, name in chosen} == {"more"}
 
 
 @pytest.mark.parametrize("name", ["math", "puzzles", "coding"])
@@ -142,7 +170,7 @@ def test_a_variant_has_no_solution_of_its_parent(name):
     seeds = [replace(seed, solution="3 + 4 = 7") for seed in islice(stream, 5)]
     found = list(variants(domain, seeds, Params(domain=name)))
     assert found
-    assert {row.seed.solution for row in found} == {""}
+    assert {variant.solution for variant, _ in found} == {""}
 
 
 def test_a_transform_may_bring_a_solution_of_its_own():
@@ -154,5 +182,5 @@ def test_a_transform_may_bring_a_solution_of_its_own():
 
     domain = replace(domains.get("math"), transforms={"kept": kept, "solved": solved})
     seed = Seed("math", "What is 3 + 4?", "7", solution="3 + 4 = 7")
-    made_rows = variants(domain, [seed], Params())
-    assert [row.seed.solution for row in made_rows] == ["", "4 + 4 = 8"]
+    found = variants(domain, [seed], Params())
+    assert [variant.solution for variant, _ in found] == ["", "4 + 4 = 8"]

@@ -280,6 +280,7 @@ def told(seed: Seed, form: Form) -> str | None:
 FAMILIES: dict[str, Work] = {
     "told": told,
     "sum-1": sums,
+    "story-1": sums,
     "sum-2": sums,
     "gcd-30": common_divisor,
     "lcm-10": common_multiple,

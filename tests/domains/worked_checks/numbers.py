@@ -335,7 +335,8 @@ def told(seed, form, steps, answer):
 
 CHECKS = {
     "told": told,
-    "sum-1": sums, "sum-2": sums, "product-1": product, "gcd-30": common_divisor,
+    "sum-1": sums, "story-1": sums, "sum-2": sums, "product-1": product,
+    "gcd-30": common_divisor,
     "lcm-10": common_multiple, "legs": legs, "bits": bits, "equation": equation,
     "sequence": sequence, "word": word,
 }  # fmt: skip
