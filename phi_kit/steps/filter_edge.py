@@ -23,6 +23,7 @@ from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, from_frame, to_frame
+from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import (
     row_lengths,
@@ -338,6 +339,8 @@ def _open_sources(
     run: StepRun,
 ) -> StudySources:
     """The study's sources, with what student and references have said already."""
+    # A teacher's budget is not for seeds whose gold is in doubt: they come last.
+    easiness = rows.pass_rate.fillna(0).mask(rows.tier == "suspect", float("inf"))
     return StudySources(
         config=params,
         names=params.source_names(domain.style),
@@ -346,9 +349,10 @@ def _open_sources(
         sampling=domain.sampling(params.max_tokens, params.temperature),
         rng_seed=params.rng_seed,
         samples=pd.read_parquet(run.staging / "samples.parquet"),
-        pass_rates=dict(zip(rows.id, rows.pass_rate.fillna(0), strict=True)),
+        pass_rates=dict(zip(rows.id, easiness, strict=True)),
         earlier=earlier,
         open_sampler=partial(completion.open_sampler, params),
+        sealed=Seal.of([run.read(step_table.PICK_DOMAIN)]).hit,
     )
 
 
