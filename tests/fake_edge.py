@@ -8,6 +8,7 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, to_frame
+from phi_kit.data.sealed_splits import SPLITS, seal_split
 from phi_kit.inference import completion
 from phi_kit.steps import filter_edge as step
 
@@ -29,11 +30,13 @@ def seed(number, answer=None, *, made=True, **more):
     return Seed("math", f"Item {number}?", answer, family="f", source=source, **more)
 
 
-def collect(seeds, style="answer"):
-    """Steps 1 and 2 with these seeds."""
+def collect(seeds, style="answer", *, sealed=()):
+    """Steps 1 and 2 with these seeds and held-out items."""
     for params in (Card(study="s", style=style), Collected(study="s", style=style)):
         with open_run(params) as run:
             run.save_rows(to_frame(seeds))
+            for split in SPLITS:
+                seal_split(run, split, sealed)
 
 
 def models(monkeypatch, **named):

@@ -239,6 +239,7 @@ def _pick_domain_result(domain):
         "scores": [score(a, 40, family=f, level=level) for f, level, a in families],
         "overall": score(0.34),
         "guessing": {"overall": score(0.173)},
+        "style": "steps",
         "sealed": {"dev": 120, "test": 120},
     }
 
@@ -264,22 +265,61 @@ def _filter_edge_result(_):
             "gold_slice": {"sure": 36, "wrong": 3, "low": 0.029, "high": 0.218},
             "never_solved": {"asked": 120, "split": 25, "other": 4},
         },
+        "teachable_places": {"inside": 240, "below": 140},
+        "never_solved": "",
+        "responses": _responses_result(),
+    }
+
+
+def _responses_result():
+    """As `collect` sums them up, of all sources and of the student alone."""
+    worked = {"made": 500, "kept": 470, "dropped": {"wrong": 30}}
+    teacher = {
+        "made": 240,
+        "kept": 200,
+        "dropped": {"language switch": 2, "truncated": 8, "wrong": 30},
+    }
+    own = {"made": 2130, "kept": 215, "dropped": {"not in style": 15, "wrong": 1900}}
+    return {
+        "made": 740,
+        "kept": 670,
+        "dropped": {"language switch": 2, "truncated": 8, "wrong": 60},
+        "sources": {"worked": worked, "teacher": teacher},
+        "without": 40,
+        "style": "steps",
+        "own": own | {"sources": {"few-shot": own}, "without": 495},
+        "teacher": {
+            "samples": 231,
+            "reused": 9,
+            "tokens": 90_210,
+            "cost": 1.234,
+            "rounds": 3,
+        },
+        "teachable": "gap",
     }
 
 
 def _probe_result(domain):
     gain = UP if domain == "math" else FLAT
     verdict = "better" if domain == "math" else "cannot tell"
-    arm = {"rows": 380, "tokens": 48_310}
+    arm = {"rows": 380, "tokens": 48_310, "lenient": 0.47, "truncated": 0.01}
+    untrained = {"lenient": 0.41, "truncated": 0.08}
+    compared = {**gain, "n": 120, "verdict": verdict}
+    few_shot = {"verdict": "cannot tell", "form": 0.012, **over_base(FLAT)}
     return {
         "arms": [
-            score(0.34, arm="base", rows=0, tokens=0, verdict=None, **NO_GAIN),
+            score(0.34, arm="base", verdict=None, **NO_GAIN, **untrained),
+            score(0.35, arm="few-shot base", **few_shot, **untrained),
+            score(0.36, arm="own", verdict="cannot tell", **arm, **over_base(FLAT))
+            | {"p": 0.31, "p_holm": 0.62, "form": 0.012},
             score(0.37, arm="random", verdict="cannot tell", **arm, **over_base(FLAT))
-            | {"p": 0.31, "p_holm": 0.31},
+            | {"p": 0.31, "p_holm": 0.62, "form": 0.012},
             score(0.46, arm="teachable", verdict="better", **arm, **over_base(UP))
-            | {"p": 0.0001, "p_holm": 0.0002},
+            | {"p": 0.0001, "p_holm": 0.0002, "form": 0.063},
         ],
-        "teachable_vs_random": {**gain, "n": 120, "verdict": verdict},
+        "teachable_vs_random": compared,
+        "teachable_vs_own": compared,
+        "teachable_vs_few_shot": compared,
         "losses": {
             "random": [1.9 / (1 + i / 9) for i in range(40)],
             "teachable": [2.1 / (1 + i / 8) for i in range(40)],
@@ -326,6 +366,11 @@ def _benchmark_result(_):
     ]
     extra = {"n": 120, "k": 4, "base_truncated": 0.08, "final_truncated": 0.01}
     extra |= {"base_tokens": 61.2, "final_tokens": 24.9, "guess": 0.173}
+    extra |= {"base_lenient": 0.41, "final_lenient": 0.47}
+    for control in ("own", "few_shot"):
+        over = {"": 0.081, "_low": 0.022, "_high": 0.14}
+        extra |= {f"over_{control}{end}": value for end, value in over.items()}
+        extra |= {control: 0.382}
     family = {"family": "sums", "final_low": 0.3, "final_high": 0.6}
     return {
         "families": [

@@ -33,8 +33,8 @@ def plan(
         float, typer.Option("--per-hour", min=0, help="price of the machine")
     ] = 0.0,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=1, help="of the probe, without loading")
-    ] = 40.0,
+        float, typer.Option("--seconds", min=1, help="of the probe's sampling")
+    ] = 20.0,
 ) -> None:
     """Say what each step takes: time, memory, tokens, energy, money.
 
@@ -55,12 +55,13 @@ def plan(
     hopeless = not fit.fits or fit.setup.model != fit.wanted.model
     if elsewhere or hopeless:  # here a model that does not fit is not even loaded
         _say(plan_table.fit_lines(fit, terms=True))
+        _say(plan_table.bill_without_probe(units))
         if not fit.fits or (hopeless and not elsewhere):
             raise typer.Exit(1)
         return
-    speed = speed_probe.measure(units, seconds=seconds / 2)
+    speed = speed_probe.measure(units, seconds=seconds)
     here = memory_fit.fit(units, speed.free_bytes, kind=kind, loaded=True)
-    peak = plan_table.training_bytes(units, speed, here)
+    peak = speed.loaded_bytes + here.needed
     prices = plan_table.Prices(watts, per_kwh, per_hour)
     _say(plan_table.table(plan_table.plan_steps(units, speed, peak), speed, prices))
     _say(plan_table.fit_lines(here, terms=False))

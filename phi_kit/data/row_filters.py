@@ -61,18 +61,26 @@ def filter_rows(
         yield seed, reason
 
 
-def sealed_reason(seed: Seed, seal: Seal, known: dict[str, Seed]) -> Reason | None:
+def sealed_reason(
+    seed: Seed, seal: Seal, known: dict[str, Seed], *, response: str = ""
+) -> Reason | None:
     """The reason to drop a seed that met the seal, itself or by an ancestor.
 
     A worked solution may hold a test item, too: an example, or the next exercise.
+
+    Args:
+        seed: the row.
+        seal: what training may never contain.
+        known: seeds by id, among which ancestors are looked up.
+        response: what it is trained on, where that is known.
     """
     hit = seal.hit(seed.prompt)
     if hit:
         return Reason("sealed", detail=_describe_hit(hit), hit=hit)
-    hit = seal.hit(seed.solution) if seed.solution else None
-    if hit:
-        text = f"in the solution: {_describe_hit(hit)}"
-        return Reason("sealed", detail=text, hit=hit)
+    for name, text in (("solution", seed.solution), ("response", response)):
+        if text and (hit := seal.hit(text)):
+            detail = f"in the {name}: {_describe_hit(hit)}"
+            return Reason("sealed", detail=detail, hit=hit)
     for parent in ancestors(seed, known):
         hit = seal.hit(parent.prompt)
         if hit:

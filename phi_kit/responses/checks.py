@@ -20,6 +20,7 @@ from phi_kit.evaluation.ask import BYTES_PER_TOKEN
 from phi_kit.models.chat_template import control_token_ids, turn_framing
 from phi_kit.models.control_tokens import FAMILIES
 from phi_kit.training.encoding import completion_after
+from phi_kit.training.row_checks import SealLookup
 from phi_kit.verifiers.worked_steps import first_false_step
 
 from . import text_faults
@@ -38,11 +39,11 @@ NO_REPLY, TRUNCATED, EMPTY = "no reply", "truncated", "empty"
 CONTROL, LOOP, LANGUAGE = "control token", "loop", "language switch"
 GRADER, WRONG, UNKNOWN = "speaks to a grader", "wrong", "cannot tell"
 STYLE, TOO_LONG, FALSE_STEP = "not in style", "too long", "false step"
-HINT = "tells of the hint"
+HINT, SEALED = "tells of the hint", "holds a sealed item"
 # In the order in which they are looked for.
 REASONS = (
     *(NO_REPLY, TRUNCATED, EMPTY, CONTROL, LOOP, LANGUAGE, GRADER),
-    *(WRONG, UNKNOWN, STYLE, TOO_LONG, FALSE_STEP, HINT),
+    *(WRONG, UNKNOWN, STYLE, TOO_LONG, FALSE_STEP, HINT, SEALED),
 )
 
 
@@ -85,12 +86,14 @@ class ResponseChecks:
         max_tokens: of a response, the end of its turn included; `None` for no limit.
             The gold alone is never too long.
         judged: verdicts that are known already, by seed and text.
+        sealed: tells what a text has in common with a held-out item; a seal's `hit`.
     """
 
     domain: Domain
     student: Sampler
     max_tokens: int | None = None
     judged: Mapping[tuple[str, str], Verdict] = field(default_factory=dict)
+    sealed: SealLookup | None = None
     _seen: dict[tuple[str, Response], CheckedResponse] = field(default_factory=dict)
 
     def __call__(self, seed: Seed, response: Response) -> CheckedResponse:
@@ -170,6 +173,9 @@ class ResponseChecks:
             return FALSE_STEP, found
         if response.source == HINTED and (found := text_faults.hint(text)):
             return HINT, found
+        # The gate would refuse the whole training run for it.
+        if self.sealed and (hit := self.sealed(text)):
+            return SEALED, str(hit)
         return "", ""
 
     def _style_fault(self, seed: Seed, text: str, verdict: Verdict) -> str:

@@ -2,7 +2,8 @@
 
 A strong model writes a right response to most seeds at once; what is spent goes where
 it does not, the hardest seeds first, up to a budget. What the same model was asked
-before, as a reference, counts as its first attempts and is not asked again.
+before, as a reference, counts as its first attempts and is not asked again; what a
+lower limit cut off there is no attempt.
 """
 
 from __future__ import annotations
@@ -103,15 +104,17 @@ class TeacherSource:
         order = sorted(seeds, key=lambda seed: self.pass_rates.get(seed.id, 0.0))
         known = {seed.id: seed for seed in order}
         attempts: Counter[str] = Counter()
+        cut: Counter[str] = Counter()  # off earlier than they would be now
         done: set[str] = set()  # has a right one, or gets no reply at all
         for response in self._answered_before(order):
             attempts[response.seed_id] += 1
+            cut[response.seed_id] += self._cut_early(response)
             if self.usable(known[response.seed_id], response):
                 done.add(response.seed_id)
             yield response
         for number in itertools.count(1):
             left = [seed for seed in order if seed.id not in done]
-            wanted = self._wanted(left, attempts, first=number == 1)
+            wanted = self._wanted(left, attempts - cut, first=number == 1)
             if not wanted:
                 return
             replied: set[str] = set()
@@ -132,6 +135,13 @@ class TeacherSource:
             yield from_row(row, self.name, name, attempts[row.seed_id])
             attempts[row.seed_id] += 1
             self.spending.reused += 1
+
+    def _cut_early(self, response: Response) -> bool:
+        """Whether it ended at a lower limit than a sample has now."""
+        return (
+            response.finish == "length"
+            and response.tokens < self.plan.sampling.max_tokens
+        )
 
     def _wanted(
         self, seeds: Sequence[Seed], attempts: Counter[str], *, first: bool

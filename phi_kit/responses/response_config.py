@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,7 +38,7 @@ class ResponseConfig(Strict):
         teacher_samples: of each seed that needs one.
         teacher_more: in each further round, for seeds still without a right one.
         teacher_most: of one seed.
-        teacher_budget: samples in all, the hardest seeds first; 0: no limit.
+        teacher_budget: samples of a domain, the hardest seeds first; 0: no limit.
         teacher_tokens: of one response; `None`: as the style has it.
         response_tokens: of a response that is trained on; `None`: as many as the
             student may take itself.
@@ -83,6 +83,14 @@ class ResponseConfig(Strict):
         """The sources in order; without a teacher that one is left out."""
         names = tuple(self.responses) or SOURCES_OF[style]
         return tuple(name for name in names if name != "teacher" or self.teacher)
+
+    def settings(self) -> dict[str, Any]:
+        """What the study says of responses, for a manifest.
+
+        Step 5 asks the same sources about other seeds: there a change tells even
+        where it changed nothing that step 3 had to ask.
+        """
+        return {name: getattr(self, name) for name in ResponseConfig.model_fields}
 
     def teachable_rule(self, style: Style) -> TeachableRule:
         """When a seed is teachable."""

@@ -10,6 +10,7 @@ from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.few_shot import FamilyExamples
 from phi_kit.inference.types import Sampler, SamplingParams
+from phi_kit.training.row_checks import SealLookup
 
 from . import collect as collecting
 from .checks import ResponseChecks, known_verdicts
@@ -43,6 +44,7 @@ class StudySources:
         pass_rates: of the student, by seed; the hardest are taught first.
         earlier: what the teacher answered as a reference.
         open_sampler: opens a model by its name.
+        sealed: tells what a text has in common with a held-out item; a seal's `hit`.
     """
 
     config: ResponseConfig
@@ -55,11 +57,14 @@ class StudySources:
     pass_rates: Mapping[str, float]
     earlier: pd.DataFrame | None
     open_sampler: Callable[[str], Sampler]
+    sealed: SealLookup | None = None
 
     def __post_init__(self) -> None:
         most = self.config.response_tokens or self.sampling.max_tokens
         known = known_verdicts(self.samples)
-        self.checks = ResponseChecks(self.domain, self.student, most, known)
+        self.checks = ResponseChecks(
+            self.domain, self.student, most, known, self.sealed
+        )
         self.teacher: TeacherSource | None = None
 
     def collect(self, seeds: Sequence[Seed]) -> CollectedResponses:

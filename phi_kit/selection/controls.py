@@ -2,7 +2,9 @@
 
 `control` draws from the seeds whose answers are trusted, whatever their pass rate:
 against it a gain shows what the band is worth. `unfiltered` draws from everyone,
-the suspects included: against it a gain shows what the whole filter is worth.
+the suspects included: against it a gain shows what the whole filter is worth. Neither
+has a seed without a right response, so what only the check on responses drops (a gold
+that no worked solution arrives at) is missing from the unfiltered rows, too.
 Both draw the teachable rows too; leaving them out would be a selection of its own.
 """
 

@@ -176,7 +176,10 @@ def drop_sealed_rows(run: StepRun, seal: Seal) -> dict[str, list[tuple[Seed, str
         table = records.load_dataset(run.read(step_table.SYNTHESIZE, domain=name))
         seeds = from_frame(table)
         by_id = {seed.id: seed for seed in seeds}
-        reasons = [sealed_reason(seed, seal, by_id) for seed in seeds]
+        reasons = [
+            sealed_reason(seed, seal, by_id, response=text)
+            for seed, text in zip(seeds, table.completion, strict=True)
+        ]
         rows = zip(seeds, table.completion, reasons, strict=True)
         clean[name] = [(seed, text) for seed, text, reason in rows if reason is None]
         judged += zip(seeds, reasons, strict=True)

@@ -23,6 +23,7 @@ from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data.records import Seed, from_frame, to_frame
+from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import (
     row_lengths,
@@ -56,8 +57,8 @@ class Params(ResponseConfig, StepParams):
         budget: samples per seed, as the mean over all; the first ones always fit.
         risk: the share of seeds that may have another tier than `max_samples`
             would give them; no more is drawn than it takes.
-        confirm: fresh samples of each teachable seed, so that its pass rate is not
-            the one that it was chosen for; 0 leaves them out.
+        confirm: fresh samples of each seed in the band, so that its pass rate is not
+            the one that it was put there for; 0 leaves them out.
         band_low: a pass rate below it is frontier.
         band_high: a pass rate from it on is easy.
         wanted: teachable rows to keep, the highest priority first; 0 keeps all.
@@ -317,6 +318,7 @@ def add_responses(
     run.result["responses"] = found.summary | {
         "style": domain.style,
         "own": own.summary,
+        "settings": params.settings(),
         "teacher": sources.teacher.spending.as_dict() if sources.teacher else None,
         "teachable": rule,
     }
@@ -337,6 +339,8 @@ def _open_sources(
     run: StepRun,
 ) -> StudySources:
     """The study's sources, with what student and references have said already."""
+    # A teacher's budget is not for seeds whose gold is in doubt: they come last.
+    easiness = rows.pass_rate.fillna(0).mask(rows.tier == "suspect", float("inf"))
     return StudySources(
         config=params,
         names=params.source_names(domain.style),
@@ -345,9 +349,10 @@ def _open_sources(
         sampling=domain.sampling(params.max_tokens, params.temperature),
         rng_seed=params.rng_seed,
         samples=pd.read_parquet(run.staging / "samples.parquet"),
-        pass_rates=dict(zip(rows.id, rows.pass_rate.fillna(0), strict=True)),
+        pass_rates=dict(zip(rows.id, easiness, strict=True)),
         earlier=earlier,
         open_sampler=partial(completion.open_sampler, params),
+        sealed=Seal.of([run.read(step_table.PICK_DOMAIN)]).hit,
     )
 
 
@@ -424,7 +429,7 @@ def _require_teachable(rows: pd.DataFrame, *, run: StepRun) -> None:
 
 
 def fresh_pass_rates(rows: pd.DataFrame, *, rng_seed: int) -> dict[str, Any]:
-    """The teachable seeds' mean pass rate when chosen, and from fresh samples.
+    """The mean pass rate of those in the band when put there, and from fresh samples.
 
     The first is too far into the band, for it chose them. `expected` is the mean of
     their posteriors, which knows that. Empty if nothing was measured afresh.

@@ -8,7 +8,7 @@ with the organic rows as one frozen `datasets` folder. Every row names its paren
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
@@ -19,6 +19,7 @@ from pydantic import Field, field_validator
 from phi_kit import domains
 from phi_kit.core import step_table
 from phi_kit.core.answer_style import Style
+from phi_kit.core.errors import StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.rng import rng
@@ -82,8 +83,10 @@ def run(params: Params) -> StepRun:
         edge = run.read(step_table.FILTER_EDGE)
         organic = organic_rows(edge, run.read(step_table.PROBE_SFT).table(), params)
         seeds = list({seed.id: seed for seed, _ in organic}.values())
-        sources = open_sources(params, domain, edge)
-        made = check_variants(variants(domain, seeds, params), seeds, domain, run=run)
+        seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
+        sources = open_sources(params, domain, edge, seal)
+        made = list(variants(domain, seeds, params))
+        made = check_variants(made, seeds, domain, seal, max_chars=params.max_chars)
         checked = answer_variants(made, sources, run=run)
         if params.own_solutions:
             taught = {(seed.id, text) for seed, text in organic}
@@ -133,11 +136,21 @@ def organic_rows(
 ) -> list[tuple[Seed, str]]:
     """The chosen arm's seeds with their responses; `best` did best on dev.
 
-    The student's own responses are a control, never the data to grow.
+    The student's own responses are a control: they are grown only where a study
+    names that arm.
+
+    Raises:
+        StudyError: `best` of no arm.
     """
     arm = params.arm
     if arm == "best":
         chosen = arms[~arms.arm.isin(["base", FEW_SHOT, OWN])]
+        if chosen.empty:
+            raise StudyError(
+                f"step 4 trained no arm but '{OWN}', which is a control and no data",
+                where="synthesize.arm: best",
+                todo="name more arms in probe_sft.arms, or one in synthesize.arm",
+            )
         arm = chosen.loc[chosen.accuracy.idxmax(), "arm"]
     pool = edge.table()
     seeds = {seed.id: seed for seed in from_frame(pool)}
@@ -145,7 +158,9 @@ def organic_rows(
     return [(seeds[name], text) for name, text in pairs]
 
 
-def open_sources(params: Params, domain: Domain, edge: RunFolder) -> StudySources:
+def open_sources(
+    params: Params, domain: Domain, edge: RunFolder, seal: Seal
+) -> StudySources:
     """The sources of step 3, for seeds that its student was never asked."""
     asked = edge.manifest["params"]
     names = [name for name in ResponseConfig.model_fields if name in asked]
@@ -162,6 +177,7 @@ def open_sources(params: Params, domain: Domain, edge: RunFolder) -> StudySource
         pass_rates={},
         earlier=None,
         open_sampler=partial(completion.open_sampler, params),
+        sealed=seal.hit,
     )
 
 
@@ -180,17 +196,20 @@ def variants(
 
 
 def check_variants(
-    made: Iterable[tuple[Seed, str]], seeds: list[Seed], domain: Domain, *, run: StepRun
+    made: Sequence[tuple[Seed, str]],
+    seeds: list[Seed],
+    domain: Domain,
+    seal: Seal,
+    *,
+    max_chars: int,
 ) -> list[tuple[Seed, str, str | None]]:
     """Variants, their transforms, and why to drop one; organic rows count as seen."""
-    seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
-    made = list(made)
     filtered = list(
         filter_rows(
             [*seeds, *(variant for variant, _ in made)],
             domain.verifier,
             seal,
-            max_chars=run.params.max_chars,
+            max_chars=max_chars,
         )
     )
     reasons = [reason for _, reason in filtered[len(seeds) :]]
@@ -214,7 +233,7 @@ def answer_variants(
         texts = kept.get(variant.id, []) if reason is None else []
         if reason is None and not texts:
             reason = Reason("no right response", detail=why.get(variant.id, ""))
-        for text in texts or [""]:
+        for text in texts or [variant.answer]:
             found.append((MixRow(variant, text, "synthetic", name), reason))
     return found
 

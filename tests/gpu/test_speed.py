@@ -257,14 +257,17 @@ def test_how_long_its_study_would_take(large, record, monkeypatch, tmp_path, cap
     monkeypatch.setattr(speed_probe, "MAX_TOKENS", 48)
     units = study_file.load(STUDIES[large.name]).units()
     found = speed_probe.measure(units, seconds=8)
-    record(f"{large.name} plan's probe: sampled", found.sample_tps, "tokens/s")
+    pace = min(one.plain.tps for one in found.domains.values())
+    record(f"{large.name} plan's probe: sampled", pace, "tokens/s")
     record("  trained", found.train_tps, "tokens/s", setup=found.setup)
     needed = fit(units, found.free_bytes, kind="cuda", loaded=True)
-    peak = plan_table.training_bytes(units, found, needed)
+    peak = found.loaded_bytes + needed.needed
     record("  training peak predicted", peak / 1e9, "GB")
     for tokens in (200, 600, 2048):
         for one in found.domains.values():
-            one.samples, one.tokens, one.truncated = 100, 100 * tokens, 0
+            for answers in (one.plain, one.shown):
+                answers.samples, answers.tokens = 100, 100 * tokens
+                answers.truncated = 0
             one.asked, one.teachable = 30, 12
         steps = plan_table.plan_steps(units, found, peak)
         hours = sum(step.seconds for step in steps) / 3600

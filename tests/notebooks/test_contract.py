@@ -38,12 +38,16 @@ def test_its_parameters_are_the_steps_own(path):
     assert model.from_namespace(given) == model()
 
 
-# The quickstart asks for bare answers, a notebook by itself for worked steps.
+# What the quickstart sets for a model of 135M weights, and its planted faults.
 OTHERWISE = (
-    "style=steps",
-    "pick_domain.max_tokens=null",
-    "filter_edge.max_tokens=null",
-    "benchmark.max_tokens=null",
+    "math.pick_domain.families=[]",
+    "collect_seeds.sources=[{limit: 160}]",
+    "filter_edge.samples=4",
+    "filter_edge.max_samples=16",
+    "filter_edge.budget=5.0",
+    "filter_edge.band_high=0.75",
+    "synthesize.organic_share=0.33",
+    "expand_domains.epochs=1",
 )
 
 

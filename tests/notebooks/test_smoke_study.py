@@ -258,7 +258,7 @@ def test_a_plan_of_it_comes_true(study, tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["plan", "smoke", "--seconds", "20"])
     assert done.exit_code == 0, done.output
     assert "tokens/s sampled" in done.stdout
-    assert re.search(r"\d+ of (10|32) seeds teachable", done.stdout)
+    assert re.search(r"\d+ of \d+ seeds teachable", done.stdout)
     assert not list(tmp_path.rglob("*"))
     steps = plan_table.plan_steps(config.load("smoke").units(), measured[0], 0)
     said = sum(step.seconds - plan_table.NOTEBOOK for step in steps)

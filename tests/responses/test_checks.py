@@ -9,6 +9,7 @@ from external_data import needs, path_of
 
 from phi_kit import domains
 from phi_kit.data.records import Seed
+from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.verdict import Verdict
 from phi_kit.responses import checks, text_faults
 from phi_kit.responses.checks import ResponseChecks, is_bare, known_verdicts
@@ -262,3 +263,19 @@ def test_real_solutions_neither_loop_nor_speak_to_a_grader(name, column):
     assert len(texts) >= 1500
     assert [text for text in texts if text_faults.loop(text)] == []
     assert [text for text in texts if text_faults.grader_address(text, "")] == []
+
+
+def test_a_held_out_item_in_a_response_is_the_last_thing_looked_for():
+    item = "A farm has 3 cows and 5 hens. How many legs do all of them have?"
+    hit = Seal([item]).hit
+    told = f"It is like this one: {item} {GOOD}"
+
+    def reason_of(text):
+        response = Response(SEED.id, "teacher", "m", 0, text, 5)
+        far = ResponseChecks(MATH.in_style("steps"), Far(), sealed=hit)
+        return far(SEED, response).reason
+
+    assert reason_of(told) == checks.SEALED
+    assert reason_of(told.replace("Answer: 7", "Answer: 8")) == checks.WRONG
+    assert reason_of(GOOD) == ""
+    assert checks.REASONS[-1] == checks.SEALED

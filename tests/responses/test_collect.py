@@ -213,6 +213,16 @@ def test_a_reference_that_was_wrong_throughout_is_asked_further():
     assert found.summary["kept"] == 1
 
 
+@pytest.mark.parametrize(("drawn", "asked_again"), [(32, 2), (64, 0)])
+def test_what_a_lower_limit_cut_off_was_no_attempt(drawn, asked_again):
+    rows = [(SEEDS[0].id, n, "I begin", drawn, "length", 0, "wrong") for n in range(2)]
+    plan = TeacherPlan(samples=2, most=2, sampling=SamplingParams(64))
+    asked = teacher(lambda p, attempt: solved(p), plan, earlier=samples(rows))
+    found = collect([asked], SEEDS[:1], CHECKS)
+    assert len(asked.teacher.asked) == asked_again
+    assert found.table.attempt.tolist() == list(range(2 + asked_again))
+
+
 def test_who_gets_no_reply_is_not_asked_for_ever():
     asked = teacher(lambda p, attempt: Completion("", 0, "filtered"))
     found = collect([asked], SEEDS, CHECKS)

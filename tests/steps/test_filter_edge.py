@@ -70,6 +70,15 @@ def test_samples_go_where_they_are_needed_within_the_budget(many):
     assert sum(run.result["rounds"]) == rows.n.sum()
 
 
+def test_another_teacher_is_another_outcome_though_nobody_asked_it(many):
+    # Step 5 asks it about other seeds: it must not take its result for up to date.
+    digests = [
+        filtered(budget=2.0, max_samples=4, teacher=name).run_folder.manifest["digest"]
+        for name in ("", "one", "another")
+    ]
+    assert len(set(digests)) == 3
+
+
 def test_more_samples_begin_with_the_same_ones(many):
     filtered(samples=4, max_samples=4)
     few = table("samples").set_index(["seed_id", "sample"]).text

@@ -16,7 +16,7 @@ from phi_kit.data.generators import generate_items
 from phi_kit.data.planted_faults import plant_wrong_golds
 from phi_kit.data.records import TRUE_GOLD, Seed
 from phi_kit.responses import collect as collecting
-from phi_kit.responses.checks import ResponseChecks
+from phi_kit.responses.checks import SEALED, ResponseChecks
 from phi_kit.responses.from_gold import GoldSource
 from phi_kit.selection import tiers
 from phi_kit.selection.reference_answers import NO_GOLD
@@ -340,6 +340,35 @@ def test_a_references_answers_teach_only_under_its_own_name(asked_twice, monkeyp
     responses = table("responses")
     assert set(responses.model[responses.kept]) == {"other"}
     assert run.result["responses"]["teacher"]["reused"] == 0
+
+
+def test_a_budget_is_not_for_seeds_whose_gold_is_in_doubt(monkeypatch):
+    doubted = [seed(n, made=False) for n in range(12)]
+    seeds = [*doubted, *(seed(n) for n in range(12, 36))]
+    collect(seeds, "steps")
+
+    def weak(prompt, draw, limit):
+        number = int(prompt[5:-1])
+        right = number >= 12 and draw.random() < 0.4
+        wrong = 99 if number < 12 else f"{draw.random():.9f}"
+        return stopped(steps_to(number if right else wrong))
+
+    strong = Fake(lambda prompt, *_: stopped(steps_to(prompt[5:-1])), "strong")
+    models(monkeypatch, student=Fake(weak, "student"), strong=strong)
+    run = filtered(teacher="strong", responses=["teacher"], teacher_budget=24)
+    rows = run.table
+    assert (rows.tier[:12] == "suspect").all()
+    assert rows.responses.tolist() == [0] * 12 + [1] * 24
+
+
+def test_a_response_that_holds_a_held_out_item_is_not_taught(monkeypatch):
+    item = Seed("math", "A farm has 3 cows and 5 hens. How many legs are there?", "22")
+    told = f"It is like this: {item.prompt} 2 + 2 = 4.\n#### {SUMS[0].answer}"
+    collect([replace(SUMS[0], solution=told), *SUMS[1:]], "steps", sealed=[item])
+    models(monkeypatch, student=student(half_and_never()))
+    filtered(responses=["source", "worked"])
+    first = table("responses").iloc[0]
+    assert (first.source, first.kept, first.reason) == ("source", False, SEALED)
 
 
 # --- the student's own ---

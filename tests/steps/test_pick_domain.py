@@ -10,7 +10,7 @@ from phi_kit.data.sealed_splits import unseal
 from phi_kit.data.splits import draw_held_out
 from phi_kit.inference import completion
 from phi_kit.steps import pick_domain
-from phi_kit.study.report import tables
+from phi_kit.study.report import step_facts
 
 
 def right_answers(student, domain, seeds, **how) -> pd.DataFrame:
@@ -46,14 +46,14 @@ def test_a_small_family_is_named_and_the_number_asked_for_is_held_out(step):
         f"more came from sum-2 {many - 70}."
     )
     assert len(unseal(folder, "dev", params=params)) == 100
-    assert tables.facts(1, result)["families that ran out"] == result["ran_out"]
+    assert step_facts.of_step(1, result)["families that ran out"] == result["ran_out"]
 
 
 def test_without_a_shortage_nothing_is_said(step):
     _, folder = step(dev_items=8, test_items=8)
     assert folder.result["ran_out"] == ""
     assert set(folder.result["held_out"]["test"].values()) == {2}
-    assert "families that ran out" not in tables.facts(1, folder.result)
+    assert "families that ran out" not in step_facts.of_step(1, folder.result)
 
 
 def test_the_items_are_those_of_the_streams_in_order(step):

@@ -144,6 +144,8 @@ def test_step_6_holds_every_domain_against_every_seal():
             seeds += [Seed("math", "Say 1.", "1", parent=seeds[-1].id)]
         with open_run(Made(study="s", domain=domain)) as run:
             rows = to_frame(seeds, completion=[seed.answer for seed in seeds])
+            if domain == "math":  # its response holds what the other domain tests
+                rows.loc[0, "completion"] = f"As in: {theirs.prompt}\n\nAnswer: 1"
             records.save_dataset(rows, run.folder("dataset"))
 
     class Merge(StepParams):
@@ -158,10 +160,10 @@ def test_step_6_holds_every_domain_against_every_seal():
     with open_run(Merge(study="s")) as run:
         found = expand_domains.drop_sealed_rows(run, expand_domains.combined_seal(run))
     assert {name: len(rows) for name, rows in found.items()} == {
-        "math": 5,
+        "math": 4,
         "puzzles": 5,
     }
-    assert run.flow.dropped == {"sealed": 1, "sealed ancestor": 1}
+    assert run.flow.dropped == {"sealed": 2, "sealed ancestor": 1}
     hits = of(step_table.EXPAND_DOMAINS).table("sealed_hits")
     assert set(hits["item"]) == {theirs.id}
     assert set(hits.domain) == {"puzzles"}

@@ -9,7 +9,13 @@ import fake_study
 import pytest
 
 from phi_kit.core.errors import StudyError
-from phi_kit.study.report import findings, published, study_report, tables
+from phi_kit.study.report import (
+    findings,
+    published,
+    step_facts,
+    study_report,
+    tables,
+)
 
 VOID = {"meta", "img", "br", "hr", "link"}
 
@@ -89,6 +95,10 @@ def test_the_verdicts_come_first_with_interval_and_n(demo):
     said = [
         "On held-out math the final adapter is better than base: +12.3 points, "
         "95 % interval +6.1 to +18.4, n = 120.",
+        "On held-out math the final adapter is better than one trained on the "
+        "student's own right responses: its gain is not form alone: +8.1 points",
+        "On held-out math the final adapter is better than base with worked examples "
+        "in its prompt: +8.1 points, 95 % interval +2.2 to +14.0, n = 120.",
         "On held-out puzzles the final adapter is worse than base: −4.0 points, "
         "95 % interval −7.0 to −1.0, n = 120.",
         "In math, training on teachable seeds beat training on random ones: +12.3",
@@ -114,14 +124,25 @@ def test_every_step_shows_its_numbers(demo):
         "all – 120 34.0 % [27.0 to 41.0 %] 17.3 %",
         "120 dev, 120 test",
         "pass rates from 10 to 75 %",
+        "Responses in the style 'steps'",
+        "worked 500 470 30 wrong",
+        "teacher 240 200 2 language switch, 8 truncated, 30 wrong",
+        "few-shot, for the arm own 2,130 215 15 not in style, 1,900 wrong",
+        "samples 231 rounds 3 answers it gave as a reference 9 tokens 90,210 "
+        "price 1.23",
+        "without a response to learn from 40 seeds, in no arm; teachable is what the "
+        "student does not solve yet and a response shows",
+        "240 inside, 140 below",
         "truncated samples 3.1 %",
         "random control 391 48,200 4,010",
         "frontier 120 16.9 % [14.3 to 19.8 %] 10.0 %",
         "by fresh samples 380 34.0 % [27.0 to 41.0 %]",
         "without gold, answered 31 of 40",
         "with gold, sure and wrong 3 of 36 [2.9 to 21.8 %]",
-        "teachable 380 48,310 120 46.0 % [39.0 to 53.0 %] 17.0 % "
-        "+12.3 [+6.1 to +18.4] < .001 better",
+        "few-shot base – – 120 35.0 % [28.0 to 42.0 %] 17.0 % 41.0 % 8.0 % "
+        "+1.2 [−3.1 to +5.5] +1.2 – cannot tell",
+        "teachable 380 48,310 120 46.0 % [39.0 to 53.0 %] 17.0 % 47.0 % 1.0 % "
+        "+12.3 [+6.1 to +18.4] +6.3 < .001 better",
         "learning rate 0.001",
         "new_numbers 400 371 92.8 % [89.8 to 94.9 %]",
         "organic 380 39.5 %",
@@ -129,7 +150,8 @@ def test_every_step_shows_its_numbers(demo):
         "cannot tell",
         "math 120 46.3 % 47.5 % +1.2 [−3.1 to +5.5] cannot tell",
         "math, pass@1 120 × 4 34.0 % → 46.3 % 17.3 % +12.3 [+6.1 to +18.4] "
-        "better 8.0 % → 1.0 % 61 → 25",
+        "better 38.2 %, +8.1 [+2.2 to +14.0] 38.2 %, +8.1 [+2.2 to +14.0] "
+        "41.0 % → 47.0 % 8.0 % → 1.0 % 61 → 25",
         "puzzles, sums 120 31.0 % → 27.0 % 17.3 % −4.0 [−7.0 to −1.0] worse",
         "One constant answer per family gives 17.3 %, the adapter 46.3 %.",
         "LiveCodeBench 8/24-1/25 53.8 53.1 DeepSeek-R1-Distill-Llama-70B 57.5 report",
@@ -203,12 +225,54 @@ def test_results_may_lack_anything(demo):
     for number, result in enumerate(fake_study.RESULTS.values(), 1):
         for broken in holes(result("math")):
             tables.of_step(number, broken)
-            tables.facts(number, broken)
+            step_facts.of_step(number, broken)
             findings.on_benchmarks(tables.listed(broken, "scores"))
             findings.teachable_or_random("math", broken)
             findings.after_merging(tables.listed(broken, "retention"))
             checked += 1
     assert checked > 100
+
+
+def without(value, names):
+    """A result without some keys, at any depth."""
+    if isinstance(value, list):
+        return [without(one, names) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: it for key, it in value.items() if key not in names}
+    return {key: without(it, names) for key, it in kept.items()}
+
+
+def test_a_study_of_before_responses_is_shown_as_it_was(demo):
+    """Its manifests know neither responses nor the controls that came with them."""
+    scores = fake_study.RESULTS["07_benchmark"]("")["scores"]
+    new = {"responses", "teachable_places", "style", "lenient", "truncated", "form"}
+    new |= {"teachable_vs_own", "teachable_vs_few_shot"}
+    new |= {key for key in scores[0] if "own" in key or "few_shot" in key}
+    new |= {"base_lenient", "final_lenient"}
+    for path in demo.rglob("manifest.json"):
+        manifest = json.loads(path.read_text())
+        manifest["result"] = without(manifest["result"], new)
+        path.write_text(json.dumps(manifest))
+    text = page().text
+    assert "12 of 12" in text
+    assert "cannot be shown" not in text
+    for word in (
+        "Responses in",
+        "few-shot base, final",
+        "leniently",
+        "cut off",
+        "–, –",
+    ):
+        assert word not in text
+    assert "better 8.0 % → 1.0 % 61 → 25" in text
+
+
+def test_a_teacher_without_a_price(demo):
+    result = fake_study.RESULTS["03_filter_edge"]("math")
+    result["responses"]["teacher"]["cost"] = None
+    fake_study.write_manifest(demo / "math/03_filter_edge", result)
+    assert "tokens 90,210 price not known" in page().text
 
 
 def test_unknown_values_of_a_step_are_listed_not_lost(demo):

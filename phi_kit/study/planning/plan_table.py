@@ -6,8 +6,8 @@ machine does it (`speed_probe`), `memory_fit` whether training fits into its mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,15 +22,12 @@ from phi_kit.core.number_format import (
     percent,
 )
 from phi_kit.core.step_state import run_folder_path, up_to_date
-from phi_kit.models.architecture import model_sizes
-from phi_kit.models.loading import device
-from phi_kit.stats.intervals import wilson_interval
 from phi_kit.study.config import Unit
 
-from .memory_estimate import added, estimate
-from .memory_fit import MemoryFit, micro_batch
-from .speed_probe import MachineSpeed, ProbedDomain
-from .workload import StepLoad, UnitKey, seeds_read, workload
+from .memory_fit import MemoryFit
+from .speed_probe import MachineSpeed, ProbedDomain, without_model
+from .teacher_bill import bill_lines
+from .workload import StepLoad, TeacherLoad, UnitKey, seeds_read, workload
 
 # A kernel that starts, its imports, tables and figures: seconds of every notebook (kit
 # default, from the quickstart's steps 2 and 5, which ask no model).
@@ -45,30 +42,34 @@ class FinishedUnit(NamedTuple):
     kept: int | None
 
 
-Finished = Callable[[Unit], FinishedUnit | None]
-
-
 @dataclass(frozen=True)
 class StepPlan:
     """What one unit will take; `most` if the share of teachable seeds is high.
 
     Attributes:
-        unit: the step and its domain.
         done: if it has finished; nothing of it is left to do.
+        load: expected.
+        most_load: at most, by the study file.
         seconds: expected.
-        most: at most, by the study file; a machine may still become slower.
+        most: at most; a machine may still become slower.
         sampled: tokens of answers, expected.
         trained: tokens of rows, expected.
         memory: bytes at the peak.
     """
 
-    unit: Unit
     done: FinishedUnit | None
+    load: StepLoad
+    most_load: StepLoad
     seconds: float
     most: float
     sampled: float
     trained: float
     memory: float
+
+    @property
+    def unit(self) -> Unit:
+        """The step and its domain."""
+        return self.load.unit
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,7 @@ class Prices:
 
 
 def plan_steps(
-    units: Sequence[Unit],
-    speed: MachineSpeed,
-    training_bytes: float,
-    *,
-    finished: Finished | None = None,
+    units: Sequence[Unit], speed: MachineSpeed, training_bytes: float
 ) -> list[StepPlan]:
     """What every unit will take on this machine.
 
@@ -110,73 +107,52 @@ def plan_steps(
         units: of the whole study, in order.
         speed: of this machine at this study's work.
         training_bytes: memory in use at the peak of training.
-        finished: tells of units that need not run again; asks their run folders
-            where not given.
 
     Raises:
         DataError: a source is without limit and too large to be counted.
     """
-    done = _done(units, finished or finished_unit)
+    done = _done(units)
+    return [
+        StepPlan(
+            done.get(_key(load.unit)),
+            load,
+            most,
+            _seconds(load, speed),
+            _seconds(most, speed),
+            _sampled(load, speed)[0],
+            _trained(load, speed),
+            max(
+                speed.sampling_bytes if load.samples else 0,
+                training_bytes if load.rows else 0,
+            ),
+        )
+        for load, most in expected_loads(units, speed.domains, done)
+    ]
+
+
+def expected_loads(
+    units: Sequence[Unit],
+    probed: Mapping[str, ProbedDomain],
+    done: Mapping[UnitKey, FinishedUnit],
+) -> Iterator[tuple[StepLoad, StepLoad]]:
+    """What every unit has to do: expected, and at most."""
     kept_rows = {key: unit.kept for key, unit in done.items() if unit.kept is not None}
     seeds = {
         unit.domain: _seeds(unit, kept_rows)
         for unit in units
         if unit.params.STEP == step_table.COLLECT_SEEDS
     }
-    likely, most = (
+    ends = zip(*(domain.outlook() for domain in probed.values()), strict=True)
+    loads = [
         workload(
             units,
             seeds=seeds,
-            shares={n: teachable_share(d)[end] for n, d in speed.domains.items()},
+            outlooks=dict(zip(probed, outlooks, strict=True)),
             kept_rows=kept_rows,
         )
-        for end in (0, 1)
-    )
-    return [
-        StepPlan(
-            unit=load.unit,
-            done=done.get((load.unit.step, load.unit.domain)),
-            seconds=_seconds(load, speed),
-            most=_seconds(at_most, speed),
-            sampled=_sampled(load, speed),
-            trained=_trained(load, speed),
-            memory=max(
-                speed.sampling_bytes if load.samples else 0,
-                training_bytes if load.rows else 0,
-            ),
-        )
-        for load, at_most in zip(likely, most, strict=True)
+        for outlooks in ends
     ]
-
-
-def training_bytes(units: Sequence[Unit], speed: MachineSpeed, fit: MemoryFit) -> float:
-    """Memory in use at the peak of step 4's training, on rows like the probe's."""
-    params = next(
-        unit.params for unit in units if unit.params.STEP == step_table.PROBE_SFT
-    )
-    rows = sorted(
-        tokens
-        for probed in speed.domains.values()
-        for tokens in probed.rows
-        if tokens <= params.max_row_tokens
-    )
-    micro = micro_batch(units, fit.setup, speed.free_bytes, kind=device())
-    tokens = min(micro.tokens, sum(rows[-params.batch :]))
-    micro = replace(micro, tokens=tokens, rank=min(params.rank, micro.rank))
-    terms = estimate(model_sizes(fit.setup.model), micro)
-    return speed.loaded_bytes + added(terms, micro)
-
-
-def teachable_share(probed: ProbedDomain) -> tuple[float, float]:
-    """Teachable among the seeds probed: what to expect, and the 95 % upper end.
-
-    The first is the posterior mean under Jeffreys' prior, so that 0 of 3 does not
-    mean 0.
-    """
-    if not probed.asked:
-        return 1.0, 1.0
-    k, n = probed.teachable, probed.asked
-    return (k + 0.5) / (n + 1), wilson_interval(k, n)[1]
+    return zip(*loads, strict=True)
 
 
 def finished_unit(unit: Unit) -> FinishedUnit | None:
@@ -193,30 +169,38 @@ def finished_unit(unit: Unit) -> FinishedUnit | None:
 
 def _seeds(unit: Unit, kept_rows: Mapping[UnitKey, int]) -> int:
     """Rows of a domain after its step 2: those it kept, else those it will read."""
-    rows = kept_rows.get((unit.step, unit.domain))
+    rows = kept_rows.get(_key(unit))
     return seeds_read(unit.params) if rows is None else rows
 
 
-def _done(units: Sequence[Unit], finished: Finished) -> dict[UnitKey, FinishedUnit]:
+def _key(unit: Unit) -> UnitKey:
+    return unit.step, unit.domain
+
+
+def _done(units: Sequence[Unit]) -> dict[UnitKey, FinishedUnit]:
     """The units that need not run again."""
     done: dict[UnitKey, FinishedUnit] = {}
     redone: set[Path] = set()
     for unit in units:
-        entry = finished(unit)
+        entry = finished_unit(unit)
         # What reads a step that is redone is going to change.
         sources = {folder.path for folder in unit.params.upstream().values()}
         if entry is None or sources & redone:
             redone.add(run_folder_path(unit.params))
         else:
-            done[unit.step, unit.domain] = entry
+            done[_key(unit)] = entry
     return done
 
 
-def _sampled(load: StepLoad, speed: MachineSpeed) -> float:
-    return sum(
-        samples * speed.domains[domain].tokens_each(limit)
-        for (domain, limit), samples in load.samples.items()
-    )
+def _sampled(load: StepLoad, speed: MachineSpeed) -> tuple[float, float]:
+    """Tokens of answers, and the seconds they take."""
+    tokens, seconds = 0.0, 0.0
+    for kind, samples in load.samples.items():
+        probed = speed.domains[kind.domain]
+        answers = probed.shown if kind.examples else probed.plain
+        some = samples * answers.each(kind.limit)
+        tokens, seconds = tokens + some, seconds + some / answers.tps
+    return tokens, seconds
 
 
 def _trained(load: StepLoad, speed: MachineSpeed) -> float:
@@ -227,7 +211,7 @@ def _seconds(load: StepLoad, speed: MachineSpeed) -> float:
     return (
         NOTEBOOK
         + speed.load * bool(load.samples or load.rows)
-        + _sampled(load, speed) / speed.sample_tps
+        + _sampled(load, speed)[1]
         + _trained(load, speed) / speed.train_tps
         + load.runs * speed.setup
     )
@@ -250,6 +234,8 @@ def table(
     yield from aligned_table([list(total), *lines])
     yield ""
     yield from _probe(speed)
+    loads = [(plan.load, plan.most_load) for plan in left]
+    yield from bill_lines([plan.unit for plan in plans], loads)
 
 
 def _cells(plans: Sequence[StepPlan], prices: Prices) -> dict[str, str]:
@@ -260,6 +246,7 @@ def _cells(plans: Sequence[StepPlan], prices: Prices) -> dict[str, str]:
         "time": duration(seconds),
         "at most": duration(sum(plan.most for plan in plans)),
         "answer tokens": _tokens(sum(plan.sampled for plan in plans)),
+        "teacher tokens": _tokens(TeacherLoad.of(plan.load for plan in plans).tokens),
         "trained tokens": _tokens(sum(plan.trained for plan in plans)),
         "memory": _gb(memory) if memory else NOTHING,
         **prices.columns(seconds),
@@ -276,29 +263,50 @@ def _gb(size: float) -> str:
 
 def _probe(speed: MachineSpeed) -> Iterator[str]:
     yield (
-        f"From a probe of {duration(speed.seconds)}: {speed.sample_tps:.0f} tokens/s "
-        f"sampled, {speed.train_tps:.0f} tokens/s trained."
+        f"From a probe of {duration(speed.seconds)}: {speed.train_tps:.0f} tokens/s "
+        "trained."
     )
     for name, probed in speed.domains.items():
-        likely, most = teachable_share(probed)
+        plain, ends = probed.plain, zip(*probed.outlook(), strict=True)
+        _, (likely, most), *_ = ends
         seeds = (
             f"{probed.teachable} of {probed.asked} seeds teachable "
             f"({percent(likely)} expected, at most {percent(most)})"
         )
         if not probed.asked:
             seeds = "a judge decides, who is not asked here: all seeds count"
-        each = probed.tokens / max(probed.samples, 1)
-        yield f"  {name}: {seeds}, {each:.1f} tokens an answer, {probed.row:.0f} a row"
-        if probed.truncated:
+        shown = f", {probed.shown.tps:.0f} after worked examples" * bool(
+            probed.shown.samples
+        )
+        each = plain.tokens / max(plain.samples, 1)
+        yield (
+            f"  {name}: {seeds}, {each:.1f} tokens an answer, {probed.row:.0f} a row, "
+            f"{plain.tps:.0f} tokens/s sampled{shown}"
+        )
+        if plain.truncated:
             yield (
-                f"    {probed.truncated} of {probed.samples} answers were longer than "
+                f"    {plain.truncated} of {plain.samples} answers were longer than "
                 "the probe waited for; they count with all the tokens they may have"
+            )
+        if probed.guessed:
+            yield (
+                f"    {probed.guessed} of {len(probed.rows)} seeds have no response "
+                "yet; their rows count with all the tokens they may have"
             )
     yield (
         "'at most' takes the upper end of the share that is teachable. Until step 2 "
-        "has run, seeds count as if it dropped none. Not counted: "
-        "what the ledger has already, and what other models are asked."
+        "has run, seeds count as if it dropped none. Not counted: what the ledger has "
+        "already, and the time that other models take."
     )
+
+
+def bill_without_probe(units: Sequence[Unit]) -> Iterator[str]:
+    """What a teacher is asked, where no model is loaded: lines; none without one."""
+    if any(getattr(unit.params, "teacher", "") for unit in units):
+        done = _done(units)
+        loads = expected_loads(units, without_model(units), done)
+        left = [both for both in loads if _key(both[0].unit) not in done]
+        yield from bill_lines(units, left)
 
 
 def fit_lines(fit: MemoryFit, *, terms: bool) -> Iterator[str]:

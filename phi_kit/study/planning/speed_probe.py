@@ -9,65 +9,61 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from phi_kit import domains
 from phi_kit.core import step_table
 from phi_kit.core.endpoint_url import is_endpoint
-from phi_kit.core.errors import DataError
-from phi_kit.data.read_sources import read_source
+from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
-from phi_kit.domains.base import Domain
 from phi_kit.evaluation.ask import ask, item_accuracies, row_lengths, training_rows
+from phi_kit.evaluation.few_shot import FamilyExamples
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models import catalog
+from phi_kit.stats.intervals import wilson_interval
 from phi_kit.study.config import Unit
 from phi_kit.training import memory
 from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.qlora import train
-from phi_kit.training.trainer import RunHooks, step_trainer_class
-from phi_kit.verifiers.answer_extraction import marked_answer
-from phi_kit.verifiers.base import Verdict
+from phi_kit.training.trainer import step_trainer_class
 
-SEEDS = 32  # of a domain at most
+from .first_seeds import SEEDS, FirstSeeds, first_seeds
+from .workload import SeedOutlook
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 ROUNDS = (2, 10, SEEDS)  # so many have been asked after each
 MAX_TOKENS = 256  # tokens of an answer that the probe waits for
+STEPS, STEP_TOKENS = 6, 8192  # optimiser steps, and tokens of one at most
+# Share of a teacher's samples that may be trained on: every other one (kit default),
+# and at worst none, so that all its tries are spent.
+TEACHER_RIGHT = (0.5, 0.0)
 
 
 @dataclass
-class ProbedDomain:
-    """What a domain's seeds were like.
+class ProbedAnswers:
+    """Samples that were drawn in one way.
 
     Attributes:
-        asked: seeds whose answers were verified; none where a judge would do it.
-        teachable: of them, how many lie in the band.
         samples: drawn.
         tokens: of the samples together.
         truncated: samples that had not ended after `limit` tokens.
         limit: tokens of a sample that the probe waited for.
-        rows: tokens of each seed as a training row.
+        tps: tokens per second, prompts being read included.
     """
 
-    asked: int = 0
-    teachable: int = 0
     samples: int = 0
     tokens: int = 0
     truncated: int = 0
     limit: int = MAX_TOKENS
-    rows: list[int] = field(default_factory=list)
+    tps: float = 0.0
 
-    @property
-    def row(self) -> float:
-        """Tokens of a training row, on average."""
-        return sum(self.rows) / len(self.rows)
-
-    def tokens_each(self, most: int) -> float:
+    def each(self, most: int) -> float:
         """Tokens of an answer of at most `most`; a truncated one takes them all."""
         if not self.samples:
             return most
@@ -76,12 +72,58 @@ class ProbedDomain:
 
 
 @dataclass
+class ProbedDomain:
+    """What a domain's seeds were like.
+
+    Attributes:
+        asked: seeds whose answers were verified; none where a judge would do it.
+        band: of them, how many lie in the band.
+        teachable: of them, how many are by the study's rule.
+        untaught: of them, how many have no response before a teacher is asked.
+        variants: of each seed, those that only a teacher may answer.
+        prompt: tokens of a question.
+        rows: tokens of each seed as a training row.
+        guessed: rows as long as they may become, for no response is known.
+        plain: samples as step 3 draws them.
+        shown: samples drawn after worked examples.
+    """
+
+    asked: int = 0
+    band: int = 0
+    teachable: int = 0
+    untaught: int = 0
+    variants: float = 0.0
+    prompt: float = 0.0
+    rows: list[int] = field(default_factory=list)
+    guessed: int = 0
+    plain: ProbedAnswers = field(default_factory=ProbedAnswers)
+    shown: ProbedAnswers = field(default_factory=ProbedAnswers)
+
+    @property
+    def row(self) -> float:
+        """Tokens of a training row, on average."""
+        return sum(self.rows) / len(self.rows)
+
+    def outlook(self) -> tuple[SeedOutlook, SeedOutlook]:
+        """What to expect of all seeds, and the 95 % upper ends.
+
+        The first is the posterior mean under Jeffreys' prior, so that 0 of 3 does not
+        mean 0.
+        """
+        n, counts = self.asked, (self.band, self.teachable, self.untaught)
+        likely = [(k + 0.5) / (n + 1) if n else 1.0 for k in counts]
+        most = [wilson_interval(k, n)[1] if n else 1.0 for k in counts]
+        usual, worst = TEACHER_RIGHT
+        same = self.variants, self.prompt
+        return SeedOutlook(*likely, usual, *same), SeedOutlook(*most, worst, *same)
+
+
+@dataclass
 class MachineSpeed:
     """What the probe measured.
 
     Attributes:
         load: seconds to load the model.
-        sample_tps: tokens of answers per second, prompts being read included.
         train_tps: tokens of rows per second of an optimiser step.
         setup: seconds of a training run before its first step.
         sampling_bytes: memory in use at most while sampling.
@@ -92,7 +134,6 @@ class MachineSpeed:
     """
 
     load: float = 0.0
-    sample_tps: float = 0.0
     train_tps: float = 0.0
     setup: float = 0.0
     sampling_bytes: float = 0.0
@@ -102,13 +143,22 @@ class MachineSpeed:
     domains: dict[str, ProbedDomain] = field(default_factory=dict)
 
 
+def without_model(units: Sequence[Unit]) -> dict[str, ProbedDomain]:
+    """What is known of the domains before a model is asked: all seeds may count."""
+    found = {}
+    for name, first in first_seeds(units).items():
+        n = len(first.seeds)
+        counts = n, n, n, n - len(first.texts)
+        found[name] = ProbedDomain(*counts, first.variants, first.prompt)
+    return found
+
+
 def measure(units: Sequence[Unit], *, seconds: float) -> MachineSpeed:
     """Load the study's model, sample and train a little.
 
     Args:
         units: of the study.
-        seconds: for sampling, and again for training; what is under way is
-            finished.
+        seconds: for sampling; what is under way is finished.
 
     Raises:
         ModelError: the model cannot be loaded, or is an endpoint.
@@ -116,7 +166,6 @@ def measure(units: Sequence[Unit], *, seconds: float) -> MachineSpeed:
     """
     began, speed = time.monotonic(), MachineSpeed()
     params = {(unit.domain, unit.step): unit.params for unit in units}
-    names = dict.fromkeys(unit.domain for unit in units if unit.domain)
     recipe = next(
         unit.params for unit in units if unit.params.STEP == step_table.PROBE_SFT
     )
@@ -128,28 +177,19 @@ def measure(units: Sequence[Unit], *, seconds: float) -> MachineSpeed:
         student = completion.load(recipe.model)
         speed.load = time.monotonic() - loading
         rows: list[TrainingRow] = []
-        for name in names:
-            pick = params[name, "pick_domain"]
-            domain = domains.of(pick)
-            families = domain.chosen(pick.families)
-            seeds = _first_seeds(name, params[name, "collect_seeds"], families)
-            rows += training_rows(
-                student, domain, seeds, [seed.answer for seed in seeds]
-            )
-            if judged := bool(pick.custom and pick.custom.judge_model):
-                domain = replace(domain, verifier=_not_asked)
-            probed, tps = _sample(
+        found = first_seeds(units)
+        for name, first in found.items():
+            speed.domains[name], some = _probe(
                 student,
-                domain,
+                first,
                 params[name, "filter_edge"],
-                seeds,
-                seconds=seconds / len(names),
+                shown=_most_examples(params, name, first.domain.style),
+                longest=params[name, "probe_sft"].max_row_tokens,
+                seconds=seconds / len(found),
             )
-            speed.domains[name] = replace(probed, asked=0) if judged else probed
-            # The slowest domain's: a plan should rather be early than late.
-            speed.sample_tps = min(speed.sample_tps or tps, tps)
+            rows += some
         speed.sampling_bytes = 1e6 * memory.used_mb()  # a GPU's peak until `release`
-        _train(student, rows, recipe, speed, seconds=seconds)
+        _train(student, rows, recipe, speed)
     speed.seconds = time.monotonic() - began
     return speed
 
@@ -167,105 +207,132 @@ def _no_ledger() -> Iterator[None]:
             os.environ["PHI_KIT_LEDGER"] = before
 
 
-def _not_asked(*_: Any) -> Verdict:
-    """Stands in for a judge, whose verdicts cost money."""
-    return Verdict("unknown", "a plan asks no judge")
+def _most_examples(params: Any, domain: str, style: str) -> int:
+    """The most worked examples that a step puts into a prompt."""
+    edge, later = params[domain, "filter_edge"], [params[domain, "probe_sft"]]
+    later += [params["", "benchmark"]]
+    own = edge.own_examples if edge.own_samples and style != "answer" else 0
+    return max(own, *(one.few_shot for one in later))
 
 
-def _first_seeds(domain: str, collect: Any, families: Sequence[Any]) -> list[Seed]:
-    """The first good seeds of the sources, in turn."""
-    each = -(-SEEDS // len(collect.sources))
-    sources = [
-        read_source(
-            source,
-            domain,
-            families=families,
-            rng_seed=collect.rng_seed,
-            find_answer=marked_answer,
+def _probe(
+    student: LocalModel,
+    first: FirstSeeds,
+    params: Any,
+    *,
+    shown: int,
+    longest: int,
+    seconds: float,
+) -> tuple[ProbedDomain, list[TrainingRow]]:
+    """What a domain's seeds are like, and they as rows of at most `longest` tokens."""
+    seconds /= 1 + bool(shown)
+    plain, samples = _sample(student, first, params, seconds=seconds)
+    pairs, unknown = _responses(student, first, params, samples, longest=longest)
+    probed = ProbedDomain(variants=first.variants, prompt=first.prompt, plain=plain)
+    probed.guessed = len(unknown)
+    probed.rows = row_lengths(student, first.domain, pairs).tokens.tolist()
+    if not first.judged:
+        asked = [seed for seed in first.seeds if seed.id in set(samples.seed_id)]
+        names = set(params.source_names(first.domain.style))
+        lost = set() if names & {"teacher", "hinted"} else unknown
+        low, high = params.band
+        gap = params.teachable_rule(first.domain.style) == "gap"
+        rates = item_accuracies(samples, asked)
+        probed.asked = len(asked)
+        probed.band = sum(low <= rate < high for rate in rates)
+        probed.teachable = sum(
+            seed.id not in lost and (gap or low <= rate) and rate < high
+            for seed, rate in zip(asked, rates, strict=True)
         )
-        for source in collect.sources
-    ]
-    rows = list(chain.from_iterable(islice(source, each) for source in sources))
-    seeds = [seed for seed in rows if seed.prompt and seed.answer]
-    if not seeds:
-        raise DataError(
-            f"none of the first {len(rows)} rows has question and answer",
-            where=", ".join(source.name for source in collect.sources),
-            todo="look at the columns' names in collect_seeds.sources; seeds without "
-            "gold cannot be planned for",
-        )
-    return seeds
+        probed.untaught = sum(seed.id in unknown for seed in asked)
+    if shown:
+        examples = {"": tuple((seed.prompt, text) for seed, text in pairs[:shown])}
+        told = {"seconds": seconds, "examples": examples}
+        probed.shown, _ = _sample(student, first, params, **told)
+    return probed, training_rows(student, first.domain, pairs)
 
 
 def _sample(
     student: LocalModel,
-    domain: Domain,
+    first: FirstSeeds,
     params: Any,
-    seeds: Sequence[Seed],
     *,
     seconds: float,
-) -> tuple[ProbedDomain, float]:
-    """Ask a growing number of seeds while there is time; the last round's tokens/s.
+    examples: FamilyExamples | None = None,
+) -> tuple[ProbedAnswers, pd.DataFrame]:
+    """Ask a growing number of seeds while there is time.
 
-    The first round warms up and is too small to be as fast as a step is.
+    The first round warms up and is too small to be as fast as a step is: the pace is
+    the last one's.
     """
-    sampling = domain.sampling(params.max_tokens, params.temperature)
+    import pandas as pd
+
+    sampling = first.domain.sampling(params.max_tokens, params.temperature)
     sampling = replace(sampling, max_tokens=min(sampling.max_tokens, MAX_TOKENS))
-    probed = ProbedDomain(limit=sampling.max_tokens)
-    probed.rows = row_lengths(student, domain, seeds).tokens.tolist()
-    spent, tps = 0.0, 0.0
+    found, drawn, asked, spent = ProbedAnswers(limit=sampling.max_tokens), [], 0, 0.0
     for end in ROUNDS:
-        some = seeds[probed.asked : end]
-        if not some or (probed.asked >= ROUNDS[1] and 3 * spent > seconds):
+        some = first.seeds[asked:end]
+        if not some or (asked >= ROUNDS[1] and 3 * spent > seconds):
             break
         began = time.monotonic()
         samples = ask(
             student,
-            domain,
+            first.domain,
             some,
             sampling=sampling,
             k=params.samples,
             rng_seed=params.rng_seed,
             label="plan",
+            examples=examples,
         )
         took = time.monotonic() - began
-        rates = item_accuracies(samples, some)
-        probed.teachable += sum(params.band_low <= r < params.band_high for r in rates)
-        probed.asked += len(some)
-        probed.samples += len(samples)
-        probed.tokens += int(samples.tokens.sum())
-        probed.truncated += int((samples.finish == "length").sum())
-        spent, tps = spent + took, float(samples.tokens.sum()) / max(took, 1e-9)
-    return probed, tps
+        drawn.append(samples)
+        found.samples += len(samples)
+        found.tokens += int(samples.tokens.sum())
+        found.truncated += int((samples.finish == "length").sum())
+        found.tps = float(samples.tokens.sum()) / max(took, 1e-9)
+        asked, spent = asked + len(some), spent + took
+    return found, pd.concat(drawn)
 
 
-class EnoughError(Exception):
-    """Stops a training run that has shown its speed."""
+def _responses(
+    student: LocalModel,
+    first: FirstSeeds,
+    params: Any,
+    samples: pd.DataFrame,
+    *,
+    longest: int,
+) -> tuple[list[tuple[Seed, str]], set[str]]:
+    """Each seed with a response, and the seeds of which none is known.
+
+    Those get a text as long as a response may be, in a row of at most `longest` tokens.
+    """
+    domain, texts = first.domain, dict(first.texts)
+    if "student" in first.sources:
+        right = samples[(samples.verdict == "right") & (samples.finish == "stop")]
+        texts = dict(zip(right.seed_id, right.text, strict=True)) | texts
+    most = domain.sampling(params.max_tokens, params.temperature).max_tokens
+    most = params.response_tokens or most
+    pairs = [(seed, texts.get(seed.id, "")) for seed in first.seeds]
+    lengths = row_lengths(student, domain, pairs)
+    unknown: set[str] = set()
+    for place, (row, (seed, text)) in enumerate(
+        zip(lengths.itertuples(), pairs, strict=True)
+    ):
+        too_long = row.trained > most and domain.style != "answer"
+        if too_long or not text:
+            unknown.add(seed.id)
+            room = min(most, longest - row.tokens + row.trained)
+            pairs[place] = seed, _filler(student, room, seed.id)
+    return pairs, unknown
 
 
-class StepClock:
-    """Times the steps of a training run, and stops it after so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.began = seconds, time.monotonic()
-        self.steps: dict[int, tuple[int, float]] = {}  # tokens and seconds of each
-        self.setup = 0.0  # seconds before the first step
-
-    def watch(self, row: dict[str, Any]) -> None:
-        """Take a step's row of the history; one that comes again counts once."""
-        passed = time.monotonic() - self.began
-        took = row["tokens"] / max(row["tokens_per_second"], 0.1)
-        self.setup = self.setup if self.steps else max(0.0, passed - took)
-        self.steps.setdefault(row["step"], (row["tokens"], took))
-        if passed > self.seconds and len(self.steps) > 1:
-            raise EnoughError
-
-    @property
-    def tps(self) -> float:
-        """Tokens of rows per second, without the first step, which warms up."""
-        steps = list(self.steps.values())
-        tokens, took = map(sum, zip(*(steps[1:] or steps), strict=True))
-        return tokens / max(took, 1e-9)
+def _filler(student: LocalModel, tokens: int, name: str) -> str:
+    """So many tokens, the end of the turn included; no two parts of it alike."""
+    digits = rng(0, "filler", name).integers(10, size=max(tokens, 2))
+    text = " ".join(map(str, digits))
+    ids = student.tokenizer(text, add_special_tokens=False).input_ids
+    return student.tokenizer.decode(ids[: max(1, tokens - 1)]).strip()
 
 
 def _train(
@@ -273,22 +340,26 @@ def _train(
     rows: Sequence[TrainingRow],
     params: Any,
     speed: MachineSpeed,
-    *,
-    seconds: float,
 ) -> None:
-    """Some optimiser steps by the kit's trainer, after a look at the memory."""
+    """Some optimiser steps by the kit's trainer, after a look at the memory.
+
+    The first one warms up.
+    """
     step_trainer_class()  # what the Trainer imports counts as in use
     memory.release()
     speed.loaded_bytes, speed.free_bytes = 1e6 * memory.used_mb(), memory.free_bytes()
-    config = params.with_(epochs=1, eval_steps=0, patience=0, report_to=[], weights={})
-    clock = StepClock(seconds)
-    with TemporaryDirectory() as folder, suppress(EnoughError):
-        train(
-            student,
-            rows,
-            config,
-            out=Path(folder, "plan"),
-            rng_seed=params.rng_seed,
-            hooks=RunHooks(watch=clock.watch),
+    longest = max(max(probed.rows) for probed in speed.domains.values())
+    batch = min(params.batch, max(1, STEP_TOKENS // longest))
+    some = rows[:: max(1, len(rows) // (STEPS * batch))]  # of all domains
+    config = params.with_(
+        epochs=1, batch=batch, eval_steps=0, patience=0, report_to=[], weights={}
+    )
+    began = time.monotonic()
+    with TemporaryDirectory() as folder:
+        done = train(
+            student, some, config, out=Path(folder, "plan"), rng_seed=params.rng_seed
         )
-    speed.train_tps, speed.setup = clock.tps, clock.setup
+    tokens = [row["tokens"] for row in done.history]
+    took = [row["tokens"] / max(row["tokens_per_second"], 0.1) for row in done.history]
+    speed.setup = time.monotonic() - began - sum(took)
+    speed.train_tps = sum(tokens[1:] or tokens) / sum(took[1:] or took)

@@ -6,41 +6,93 @@ seeds are teachable above all, is taken from a short probe, or at its most.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import ceil
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil, inf
+from typing import Any, NamedTuple
 
 from phi_kit.core import step_table
 from phi_kit.core.answer_style import Style, token_limit
 from phi_kit.core.errors import DataError
 from phi_kit.data.read_sources import read_source
 from phi_kit.data.source_types import HubData
+from phi_kit.responses.response_config import TEACHER_TOKENS, ResponseConfig
 from phi_kit.steps import expand_domains
 from phi_kit.study.config import Unit
+from phi_kit.training.arms import OWN
+
+
+class SampleKind(NamedTuple):
+    """Of which domain, of how many tokens at most, after worked examples or not."""
+
+    domain: str
+    limit: int
+    examples: bool = False
+
+
+class SeedOutlook(NamedTuple):
+    """What is expected of a domain's seeds, as shares of them.
+
+    Attributes:
+        band: share that is solved sometimes.
+        teachable: share that is, by the study's rule.
+        untaught: share without a right response before a teacher is asked.
+        right: share of a teacher's samples that may be trained on.
+        variants: rewrites of a teachable seed that only a teacher may answer.
+        prompt: tokens of a question.
+    """
+
+    band: float
+    teachable: float
+    untaught: float
+    right: float
+    variants: float = 0.0
+    prompt: float = 0.0
+
+
+class TeacherLoad(NamedTuple):
+    """What a teacher does: samples, tokens of prompts, tokens of responses at most."""
+
+    samples: float = 0.0
+    read: float = 0.0
+    written: float = 0.0
+
+    @classmethod
+    def of(cls, loads: Iterable[StepLoad]) -> TeacherLoad:
+        """All of it in several steps."""
+        parts = [cls(), *(load.teacher for load in loads)]
+        return cls(*map(sum, zip(*parts, strict=True)))
+
+    @property
+    def tokens(self) -> float:
+        """Of prompts and responses."""
+        return self.read + self.written
 
 
 @dataclass(frozen=True)
 class StepLoad:
-    """All that a unit does with the model.
+    """All that a unit does with models.
 
     Attributes:
         unit: the step and its domain.
-        samples: how many are drawn, by domain and the tokens each may have.
+        samples: of the student, how many are drawn.
         rows: how many are trained on, repeats included, by domain.
         runs: training runs, each of which is set up anew.
+        teacher: what it is asked.
     """
 
     unit: Unit
-    samples: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    samples: Mapping[SampleKind, float] = field(default_factory=dict)
     rows: Mapping[str, float] = field(default_factory=dict)
     runs: float = 0
+    teacher: TeacherLoad = field(default_factory=TeacherLoad)
 
 
 @dataclass
 class DomainState:
     """What earlier steps leave of a domain for later ones."""
 
+    outlook: SeedOutlook
     dev: int = 0  # samples of one round of its dev items
     limit: int = 0  # tokens each of these may have
     style: Style = "answer"  # what holds in steps without a limit of their own
@@ -49,6 +101,18 @@ class DomainState:
     teachable: float = 0
     frozen: float = 0
     epochs: int = 1  # of its probe, which `recipe: best` takes over
+    own: bool = False  # an arm learns from the student's own responses
+    responses: ResponseConfig = field(default_factory=ResponseConfig)
+
+    def taught(self, load: StepLoad, seeds: float) -> StepLoad:
+        """The load of a step that leaves so many seeds to the teacher, if any."""
+        config = self.responses
+        if "teacher" not in config.source_names(self.style):
+            return load
+        samples = teacher_samples(config, seeds, right=self.outlook.right)
+        tokens = samples * (config.teacher_tokens or TEACHER_TOKENS[self.style])
+        teacher = TeacherLoad(samples, samples * self.outlook.prompt, tokens)
+        return replace(load, teacher=teacher)
 
 
 UnitKey = tuple[str, str]  # step and domain
@@ -58,7 +122,7 @@ def workload(
     units: Sequence[Unit],
     *,
     seeds: Mapping[str, float],
-    shares: Mapping[str, float],
+    outlooks: Mapping[str, SeedOutlook],
     kept_rows: Mapping[UnitKey, int],
 ) -> Iterator[StepLoad]:
     """The load of every unit, in their order.
@@ -66,39 +130,41 @@ def workload(
     Args:
         units: of a whole study: later ones build on what earlier ones leave.
         seeds: of each domain, after step 2.
-        shares: of each domain's seeds, how many will be teachable.
+        outlooks: on each domain's seeds.
         kept_rows: of finished units.
     """
-    states: dict[str, DomainState] = {}
+    states = {name: DomainState(outlook) for name, outlook in outlooks.items()}
     for unit in units:
-        state, p = states.setdefault(unit.domain, DomainState()), unit.params
         rows = kept_rows.get((unit.step, unit.domain))
-        if unit.params.STEP == step_table.PICK_DOMAIN:
-            state.dev, state.style = p.dev_items * p.samples, p.style
-            state.limit = token_limit(p.max_tokens, p.style)
-            state.test = p.test_items
-            yield StepLoad(unit, {(unit.domain, state.limit): state.dev})
-        elif unit.params.STEP == step_table.COLLECT_SEEDS:
-            state.seeds = seeds[unit.domain]
-            yield StepLoad(unit)
-        elif unit.params.STEP == step_table.FILTER_EDGE:
-            yield _filter(unit, state, shares[unit.domain], rows)
-        elif unit.params.STEP == step_table.PROBE_SFT:
-            yield _probe(unit, state)
-        elif unit.params.STEP == step_table.SYNTHESIZE:
-            most = state.teachable / p.organic_share
-            state.frozen = most if rows is None else rows
-            yield StepLoad(unit)
-        elif unit.params.STEP == step_table.EXPAND_DOMAINS:
+        if unit.params.STEP == step_table.EXPAND_DOMAINS:
             yield _expand(unit, states)
+        elif unit.params.STEP == step_table.BENCHMARK:
+            yield _benchmark(unit, states)
         else:
-            both = {
-                (n, token_limit(p.max_tokens, states[n].style)): 2
-                * states[n].test
-                * p.samples
-                for n in p.domains
-            }
-            yield StepLoad(unit, both)  # base and the final adapter
+            yield _of_domain(unit, states[unit.domain], seeds, rows)
+
+
+def _of_domain(
+    unit: Unit, state: DomainState, seeds: Mapping[str, float], rows: int | None
+) -> StepLoad:
+    """The load of a step of one domain, which leaves its state to the next."""
+    p = unit.params
+    if p.STEP == step_table.PICK_DOMAIN:
+        state.dev, state.style = p.dev_items * p.samples, p.style
+        state.limit = token_limit(p.max_tokens, p.style)
+        state.test = p.test_items
+        return StepLoad(unit, {SampleKind(unit.domain, state.limit): state.dev})
+    if p.STEP == step_table.FILTER_EDGE:
+        return _filter(unit, state, rows)
+    if p.STEP == step_table.PROBE_SFT:
+        return _probe(unit, state)
+    if p.STEP == step_table.SYNTHESIZE:
+        most = state.teachable / p.organic_share
+        state.frozen = most if rows is None else rows
+        rewrites = state.outlook.variants * state.teachable
+        return state.taught(StepLoad(unit), rewrites)
+    state.seeds = seeds[unit.domain]
+    return StepLoad(unit)
 
 
 def seeds_read(params: Any) -> int:
@@ -122,17 +188,40 @@ def seeds_read(params: Any) -> int:
     )
 
 
-def _filter(
-    unit: Unit, state: DomainState, share: float, kept_rows: int | None
-) -> StepLoad:
-    p = unit.params
-    state.teachable = share * state.seeds if kept_rows is None else kept_rows
+def teacher_samples(config: ResponseConfig, seeds: float, *, right: float) -> float:
+    """Samples of a teacher that answers so many seeds, round after round.
+
+    Args:
+        config: of the study; its budget is the most.
+        seeds: that come to the teacher.
+        right: share of its samples that may be trained on.
+    """
+    samples, had = 0.0, 0
+    while count := min(
+        config.teacher_more if had else config.teacher_samples,
+        config.teacher_most - had,
+    ):
+        samples += count * seeds * (1 - right) ** had
+        had += count
+    return min(samples, config.teacher_budget or inf)
+
+
+def _filter(unit: Unit, state: DomainState, kept_rows: int | None) -> StepLoad:
+    p, outlook, seeds = unit.params, state.outlook, state.seeds
+    state.responses = p
+    state.teachable = outlook.teachable * seeds if kept_rows is None else kept_rows
     if p.wanted:
         state.teachable = min(state.teachable, p.wanted)
     each = min(max(p.budget, p.samples), p.max_samples)
-    samples = each * state.seeds + p.confirm * share * state.seeds
-    limit = token_limit(p.max_tokens, state.style)
-    return StepLoad(unit, {(unit.domain, limit): samples})
+    samples = each * seeds + p.confirm * outlook.band * seeds
+    untaught = outlook.untaught * seeds
+    if "hinted" in p.source_names(state.style):
+        samples += max(1, p.own_samples) * untaught
+    plain = SampleKind(unit.domain, token_limit(p.max_tokens, state.style))
+    drawn = {plain: samples}
+    if p.own_samples and state.style != "answer":
+        drawn[plain._replace(examples=True)] = p.own_samples * seeds
+    return state.taught(StepLoad(unit, drawn), untaught)
 
 
 def _probe(unit: Unit, state: DomainState) -> StepLoad:
@@ -143,16 +232,15 @@ def _probe(unit: Unit, state: DomainState) -> StepLoad:
     doses = [share for share in p.dose if share < 1]
     full = len(p.arms) * seeds + trials
     runs, passes = full + len(doses) * seeds, full + sum(doses) * seeds
-    state.epochs = p.epochs
+    state.epochs, state.own = p.epochs, OWN in p.arms
     rows = state.teachable * p.epochs
     samples = state.dev * (runs + _evaluations(passes, rows, p))
     samples += p.drift_samples * state.seeds
-    return StepLoad(
-        unit,
-        {(unit.domain, state.limit): samples},
-        {unit.domain: passes * rows},
-        runs,
-    )
+    plain = SampleKind(unit.domain, state.limit)
+    drawn = {plain: samples}
+    if p.few_shot:
+        drawn[plain._replace(examples=True)] = state.dev
+    return StepLoad(unit, drawn, {unit.domain: passes * rows}, runs)
 
 
 def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
@@ -168,10 +256,22 @@ def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
     )
     return StepLoad(
         unit,
-        {(n, states[n].limit): rounds * states[n].dev for n in p.domains},
+        {SampleKind(n, states[n].limit): rounds * states[n].dev for n in p.domains},
         {n: rows[n] * sum(n in among for among in adapters) for n in p.domains},
         len(adapters),
     )
+
+
+def _benchmark(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
+    """Base, the final adapter and the controls on the test items."""
+    p, drawn = unit.params, {}
+    for name in p.domains:
+        state = states[name]
+        plain = SampleKind(name, token_limit(p.max_tokens, state.style))
+        drawn[plain] = (2 + state.own) * state.test * p.samples
+        if p.few_shot:
+            drawn[plain._replace(examples=True)] = state.test * p.samples
+    return StepLoad(unit, drawn)
 
 
 def _evaluations(passes: float, rows: float, params: Any) -> float:

@@ -41,6 +41,25 @@ FEW_SHOT = {
     "cannot tell": "In {domain}, this run cannot tell whether training beats worked "
     "examples in base's prompt",
 }
+FINAL_OVER = {
+    "own": {
+        "better": "On held-out {domain} the final adapter is better than one trained "
+        "on the student's own right responses: its gain is not form alone",
+        "worse": "On held-out {domain} the final adapter is worse than one trained on "
+        "the student's own right responses",
+        "cannot tell": "On held-out {domain} this run cannot tell whether the final "
+        "adapter learnt more than the form that the student's own right responses "
+        "teach",
+    },
+    "few_shot": {
+        "better": "On held-out {domain} the final adapter is better than base with "
+        "worked examples in its prompt",
+        "worse": "On held-out {domain} base with worked examples in its prompt is "
+        "better than the final adapter",
+        "cannot tell": "On held-out {domain} this run cannot tell whether the final "
+        "adapter is better than base with worked examples in its prompt",
+    },
+}
 MERGED = {
     "better": "Training on all domains at once did better on {domain} than training on "
     "{domain} alone",
@@ -103,7 +122,7 @@ def finding(words: Mapping[str, str], domain: Any, row: Mapping[str, Any]) -> Fi
 
 
 def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:
-    """Whether the final adapter beats base, once per domain (step 7).
+    """Whether the final adapter beats base and the controls, by domain (step 7).
 
     Single samples (pass@1) are the headline; votes stand in the table.
     """
@@ -112,7 +131,22 @@ def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:
         domain = row.get("domain", "items")
         if domain not in headlines or row.get("metric") == "pass@1":
             headlines[domain] = row
-    return [finding(FINAL, domain, row) for domain, row in headlines.items()]
+    found = []
+    for domain, row in headlines.items():
+        found.append(finding(FINAL, domain, row))
+        for control, words in FINAL_OVER.items():
+            if over := over_control(row, control):
+                found.append(finding(words, domain, over))
+    return found
+
+
+def over_control(row: Mapping[str, Any], control: str) -> dict[str, Any]:
+    """What the final adapter gains over a control, as a row; empty if not measured."""
+    name = f"over_{control}"
+    if not is_number(row.get(name)):
+        return {}
+    ends = {end: row.get(f"{name}_{end}") for end in ("low", "high")}
+    return {"delta": row[name], "n": row.get("n"), **ends}
 
 
 def teachable_or_random(domain: str, result: Mapping[str, Any]) -> list[Finding]:

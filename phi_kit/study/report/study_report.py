@@ -27,7 +27,7 @@ from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats.comparison import NOT_CONSTANT
 
-from . import findings, published, tables
+from . import findings, published, step_facts, tables
 
 # What a step is called on the page, and the question it answers.
 WORDS = {
@@ -80,7 +80,7 @@ class StepReport:
             # Whatever form the result has, a page is made, or says why not.
             result = tables.mapped(manifest, "result")
             tables.of_step(self.number, result)
-            tables.facts(self.number, result)
+            step_facts.of_step(self.number, result)
             _findings(self.number, self.domain, result)
             return manifest, ""
         except (TypeError, ValueError, KeyError, AttributeError) as error:
@@ -136,7 +136,7 @@ class StepReport:
     @property
     def facts(self) -> dict[str, str]:
         """Its single values by name."""
-        return tables.facts(self.number, self.result)
+        return step_facts.of_step(self.number, self.result)
 
     @property
     def params(self) -> dict[str, str]:

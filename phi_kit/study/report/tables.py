@@ -1,7 +1,7 @@
 """The report's tables: the result of a step as rows of words.
 
-What a result lacks is left out or shown as a dash, and single values that no
-table asks for are listed as they are, so that nothing a step says is lost.
+What a result lacks is left out or shown as a dash. A column that no row of a result
+has, such as those that an older step did not write, is left out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from phi_kit.core.number_format import (
 from phi_kit.plots.style import GUESS
 from phi_kit.stats.intervals import wilson_interval
 
-from .findings import verdict
+from .findings import over_control, verdict
 
 Result = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Result], str]]  # a cell's words by column title
@@ -43,22 +43,6 @@ class Table:
 def of_step(number: int, result: Result) -> list[Table]:
     """The tables of a step, those with rows."""
     return [table for make in _MAKERS[number] if (table := make(result)).rows]
-
-
-def facts(number: int, result: Result) -> dict[str, str]:
-    """Single values of a step by name: those with words of their own, then others."""
-    expected = _FACTS.get(number, {})
-    named = {
-        name: words(result[key])
-        for key, (name, words) in expected.items()
-        if result.get(key) not in (None, "", [], {})
-    }
-    others = {
-        key.replace("_", " "): plain(value)
-        for key, value in result.items()
-        if key not in expected | _ABOVE and isinstance(value, str | int | float)
-    }
-    return {**named, **others}
 
 
 # --- values ---
@@ -127,7 +111,11 @@ def _joined(first: str, second: str) -> Callable[[Result], str]:
 def _change(
     before: str, after: str, words: Callable[[Any], str] = percent
 ) -> Callable[[Result], str]:
-    return lambda row: f"{words(row.get(before))} → {words(row.get(after))}"
+    def both(row: Result) -> str:
+        ends = words(row.get(before)), words(row.get(after))
+        return NOTHING if set(ends) == {NOTHING} else " → ".join(ends)
+
+    return both
 
 
 def accuracy(row: Result) -> str:
@@ -147,12 +135,10 @@ _gain_over_base = partial(_gain, low="delta_low", high="delta_high")
 
 def _over(control: str) -> Callable[[Result], str]:
     """A control's accuracy, and what the final adapter gains over it."""
-    name = f"over_{control}"
 
     def words(row: Result) -> str:
-        gain = {"delta": row.get(name), "low": row.get(f"{name}_low")}
-        gain["high"] = row.get(f"{name}_high")
-        return f"{percent(row.get(control))}, {_gain(gain)}"
+        over = over_control(row, control)
+        return f"{percent(row.get(control))}, {_gain(over)}" if over else NOTHING
 
     return words
 
@@ -174,9 +160,10 @@ def _verdict_on_base(row: Result) -> str:
 
 
 def _table(title: str, rows: list[Result], columns: Columns) -> Table:
-    """A table of these rows, one cell for each column."""
-    cells = [tuple(words(row) for words in columns.values()) for row in rows]
-    return Table(title, tuple(columns), cells)
+    """A table of these rows, one cell for each column that any of them has."""
+    cells = {name: [words(row) for row in rows] for name, words in columns.items()}
+    known = {name: some for name, some in cells.items() if {*some} - {NOTHING}}
+    return Table(title, tuple(known), list(zip(*known.values(), strict=True)))
 
 
 def _table_of(title: str, key: str, columns: Columns) -> Callable[[Result], Table]:
@@ -383,6 +370,20 @@ def _responses(result: Result) -> Table:
     return Table(f"Responses in the style '{style}'", head, rows)
 
 
+def _teacher(result: Result) -> Table:
+    """What the teacher was asked; an answer it gave as a reference cost nothing."""
+    spent = mapped(mapped(result, "responses"), "teacher")
+    cost = spent.get("cost")
+    rows = [
+        ("samples", count(spent.get("samples"))),
+        ("rounds", count(spent.get("rounds"))),
+        ("answers it gave as a reference", count(spent.get("reused"))),
+        ("tokens", count(spent.get("tokens"))),
+        ("price", f"{cost:,.2f}" if is_number(cost) else "not known"),
+    ]
+    return Table("What the teacher was asked", ("", ""), rows if spent else [])
+
+
 def _costs(result: Result) -> Table:
     """What the arms cost in training."""
     arms = {
@@ -443,56 +444,9 @@ def _mix(result: Result) -> Table:
 _MAKERS: dict[int, tuple[Callable[[Result], Table], ...]] = {
     1: (_families,),
     2: (_sources,),
-    3: (_tiers, _responses, _afresh, _costs, _reference),
+    3: (_tiers, _responses, _teacher, _afresh, _costs, _reference),
     4: (_arms, _search, _doses, _recipe),
     5: (_transforms, _mix),
     6: (_matrix, _retention, _recipe),
     7: (_benchmarks, _by_family),
 }
-
-
-# --- single values ---
-
-
-def _sealed(splits: Any) -> str:
-    if not isinstance(splits, Mapping):
-        return plain(splits)
-    return ", ".join(f"{count(n)} {split}" for split, n in splits.items())
-
-
-def _named_counts(counts: Any) -> str:
-    if not isinstance(counts, Mapping):
-        return plain(counts)
-    return ", ".join(f"{count(n)} {name}" for name, n in counts.items())
-
-
-def _band(band: Any) -> str:
-    if not (isinstance(band, list) and len(band) == 2 and all(map(is_number, band))):
-        return plain(band)
-    return f"pass rates from {100 * band[0]:g} to {100 * band[1]:g}\u00a0%"
-
-
-_FACTS: dict[int, dict[str, tuple[str, Callable[[Any], str]]]] = {
-    1: {
-        "answer_kind": ("answers are", plain),
-        "style": ("style", plain),
-        "instruction": ("instruction", plain),
-        "sealed": ("sealed items", _sealed),
-        "ran_out": ("families that ran out", plain),
-    },
-    2: {"lopsided": ("one answer too often", plain)},
-    3: {
-        "samples": ("samples per seed", plain),
-        "band": ("band", _band),
-        "truncated": ("truncated samples", percent),
-        "teachable_places": (
-            "teachable seeds by their place to the band",
-            _named_counts,
-        ),
-        "never_solved": ("never seen solved", plain),
-        "doubt": ("tiers that more samples would be expected to change", percent),
-    },
-    5: {"lopsided": ("one answer too often", plain)},
-    6: {"final": ("final adapter", plain)},
-}
-_ABOVE = {"title": None, "description": None}  # stand above the facts

@@ -1,13 +1,14 @@
 """Plans: what steps will do, how long it takes, what is left to do."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from phi_kit.cli import app
 from phi_kit.study import config
-from phi_kit.study.planning import speed_probe
+from phi_kit.study.planning import plan_table, speed_probe
 from phi_kit.study.planning.plan_table import (
     NOTEBOOK,
     FinishedUnit,
@@ -15,16 +16,28 @@ from phi_kit.study.planning.plan_table import (
     plan_steps,
     table,
 )
-from phi_kit.study.planning.speed_probe import MachineSpeed, ProbedDomain
+from phi_kit.study.planning.speed_probe import (
+    MachineSpeed,
+    ProbedAnswers,
+    ProbedDomain,
+)
 from phi_kit.training import memory
 
+STUDY = Path(__file__).with_name("planned.yaml")
+TEACHER = "teacher=http://127.0.0.1:9/v1#m"  # nobody is there, nor need be
 GB = 10**9
 MATH = ProbedDomain(
-    asked=31, teachable=15.5, samples=128, tokens=512, rows=[30, 40, 50]
+    asked=31,
+    band=15.5,
+    teachable=15.5,
+    untaught=15.5,
+    prompt=50,
+    rows=[30, 40, 50],
+    plain=ProbedAnswers(samples=128, tokens=512, tps=100),
+    shown=ProbedAnswers(samples=128, tokens=1024, tps=50),
 )
 SPEED = MachineSpeed(
     load=2,
-    sample_tps=100,
     train_tps=200,
     setup=1,
     sampling_bytes=GB,
@@ -41,30 +54,38 @@ def nothing_finished(tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
 
 
-def units(*sets, study="quickstart"):
-    return config.load(study, sets).units()
+@pytest.fixture
+def finished(monkeypatch):
+    """Say which units have finished."""
+    return lambda tell: monkeypatch.setattr(plan_table, "finished_unit", tell)
 
 
-def test_what_finished_steps_kept_is_known():
+def units(*sets):
+    return config.load(STUDY, sets).units()
+
+
+def test_what_finished_steps_kept_is_known(finished):
     kept = {"pick_domain": None, "collect_seeds": 80, "filter_edge": 7}
 
-    def finished(unit):
+    def tell(unit):
         return FinishedUnit(1.0, kept[unit.step]) if unit.step in kept else None
 
-    plans = plan_steps(units(), SPEED, PEAK, finished=finished)
+    finished(tell)
+    plans = plan_steps(units(), SPEED, PEAK)
     found = {key_of(step): step for step in plans}
-    assert found["filter_edge", "math"].sampled == 4 * (5 * 80 + 2 * 40)
+    # Four tokens an answer, eight after worked examples.
+    assert found["filter_edge", "math"].sampled == 4 * (5 * 80 + 2 * 40) + 8 * 160
     probe = found["probe_sft", "math"]
-    assert probe.trained == 40 * 2 * 7 * 3
+    assert probe.trained == 40 * 3 * 7 * 3
     assert probe.seconds == probe.most
 
 
 def test_time_is_work_by_pace():
-    found = plan_steps(units("math.collect_seeds.sources=[{limit: 100}]"), SPEED, PEAK)
+    found = plan_steps(units(), SPEED, PEAK)
     probe = next(s for s in found if key_of(s) == ("probe_sft", "math"))
-    tokens, rows = 2 * 200 * 4, 2 * 50 * 3 * 40
-    expected = NOTEBOOK + 2 + tokens / 100 + rows / 200 + 2 * 1
-    assert probe.seconds == pytest.approx(expected)
+    plain, shown, rows = 3 * 200 * 4, 200 * 8, 3 * 50 * 3 * 40
+    work = plain / 100 + shown / 50 + rows / 200
+    assert probe.seconds == pytest.approx(NOTEBOOK + 2 + work + 3 * 1)
     assert probe.most > probe.seconds
     assert probe.memory == PEAK
     collect = next(s for s in found if key_of(s) == ("collect_seeds", "math"))
@@ -96,14 +117,51 @@ def test_the_table_has_every_step_and_the_sum():
     assert "money" not in without
 
 
-def test_a_finished_step_takes_no_more_time():
-    def finished(unit):
+def test_a_finished_step_takes_no_more_time(finished):
+    def tell(unit):
         return FinishedUnit(61.0, None) if unit.step == "pick_domain" else None
 
-    found = plan_steps(units(), SPEED, PEAK, finished=finished)
+    finished(tell)
+    found = plan_steps(units(), SPEED, PEAK)
     text = "\n".join(table(found, SPEED, Prices()))
     assert text.count("done (1 min 1 s)") == 2
     assert "all that is left" in text
+
+
+def lines(*sets, speed=SPEED):
+    return "\n".join(table(plan_steps(units(*sets), speed, PEAK), speed, Prices()))
+
+
+def test_without_a_teacher_nothing_is_said_of_one():
+    assert "teacher" not in lines().replace("teacher tokens", "")
+
+
+def test_what_a_teacher_is_asked_and_what_it_costs():
+    """Half of 2 x 100 seeds, each tried once at least, all tries at most."""
+    unpriced = lines(TEACHER, "filter_edge.teacher_tokens=1000")
+    assert "The teacher http://127.0.0.1:9/v1#m is asked for" in unpriced
+    assert "232 (at most " in unpriced  # 100 x (1 + 1 + 1/4 + 1/16 + 1/128)
+    assert "232,031 (at most " in unpriced
+    assert "price unknown: set endpoint.price_in and endpoint.price_out" in unpriced
+    prices = "endpoint={price_in: 1000, price_out: 10, budget_cost: 5}"
+    priced = lines(TEACHER, "filter_edge.teacher_tokens=1000", prices)
+    assert "price 13.92, at most " in priced  # 11,602 of prompts, 232,031 of responses
+    assert "more than the study's budget" in priced
+
+
+def test_a_teacher_that_has_been_asked_is_not_paid_again(finished):
+    finished(
+        lambda unit: (
+            FinishedUnit(9.0, 50) if "edge" in unit.step else FinishedUnit(9, 64)
+        )
+    )
+    assert "is asked for" not in lines(TEACHER)
+
+
+def test_rows_without_a_known_response_are_named():
+    unknown = replace(MATH, guessed=2)
+    speed = replace(SPEED, domains={"math": unknown, "puzzles": MATH})
+    assert lines(speed=speed).count("2 of 3 seeds have no response yet") == 1
 
 
 def call(*words):
@@ -131,9 +189,12 @@ def test_training_that_does_not_fit_here_is_a_failure(monkeypatch):
 
 
 def test_a_card_that_is_elsewhere():
+    """The teacher's bill needs neither the card nor the teacher."""
     done = call("phi4-24gb", "--memory-gb", "24")
     assert done.exit_code == 0, done.output
     assert "fits into 24.00 GB; given up for it: nothing" in done.stdout
+    assert "Phi-4-reasoning-plus is asked for" in done.stdout
+    assert "(at most 24,000) responses" in done.stdout  # 2 x 3,000 seeds, four tries
     small = call("phi4-24gb", "--memory-gb", "0.5")
     assert small.exit_code == 1
     assert "does NOT fit" in small.stdout
@@ -153,15 +214,11 @@ def test_an_endpoint_cannot_be_planned_for():
     assert "needs the model's weights" in done.stderr
 
 
-def test_what_reads_a_step_that_is_redone_is_not_done():
+def test_what_reads_a_step_that_is_redone_is_not_done(finished):
     stale = ("filter_edge", "math")
     took = {True: None, False: FinishedUnit(61.0, None)}
-    found = plan_steps(
-        units(),
-        SPEED,
-        PEAK,
-        finished=lambda unit: took[(unit.step, unit.domain) == stale],
-    )
+    finished(lambda unit: took[(unit.step, unit.domain) == stale])
+    found = plan_steps(units(), SPEED, PEAK)
     left = [key_of(step) for step in found if step.done is None]
     assert left == [
         ("filter_edge", "math"),

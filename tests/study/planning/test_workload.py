@@ -1,103 +1,178 @@
 """How much the steps of a study will do, from its file alone."""
 
+from pathlib import Path
+
 import pytest
 
 from phi_kit.core.answer_style import TOKEN_LIMITS
 from phi_kit.core.errors import DataError
+from phi_kit.responses.response_config import TEACHER_TOKENS, ResponseConfig
 from phi_kit.study import config
-from phi_kit.study.planning.workload import seeds_read, workload
+from phi_kit.study.planning.workload import (
+    SeedOutlook,
+    TeacherLoad,
+    seeds_read,
+    teacher_samples,
+    workload,
+)
+
+STUDY = Path(__file__).with_name("planned.yaml")
+OUTLOOK = SeedOutlook(0.4, 0.5, untaught=0.25, right=0.5, variants=0.6, prompt=50)
+TEACHER = "teacher=http://127.0.0.1:9/v1#m"  # nobody is there, nor need be
 
 
-def units(*sets):
-    return config.load("quickstart", sets).units()
-
-
-def counted(*sets, share=0.5):
-    study = units(*sets)
+def counted(*sets, outlook=OUTLOOK):
+    study = config.load(STUDY, sets).units()
     seeds = {
         unit.domain: seeds_read(unit.params)
         for unit in study
         if unit.step == "collect_seeds"
     }
-    shares = dict.fromkeys(seeds, share)
-    loads = workload(study, seeds=seeds, shares=shares, kept_rows={})
+    outlooks = dict.fromkeys(seeds, outlook)
+    loads = workload(study, seeds=seeds, outlooks=outlooks, kept_rows={})
     return {(load.unit.step, load.unit.domain): load for load in loads}
 
 
-def drawn(load):
-    return sum(load.samples.values())
+def drawn(load, *, examples=False):
+    """Samples, with worked examples before the question or without."""
+    return sum(n for kind, n in load.samples.items() if kind.examples == examples)
 
 
 def seen(load):
     return sum(load.rows.values())
 
 
-SMALL = ("math.collect_seeds.sources=[{limit: 100}]",)
-
-
 def test_the_work_of_every_step():
-    found = counted(*SMALL)
+    found = counted()
     assert drawn(found["pick_domain", "math"]) == 100 * 2
     assert drawn(found["collect_seeds", "math"]) == 0
-    assert drawn(found["filter_edge", "math"]) == 5 * 100 + 2 * 50
+    assert drawn(found["filter_edge", "math"]) == 5 * 100 + 2 * 40
     probe = found["probe_sft", "math"]
-    assert drawn(probe) == 2 * 200  # two arms, each asks dev
-    assert seen(probe) == 2 * 50 * 3  # two arms, three epochs
-    assert probe.runs == 2
+    assert drawn(probe) == 3 * 200  # three arms, each asks dev
+    assert seen(probe) == 3 * 50 * 3  # three arms, three epochs
+    assert probe.runs == 3
     expand = found["expand_domains", ""]
     assert drawn(expand) == 3 * (200 + 200)  # A, B, A+B on both domains
-    frozen = 50 / 0.33
-    other = 0.5 * 64 / 0.33
-    assert seen(expand) == pytest.approx(2 * frozen + 2 * other)
+    frozen = 50 / 0.25
+    assert seen(expand) == pytest.approx(4 * frozen)  # alone, and together
     assert expand.runs == 3
+    # Base, the final adapter and the arm `own`, of both domains.
+    assert drawn(found["benchmark", ""]) == 3 * 2 * 100 * 3
+    assert all(load.teacher == TeacherLoad() for load in found.values())
+
+
+def test_controls_with_examples_in_the_prompt_are_samples_of_their_own():
+    found = counted()
+    shown = {key: drawn(load, examples=True) for key, load in found.items()}
+    assert shown["filter_edge", "math"] == 2 * 100
+    assert shown["probe_sft", "math"] == 200
+    assert shown["benchmark", ""] == 2 * 100 * 3
+    assert sum(shown.values()) == 2 * (200 + 200) + 600
+    none = ["filter_edge.own_samples=0", "probe_sft.few_shot=0", "benchmark.few_shot=0"]
+    assert not any(drawn(load, examples=True) for load in counted(*none).values())
+    bare = counted("style=answer")  # its own arm asks nobody again
+    assert drawn(bare["filter_edge", "math"], examples=True) == 0
+
+
+def test_without_the_arm_own_nobody_asks_it_the_test_items():
+    found = counted("probe_sft.arms=[random, teachable]", "benchmark.few_shot=0")
     assert drawn(found["benchmark", ""]) == 2 * 2 * 100 * 3
 
 
 def test_samples_are_as_long_as_the_style_lets_them_be():
-    steps = ("pick_domain", "filter_edge", "benchmark")
-    free = [f"{step}.max_tokens=null" for step in steps]
-    found = counted(*free, "style=think", "puzzles.style=steps", *SMALL)
+    found = counted("style=think", "puzzles.style=steps")
     asked = {("math", TOKEN_LIMITS["think"]), ("puzzles", TOKEN_LIMITS["steps"])}
     for (step, domain), load in found.items():
         if step not in ("collect_seeds", "synthesize"):
             among = (domain,) if domain else ("math", "puzzles")
-            assert set(load.samples) == {one for one in asked if one[0] in among}, step
+            kinds = {(kind.domain, kind.limit) for kind in load.samples}
+            assert kinds == {one for one in asked if one[0] in among}, step
+
+
+def test_a_teacher_answers_what_earlier_sources_leave():
+    """A quarter of 100 seeds, each once, then twice more as long as none is right."""
+    found = counted(TEACHER, "filter_edge.teacher_most=4")
+    one_seed = 1 + 2 / 2 + 1 / 8
+    edge = found["filter_edge", "math"].teacher
+    assert edge.samples == pytest.approx(25 * one_seed)
+    assert edge.written == pytest.approx(25 * one_seed * TEACHER_TOKENS["steps"])
+    assert edge.read == pytest.approx(25 * one_seed * 50)
+    variants = found["synthesize", "math"].teacher
+    assert variants.samples == pytest.approx(0.6 * 50 * one_seed)
+    both = TeacherLoad.of(found.values())
+    assert both.samples == pytest.approx(2 * (25 + 30) * one_seed)
+    assert both.tokens == both.read + both.written
+    # A student that is asked nothing more is the same with and without a teacher.
+    assert (
+        found["filter_edge", "math"].samples == counted()["filter_edge", "math"].samples
+    )
+
+
+def test_a_teacher_that_the_study_does_not_ask():
+    found = counted(TEACHER, "responses=[worked]")
+    assert TeacherLoad.of(found.values()) == TeacherLoad()
+
+
+@pytest.mark.parametrize(
+    ("config", "right", "samples"),
+    [
+        ({}, 0.5, 1 + 1 + 0.25 + 0.0625 + 1 / 128),
+        ({}, 1.0, 1),
+        ({}, 0.0, 8),  # all its tries
+        ({"teacher_samples": 3, "teacher_most": 3}, 0.0, 3),
+        ({"teacher_more": 0}, 0.0, 1),  # no further round
+        ({"teacher_most": 2}, 0.5, 1.5),  # the last round is cut
+    ],
+)
+def test_rounds_of_a_teacher(config, right, samples):
+    found = teacher_samples(ResponseConfig(**config), 100, right=right)
+    assert found == pytest.approx(100 * samples)
+
+
+def test_a_teachers_budget_is_the_most():
+    limited = ResponseConfig(teacher_budget=130)
+    assert teacher_samples(limited, 100, right=0.0) == 130
+    assert teacher_samples(limited, 100, right=1.0) == 100
+
+
+def test_a_hint_is_given_where_no_source_before_it_helps():
+    plain = drawn(counted()["filter_edge", "math"])
+    found = counted("responses=[worked, hinted]")["filter_edge", "math"]
+    assert drawn(found) == plain + 2 * 25
 
 
 @pytest.mark.parametrize(
     ("change", "runs"),
     [
-        ("probe_sft.train_seeds=[1, 2, 3]", 6),
-        ("probe_sft.search={learning_rate: [1e-3, 5e-4], rank: [8, 16]}", 2 + 4),
-        ("probe_sft.dose=[0.25, 0.5, 1]", 2 + 2),
+        ("probe_sft.train_seeds=[1, 2, 3]", 9),
+        ("probe_sft.search={learning_rate: [1e-3, 5e-4], rank: [8, 16]}", 3 + 4),
+        ("probe_sft.dose=[0.25, 0.5, 1]", 3 + 2),
         ("probe_sft.arms=[teachable]", 1),
     ],
 )
 def test_more_runs_are_counted(change, runs):
-    found = counted(*SMALL, change)["probe_sft", "math"]
+    found = counted(change)["probe_sft", "math"]
     assert found.runs == runs
     assert drawn(found) == runs * 200
     if "dose" in change:
-        assert seen(found) == 150 * (2 + 0.25 + 0.5)
+        assert seen(found) == 150 * (3 + 0.25 + 0.5)
 
 
 @pytest.mark.parametrize("step", ["probe_sft", "expand_domains"])
 def test_early_stopping_asks_more_often(step):
     key = (step, "math" if step == "probe_sft" else "")
-    plain, often = (
-        drawn(counted(*SMALL, f"{step}.eval_steps={n}")[key]) for n in (0, 2)
-    )
+    plain, often = (drawn(counted(f"{step}.eval_steps={n}")[key]) for n in (0, 2))
     assert often > plain
 
 
 def test_a_wish_for_few_rows_bounds_training():
-    found = counted(*SMALL, "filter_edge.wanted=10")
-    assert seen(found["probe_sft", "math"]) == 2 * 10 * 3
+    found = counted("filter_edge.wanted=10")
+    assert seen(found["probe_sft", "math"]) == 3 * 10 * 3
 
 
 def test_the_best_recipe_is_the_probes():
-    sets = (*SMALL, "expand_domains.recipe=best")
-    own, best = (seen(counted(*some)["expand_domains", ""]) for some in (SMALL, sets))
+    sets = ["expand_domains.recipe=best"]
+    own, best = (seen(counted(*some)["expand_domains", ""]) for some in ([], sets))
     assert best == pytest.approx(3 * own)
 
 
@@ -106,6 +181,6 @@ def test_sources_without_limit_are_counted(tmp_path):
     file.write_text('{"question": "1 + 1", "answer": "2"}\n' * 30)
     source = f"[{{path: {file}, question: question, answer: answer}}]"
     found = counted(f"math.collect_seeds.sources={source}")
-    assert drawn(found["filter_edge", "math"]) == 5 * 30 + 2 * 15
+    assert drawn(found["filter_edge", "math"]) == 5 * 30 + 2 * 12
     with pytest.raises(DataError, match="without a limit"):
         counted("math.collect_seeds.sources=[{hub: openai/gsm8k}]")
