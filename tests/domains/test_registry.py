@@ -45,6 +45,9 @@ def near_misses(answer):
     if answer.lower() in OTHER:
         yield OTHER[answer.lower()]
         yield f"{answer} and {OTHER[answer.lower()]}"
+    elif re.fullmatch(r"[a-z ]+", answer):
+        turned = " ".join(reversed(answer.split())) if " " in answer else answer[::-1]
+        yield from (f"{answer}x", answer[1:], *([turned] if turned != answer else []))
     else:
         yield from (str(float(answer) + 1), str(float(answer) - 1), f"1{answer}")
     yield from ("", "proof", f"<think>{answer}</think>")

@@ -79,6 +79,16 @@ def words(gold: str) -> Iterator[str]:
     yield from (f"The answer is {other}.", f"<think>{gold}</think>{other}", "maybe")
 
 
+def spelled(gold: str) -> Iterator[str]:
+    """Near misses of a word or a row of words: letters, order, hedges, another."""
+    yield from (f"{gold}x", gold[1:], gold[:-1], f"not {gold}", f"{gold} or {gold}s")
+    row = gold.split()
+    for other in (" ".join(reversed(row)), " ".join(row[1:]), gold[::-1]):
+        if other not in ("", gold):
+            yield from (other, f"The answer is {other}.")
+    yield f"<think>{gold}</think>{gold[1:]}"
+
+
 def letters(gold: str, extra: Mapping[str, Any]) -> Iterator[str]:
     """The item's other letters, their texts, and sentences that hold the gold's."""
     choices = extra["choices"]

@@ -156,6 +156,8 @@ def almost_solved():
             misses = perturbations.solutions(seed.answer, seed.id)
         elif seed.answer.isdecimal():
             misses = perturbations.numbers(seed.answer, seed.id)
+        elif "words" in seed.facts:
+            misses = perturbations.spelled(seed.answer)
         else:
             misses = perturbations.words(seed.answer)
         for miss in islice(misses, 8):
