@@ -265,7 +265,7 @@ def test_how_long_its_study_would_take(large, record, monkeypatch, tmp_path, cap
     record("  training peak predicted", peak / 1e9, "GB")
     for tokens in (200, 600, 2048):
         for one in found.domains.values():
-            for answers in (one.plain, one.shown):
+            for answers in (one.plain, one.shown, one.tuned):
                 answers.samples, answers.tokens = 100, 100 * tokens
                 answers.truncated = 0
             one.asked, one.teachable = 30, 12

@@ -196,8 +196,7 @@ def _sampled(load: StepLoad, speed: MachineSpeed) -> tuple[float, float]:
     """Tokens of answers, and the seconds they take."""
     tokens, seconds = 0.0, 0.0
     for kind, samples in load.samples.items():
-        probed = speed.domains[kind.domain]
-        answers = probed.shown if kind.examples else probed.plain
+        answers = getattr(speed.domains[kind.domain], kind.how)
         some = samples * answers.each(kind.limit)
         tokens, seconds = tokens + some, seconds + some / answers.tps
     return tokens, seconds

@@ -86,6 +86,7 @@ class ProbedDomain:
         guessed: rows as long as they may become, for no response is known.
         plain: samples as step 3 draws them.
         shown: samples drawn after worked examples.
+        tuned: what an adapter is taken to draw: answers as long as its rows'.
     """
 
     asked: int = 0
@@ -98,6 +99,7 @@ class ProbedDomain:
     guessed: int = 0
     plain: ProbedAnswers = field(default_factory=ProbedAnswers)
     shown: ProbedAnswers = field(default_factory=ProbedAnswers)
+    tuned: ProbedAnswers = field(default_factory=ProbedAnswers)
 
     @property
     def row(self) -> float:
@@ -230,7 +232,10 @@ def _probe(
     pairs, unknown = _responses(student, first, params, samples, longest=longest)
     probed = ProbedDomain(variants=first.variants, prompt=first.prompt, plain=plain)
     probed.guessed = len(unknown)
-    probed.rows = row_lengths(student, first.domain, pairs).tokens.tolist()
+    lengths = row_lengths(student, first.domain, pairs)
+    probed.rows = lengths.tokens.tolist()
+    learnt = len(lengths), int(lengths.trained.sum())
+    probed.tuned = ProbedAnswers(*learnt, tps=plain.tps)
     if not first.judged:
         asked = [seed for seed in first.seeds if seed.id in set(samples.seed_id)]
         names = set(params.source_names(first.domain.style))

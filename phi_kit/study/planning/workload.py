@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, inf
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from phi_kit.core import step_table
 from phi_kit.core.answer_style import Style, token_limit
@@ -23,11 +23,15 @@ from phi_kit.training.arms import OWN
 
 
 class SampleKind(NamedTuple):
-    """Of which domain, of how many tokens at most, after worked examples or not."""
+    """Of which domain, of how many tokens at most, and how they are drawn.
+
+    `plain` by the student as it is, `shown` after worked examples, `tuned` by an
+    adapter, which has learnt to answer as its rows do.
+    """
 
     domain: str
     limit: int
-    examples: bool = False
+    how: Literal["plain", "shown", "tuned"] = "plain"
 
 
 class SeedOutlook(NamedTuple):
@@ -220,7 +224,7 @@ def _filter(unit: Unit, state: DomainState, kept_rows: int | None) -> StepLoad:
     plain = SampleKind(unit.domain, token_limit(p.max_tokens, state.style))
     drawn = {plain: samples}
     if p.own_samples and state.style != "answer":
-        drawn[plain._replace(examples=True)] = p.own_samples * seeds
+        drawn[plain._replace(how="shown")] = p.own_samples * seeds
     return state.taught(StepLoad(unit, drawn), untaught)
 
 
@@ -236,10 +240,9 @@ def _probe(unit: Unit, state: DomainState) -> StepLoad:
     rows = state.teachable * p.epochs
     samples = state.dev * (runs + _evaluations(passes, rows, p))
     samples += p.drift_samples * state.seeds
-    plain = SampleKind(unit.domain, state.limit)
-    drawn = {plain: samples}
+    drawn = {SampleKind(unit.domain, state.limit, "tuned"): samples}
     if p.few_shot:
-        drawn[plain._replace(examples=True)] = state.dev
+        drawn[SampleKind(unit.domain, state.limit, "shown")] = state.dev
     return StepLoad(unit, drawn, {unit.domain: passes * rows}, runs)
 
 
@@ -256,7 +259,10 @@ def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
     )
     return StepLoad(
         unit,
-        {SampleKind(n, states[n].limit): rounds * states[n].dev for n in p.domains},
+        {
+            SampleKind(n, states[n].limit, "tuned"): rounds * states[n].dev
+            for n in p.domains
+        },
         {n: rows[n] * sum(n in among for among in adapters) for n in p.domains},
         len(adapters),
     )
@@ -268,9 +274,10 @@ def _benchmark(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
     for name in p.domains:
         state = states[name]
         plain = SampleKind(name, token_limit(p.max_tokens, state.style))
-        drawn[plain] = (2 + state.own) * state.test * p.samples
+        drawn[plain] = each = state.test * p.samples
+        drawn[plain._replace(how="tuned")] = (1 + state.own) * each
         if p.few_shot:
-            drawn[plain._replace(examples=True)] = state.test * p.samples
+            drawn[plain._replace(how="shown")] = each
     return StepLoad(unit, drawn)
 
 

@@ -35,6 +35,7 @@ MATH = ProbedDomain(
     rows=[30, 40, 50],
     plain=ProbedAnswers(samples=128, tokens=512, tps=100),
     shown=ProbedAnswers(samples=128, tokens=1024, tps=50),
+    tuned=ProbedAnswers(samples=128, tokens=768, tps=100),
 )
 SPEED = MachineSpeed(
     load=2,
@@ -83,8 +84,8 @@ def test_what_finished_steps_kept_is_known(finished):
 def test_time_is_work_by_pace():
     found = plan_steps(units(), SPEED, PEAK)
     probe = next(s for s in found if key_of(s) == ("probe_sft", "math"))
-    plain, shown, rows = 3 * 200 * 4, 200 * 8, 3 * 50 * 3 * 40
-    work = plain / 100 + shown / 50 + rows / 200
+    tuned, shown, rows = 3 * 200 * 6, 200 * 8, 3 * 50 * 3 * 40
+    work = tuned / 100 + shown / 50 + rows / 200
     assert probe.seconds == pytest.approx(NOTEBOOK + 2 + work + 3 * 1)
     assert probe.most > probe.seconds
     assert probe.memory == PEAK

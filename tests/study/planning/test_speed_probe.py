@@ -59,6 +59,7 @@ def test_rows_are_as_long_as_the_responses_there_are(probed):
     assert max(found.rows) < 120
     assert found.asked == found.teachable == 4  # not solved, and there is a response
     assert found.plain.samples == found.shown.samples == 16
+    assert 5 < found.tuned.each(64) < 30 < found.row  # a sum, and its question
 
 
 def test_without_a_response_rows_count_with_all_they_may_have(probed):

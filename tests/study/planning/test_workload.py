@@ -33,9 +33,8 @@ def counted(*sets, outlook=OUTLOOK):
     return {(load.unit.step, load.unit.domain): load for load in loads}
 
 
-def drawn(load, *, examples=False):
-    """Samples, with worked examples before the question or without."""
-    return sum(n for kind, n in load.samples.items() if kind.examples == examples)
+def drawn(load, how="plain"):
+    return sum(n for kind, n in load.samples.items() if kind.how == how)
 
 
 def seen(load):
@@ -48,35 +47,36 @@ def test_the_work_of_every_step():
     assert drawn(found["collect_seeds", "math"]) == 0
     assert drawn(found["filter_edge", "math"]) == 5 * 100 + 2 * 40
     probe = found["probe_sft", "math"]
-    assert drawn(probe) == 3 * 200  # three arms, each asks dev
+    assert drawn(probe, "tuned") == 3 * 200  # three arms, each asks dev
     assert seen(probe) == 3 * 50 * 3  # three arms, three epochs
     assert probe.runs == 3
     expand = found["expand_domains", ""]
-    assert drawn(expand) == 3 * (200 + 200)  # A, B, A+B on both domains
+    assert drawn(expand, "tuned") == 3 * (200 + 200)  # A, B, A+B on both domains
     frozen = 50 / 0.25
     assert seen(expand) == pytest.approx(4 * frozen)  # alone, and together
     assert expand.runs == 3
-    # Base, the final adapter and the arm `own`, of both domains.
-    assert drawn(found["benchmark", ""]) == 3 * 2 * 100 * 3
+    test = found["benchmark", ""]  # base, the final adapter, the arm `own`
+    assert drawn(test) == 2 * 100 * 3
+    assert drawn(test, "tuned") == 2 * 2 * 100 * 3
     assert all(load.teacher == TeacherLoad() for load in found.values())
 
 
 def test_controls_with_examples_in_the_prompt_are_samples_of_their_own():
     found = counted()
-    shown = {key: drawn(load, examples=True) for key, load in found.items()}
+    shown = {key: drawn(load, "shown") for key, load in found.items()}
     assert shown["filter_edge", "math"] == 2 * 100
     assert shown["probe_sft", "math"] == 200
     assert shown["benchmark", ""] == 2 * 100 * 3
     assert sum(shown.values()) == 2 * (200 + 200) + 600
     none = ["filter_edge.own_samples=0", "probe_sft.few_shot=0", "benchmark.few_shot=0"]
-    assert not any(drawn(load, examples=True) for load in counted(*none).values())
+    assert not any(drawn(load, "shown") for load in counted(*none).values())
     bare = counted("style=answer")  # its own arm asks nobody again
-    assert drawn(bare["filter_edge", "math"], examples=True) == 0
+    assert drawn(bare["filter_edge", "math"], "shown") == 0
 
 
 def test_without_the_arm_own_nobody_asks_it_the_test_items():
     found = counted("probe_sft.arms=[random, teachable]", "benchmark.few_shot=0")
-    assert drawn(found["benchmark", ""]) == 2 * 2 * 100 * 3
+    assert drawn(found["benchmark", ""], "tuned") == 2 * 100 * 3
 
 
 def test_samples_are_as_long_as_the_style_lets_them_be():
@@ -153,7 +153,7 @@ def test_a_hint_is_given_where_no_source_before_it_helps():
 def test_more_runs_are_counted(change, runs):
     found = counted(change)["probe_sft", "math"]
     assert found.runs == runs
-    assert drawn(found) == runs * 200
+    assert drawn(found, "tuned") == runs * 200
     if "dose" in change:
         assert seen(found) == 150 * (3 + 0.25 + 0.5)
 
@@ -161,7 +161,9 @@ def test_more_runs_are_counted(change, runs):
 @pytest.mark.parametrize("step", ["probe_sft", "expand_domains"])
 def test_early_stopping_asks_more_often(step):
     key = (step, "math" if step == "probe_sft" else "")
-    plain, often = (drawn(counted(f"{step}.eval_steps={n}")[key]) for n in (0, 2))
+    plain, often = (
+        drawn(counted(f"{step}.eval_steps={n}")[key], "tuned") for n in (0, 2)
+    )
     assert often > plain
 
 
