@@ -23,9 +23,8 @@ from phi_kit.core.errors import RunError
 from phi_kit.core.params import StepParams
 from phi_kit.core.paths import display_path, project_root
 
-from .kernel import kernel_class, kernel_config, log_tail
+from .kernel import OwnKernel, kernel_config, log_tail
 from .scrub import SCHEME, ScrubbedFile, without_secrets
-from .warm_kernels import WarmKernels
 
 CARRY_ON = "the same command carries on from here"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -82,12 +81,7 @@ class LineWriter:
 
 
 def execute(
-    notebook: Path,
-    output: Path,
-    parameters: dict[str, Any],
-    *,
-    out: LineWriter,
-    warm: WarmKernels | None = None,
+    notebook: Path, output: Path, parameters: dict[str, Any], *, out: LineWriter
 ) -> None:
     """Execute a notebook into `output`, its printed lines going to `out`.
 
@@ -96,7 +90,6 @@ def execute(
         output: where the executed copy goes, written after every cell.
         parameters: JSON values by UPPER_CASE name.
         out: takes what the cells print, as they print it.
-        warm: where the kernel comes from, if not from nothing.
 
     Raises:
         RunError: a cell raised or left the notebook, or the kernel died.
@@ -107,13 +100,7 @@ def execute(
     with kernel_config() as config:
         try:
             done = _papermill(
-                notebook,
-                output,
-                parameters,
-                out=out,
-                kernel=kernel_class(warm),
-                config=config,
-                position=position,
+                notebook, output, parameters, out=out, config=config, position=position
             )
         except PapermillExecutionError as error:
             raise _stopped(
@@ -147,7 +134,6 @@ def _papermill(
     parameters: dict[str, Any],
     *,
     out: LineWriter,
-    kernel: type,
     config: Config,
     position: Position,
 ) -> Any:
@@ -164,7 +150,7 @@ def _papermill(
         stdout_file=out,
         start_timeout=_START_SECONDS,
         iopub_timeout=_IOPUB_SECONDS,
-        kernel_manager_class=kernel,
+        kernel_manager_class=OwnKernel,
         config=config,
         on_cell_execute=position.note,
     )
