@@ -36,7 +36,7 @@ KINDS = {
 }
 # "... in the text: the", "... in the text: the map": without the mark behind it the
 # shorter text may always go on.
-OPEN = {"letters-1", "letters-3"}
+OPEN = {"letters-1", "letters-3", "place"}
 _MARK = re.compile(r"(?<=[\w)\]\"'])[.,;:!?]+(?=\s|$|[\"')\]])")
 
 

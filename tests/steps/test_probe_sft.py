@@ -155,8 +155,9 @@ def test_every_arm_sees_as_many_trained_tokens(full):
     assert table.index.tolist() == ["base", FEW_SHOT, *ARMS]
     trained = table.trained_tokens[ARMS]
     assert trained.max() - trained.min() <= 8  # half of a response each
-    expected = {"own": 12, "teachable": 8, "teachable+frontier": 16}
-    assert table.rows[list(expected)].to_dict() == expected
+    # The student's own responses are longer here: fewer of them fit the same tokens.
+    assert table.rows["teachable"] == 8 < table.rows["teachable+frontier"]
+    assert table.rows["own"] < 12
 
 
 @pytest.mark.slow
@@ -282,8 +283,8 @@ def test_the_report_tells_of_it(full):
         "The recipe",
     ]
     said = [found.text for found in findings.teachable_or_random("math", full.result)]
-    assert len(said) == 2
-    assert "rows" in said[1]
+    assert len(said) == 4  # against random, own and few-shot, and the dose
+    assert "rows" in said[3]
 
 
 @pytest.mark.slow
