@@ -49,7 +49,6 @@ class Manifest(_Strict):
     inputs: dict[str, str] = {}
     flow: _RowCounts | None = None
     samples: dict[str, Any] | None = None
-    compute: dict[str, Any] | None = None
     sizes: dict[str, int] = {}
     shown: dict[str, str] = {}
     seconds: float = 0.0
