@@ -20,9 +20,6 @@ SOURCES_OF: dict[Style, tuple[SourceName, ...]] = {
     "steps": ("source", "worked", "teacher", "student"),
     "think": ("source", "worked", "teacher", "student"),
 }
-# Tokens a teacher may take, where a study sets no limit: kit defaults, a reasoning
-# model's thoughts run long (the report's student is trained up to 32k).
-TEACHER_TOKENS: dict[Style, int] = {"answer": 512, "steps": 1024, "think": 8192}
 
 
 class ResponseConfig(Strict):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core.answer_style import token_limit
 from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.few_shot import FamilyExamples
@@ -21,7 +22,7 @@ from .from_student import StudentAgain, StudentSource, without_reply
 from .from_teacher import TeacherPlan, TeacherSource
 from .from_worked import WorkedSource
 from .response import ResponseSource
-from .response_config import TEACHER_TOKENS, ResponseConfig, SourceName
+from .response_config import ResponseConfig, SourceName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +124,7 @@ class StudySources:
 
     def _open_teacher(self) -> TeacherSource:
         config, style = self.config, self.domain.style
-        tokens = config.teacher_tokens or TEACHER_TOKENS[style]
+        tokens = token_limit(config.teacher_tokens, style, strong=True)
         plan = TeacherPlan(
             config.teacher_samples,
             config.teacher_more,

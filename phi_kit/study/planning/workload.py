@@ -16,7 +16,7 @@ from phi_kit.core.answer_style import Style, token_limit
 from phi_kit.core.errors import DataError
 from phi_kit.data.read_sources import read_source
 from phi_kit.data.source_types import HubData
-from phi_kit.responses.response_config import TEACHER_TOKENS, ResponseConfig
+from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.steps import expand_domains
 from phi_kit.study.config import Unit
 from phi_kit.training.arms import OWN
@@ -114,7 +114,7 @@ class DomainState:
         if "teacher" not in config.source_names(self.style):
             return load
         samples = teacher_samples(config, seeds, right=self.outlook.right)
-        tokens = samples * (config.teacher_tokens or TEACHER_TOKENS[self.style])
+        tokens = samples * token_limit(config.teacher_tokens, self.style, strong=True)
         teacher = TeacherLoad(samples, samples * self.outlook.prompt, tokens)
         return replace(load, teacher=teacher)
 
