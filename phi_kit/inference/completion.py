@@ -17,7 +17,7 @@ from phi_kit.cache import recordings
 from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import PhiKitError
 from phi_kit.core.params import EndpointSettings, StepParams
-from phi_kit.core.paths import ledger_address, runs_root
+from phi_kit.core.paths import ledger_address, spending_folder
 from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.models import catalog
@@ -90,7 +90,7 @@ def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
     """
     name = name or params.model
     if is_endpoint(name):
-        return _endpoint(name, params.endpoint, runs_root() / params.study)
+        return _endpoint(name, params.endpoint, spending_folder(params.study))
     return load(name)
 
 
@@ -111,7 +111,7 @@ def token_counter(params: StepParams) -> TokenCounter | Sampler:
 
 def judge_function(name: str, params: StepParams) -> Callable[[str], str]:
     """A function from a prompt to a judge's reply; the step's study pays for it."""
-    folder = runs_root() / params.study
+    folder = spending_folder(params.study)
     return completion_function(name, settings=params.endpoint, folder=folder)
 
 
