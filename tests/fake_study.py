@@ -294,6 +294,7 @@ def _responses_result():
             "tokens": 90_210,
             "cost": 1.234,
             "rounds": 3,
+            "unasked": 12,
         },
         "teachable": "gap",
     }
@@ -303,14 +304,18 @@ def _probe_result(domain):
     gain = UP if domain == "math" else FLAT
     verdict = "better" if domain == "math" else "cannot tell"
     arm = {"rows": 380, "tokens": 48_310, "lenient": 0.47, "truncated": 0.01}
-    untrained = {"lenient": 0.41, "truncated": 0.08}
+    arm |= {"role": "arm", "passes": 2.0}
+    few = {"rows": 21, "passes": 36.2}
+    untrained = {"lenient": 0.41, "truncated": 0.08, "role": "baseline"}
     compared = {**gain, "n": 120, "verdict": verdict}
     few_shot = {"verdict": "cannot tell", "form": 0.012, **over_base(FLAT)}
+    few_shot |= {"examples": 4.6}
     return {
         "arms": [
             score(0.34, arm="base", verdict=None, **NO_GAIN, **untrained),
             score(0.35, arm="few-shot base", **few_shot, **untrained),
             score(0.36, arm="own", verdict="cannot tell", **arm, **over_base(FLAT))
+            | few
             | {"p": 0.31, "p_holm": 0.62, "form": 0.012},
             score(0.37, arm="random", verdict="cannot tell", **arm, **over_base(FLAT))
             | {"p": 0.31, "p_holm": 0.62, "form": 0.012},
