@@ -33,7 +33,7 @@ from .yaml_lines import ON_COMMAND_LINE, FileFault, Keys, Source, dotted, read
 
 MOST_SHOWN = 100  # faults of one file
 # Keys of the whole study, and those that no section may hold.
-COMMON = ("study", "rng_seed", "model", "endpoint", "redo", "thinking_tags")
+COMMON = ("study", "rng_seed", "model", "endpoint", "compute", "redo", "thinking_tags")
 _TOP = (*COMMON, "domain", "domains")
 _DEFINES = tuple(Definition.model_fields)  # what defines a domain of a user's own
 
