@@ -57,7 +57,7 @@ class Procedural(BaseSource):
 
     kind: Literal["procedural"] = "procedural"
     limit: int = Field(160, ge=1)
-    families: list[str] = []
+    families: list[str] = Field([])
     wrong_golds: float = Field(0.0, ge=0, le=0.5)
 
     @property

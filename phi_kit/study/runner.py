@@ -26,9 +26,11 @@ from phi_kit.core.step_state import (
     fingerprint,
     outdated_upstream,
     run_folder_path,
+    stale_reason,
     step_state,
     up_to_date,
 )
+from phi_kit.core.taken_over import take_over
 from phi_kit.core.yaml12 import shown as printable
 
 from .config import Study, Unit
@@ -71,9 +73,10 @@ def run_study(
         for unit in units:  # nothing is written, so nothing need be writable
             _say_done(unit, say=say)
     else:
-        with _study_lock(study.name), kernel_environment():
+        with run_lock(study.name), kernel_environment():
             for unit in units:
-                _run_unit(unit, redo=redo, say=say)
+                if redo or not _taken_over(unit, study.starts_from, say=say):
+                    run_unit(unit, redo=redo, say=say)
     say(f"study '{study.name}' is finished after {duration(time.monotonic() - began)}")
     report = runs_root() / study.name / REPORT
     if report.is_file() and units and units[-1].step == steps.STEPS[-1].name:
@@ -113,8 +116,8 @@ def step_named(text: str) -> str:
 
 
 @contextmanager
-def _study_lock(name: str) -> Iterator[None]:
-    """Hold a study's lock, so that no second run writes the same folders.
+def run_lock(name: str, *, what: str = "study") -> Iterator[None]:
+    """Hold the lock of a study or a sweep: no second run writes the same folders.
 
     Raises:
         RunError: another process holds it.
@@ -128,9 +131,10 @@ def _study_lock(name: str) -> Iterator[None]:
             lock.acquire(timeout=0)
     except Timeout:
         raise RunError(
-            f"another phi-kit run of study '{name}' is going on",
+            f"another phi-kit run of {what} '{name}' is going on",
             where=display_path(folder),
-            todo="wait for it, or give this study another name: --set study=NAME",
+            todo=f"wait for it, or give this {what} another name"
+            + ": --set study=NAME" * (what == "study"),
         ) from None
     try:
         yield
@@ -148,7 +152,46 @@ def _say_done(unit: Unit, *, say: Say) -> None:
         say(f"[{unit.title}] yet {why}; run without --from")
 
 
-def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
+def _taken_over(unit: Unit, study: str, *, say: Say) -> bool:
+    """Whether a step's result has come from another study, where one is named.
+
+    Raises:
+        RunError: there is no such study, or the result cannot be taken over.
+    """
+    if not study or unit.params.redo or _is_done(unit, redo=False):
+        return False
+    if not (runs_root() / study).is_dir():
+        names = [folder.name for folder in runs_root().glob("[!.]*/")]
+        raise RunError(
+            f"there is no run of a study '{study}' to start from"
+            f"{did_you_mean(study, names)}",
+            where=display_path(runs_root()),
+        )
+    source = RunFolder.of(study, unit.params.STEP, domain=unit.domain)
+    if not source.finished:
+        return False
+    if why := stale_reason(unit.params, source):
+        say(f"[{unit.title}] '{study}' has another result: {why}")
+        return False
+    taken = take_over(unit.params, source)
+    if taken:
+        say(f"[{unit.title}] taken over from '{study}'")
+    return taken
+
+
+def run_unit(unit: Unit, *, redo: bool = False, say: Say) -> None:
+    """Execute a unit's notebook, unless its step is finished and nothing changed.
+
+    Inside `kernel_environment`.
+
+    Args:
+        unit: what to run.
+        redo: run it even if nothing changed.
+        say: takes one line of text at a time.
+
+    Raises:
+        RunError: the step failed, or another process writes it.
+    """
     from .notebook.execute import LineWriter, execute, notebook_parameters
 
     target, redo = run_folder_path(unit.params), redo or unit.params.redo
