@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ from phi_kit.core.step_state import (
 from phi_kit.core.yaml12 import shown as printable
 
 from .config import Study, Unit
+from .notebook.kernel_start import kernel_start
+from .notebook.warm_kernels import WarmKernels, warm_kernels
 
 Say = Callable[[str], None]
 # The kernel of a killed run ends within a second or two, unless it is inside one
@@ -61,20 +65,26 @@ def run_study(
         RunError: a step failed, or another process is running this study.
         ModelError: a chosen step loads weights and the model is an endpoint.
     """
-    from .notebook.kernel import kernel_environment  # 2 s: papermill's libraries
+    from .notebook.kernel import kernel_environment  # imports Jupyter's libraries
 
     units = units_between(study, first=first, last=last)
     for unit in units:  # before hours of sampling, not after
         unit.params.require_weights()
     began = time.monotonic()
-    if all(_is_done(unit, redo=redo) for unit in units):
+    kernels_took = ""
+    done = list(takewhile(partial(_is_done, redo=redo), units))
+    if len(done) == len(units):
         for unit in units:  # nothing is written, so nothing need be writable
             _say_done(unit, say=say)
     else:
-        with _study_lock(study.name), kernel_environment():
-            for unit in units:
-                _run_unit(unit, redo=redo, say=say)
-    say(f"study '{study.name}' is finished after {duration(time.monotonic() - began)}")
+        # For one notebook a template would only be a detour.
+        warm = warm_kernels(say) if len(done) + 1 < len(units) else nullcontext()
+        with _study_lock(study.name), kernel_environment(), warm as kernels:
+            ran = [_run_unit(unit, redo=redo, say=say, warm=kernels) for unit in units]
+        starts = filter(None, map(kernel_start, filter(None, ran)))
+        kernels_took = f", of which kernels took {duration(sum(starts))} to start"
+    took = duration(time.monotonic() - began)
+    say(f"study '{study.name}' is finished after {took}{kernels_took}")
     report = runs_root() / study.name / REPORT
     if report.is_file() and units and units[-1].step == steps.STEPS[-1].name:
         say(f"report: {display_path(report)}")
@@ -148,13 +158,16 @@ def _say_done(unit: Unit, *, say: Say) -> None:
         say(f"[{unit.title}] yet {why}; run without --from")
 
 
-def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
+def _run_unit(
+    unit: Unit, *, redo: bool, say: Say, warm: WarmKernels | None
+) -> Path | None:
+    """Run it unless it is done; the executed notebook, if there is one."""
     from .notebook.execute import LineWriter, execute, notebook_parameters
 
     target, redo = run_folder_path(unit.params), redo or unit.params.redo
     if _is_done(unit, redo=redo):
         _say_done(unit, say=say)
-        return
+        return None
     notebook = project_root() / "notebooks" / f"{unit.params.STEP}.ipynb"
     if not notebook.is_file():
         raise RunError("there is no such notebook", where=display_path(notebook))
@@ -166,11 +179,13 @@ def _run_unit(unit: Unit, *, redo: bool, say: Say) -> None:
     out = LineWriter(f"[{unit.title}] ", say)
     with disk_errors(target):
         params = unit.params.model_copy(update={"redo": redo})
-        execute(notebook, target / NOTEBOOK, notebook_parameters(params), out=out)
+        parameters = notebook_parameters(params)
+        execute(notebook, target / NOTEBOOK, parameters, out=out, warm=warm)
     _require_written(unit, target, expected=expected, before=before)
     manifest = RunFolder(target).manifest
     counts = row_summary(manifest) + _samples(manifest)
     say(f"[{unit.title}] done in {duration(time.monotonic() - began)}{counts}")
+    return target / NOTEBOOK
 
 
 def _wait_for_lock(unit: Unit, target: Path, *, say: Say) -> None:

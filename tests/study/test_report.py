@@ -59,6 +59,24 @@ def page():
     return Page(study_report.write("demo").read_text(encoding="utf-8"))
 
 
+def test_it_says_how_long_kernels_took_to_start(demo):
+    assert "to start" not in page().text
+    cells = [
+        {"cell_type": "markdown", "metadata": {}},
+        {"metadata": {"papermill": {"start_time": "2026-03-01T10:00:02.5+00:00"}}},
+        {"metadata": {"papermill": {"start_time": "2026-03-01T10:09:00+00:00"}}},
+        {"metadata": {"papermill": {"start_time": None}}},  # the run was killed here
+    ]
+    run = {"start_time": "2026-03-01T10:00:00+00:00", "end_time": None}
+    book = {"metadata": {"papermill": run}, "cells": cells}
+    for step in ("math/01_pick_domain", "07_benchmark"):
+        (demo / step / "notebook.ipynb").write_text(json.dumps(book))
+    by_hand = {"metadata": {}, "cells": [{"metadata": {}}]}
+    (demo / "math/02_collect_seeds/notebook.ipynb").write_text(json.dumps(by_hand))
+    (demo / "math/03_filter_edge/notebook.ipynb").write_text("{")
+    assert "together; their kernels took 5 s more to start" in page().text
+
+
 def test_a_whole_study_is_one_file_with_its_figures(runs):
     png = b"\x89PNG the bytes of a figure"
     folder = fake_study.build(runs, figure=png)

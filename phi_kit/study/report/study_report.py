@@ -23,9 +23,11 @@ from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.folder_names import domain_fault, study_fault
 from phi_kit.core.number_format import NOTHING, count, duration, percent
 from phi_kit.core.paths import REPORT, display_path, runs_root
+from phi_kit.core.step_run import NOTEBOOK
 from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats.comparison import NOT_CONSTANT
+from phi_kit.study.notebook.kernel_start import kernel_start
 
 from . import findings, published, step_facts, tables
 
@@ -268,6 +270,13 @@ class StudyReport:
     def total(self) -> str:
         """How long the finished steps took together."""
         return duration(sum(step.manifest.get("seconds") or 0 for step in self.done))
+
+    @property
+    def kernel_starts(self) -> str:
+        """How long their kernels took to start; empty if they ran by hand."""
+        notebooks = (step.folder.path / NOTEBOOK for step in self.done)
+        starts = [s for s in map(kernel_start, notebooks) if s is not None]
+        return duration(sum(starts)) if starts else ""
 
     @property
     def finished(self) -> str:
