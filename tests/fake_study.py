@@ -423,6 +423,7 @@ def write_manifest(folder: Path, result, **more):
         "result": result,
         "files": {},
         "seconds": 200.4,
+        "spent": {"sampling": 90.0, "training": 60.5},
         "finished": "2026-03-01T10:20:30Z",
         "versions": {"phi_kit": "0.1", "torch": "2.13"},
     } | more

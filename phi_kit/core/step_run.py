@@ -39,6 +39,7 @@ from .step_state import (
     up_to_date,
 )
 from .step_table import Step
+from .time_spent import TimeSpent, measure_time
 from .weight_records import with_recorded_weights
 
 if TYPE_CHECKING:
@@ -276,12 +277,16 @@ def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
     try:
         run = StepRun(params, staging=staging)
         run.inputs = inputs
-        with count_samples() as samples, thinking.also(params.thinking_tags):
+        with (
+            count_samples() as samples,
+            measure_time() as spent,
+            thinking.also(params.thinking_tags),
+        ):
             try:
                 yield run
             except KeyboardInterrupt:
                 raise _stopped(run, samples) from None
-        write_manifest(run, mark, samples)
+        write_manifest(run, mark, samples, spent)
         shutil.rmtree(_work_folder(target), ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -310,7 +315,9 @@ def _stopped(run: StepRun, samples: SampleCounts) -> StoppedError:
     )
 
 
-def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
+def write_manifest(
+    run: StepRun, mark: str, samples: SampleCounts, spent: TimeSpent
+) -> None:
     """Write the manifest of a step that ended well and move its files in.
 
     `digest` names the outcome: what later steps read, and the findings. What it
@@ -321,6 +328,7 @@ def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
         run: the step.
         mark: its fingerprint.
         samples: what it asked for.
+        spent: how long it sampled and trained.
     """
     seen = run.shown()
     files = {
@@ -349,6 +357,7 @@ def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
         "sizes": {name: (run.staging / name).stat().st_size for name in files},
         "shown": seen,
         "seconds": round(time.time() - run.started, 1),
+        "spent": spent.as_dict(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": versions(),
     }

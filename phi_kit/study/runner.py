@@ -34,8 +34,8 @@ from phi_kit.core.step_state import (
 from phi_kit.core.yaml12 import shown as printable
 
 from .config import Study, Unit
-from .notebook.kernel_start import kernel_start
 from .notebook.warm_kernels import WarmKernels, warm_kernels
+from .time_use import time_use
 
 Say = Callable[[str], None]
 # The kernel of a killed run ends within a second or two, unless it is inside one
@@ -71,7 +71,7 @@ def run_study(
     for unit in units:  # before hours of sampling, not after
         unit.params.require_weights()
     began = time.monotonic()
-    kernels_took = ""
+    ran: list[RunFolder] = []
     done = list(takewhile(partial(_is_done, redo=redo), units))
     if len(done) == len(units):
         for unit in units:  # nothing is written, so nothing need be writable
@@ -80,11 +80,13 @@ def run_study(
         # For one notebook a template would only be a detour.
         warm = warm_kernels(say) if len(done) + 1 < len(units) else nullcontext()
         with _study_lock(study.name), kernel_environment(), warm as kernels:
-            ran = [_run_unit(unit, redo=redo, say=say, warm=kernels) for unit in units]
-        starts = filter(None, map(kernel_start, filter(None, ran)))
-        kernels_took = f", of which kernels took {duration(sum(starts))} to start"
-    took = duration(time.monotonic() - began)
-    say(f"study '{study.name}' is finished after {took}{kernels_took}")
+            for unit in units:
+                if folder := _run_unit(unit, redo=redo, say=say, warm=kernels):
+                    ran.append(folder)
+    took = time.monotonic() - began
+    say(f"study '{study.name}' is finished after {duration(took)}")
+    if use := time_use(ran, total=took) if ran else None:
+        say(f"of these steps, {use}")
     report = runs_root() / study.name / REPORT
     if report.is_file() and units and units[-1].step == steps.STEPS[-1].name:
         say(f"report: {display_path(report)}")
@@ -160,8 +162,8 @@ def _say_done(unit: Unit, *, say: Say) -> None:
 
 def _run_unit(
     unit: Unit, *, redo: bool, say: Say, warm: WarmKernels | None
-) -> Path | None:
-    """Run it unless it is done; the executed notebook, if there is one."""
+) -> RunFolder | None:
+    """Run it unless it is done; its folder if it ran."""
     from .notebook.execute import LineWriter, execute, notebook_parameters
 
     target, redo = run_folder_path(unit.params), redo or unit.params.redo
@@ -185,7 +187,7 @@ def _run_unit(
     manifest = RunFolder(target).manifest
     counts = row_summary(manifest) + _samples(manifest)
     say(f"[{unit.title}] done in {duration(time.monotonic() - began)}{counts}")
-    return target / NOTEBOOK
+    return RunFolder(target)
 
 
 def _wait_for_lock(unit: Unit, target: Path, *, say: Say) -> None:

@@ -58,7 +58,7 @@ class WarmProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **options: Any) -> dict[str, Any]:
         """Launch it; its connection."""
         forked = self.parent.warm.fork(
-            cmd[cmd.index("ipykernel_launcher") + 1 :],
+            cmd,
             options["env"],
             folder=options.get("cwd") or str(Path.cwd()),
             log=log_beside(self.parent.connection_file),

@@ -35,6 +35,7 @@ from pathlib import Path
 ASK_THE_GPU = ("bitsandbytes", "peft")
 _GPU_FILES = ("nvidia*", "kfd", "dxg", "dri/render*")
 _DRIVER_NOT_INITIALISED = 3  # CUDA_ERROR_NOT_INITIALIZED of the driver's interface
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 # Generators that libraries seed as they are imported. Of `datasets` it names cache
 # files: two kernels with one name would read each other's rows.
 _GENERATORS = (
@@ -52,7 +53,7 @@ _BUSY, _IDLE = 0.05, 1.0
 def main() -> None:
     """Serve until the runner is gone; in a fork, be its kernel."""
     atexit.register(_end_kernel)  # first of all, so that it comes last
-    runner = os.getppid()
+    runner, template = os.getppid(), os.getpid()
     control = socket.socket(fileno=int(sys.argv[1]))
     # As ipykernel's launcher does; the shell puts it back.
     if Path(sys.path[0] or ".").resolve() == Path.cwd():
@@ -67,7 +68,7 @@ def main() -> None:
     line = serve(control, runner)
     if line is None:
         os._exit(0)
-    be_kernel(line)
+    be_kernel(line, template)
 
 
 # --- the template --------------------------------------------------------------
@@ -185,11 +186,17 @@ def _tell(line: socket.socket, text: str) -> None:
 # --- a kernel ------------------------------------------------------------------
 
 
-def be_kernel(line: socket.socket) -> None:
-    """Become the kernel that the stream asks for, as if started from nothing."""
+def be_kernel(line: socket.socket, template: int) -> None:
+    """Become the kernel that the stream asks for, as if started from nothing.
+
+    Args:
+        line: the stream.
+        template: the process id of the template, that this kernel ends with.
+    """
     global _kernel
     _kernel = os.getpid()
     os.setsid()
+    _end_with(template)
     _tell(line, f"pid {os.getpid()}")
     with line.makefile(encoding="utf-8") as lines:
         request = json.loads(lines.readline())
@@ -197,8 +204,8 @@ def be_kernel(line: socket.socket) -> None:
     reseed()
     from ipykernel.kernelapp import IPKernelApp
 
-    # The template is the parent that this kernel ends with, within a second.
-    parent = f"--IPKernelApp.parent_handle={os.getppid()}"
+    # As ipykernel itself does it: it looks for its parent once a second.
+    parent = f"--IPKernelApp.parent_handle={template}"
     app = IPKernelApp.instance()
     app.initialize([*request["arguments"], parent])
     _tell(line, "ready")
@@ -207,6 +214,14 @@ def be_kernel(line: socket.socket) -> None:
     # Of ipykernel 7.4's threads two may wait for each other here, without end (one in
     # 50 times); what they would tidy up goes with the process.
     atexit.unregister(app.close)
+
+
+def _end_with(template: int) -> None:
+    # A look at the parent, as ipykernel's, never comes inside one long operation.
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    if os.getppid() != template:  # it has ended in between
+        os._exit(1)
 
 
 def _end_kernel() -> None:

@@ -41,6 +41,7 @@ PRELOAD = (
     "matplotlib.figure",
     "reasoning_gym",
 )
+_LAUNCHER = "ipykernel_launcher"
 _CODE = Path(__file__).resolve().parents[2]  # phi_kit/
 # Generous on purpose: what is slow here would be as slow in every cold kernel.
 _TEMPLATE_SECONDS, _KERNEL_SECONDS = 300.0, 180.0
@@ -125,7 +126,7 @@ class WarmKernels:
 
     def fork(
         self,
-        arguments: list[str],
+        command: list[str],
         environment: dict[str, str],
         *,
         folder: str,
@@ -134,14 +135,14 @@ class WarmKernels:
         """A kernel that is ready, a process of its own; `None`: start it cold.
 
         Args:
-            arguments: of `ipykernel_launcher`.
+            command: that would start it, `python -m ipykernel_launcher ARGUMENT…`.
             environment: all of the kernel's.
             folder: that it works in.
             log: takes what its process prints outside cells.
         """
         with self._cold_on_failure():
             request = {
-                "arguments": arguments,
+                "arguments": command[command.index(_LAUNCHER) + 1 :],
                 "environment": environment,
                 "folder": folder,
                 "log": str(log),
@@ -169,9 +170,10 @@ class WarmKernels:
     def _cold_on_failure(self) -> Iterator[None]:
         try:
             yield
-        except (ForkError, OSError) as error:
+        except Exception as error:  # whatever it is: no fault of theirs ends a run
             if not self._given_up:
-                self._say(f"kernels start cold, some seconds slower each: {error}")
+                why = error if isinstance(error, ForkError | OSError) else repr(error)
+                self._say(f"kernels start cold, some seconds slower each: {why}")
             self._given_up = True
             self.close()
 

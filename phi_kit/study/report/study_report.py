@@ -23,11 +23,10 @@ from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.folder_names import domain_fault, study_fault
 from phi_kit.core.number_format import NOTHING, count, duration, percent
 from phi_kit.core.paths import REPORT, display_path, runs_root
-from phi_kit.core.step_run import NOTEBOOK
 from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats.comparison import NOT_CONSTANT
-from phi_kit.study.notebook.kernel_start import kernel_start
+from phi_kit.study.time_use import time_use
 
 from . import findings, published, step_facts, tables
 
@@ -272,11 +271,9 @@ class StudyReport:
         return duration(sum(step.manifest.get("seconds") or 0 for step in self.done))
 
     @property
-    def kernel_starts(self) -> str:
-        """How long their kernels took to start; empty if they ran by hand."""
-        notebooks = (step.folder.path / NOTEBOOK for step in self.done)
-        starts = [s for s in map(kernel_start, notebooks) if s is not None]
-        return duration(sum(starts)) if starts else ""
+    def time_use(self) -> str:
+        """Where their time went; empty if a step does not say."""
+        return str(time_use([step.folder for step in self.done]) or "")
 
     @property
     def finished(self) -> str:
