@@ -72,7 +72,7 @@ limits = [n for n in dir(resource) if n.startswith("RLIMIT_")]
 print(json.dumps({
     "environment": {k: v for k, v in os.environ.items() if k != "JPY_PARENT_PID"},
     "path": sys.path,
-    "arguments": len(sys.argv), "flags": list(sys.flags),
+    "program": sys.argv[0], "arguments": len(sys.argv), "flags": list(sys.flags),
     "options": sys._xoptions, "python": sys.executable,
     "folder": os.getcwd(),
     "signals": {int(s): str(signal.getsignal(s)) for s in signal.valid_signals()
@@ -209,8 +209,8 @@ BROKEN = {
     ),
     "hangs_on_import": ("import time; time.sleep(600)", "none was ready after 2 s"),
     "is_confused": (
-        "from phi_kit.study.notebook import kernel_template\n"
-        "kernel_template._tell = lambda line, text: line.sendall(b'pid one\\n')",
+        "import __main__\n"
+        "__main__._tell = lambda line, text: line.sendall(b'pid one\\n')",
         "invalid literal for int()",
     ),
 }
@@ -447,7 +447,7 @@ CELLS = (
     "import warnings\nwarnings.warn('careful')",
     "import logging\nlogging.warning('more careful')",
     "from IPython.display import HTML\ndisplay(HTML('<b>rich</b>'))\n{'n': N}",
-    "import matplotlib.pyplot as plt\nplt.plot([1, 2])",
+    "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])",
     "try:\n    input()\nexcept Exception as error:\n    print(repr(error))",
     "print(__name__, get_ipython().execution_count, In[1], sys.argv[0])",
     "class Here: ...\nimport pickle\npickle.loads(pickle.dumps(Here())).__class__",

@@ -16,7 +16,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import random
@@ -31,8 +31,8 @@ from operator import attrgetter
 from pathlib import Path
 
 # Imported where there is no GPU only: bitsandbytes asks for its properties as it is
-# imported, which makes a CUDA context; peft imports bitsandbytes.
-ASK_THE_GPU = ("bitsandbytes", "peft")
+# imported, which makes a CUDA context; the others import bitsandbytes.
+ASK_THE_GPU = ("bitsandbytes", "peft", "transformers.trainer")
 _GPU_FILES = ("nvidia*", "kfd", "dxg", "dri/render*")
 _DRIVER_NOT_INITIALISED = 3  # CUDA_ERROR_NOT_INITIALIZED of the driver's interface
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -87,7 +87,7 @@ def preload(names: list[str]) -> None:
     loading.prepare_libraries()
     gpu = has_gpu()
     for name in names:
-        if not (gpu and name.partition(".")[0] in ASK_THE_GPU):
+        if not (gpu and name in ASK_THE_GPU):
             importlib.import_module(name)
 
 
@@ -238,7 +238,8 @@ def _take_over(
     os.environ.clear()
     os.environ.update(environment, JPY_PARENT_PID=str(os.getppid()))
     os.chdir(folder)
-    sys.argv = ["ipykernel_launcher.py", *arguments]
+    launcher = importlib.util.find_spec("ipykernel_launcher")
+    sys.argv = [launcher.origin if launcher else "", *arguments]
     with Path(os.devnull).open("rb") as nothing, Path(log).open("ab") as file:
         os.dup2(nothing.fileno(), 0)
         os.dup2(file.fileno(), 1)
