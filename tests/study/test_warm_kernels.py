@@ -317,6 +317,14 @@ def test_two_runs_at_a_time_are_not_in_each_others_way(template):
     assert first == again != second
 
 
+def test_kernels_that_start_at_the_same_time_share_a_template(template):
+    with template() as (warm, said), ThreadPoolExecutor(3) as pool:
+        warm.close()  # so that each of them finds none
+        parents = list(pool.map(lambda _: run(warm, PARENT), range(3)))
+    assert said == []
+    assert len({parent for (parent,) in parents}) == 1
+
+
 def test_what_a_library_does_at_exit_is_done(template, tmp_path):
     note = tmp_path / "note"
     cell = f"import atexit, pathlib\natexit.register(pathlib.Path({str(note)!r}).touch)"

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -109,7 +110,8 @@ class ForkedKernel:
 class WarmKernels:
     """Forks kernels from a template, for as long as that works.
 
-    For one notebook at a time: a new template ends the kernels of the one before.
+    Several may run at a time, all of one environment: a new template ends the kernels
+    of the one before.
     Changed code, other libraries, another environment or other processors make
     another template: what was imported from the old ones would be out of date.
     """
@@ -118,6 +120,7 @@ class WarmKernels:
         self._say = say
         self._template: _Template | None = None
         self._given_up = False
+        self._lock = threading.Lock()  # of two that need a template one starts it
 
     def prepare(self) -> None:
         """Start the template; it imports while the runner does other things."""
@@ -157,14 +160,15 @@ class WarmKernels:
             self._template = None
 
     def _current(self, environment: dict[str, str]) -> _Template:
-        if self._given_up:
-            raise ForkError
-        made_from = _what_templates_are_made_from(environment)
-        if self._template and self._template.made_from != made_from:
-            self.close()
-        if not self._template:
-            self._template = _Template(environment, made_from)
-        return self._template
+        with self._lock:
+            if self._given_up:
+                raise ForkError
+            made_from = _what_templates_are_made_from(environment)
+            if self._template and self._template.made_from != made_from:
+                self.close()
+            if not self._template:
+                self._template = _Template(environment, made_from)
+            return self._template
 
     @contextmanager
     def _cold_on_failure(self) -> Iterator[None]:
