@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -50,6 +51,29 @@ def write_atomic(path: Path, text: str) -> None:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
             raise
+
+
+def link_tree(source: Path, target: Path, *, leave_out: str = "") -> None:
+    """Copy a folder, without a byte where the disk can give a file a second name.
+
+    Args:
+        source: the folder.
+        target: the copy, which is not there yet.
+        leave_out: a file of the folder itself that is not copied.
+
+    Raises:
+        OSError: as the disk raises it.
+    """
+    target.mkdir()
+    for entry in source.iterdir():
+        copy = target / entry.name
+        if entry.is_dir():
+            link_tree(entry, copy)
+        elif entry.name != leave_out:
+            try:
+                copy.hardlink_to(entry)
+            except OSError:
+                shutil.copy2(entry, copy)
 
 
 def versions() -> Mapping[str, str]:

@@ -51,6 +51,17 @@ def study_fault(name: Any) -> str:
     return ""
 
 
+def place_fault(name: Any) -> str:
+    """Why run folders cannot lie under such a name; empty if they can.
+
+    It is a study's, or `SWEEP/VARIANT`. As in `study_fault`.
+    """
+    parts = name.split("/") if isinstance(name, str) else [name]
+    if len(parts) > 2:
+        return study_fault(name)
+    return next(filter(None, map(study_fault, parts)), "")
+
+
 def domain_fault(name: Any) -> str:
     """Why a domain cannot be called so; empty if it can. As in `study_fault`."""
     fault = _shape_fault(name)

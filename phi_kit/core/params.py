@@ -131,7 +131,7 @@ class StepParams(Strict):
     @field_validator("study")
     @classmethod
     def _a_study(cls, study: str) -> str:
-        if fault := folder_names.study_fault(study):
+        if fault := folder_names.place_fault(study):
             raise ValueError(fault)
         return study
 

@@ -38,6 +38,11 @@ def runs_root() -> Path:
     return resolve_from_root(os.environ.get("PHI_KIT_RUNS") or "runs").resolve()
 
 
+def spending_folder(study: str) -> Path:
+    """Where what a study spends is counted; the variants of a sweep share one count."""
+    return runs_root() / study.partition("/")[0]
+
+
 def ledger_address() -> str:
     """Where the ledger of samples is: a path or a URL; empty where there is none.
 

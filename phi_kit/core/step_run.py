@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from . import folder_names, thinking
 from .errors import RunError, StoppedError, disk_errors
 from .figures import figure_description, image_html
-from .files import digest, digest_json, versions, write_atomic
+from .files import digest, digest_json, link_tree, versions, write_atomic
 from .finished_run import MANIFEST, RunFolder, manifest_checksum
 from .params import StepParams
 from .paths import TRACKER_LOGS, display_path, ledger_address, runs_root
@@ -240,6 +240,18 @@ def open_run(params: StepParams) -> Iterator[StepRun]:
     target = run_folder_path(params)
     params.require_upstream()  # before there is a folder
     require_replayable(params)
+    with step_lock(params):
+        yield from _staged(params, target)
+
+
+@contextmanager
+def step_lock(params: StepParams) -> Iterator[None]:
+    """Hold a step's run folder, so that no other process writes it.
+
+    Raises:
+        RunError: another process holds it, or it cannot be written.
+    """
+    target = run_folder_path(params)
     with disk_errors(target):
         for folder in target.parents:
             if runs_root() in folder.parents:
@@ -248,7 +260,7 @@ def open_run(params: StepParams) -> Iterator[StepRun]:
         lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)
     try:
         with disk_errors(target), lock:
-            yield from _staged(params, target)
+            yield
     except Timeout:
         raise RunError(
             f"{params.STEP} is being written by another process",
@@ -269,7 +281,7 @@ def _require_own(folder: Path) -> None:
 
 def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
     inputs, mark = params.require_upstream(), fingerprint(params)
-    staging = target.with_name(f".{target.name}.partial")
+    staging = staging_folder(target)
     shutil.rmtree(staging, ignore_errors=True)  # left by a killed attempt
     staging.mkdir()
     if RunFolder(target).finished:
@@ -290,6 +302,11 @@ def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
         shutil.rmtree(_work_folder(target), ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def staging_folder(target: Path) -> Path:
+    """Where a run folder's files are written before they are moved in."""
+    return target.with_name(f".{target.name}.partial")
 
 
 def _replacing(params: StepParams, target: Path) -> str:
@@ -366,14 +383,25 @@ def write_manifest(
     write_atomic(
         run.staging / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False)
     )
-    _keep_previous(run.target, unless=manifest["digest"])
-    run.target.mkdir(exist_ok=True)
-    (run.target / MANIFEST).unlink(missing_ok=True)
-    for old in run.target.iterdir():
+    move_in(run.staging, run.target, outcome=manifest["digest"])
+
+
+def move_in(staging: Path, target: Path, *, outcome: str) -> None:
+    """Move a result into its run folder, the manifest last.
+
+    Args:
+        staging: where it was written.
+        target: the run folder; another result that it holds stays beside it.
+        outcome: the digest of the new one.
+    """
+    _keep_previous(target, unless=outcome)
+    target.mkdir(exist_ok=True)
+    (target / MANIFEST).unlink(missing_ok=True)
+    for old in target.iterdir():
         if old.name != NOTEBOOK:  # the executed notebook is still being written
             shutil.rmtree(old) if old.is_dir() else old.unlink()
-    for new in sorted(run.staging.iterdir(), key=lambda path: path.name == MANIFEST):
-        new.replace(run.target / new.name)
+    for new in sorted(staging.iterdir(), key=lambda path: path.name == MANIFEST):
+        new.replace(target / new.name)
 
 
 def previous_result(target: Path) -> Path:
@@ -398,15 +426,6 @@ def _keep_previous(target: Path, *, unless: str) -> None:
     partial = old.with_name(f".{old.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # left by a killed attempt
     # A run without a person has already begun to write its own notebook there.
-    leave = shutil.ignore_patterns(NOTEBOOK) if os.environ.get(HEADLESS) else None
-    shutil.copytree(target, partial, copy_function=_link, ignore=leave)
+    link_tree(target, partial, leave_out=NOTEBOOK * bool(os.environ.get(HEADLESS)))
     shutil.rmtree(old, ignore_errors=True)
     partial.replace(old)
-
-
-def _link(source: str, target: str) -> None:
-    # No byte is copied where the disk can give a file a second name.
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

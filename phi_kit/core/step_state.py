@@ -7,6 +7,7 @@ is *behind* when a step further up has been run since, with another outcome.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,18 +43,24 @@ def run_folder_path(params: StepParams) -> Path:
     ).path
 
 
-def fingerprint(params: StepParams) -> str:
+def fingerprint(params: StepParams, inputs: Mapping[str, str] | None = None) -> str:
     """What a step's outcome depends on, in 16 hex digits.
 
     Parameters, the outputs it reads, the model's weights, the seed files'
     content and the kit's version. The study's name is only a place, and what an
     endpoint may spend changes no answer.
 
+    Args:
+        params: of the step.
+        inputs: the outcomes of what it reads, by name; those of its own study's
+            run folders if they are not given.
+
     Raises:
         RunError: what it reads has not finished, or a file cannot be read.
         ModelError: there is no such model.
     """
-    inputs = params.require_upstream()
+    if inputs is None:
+        inputs = params.require_upstream()
     try:
         outside = params.external_digests()
     except OSError as error:
@@ -78,15 +85,19 @@ def up_to_date(params: StepParams) -> bool:
     return RunFolder(run_folder_path(params)).finished and not stale_reason(params)
 
 
-def stale_reason(params: StepParams) -> str:
+def stale_reason(params: StepParams, folder: RunFolder | None = None) -> str:
     """Why a finished run folder is not what these parameters would give now.
 
     A replayed step has no adapters: for an ordinary run it is stale.
 
+    Args:
+        params: of the step.
+        folder: another study's; the step's own if none is given.
+
     Returns:
         One line; empty if the folder is just that.
     """
-    folder = RunFolder(run_folder_path(params))
+    folder = folder or RunFolder(run_folder_path(params))
     try:
         manifest, _ = folder.manifest, folder.outcome
         if manifest["replayed"] and not replayed_ledger():

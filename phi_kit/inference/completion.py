@@ -8,14 +8,16 @@ exchanged for a recorded one if the process replays a ledger: `ReplayedModel` or
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from phi_kit.cache import recordings
 from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import PhiKitError
 from phi_kit.core.params import EndpointSettings, StepParams
-from phi_kit.core.paths import ledger_address, runs_root
+from phi_kit.core.paths import ledger_address, spending_folder
 from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.models import catalog
@@ -28,10 +30,21 @@ from .endpoint.client import Endpoint
 from .local.model import LocalModel
 from .types import Sampler, SamplingParams
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 
 def is_replay() -> bool:
     """Whether recorded models stand in for live ones."""
     return bool(replayed_ledger())
+
+
+@dataclass(frozen=True)
+class TokenCounter:
+    """A model's name and its tokenizer: enough to count what a response takes."""
+
+    name: str
+    tokenizer: PreTrainedTokenizerBase
 
 
 @lru_cache(maxsize=1)
@@ -77,13 +90,28 @@ def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
     """
     name = name or params.model
     if is_endpoint(name):
-        return _endpoint(name, params.endpoint, runs_root() / params.study)
+        return _endpoint(name, params.endpoint, spending_folder(params.study))
     return load(name)
+
+
+def token_counter(params: StepParams) -> TokenCounter | Sampler:
+    """The model of a step where nobody asks it: without its weights, if it has any.
+
+    Args:
+        params: of the step.
+
+    Raises:
+        ModelError: as `load` does.
+    """
+    name = params.model
+    if is_endpoint(name) or is_replay():  # neither holds weights
+        return open_sampler(params)
+    return TokenCounter(name, load_tokenizer(name, catalog.resolve(name)))
 
 
 def judge_function(name: str, params: StepParams) -> Callable[[str], str]:
     """A function from a prompt to a judge's reply; the step's study pays for it."""
-    folder = runs_root() / params.study
+    folder = spending_folder(params.study)
     return completion_function(name, settings=params.endpoint, folder=folder)
 
 

@@ -1,4 +1,4 @@
-"""Step 4: where the seeds of each tier are after training."""
+"""Step 4: where the seeds below, in and above the band are after training."""
 
 from __future__ import annotations
 
@@ -18,30 +18,33 @@ TITLE = "Which seeds moved over the edge?"
 
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
-    """Each tier's seeds by their tier after training, above what chance would do.
+    """Seeds by their place to the band after training, above what chance would do.
 
     Args:
-        table: columns `before` and `after` (tiers), `seeds`, and `by_chance`: as
-            many as would have gone there had training changed nothing.
+        table: columns `before` and `after` (places), `taught` (trained on or not),
+            `seeds`, and `by_chance`: as many as would have gone there had training
+            changed nothing.
     """
     if table.empty or not table["seeds"].sum():
         return style.empty_figure(TITLE, "No seed was asked again.")
-    tiers = list(dict.fromkeys(table["before"]))
+    started = table["before"].where(~table["taught"], table["before"] + ", taught")
+    groups = list(dict.fromkeys(started))
     figure, (ax,) = style.new_figure(
         TITLE,
         f"n = {count(table['seeds'].sum())} seeds, asked again after training on the "
         "teachable ones. Full bar: where they are now.\nPale bar below it: where they "
-        "would have been by chance, had nothing changed. Rows: the tier before.",
-        height=2.1 + 0.6 * len(tiers),
+        "would have been by chance, had nothing changed. Rows: their place to the band "
+        "before.",
+        height=2.1 + 0.6 * len(groups),
     )
-    style.rows_axis(ax, [label(tier, width=16) for tier in tiers])
-    for y, tier in enumerate(tiers):
-        mine = table[table["before"] == tier]
+    style.rows_axis(ax, [label(name, width=16) for name in groups])
+    for y, name in enumerate(groups):
+        mine = table[started == name]
         whole = max(mine["seeds"].sum(), 1)
         _bar(ax, y, mine, mine["seeds"] / whole, named=y == 0)
         _chance(ax, y, mine)
         style.text_beside(ax, y, f"n = {count(whole)}", color=style.INK)
-    style.percent_axis(ax, "share of the tier's seeds")
+    style.percent_axis(ax, "share of these seeds")
     figure.legend(loc="outside right upper", title="now", alignment="left")
     return figure
 

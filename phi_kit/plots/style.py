@@ -38,6 +38,10 @@ COLOURS = {
     "frontier": "#CC79A7",
     "suspect": "#B8BCC2",
     "no response": "#D9DCE0",
+    # places to the band, as the tiers that they were named after
+    "below": "#CC79A7",
+    "inside": "#E69F00",
+    "above": "#56B4E9",
     # rows on their way through a step
     "read": "#7A7A7A",
     "dropped": "#D9A28A",

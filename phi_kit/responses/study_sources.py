@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from phi_kit.core.answer_style import token_limit
 from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.few_shot import FamilyExamples
@@ -21,7 +23,7 @@ from .from_student import StudentAgain, StudentSource, without_reply
 from .from_teacher import TeacherPlan, TeacherSource
 from .from_worked import WorkedSource
 from .response import ResponseSource
-from .response_config import TEACHER_TOKENS, ResponseConfig, SourceName
+from .response_config import ResponseConfig, SourceName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,10 +43,11 @@ class StudySources:
         sampling: how the student is asked.
         rng_seed: of every draw.
         samples: of the student, as `evaluation.ask.ask` returns them.
-        pass_rates: of the student, by seed; the hardest are taught first.
+        pass_rates: of the student, by seed; see `TeacherSource`.
         earlier: what the teacher answered as a reference.
         open_sampler: opens a model by its name.
         sealed: tells what a text has in common with a held-out item; a seal's `hit`.
+        spent: samples of the teacher's budget that an earlier step took.
     """
 
     config: ResponseConfig
@@ -58,6 +61,7 @@ class StudySources:
     earlier: pd.DataFrame | None
     open_sampler: Callable[[str], Sampler]
     sealed: SealLookup | None = None
+    spent: int = 0
 
     def __post_init__(self) -> None:
         most = self.config.response_tokens or self.sampling.max_tokens
@@ -92,7 +96,12 @@ class StudySources:
     ) -> CollectedResponses:
         config = self.config
         return collecting.collect(
-            sources, seeds, self.checks, prefer=config.prefer, keep=config.keep
+            sources,
+            seeds,
+            self.checks,
+            prefer=config.prefer,
+            keep=config.keep,
+            score=config.score,
         )
 
     def _open(self, name: SourceName) -> ResponseSource:
@@ -123,16 +132,18 @@ class StudySources:
 
     def _open_teacher(self) -> TeacherSource:
         config, style = self.config, self.domain.style
-        tokens = config.teacher_tokens or TEACHER_TOKENS[style]
+        tokens = token_limit(config.teacher_tokens, style, strong=True)
+        budget = config.teacher_budget
         plan = TeacherPlan(
             config.teacher_samples,
             config.teacher_more,
             config.teacher_most,
-            config.teacher_budget or None,
+            max(0, budget - self.spent) if budget else None,
             SamplingParams(tokens),
         )
         return TeacherSource(
-            self.open_sampler(config.teacher),
+            config.teacher,
+            partial(self.open_sampler, config.teacher),
             self.domain,
             plan,
             self.rng_seed,

@@ -27,6 +27,7 @@ MIN_TEACHABLE = 8
 TIER_NAMES = ("frontier", "teachable", "easy")
 LOW, INSIDE, HIGH = range(3)  # below the band, in it, above it
 PLACES = ("below", "inside", "above")
+SUSPECT = "suspect"  # tier of a seed whose answer is in doubt
 # Tier of a seed that would be teachable if anybody had a right response to it.
 NO_RESPONSE = "no response"
 # What helps where responses are lacking.
@@ -82,8 +83,7 @@ def assign_by_student(rows: pd.DataFrame, place: np.ndarray, seeds: Sequence[See
         _suspect_reason(row, s) for row, s in zip(rows.itertuples(), seeds, strict=True)
     ]
     tiers = [
-        "suspect" if why else TIER_NAMES[at]
-        for why, at in zip(whys, place, strict=True)
+        SUSPECT if why else TIER_NAMES[at] for why, at in zip(whys, place, strict=True)
     ]
     return tiers, whys
 
@@ -105,6 +105,26 @@ def assign_by_response(rows: pd.DataFrame, rule: TeachableRule) -> pd.Series:
     candidate, taught = rows.tier.isin(wanted), rows.responses > 0
     tier = rows.tier.mask(candidate & taught, "teachable")
     return tier.mask((rows.tier == "teachable") & ~taught, NO_RESPONSE)
+
+
+def first_rows(teachable: pd.DataFrame, wanted: int) -> pd.Index:
+    """So many of the teachable rows: the highest priority first.
+
+    Among equals those below the band and those in it are taken in proportion: a pass
+    rate is surest where the student never solves a seed, so the surest rows of all
+    would be those alone. Within each of the two the surest come first.
+
+    Args:
+        teachable: `priority` (NaN where nobody graded them), `place` and `risk`.
+        wanted: how many.
+    """
+    surest = teachable.sort_values("risk", kind="stable")
+    equals = surest.groupby(["priority", "place"], dropna=False)
+    turn = (equals.cumcount() + 0.5) / equals.risk.transform("size")
+    order = surest.assign(turn=turn).sort_values(
+        ["priority", "turn"], ascending=[False, True], kind="stable"
+    )
+    return order.index[:wanted]
 
 
 def no_teachable_error(rows: pd.DataFrame, samples: pd.DataFrame) -> DataError:

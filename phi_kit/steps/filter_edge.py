@@ -17,6 +17,7 @@ from pydantic import Field, field_validator, model_validator
 
 from phi_kit import domains
 from phi_kit.core import step_table
+from phi_kit.core.answer_style import Style, token_limit
 from phi_kit.core.errors import DataError
 from phi_kit.core.params import StepParams
 from phi_kit.core.row_counts import RowCounts
@@ -61,11 +62,12 @@ class Params(ResponseConfig, StepParams):
             the one that it was put there for; 0 leaves them out.
         band_low: a pass rate below it is frontier.
         band_high: a pass rate from it on is easy.
-        wanted: teachable rows to keep, the highest priority first; 0 keeps all.
+        wanted: teachable rows to keep, the highest priority first, among equals what
+            is solved sometimes and what never in proportion; 0 keeps all.
         reference: a strong model, for seeds without gold and those never solved.
         reference2: a second family that has to agree with it.
         reference_samples: answers the reference gives to a seed.
-        reference_tokens: their length at most.
+        reference_tokens: their length at most; `None`: as the style has it.
         reference_share: of its answers, that the plurality needs to be sure.
         reference_margin: by which it must lead the runner-up.
         gold_slice: seeds with gold that the reference answers as a test.
@@ -89,7 +91,7 @@ class Params(ResponseConfig, StepParams):
     reference: str = ""
     reference2: str = ""
     reference_samples: int = Field(8, ge=2)
-    reference_tokens: int = Field(512, ge=1)
+    reference_tokens: int | None = Field(None, ge=1)
     reference_share: float = Field(0.6, gt=0, le=1)
     reference_margin: float = Field(0.2, ge=0, le=1)
     gold_slice: int = Field(40, ge=0)
@@ -112,13 +114,12 @@ class Params(ResponseConfig, StepParams):
         """The edges of the teachable band."""
         return self.band_low, self.band_high
 
-    @property
-    def rules(self) -> reference_answers.ReferenceRules:
-        """How the reference is asked."""
+    def rules(self, style: Style) -> reference_answers.ReferenceRules:
+        """How the reference is asked in the study's style."""
         return reference_answers.ReferenceRules(
             tuple(filter(None, (self.reference, self.reference2))),
             self.reference_samples,
-            self.reference_tokens,
+            token_limit(self.reference_tokens, style, strong=True),
             self.reference_share,
             self.reference_margin,
             partial(completion.open_sampler, self),
@@ -149,7 +150,7 @@ def run(params: Params) -> StepRun:
         domain = domains.of(params)
         seeds = from_frame(run.read(step_table.COLLECT_SEEDS).table())
         key = reference_answers.answer_key(
-            params.rules,
+            params.rules(domain.style),
             domain,
             seeds,
             known=params.gold_slice,
@@ -253,7 +254,7 @@ def recheck_frontier(
         if reference_answers.ANSWERED_BY not in seed.facts
     ]
     new = reference_answers.ask_references(
-        params.rules,
+        params.rules(domain.style),
         domain,
         [seed for seed in seeds if seed.id not in known],
         rng_seed=params.rng_seed,
@@ -381,7 +382,7 @@ def rank_teachable(
 ) -> pd.DataFrame:
     """The rows with the teachable ones' priority; those above `wanted` are `spare`.
 
-    Without a rubric, and among equals, those of the surest pass rate come first.
+    Without a rubric, and among equals, see `tiers.first_rows`.
 
     Args:
         params: of the step.
@@ -402,10 +403,8 @@ def rank_teachable(
         rows = rows.assign(priority=float("nan"))
     if not params.wanted:
         return rows
-    order = rows.loc[teachable.index].sort_values(
-        ["priority", "risk"], ascending=[False, True], kind="stable"
-    )
-    spare = order.index[params.wanted :]
+    chosen = tiers.first_rows(rows.loc[teachable.index], params.wanted)
+    spare = teachable.index.difference(chosen)
     return rows.assign(tier=rows.tier.mask(rows.index.isin(spare), "spare"))
 
 

@@ -28,9 +28,11 @@ from phi_kit.core.step_state import (
     fingerprint,
     outdated_upstream,
     run_folder_path,
+    stale_reason,
     step_state,
     up_to_date,
 )
+from phi_kit.core.taken_over import take_over
 from phi_kit.core.yaml12 import shown as printable
 
 from .config import Study, Unit
@@ -79,13 +81,13 @@ def run_study(
     else:
         # For one notebook a template would only be a detour.
         warm = warm_kernels(say) if len(done) + 1 < len(units) else nullcontext()
-        with _study_lock(study.name), kernel_environment(), warm as kernels:
+        with run_lock(study.name), kernel_environment(), warm as kernels:
             for unit in units:
-                if folder := _run_unit(unit, redo=redo, say=say, warm=kernels):
-                    ran.append(folder)
+                if redo or not _taken_over(unit, study.starts_from, say=say):
+                    ran += run_unit(unit, redo=redo, say=say, warm=kernels)
     took = time.monotonic() - began
     say(f"study '{study.name}' is finished after {duration(took)}")
-    if use := time_use(ran, total=took) if ran else None:
+    if use := time_use(ran, total=took):
         say(f"of these steps, {use}")
     report = runs_root() / study.name / REPORT
     if report.is_file() and units and units[-1].step == steps.STEPS[-1].name:
@@ -125,8 +127,8 @@ def step_named(text: str) -> str:
 
 
 @contextmanager
-def _study_lock(name: str) -> Iterator[None]:
-    """Hold a study's lock, so that no second run writes the same folders.
+def run_lock(name: str, *, what: str = "study") -> Iterator[None]:
+    """Hold the lock of a study or a sweep: no second run writes the same folders.
 
     Raises:
         RunError: another process holds it.
@@ -140,9 +142,10 @@ def _study_lock(name: str) -> Iterator[None]:
             lock.acquire(timeout=0)
     except Timeout:
         raise RunError(
-            f"another phi-kit run of study '{name}' is going on",
+            f"another phi-kit run of {what} '{name}' is going on",
             where=display_path(folder),
-            todo="wait for it, or give this study another name: --set study=NAME",
+            todo=f"wait for it, or give this {what} another name"
+            + ": --set study=NAME" * (what == "study"),
         ) from None
     try:
         yield
@@ -160,16 +163,58 @@ def _say_done(unit: Unit, *, say: Say) -> None:
         say(f"[{unit.title}] yet {why}; run without --from")
 
 
-def _run_unit(
-    unit: Unit, *, redo: bool, say: Say, warm: WarmKernels | None
-) -> RunFolder | None:
-    """Run it unless it is done; its folder if it ran."""
+def _taken_over(unit: Unit, study: str, *, say: Say) -> bool:
+    """Whether a step's result has come from another study, where one is named.
+
+    Raises:
+        RunError: there is no such study, or the result cannot be taken over.
+    """
+    if not study or unit.params.redo or _is_done(unit, redo=False):
+        return False
+    if not (runs_root() / study).is_dir():
+        names = [folder.name for folder in runs_root().glob("[!.]*/")]
+        raise RunError(
+            f"there is no run of a study '{study}' to start from"
+            f"{did_you_mean(study, names)}",
+            where=display_path(runs_root()),
+        )
+    source = RunFolder.of(study, unit.params.STEP, domain=unit.domain)
+    if not source.finished:
+        return False
+    if why := stale_reason(unit.params, source):
+        say(f"[{unit.title}] '{study}' has another result: {why}")
+        return False
+    taken = take_over(unit.params, source)
+    if taken:
+        say(f"[{unit.title}] taken over from '{study}'")
+    return taken
+
+
+def run_unit(
+    unit: Unit, *, redo: bool = False, say: Say, warm: WarmKernels | None = None
+) -> list[RunFolder]:
+    """Execute a unit's notebook, unless its step is finished and nothing changed.
+
+    Inside `kernel_environment`.
+
+    Args:
+        unit: what to run.
+        redo: run it even if nothing changed.
+        say: takes one line of text at a time.
+        warm: where the kernel comes from, if not from nothing.
+
+    Returns:
+        Its run folder; nothing if it was not executed.
+
+    Raises:
+        RunError: the step failed, or another process writes it.
+    """
     from .notebook.execute import LineWriter, execute, notebook_parameters
 
     target, redo = run_folder_path(unit.params), redo or unit.params.redo
     if _is_done(unit, redo=redo):
         _say_done(unit, say=say)
-        return None
+        return []
     notebook = project_root() / "notebooks" / f"{unit.params.STEP}.ipynb"
     if not notebook.is_file():
         raise RunError("there is no such notebook", where=display_path(notebook))
@@ -187,7 +232,7 @@ def _run_unit(
     manifest = RunFolder(target).manifest
     counts = row_summary(manifest) + _samples(manifest)
     say(f"[{unit.title}] done in {duration(time.monotonic() - began)}{counts}")
-    return RunFolder(target)
+    return [RunFolder(target)]
 
 
 def _wait_for_lock(unit: Unit, target: Path, *, say: Say) -> None:

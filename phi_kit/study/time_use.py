@@ -53,11 +53,16 @@ def time_use(
             a step that was run by hand what it took itself.
 
     Returns:
-        `None` if a step does not say: it is of an earlier version, or a replay.
+        `None` if there is none, or one does not say: it is of an earlier version,
+        or a replay.
     """
     manifests = [folder.manifest for folder in folders]
     spent = [manifest.get("spent") for manifest in manifests]
-    if None in spent or any(manifest.get("replayed") for manifest in manifests):
+    if (
+        not folders
+        or None in spent
+        or any(manifest.get("replayed") for manifest in manifests)
+    ):
         return None
     times = [_times(folder) for folder in folders]
     if total is None:

@@ -60,7 +60,7 @@ def test_text_from_papermill_means_what_it_says(name, text, value):
         ("SIZES", ["1"]),
         ("STUDY", "../up"),
         ("STUDY", ""),
-        ("STUDY", "a/b"),
+        ("STUDY", "a/b/c"),
         ("RNG_SEED", -1),
     ],
 )

@@ -110,9 +110,13 @@ RATES = pd.DataFrame(
 RISKS = RATES.assign(risk=[0.1, 0.3, 0.2, 0, NAN], fresh_rate=[NAN, 0, 0.5, NAN, NAN])
 MOVED = pd.DataFrame(
     [
-        {"before": before, "after": after, "seeds": seeds, "by_chance": seeds * 0.8 + 1}
-        for before, counts in {"frontier": (30, 4, 0), "teachable": (3, 9, 20)}.items()
-        for after, seeds in zip(("frontier", "teachable", "easy"), counts, strict=True)
+        {"before": before, "taught": taught, "after": after}
+        | {"seeds": seeds, "by_chance": seeds * 0.8 + 1}
+        for before, taught, counts in (
+            ("below", False, (30, 4, 0)),
+            ("inside", True, (3, 9, 20)),
+        )
+        for after, seeds in zip(("below", "inside", "above"), counts, strict=True)
     ]
 )
 ARMS = pd.DataFrame([score("base", key="arm"), score("teachable", key="arm", **UP)])
@@ -168,7 +172,7 @@ CALLS |= {
         [RISKS.assign(risk=NAN, fresh_rate=NAN)],
     ),
     "drift": (edge_drift, [MOVED]),
-    "drift, long names": (edge_drift, [MOVED.replace("frontier", LONG)]),
+    "drift, long names": (edge_drift, [MOVED.replace("below", LONG)]),
     "drift, one tier": (edge_drift, [MOVED.head(3)]),
     "arms": (arm_gains, [ARMS, {"teachable": [2.0, 1.5, 1.1], "random": [2.0, 1.6]}]),
     "arms, no losses": (arm_gains, [FLAT, {}]),

@@ -22,6 +22,7 @@ from phi_kit.steps.probe_sft import record_drift
 
 BAND = (0.1, 0.75)
 TIERS = np.array(["frontier", "teachable", "easy"])
+PLACES = np.array(["below", "inside", "above"])
 
 
 def edge(p, k=8, seed=0):
@@ -30,7 +31,13 @@ def edge(p, k=8, seed=0):
     counts = Counts.of(right, k - right)
     prior = fit_prior(counts)
     place, _ = assign_tiers(counts, BAND, prior=prior)
-    columns = {"tier": TIERS[place], "n": k, "unknown": 0, "pass_rate": right / k}
+    columns = {
+        "tier": TIERS[place],
+        "place": PLACES[place],
+        "n": k,
+        "unknown": 0,
+        "pass_rate": right / k,
+    }
     columns |= {"family": "f", "prior_a": prior.a, "prior_b": prior.b}
     return pd.DataFrame(columns).assign(expected=prior.mean(counts))
 
@@ -49,7 +56,7 @@ def test_without_training_what_moves_is_what_chance_moves():
     p = np.random.default_rng(3).beta(0.3, 1.2, 3000)
     before = edge(p)
     _, table = tier_moves(before, again(p, 4), band=BAND)
-    assert at(table, "teachable", "frontier")[0] > 100  # luck moves many
+    assert at(table, "inside", "below")[0] > 100  # luck moves many
     for row in table.itertuples():
         assert row.seeds == pytest.approx(row.by_chance, abs=25 + 0.12 * row.by_chance)
 
@@ -59,7 +66,7 @@ def test_what_training_moved_stands_out():
     before = edge(p)
     after = np.where(before.tier == "teachable", 0.95, p)
     tiers, table = tier_moves(before, again(after, 4), band=BAND)
-    moved, luck = at(table, "teachable", "easy")
+    moved, luck = at(table, "inside", "above")
     assert moved > 3 * luck
     assert teachable_summary(table)["easy_now"] == moved
     assert sum(teachable_summary(table)[k] for k in ("easy_now", "stuck")) == (
@@ -75,6 +82,25 @@ def test_every_seed_is_counted_once_suspects_too():
     assert table.seeds.sum() == 50
     assert table.by_chance.sum() == pytest.approx(50, abs=1)
     assert "suspect" in set(table.before)
+
+
+def test_what_is_taught_from_below_the_band_is_compared_with_where_it_was():
+    """Teachable by `gap`: a seed never solved that stays so has not left its tier."""
+    before = edge(np.zeros(60))
+    before["tier"] = ["teachable"] * 40 + ["frontier"] * 20
+    solved = np.repeat([0.97, 0.4, 0.0], [10, 10, 40])
+    _, table = tier_moves(before, again(solved, 8), band=BAND)
+    went = table[table.taught].set_index("after").seeds
+    assert set(table.before) == {"below"}
+    assert went.to_dict() == {"below": 20, "inside": 10, "above": 10}
+    assert table[~table.taught].set_index("after").seeds["below"] == 20
+    assert table[table.taught].by_chance.max() == pytest.approx(40, abs=2)
+    assert teachable_summary(table) == {
+        "seeds": 40,
+        "easy_now": 10,
+        "nearer": 10,
+        "stuck": 20,
+    }
 
 
 class Edge(StepParams):
@@ -121,7 +147,7 @@ def test_a_probe_records_it(runs):
     assert sum(row["seeds"] for row in found["moves"]) == 59
     table = folder.table("drift")
     assert len(table) == 59
-    assert set(table.tier_after[table.prompt.isin({s.prompt for s in seeds[:20]})]) == {
-        "frontier"
-    }
+    assert set(
+        table.place_after[table.prompt.isin({s.prompt for s in seeds[:20]})]
+    ) == {"below"}
     assert folder.file("figures/edge_drift.png").stat().st_size > 1000

@@ -48,6 +48,24 @@ def test_nobody_has_a_response_to_what_is_not_solved_yet(tier):
     assert "name a teacher" in said
 
 
+@pytest.mark.parametrize("graded", [True, False])
+def test_of_teachable_rows_both_places_are_kept_in_proportion(graded):
+    """What is never solved is surest: by the risk alone nothing else would be kept."""
+    rows = pd.DataFrame(
+        {
+            "place": ["below"] * 30 + ["inside"] * 60,
+            "risk": [0.01] * 30 + [0.2 + n / 1000 for n in range(60)],
+            "priority": 1.0 if graded else float("nan"),
+        }
+    )
+    kept = rows.loc[tiers.first_rows(rows, 30)]
+    assert kept.place.value_counts().to_dict() == {"below": 10, "inside": 20}
+    assert kept.risk[kept.place == "inside"].max() < 0.2 + 20 / 1000
+    best = rows.assign(priority=[2.0] * 5 + [1.0] * 80 + [2.0] * 5)
+    assert set(tiers.first_rows(best, 10)) == {*range(5), *range(85, 90)}
+    assert len(tiers.first_rows(rows, 200)) == 90
+
+
 def rated(*seeds):
     names = ("tier", "right", "wrong", "cut", "n")
     places = {"teachable": "inside", "frontier": "below"}

@@ -8,6 +8,7 @@ import pytest
 from fake_edge import collect, filtered, models, seed, table
 from fake_models import Fake, cut, solver, stopped
 
+from phi_kit.core.answer_style import STRONG_TOKEN_LIMITS
 from phi_kit.core.errors import DataError, StudyError
 from phi_kit.selection import question_rubric
 from phi_kit.steps import filter_edge as step
@@ -316,6 +317,24 @@ def test_never_solved_is_frontier_only_if_the_reference_is_sure(partly_open):
     assert tiers[False].tolist() == ["frontier"]
     # What the student solves stays, whatever the reference thinks of it.
     assert (rows.tier[(rows.index % 4 != 0) & (rows.index % 5 == 0)] != "suspect").all()
+
+
+@pytest.mark.parametrize("style", ["answer", "think"])
+def test_a_reference_may_think_as_long_as_the_style_needs(style, monkeypatch):
+    """512 tokens for all styles cut every thought off, and no reference was sure."""
+    collect([seed(n) for n in range(40)], style)
+    limits = []
+
+    def strong(prompt, draw, limit):
+        limits.append(limit)
+        return stopped(prompt[5:-1])
+
+    models(monkeypatch, student=Fake(lambda *_: stopped("no")), strong=Fake(strong))
+    with pytest.raises(DataError):  # nothing is teachable: asked is the reference
+        filtered(reference="strong", gold_slice=4)
+    assert set(limits) == {STRONG_TOKEN_LIMITS[style]}
+    given = step.Params(reference="strong", reference_tokens=99)
+    assert given.rules(style).tokens == 99
 
 
 def test_a_second_family_must_agree(partly_open, monkeypatch):

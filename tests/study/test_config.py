@@ -140,6 +140,8 @@ def test_five_faults_are_five_lines(study):
             "line 3   FILTER_EDGE: is given twice, in upper and in lower case",
         ),
         ("domains: [math]\nstudy: a/b\n", "line 2   study: 'a/b' cannot be a folder"),
+        ("domains: [math]\nfrom: a b\n", "line 2   from: 'a b' cannot be a folder"),
+        ("domains: [math]\nfrom: 7\n", "line 2   from: 7 is no text"),
         ("domains: [math]\nmodl: x\n", "line 2   modl: unknown key; did you mean"),
         (
             "domains:\n  math:\n    benchmark:\n      items: 3\n",
@@ -187,6 +189,7 @@ def test_sets_change_the_study_and_have_the_last_word(study):
         ("moth.filter_edge.samples=3", "moth.filter_edge.samples: the study has no"),
         ("samples", "samples: should read NAME=VALUE"),
         ("domains=[chess]", "domains: unknown domain 'chess'"),
+        ("from=a b", "from: 'a b' cannot be a folder's name"),
         ("study=a b", "study: 'a b' cannot be a folder's name"),
     ],
 )

@@ -184,6 +184,22 @@ def test_one_run_of_a_study_at_a_time(project):
         runner.run_study(config.load("toy"), say=begin_another)
 
 
+def test_a_study_starts_from_anothers_finished_steps(project):
+    run(last="3")
+    started = fake_study.executions(project)
+    lines = run("study=second", "from=toy", "filter_edge.samples=9", last="3")
+    assert lines[:2] == [
+        "[01 pick_domain math] taken over from 'toy'",
+        "[03 filter_edge math] 'toy' has another result: samples is 9, was 3",
+    ]
+    assert fake_study.executions(project) == [*started, "03_filter_edge math"]
+    assert any("nothing changed" in line for line in run("study=second", last="1"))
+    run("study=third", "from=toy", last="1", redo=True)
+    assert fake_study.executions(project)[3:] == ["01_pick_domain math"]
+    with pytest.raises(RunError, match=r"no run of a study 'ty' .*did you mean 'toy'"):
+        run("study=fourth", "from=ty")
+
+
 def test_status_tells_finished_stale_and_missing(project):
     finish(project)
     fake_study.run(fake_study.Edge(study="toy", samples=9))

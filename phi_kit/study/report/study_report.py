@@ -20,7 +20,7 @@ from phi_kit.core import step_table
 from phi_kit.core.errors import RunError, StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
 from phi_kit.core.finished_run import RunFolder
-from phi_kit.core.folder_names import domain_fault, study_fault
+from phi_kit.core.folder_names import domain_fault, place_fault
 from phi_kit.core.number_format import NOTHING, count, duration, percent
 from phi_kit.core.paths import REPORT, display_path, runs_root
 from phi_kit.core.step_table import STEPS
@@ -321,7 +321,7 @@ def read(study: str) -> StudyReport:
     """
     root = runs_root() / study
     report = StudyReport(study, root)
-    exists = not study_fault(study) and root.is_dir()
+    exists = not place_fault(study) and root.is_dir()
     if exists and (report.domains or _has_any(root, PER_STUDY)):
         return report
     others = [folder.name for folder in runs_root().glob("*/") if folder.name[0] != "."]

@@ -378,6 +378,7 @@ def _teacher(result: Result) -> Table:
         ("samples", count(spent.get("samples"))),
         ("rounds", count(spent.get("rounds"))),
         ("answers it gave as a reference", count(spent.get("reused"))),
+        ("seeds its budget left unasked", count(spent.get("unasked"))),
         ("tokens", count(spent.get("tokens"))),
         ("price", f"{cost:,.2f}" if is_number(cost) else "not known"),
     ]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from phi_kit.core.answer_style import TOKEN_LIMITS
+from phi_kit.core.answer_style import STRONG_TOKEN_LIMITS, TOKEN_LIMITS
 from phi_kit.core.errors import DataError
-from phi_kit.responses.response_config import TEACHER_TOKENS, ResponseConfig
+from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.study import config
 from phi_kit.study.planning.workload import (
     SeedOutlook,
@@ -95,13 +95,23 @@ def test_a_teacher_answers_what_earlier_sources_leave():
     one_seed = 1 + 2 / 2 + 1 / 8
     edge = found["filter_edge", "math"].teacher
     assert edge.samples == pytest.approx(25 * one_seed)
-    assert edge.written == pytest.approx(25 * one_seed * TEACHER_TOKENS["steps"])
+    assert edge.written == pytest.approx(25 * one_seed * STRONG_TOKEN_LIMITS["steps"])
     assert edge.read == pytest.approx(25 * one_seed * 50)
     variants = found["synthesize", "math"].teacher
     assert variants.samples == pytest.approx(0.6 * 50 * one_seed)
     both = TeacherLoad.of(found.values())
     assert both.samples == pytest.approx(2 * (25 + 30) * one_seed)
     assert both.tokens == both.read + both.written
+    # Its budget is a domain's, not a step's: what step 3 leaves of it is step 5's.
+    few = counted(
+        TEACHER, "filter_edge.teacher_most=4", "filter_edge.teacher_budget=60"
+    )
+    edge, variants = (
+        few[step, "math"].teacher for step in ("filter_edge", "synthesize")
+    )
+    assert edge.samples == pytest.approx(25 * one_seed)
+    assert edge.samples + variants.samples == 60
+    assert TeacherLoad.of(few.values()).samples == 2 * 60
     # A student that is asked nothing more is the same with and without a teacher.
     assert (
         found["filter_edge", "math"].samples == counted()["filter_edge", "math"].samples
