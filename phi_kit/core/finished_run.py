@@ -53,6 +53,7 @@ class Manifest(_Strict):
     sizes: dict[str, int] = {}
     shown: dict[str, str] = {}
     seconds: float = 0.0
+    spent: dict[str, float] | None = None
     versions: dict[str, str] = {}
     checksum: str = ""
 

@@ -40,6 +40,7 @@ from .step_state import (
     up_to_date,
 )
 from .step_table import Step
+from .time_spent import TimeSpent, measure_time
 from .weight_records import with_recorded_weights
 
 if TYPE_CHECKING:
@@ -292,13 +293,14 @@ def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
         with (
             count_samples() as samples,
             record_compute() as compute,
+            measure_time() as spent,
             thinking.also(params.thinking_tags),
         ):
             try:
                 yield run
             except KeyboardInterrupt:
                 raise _stopped(run, samples) from None
-        write_manifest(run, mark, samples, compute)
+        write_manifest(run, mark, samples, compute, spent)
         shutil.rmtree(_work_folder(target), ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -333,7 +335,11 @@ def _stopped(run: StepRun, samples: SampleCounts) -> StoppedError:
 
 
 def write_manifest(
-    run: StepRun, mark: str, samples: SampleCounts, compute: ComputeRecord
+    run: StepRun,
+    mark: str,
+    samples: SampleCounts,
+    compute: ComputeRecord,
+    spent: TimeSpent,
 ) -> None:
     """Write the manifest of a step that ended well and move its files in.
 
@@ -346,6 +352,7 @@ def write_manifest(
         mark: its fingerprint.
         samples: what it asked for.
         compute: the precision its models computed in.
+        spent: how long it sampled and trained.
     """
     seen = run.shown()
     files = {
@@ -375,6 +382,7 @@ def write_manifest(
         "sizes": {name: (run.staging / name).stat().st_size for name in files},
         "shown": seen,
         "seconds": round(time.time() - run.started, 1),
+        "spent": spent.as_dict(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": versions(),
     }

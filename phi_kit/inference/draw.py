@@ -21,6 +21,7 @@ from phi_kit.core.paths import ledger_address
 from phi_kit.core.progress import Heartbeat, in_notebook, print_status, progress
 from phi_kit.core.rng import label_seed
 from phi_kit.core.sample_counts import UNANSWERED
+from phi_kit.core.time_spent import SAMPLING, spending
 from phi_kit.models.product_rates import known_rates
 
 from .types import (
@@ -74,7 +75,10 @@ def draw(
         for prompt, count in zip(prompts, counts, strict=True)
         for index in range(count)
     ]
-    with progress(title or label, total=len(requests), unit="samples") as bar:
+    with (
+        spending(SAMPLING),
+        progress(title or label, total=len(requests), unit="samples") as bar,
+    ):
         completions = dict(_draw_cached(sampler, requests, sampling, bar))
     if bar.had and len(requests) > 1 and not in_notebook():
         print(f"{label}: {bar.had} of {len(requests)} samples came from the ledger")

@@ -11,6 +11,7 @@ from typing import Any
 from phi_kit.core.compute_record import note_compute
 from phi_kit.core.progress import progress
 from phi_kit.core.rng import label_seed
+from phi_kit.core.time_spent import TRAINING, spending
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models.loading import device
 from phi_kit.models.product_rates import known_rates
@@ -62,6 +63,7 @@ class TrainingRun:
         return max(len(row.ids) for row in self.rows)
 
 
+@spending(TRAINING)
 def run_training(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
     """Train; the adapter is then in `run.checkpoints.adapter`.
 
