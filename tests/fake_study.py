@@ -123,6 +123,8 @@ def install(monkeypatch) -> None:
     """Put the toy steps in the place of the real ones."""
     monkeypatch.setattr("phi_kit.steps.STEPS", STEPS)
     monkeypatch.setattr("phi_kit.steps.load", load)
+    # Toy steps import nothing that a template would have to.
+    monkeypatch.setattr("phi_kit.study.notebook.warm_kernels.PRELOAD", ())
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
 
 
@@ -170,7 +172,9 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
     """`phi-kit run params/toy.yaml` with the toy steps, in a process of its own."""
     code = (
         "import phi_kit.steps, fake_study; phi_kit.steps.STEPS = fake_study.STEPS; "
-        "phi_kit.steps.load = fake_study.load; from phi_kit.cli import main; main()"
+        "phi_kit.steps.load = fake_study.load; "
+        "from phi_kit.study.notebook import warm_kernels; warm_kernels.PRELOAD = (); "
+        "from phi_kit.cli import main; main()"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code, "run", "params/toy.yaml", *arguments],
@@ -424,6 +428,7 @@ def write_manifest(folder: Path, result, **more):
         "result": result,
         "files": {},
         "seconds": 200.4,
+        "spent": {"sampling": 90.0, "training": 60.5},
         "finished": "2026-03-01T10:20:30Z",
         "versions": {"phi_kit": "0.1", "torch": "2.13"},
     } | more

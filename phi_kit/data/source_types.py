@@ -43,6 +43,10 @@ class BaseSource(Strict):
 class Procedural(BaseSource):
     """Items of the study's families, in equal parts; `limit` counts them all.
 
+    A source with `families` of its own makes those instead. A pool may then hold
+    families that the study does not measure, as real pools hold much that the student
+    solves already.
+
     `wrong_golds` is a planted fault: the share of items that get the gold of another
     item of their family. Real pools hold some, and only where it is known which they
     are can be counted what the checks of step 3 catch. Such an item's `extra` keeps
@@ -53,6 +57,7 @@ class Procedural(BaseSource):
 
     kind: Literal["procedural"] = "procedural"
     limit: int = Field(160, ge=1)
+    families: list[str] = Field([])
     wrong_golds: float = Field(0.0, ge=0, le=0.5)
 
     @property

@@ -127,7 +127,7 @@ def read_rows(
         return read_source(
             source,
             domain.name,
-            families=families,
+            families=source_families(source, domain, families),
             rng_seed=params.rng_seed,
             find_answer=marked_answer,
         )
@@ -148,7 +148,8 @@ def read_rows(
         # own domain have limits of their own.
         limited = wanted is not None and read >= wanted
         limited = limited or isinstance(source, Procedural)
-        available = available_rows(source, families) if limited else None
+        made = source_families(source, domain, families)
+        available = available_rows(source, made) if limited else None
         report.append(
             {
                 "source": source.name,
@@ -159,3 +160,15 @@ def read_rows(
             }
         )
     return rows, report
+
+
+def source_families(
+    source: Source, domain: Domain, families: list[Family]
+) -> list[Family]:
+    """What a source makes items of: the families it names, else the study's.
+
+    Raises:
+        StudyError: the domain has no such family.
+    """
+    named = source.families if isinstance(source, Procedural) else []
+    return domain.chosen(named) if named else families

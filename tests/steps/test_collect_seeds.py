@@ -10,6 +10,7 @@ import pytest
 from pydantic import Field
 
 from phi_kit.core import step_table
+from phi_kit.core.errors import StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
@@ -138,3 +139,21 @@ def test_worked_solutions_reach_the_rows_that_step_3_reads(card, tmp_path):
     seeds = from_frame(folder.table())
     assert len(seeds) == 18
     assert all(f"Answer: {seed.answer}" in seed.solution for seed in seeds)
+
+
+def test_a_source_may_make_families_that_the_study_does_not_measure(card):
+    """As real pools hold much that the student solves already."""
+    card(families=["sum-1"])
+    sources = [{"limit": 20}, {"limit": 10, "families": ["told"]}]
+    run = collect_seeds.run(collect_seeds.Params(study="s", sources=sources))
+    kept = [seed.family for seed in from_frame(run.table)]
+    assert set(kept) == {"sum-1", "told"}
+    assert kept.count("told") <= 10
+    assert [mix["read"] for mix in run.result["mix"]] == [20, 10]
+
+
+def test_a_source_of_a_family_that_is_not_there_says_which_are(card):
+    card(families=["sum-1"])
+    sources = [{"limit": 10, "families": ["tolled"]}]
+    with pytest.raises(StudyError, match="did you mean 'told'"):
+        collect_seeds.run(collect_seeds.Params(study="s", sources=sources))

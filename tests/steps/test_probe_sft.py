@@ -111,7 +111,7 @@ def study(tiny, tmp_path_factory):
     """Steps 1 and 3 by hand, in a folder of its own; the tiny model in all steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PHI_KIT_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(completion, "load", lambda name: tiny)
+        patch.setattr(completion, "load", lambda name, **_: tiny)
         dev = drawn("dev", 12)
         with open_run(Card(study="s")) as run:
             sealed_splits.seal_split(run, "dev", dev)

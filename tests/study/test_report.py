@@ -59,6 +59,16 @@ def page():
     return Page(study_report.write("demo").read_text(encoding="utf-8"))
 
 
+def test_it_says_where_the_time_went(demo):
+    # 12 steps by hand, 200.4 s each: of these 90 s sampling and 60.5 s training.
+    assert (
+        "sampling took 18 min 0 s, training 12 min 6 s, everything else 24.9 % of "
+        "the time (0 s to start kernels)"
+    ) in page().text
+    fake_study.write_manifest(demo / "07_benchmark", {}, spent=None)
+    assert "everything else" not in page().text
+
+
 def test_a_whole_study_is_one_file_with_its_figures(runs):
     png = b"\x89PNG the bytes of a figure"
     folder = fake_study.build(runs, figure=png)
