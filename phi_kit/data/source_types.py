@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -99,9 +100,16 @@ class Task(BaseSource):
             raise ValueError(f"the task refuses this config: {why}") from error
         return self
 
-    def family(self) -> Family:
-        """The task as a family of its own; `extra` keeps what its scorer needs."""
-        return Family(self.task, 0, self.task, self.config, entry=True)
+    def family(self, known: Sequence[Family] = ()) -> Family:
+        """The task as a family of its own; `extra` keeps what its scorer needs.
+
+        Args:
+            known: families in the study's style; one of the same task says which of
+                its golds hold, and how its prompts are worded where steps are wanted.
+        """
+        of_task = (family for family in known if family.task == self.task)
+        own = {"name": self.task, "level": 0, "task": self.task, "config": self.config}
+        return replace(next(of_task, Family("", 0)), **own, entry=True, balance=0)
 
 
 class TableSource(BaseSource):
