@@ -123,6 +123,8 @@ def install(monkeypatch) -> None:
     """Put the toy steps in the place of the real ones."""
     monkeypatch.setattr("phi_kit.steps.STEPS", STEPS)
     monkeypatch.setattr("phi_kit.steps.load", load)
+    # Toy steps import nothing that a template would have to.
+    monkeypatch.setattr("phi_kit.study.notebook.warm_kernels.PRELOAD", ())
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
 
 
@@ -172,7 +174,9 @@ def start(
     """`phi-kit run params/toy.yaml` with the toy steps, in a process of its own."""
     code = (
         "import phi_kit.steps, fake_study; phi_kit.steps.STEPS = fake_study.STEPS; "
-        "phi_kit.steps.load = fake_study.load; from phi_kit.cli import main; main()"
+        "phi_kit.steps.load = fake_study.load; "
+        "from phi_kit.study.notebook import warm_kernels; warm_kernels.PRELOAD = (); "
+        "from phi_kit.cli import main; main()"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code, *command, *arguments],
@@ -296,6 +300,7 @@ def _responses_result():
             "tokens": 90_210,
             "cost": 1.234,
             "rounds": 3,
+            "unasked": 12,
         },
         "teachable": "gap",
     }
@@ -305,14 +310,18 @@ def _probe_result(domain):
     gain = UP if domain == "math" else FLAT
     verdict = "better" if domain == "math" else "cannot tell"
     arm = {"rows": 380, "tokens": 48_310, "lenient": 0.47, "truncated": 0.01}
-    untrained = {"lenient": 0.41, "truncated": 0.08}
+    arm |= {"role": "arm", "passes": 2.0}
+    few = {"rows": 21, "passes": 36.2}
+    untrained = {"lenient": 0.41, "truncated": 0.08, "role": "baseline"}
     compared = {**gain, "n": 120, "verdict": verdict}
     few_shot = {"verdict": "cannot tell", "form": 0.012, **over_base(FLAT)}
+    few_shot |= {"examples": 4.6}
     return {
         "arms": [
             score(0.34, arm="base", verdict=None, **NO_GAIN, **untrained),
             score(0.35, arm="few-shot base", **few_shot, **untrained),
             score(0.36, arm="own", verdict="cannot tell", **arm, **over_base(FLAT))
+            | few
             | {"p": 0.31, "p_holm": 0.62, "form": 0.012},
             score(0.37, arm="random", verdict="cannot tell", **arm, **over_base(FLAT))
             | {"p": 0.31, "p_holm": 0.62, "form": 0.012},
@@ -421,6 +430,7 @@ def write_manifest(folder: Path, result, **more):
         "result": result,
         "files": {},
         "seconds": 200.4,
+        "spent": {"sampling": 90.0, "training": 60.5},
         "finished": "2026-03-01T10:20:30Z",
         "versions": {"phi_kit": "0.1", "torch": "2.13"},
     } | more

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from filelock import FileLock, Timeout
 
 from . import folder_names, thinking
+from .compute_record import ComputeRecord, record_compute
 from .errors import RunError, StoppedError, disk_errors
 from .figures import figure_description, image_html
 from .files import digest, digest_json, link_tree, versions, write_atomic
@@ -39,6 +40,7 @@ from .step_state import (
     up_to_date,
 )
 from .step_table import Step
+from .time_spent import TimeSpent, measure_time
 from .weight_records import with_recorded_weights
 
 if TYPE_CHECKING:
@@ -288,12 +290,17 @@ def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
     try:
         run = StepRun(params, staging=staging)
         run.inputs = inputs
-        with count_samples() as samples, thinking.also(params.thinking_tags):
+        with (
+            count_samples() as samples,
+            record_compute() as compute,
+            measure_time() as spent,
+            thinking.also(params.thinking_tags),
+        ):
             try:
                 yield run
             except KeyboardInterrupt:
                 raise _stopped(run, samples) from None
-        write_manifest(run, mark, samples)
+        write_manifest(run, mark, samples, compute, spent)
         shutil.rmtree(_work_folder(target), ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -327,7 +334,13 @@ def _stopped(run: StepRun, samples: SampleCounts) -> StoppedError:
     )
 
 
-def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
+def write_manifest(
+    run: StepRun,
+    mark: str,
+    samples: SampleCounts,
+    compute: ComputeRecord,
+    spent: TimeSpent,
+) -> None:
     """Write the manifest of a step that ended well and move its files in.
 
     `digest` names the outcome: what later steps read, and the findings. What it
@@ -338,6 +351,8 @@ def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
         run: the step.
         mark: its fingerprint.
         samples: what it asked for.
+        compute: the precision its models computed in.
+        spent: how long it sampled and trained.
     """
     seen = run.shown()
     files = {
@@ -361,11 +376,13 @@ def write_manifest(run: StepRun, mark: str, samples: SampleCounts) -> None:
         "inputs": run.inputs,
         "flow": run.flow.as_dict() if run.flow else None,
         "samples": samples.as_dict() if samples.asked else None,
+        "compute": compute.as_dict() if compute.precisions else None,
         "result": run.result,
         "files": files,
         "sizes": {name: (run.staging / name).stat().st_size for name in files},
         "shown": seen,
         "seconds": round(time.time() - run.started, 1),
+        "spent": spent.as_dict(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": versions(),
     }

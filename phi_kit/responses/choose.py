@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Prefer = Literal["shortest", "first", "closest"]
+# Of which responses a student with weights says how likely they are: of those that may
+# be trained on, of every finished one within the limit, or of none.
+Score = Literal["usable", "every", "none"]
 # Why a response that may be trained on is not: right, and yet not chosen.
 AGAIN, SPARE = "the same again", "another is preferred"
 

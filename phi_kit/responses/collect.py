@@ -8,9 +8,9 @@ its reason: kept and dropped together are what was made.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.errors import StudyError
 from phi_kit.data.records import Seed
@@ -19,14 +19,13 @@ from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.scoring import mean_logprobs
 
 from .checks import CheckedResponse, ResponseChecks
-from .choose import Prefer, ranked
+from .choose import Prefer, Score, ranked
 from .from_student import STUDENT
 from .response import ResponseSource
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Score = Literal["usable", "every", "none"]
 # The columns of the table, and what they hold where there are no rows.
 COLUMNS = {
     "seed_id": str, "source": str, "model": str, "attempt": int, "text": str,
@@ -63,7 +62,6 @@ def collect(
     *,
     prefer: Prefer = "shortest",
     keep: int = 1,
-    always: Collection[str] = (),
     score: Score = "usable",
 ) -> CollectedResponses:
     """Ask the sources for responses, look at each, and choose.
@@ -74,11 +72,8 @@ def collect(
         checks: why a response may not be trained on.
         prefer: which of several; see `choose.ranked`.
         keep: of a seed, at most.
-        always: names of sources that are asked about every seed, whatever those before
-            them gave; what they offer is kept only where it comes first.
-        score: of which responses a student with weights says how likely they are: of
-            those that may be trained on, of every finished one within the limit, or
-            `none`. A sample of its own brings that along in any case.
+        score: see `choose.Score`; a sample of the student's own brings that along in
+            any case.
 
     Raises:
         StudyError: two sources have one name.
@@ -91,9 +86,7 @@ def collect(
     lacking = set(by_id)
     found: list[CheckedResponse] = []
     for source in sources:
-        every = source.name in always
-        asked = [s for s in by_id.values() if every or s.id in lacking]
-        for response in source.offer(asked):
+        for response in source.offer([s for s in by_id.values() if s.id in lacking]):
             candidate = checks(by_id[response.seed_id], response)
             found.append(candidate)
             if candidate.usable:

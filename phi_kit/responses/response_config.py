@@ -11,7 +11,7 @@ from phi_kit.core.params import Strict
 from phi_kit.domains.worked import Form
 from phi_kit.training.arms import TeachableRule
 
-from .choose import Prefer
+from .choose import Prefer, Score
 
 SourceName = Literal["source", "worked", "teacher", "student", "hinted", "answer"]
 # A bare answer is no reasoning: it is trained on only in the style that asks for it.
@@ -35,12 +35,17 @@ class ResponseConfig(Strict):
         teacher_samples: of each seed that needs one.
         teacher_more: in each further round, for seeds still without a right one.
         teacher_most: of one seed.
-        teacher_budget: samples of a domain, the hardest seeds first; 0: no limit.
+        teacher_budget: samples of a domain, in steps 3 and 5 together; 0: no limit. A
+            study pays for as many in each of its domains, and for its references; what
+            all of them cost is bounded by the budgets in `endpoint`.
         teacher_tokens: of one response; `None`: as the style has it.
         response_tokens: of a response that is trained on; `None`: as many as the
             student may take itself.
         prefer: which of several right ones: the shortest, the first, or the one that
             is closest to the student (its mean log-probability is the highest).
+        score: of which responses their log-probability under the student is recorded:
+            of the `usable` ones, of `every` finished one, or of `none`, which spares
+            step 5 the student's weights.
         keep: responses of one seed.
         worked_form: of the built-in families' solutions: short, or long.
         own_samples: of the student with worked examples in its prompt, for the arm
@@ -60,6 +65,7 @@ class ResponseConfig(Strict):
     teacher_tokens: int | None = Field(None, ge=1)
     response_tokens: int | None = Field(None, ge=1)
     prefer: Prefer = "shortest"
+    score: Score = "usable"
     keep: int = Field(1, ge=1)
     worked_form: Form = "short"
     own_samples: int = Field(2, ge=0)
@@ -74,6 +80,8 @@ class ResponseConfig(Strict):
             raise ValueError("responses names a teacher: say which in teacher")
         if self.teacher_samples > self.teacher_most:
             raise ValueError("teacher_samples should not be above teacher_most")
+        if self.prefer == "closest" and self.score == "none":
+            raise ValueError("prefer: closest goes by the score: set another than none")
         return self
 
     def source_names(self, style: Style) -> tuple[SourceName, ...]:

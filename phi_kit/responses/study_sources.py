@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phi_kit.core.answer_style import token_limit
 from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
-from phi_kit.evaluation.few_shot import FamilyExamples
+from phi_kit.evaluation.few_shot import FamilyExamples, fitted
 from phi_kit.inference.types import Sampler, SamplingParams
 from phi_kit.training.row_checks import SealLookup
 
@@ -42,10 +43,11 @@ class StudySources:
         sampling: how the student is asked.
         rng_seed: of every draw.
         samples: of the student, as `evaluation.ask.ask` returns them.
-        pass_rates: of the student, by seed; the hardest are taught first.
+        pass_rates: of the student, by seed; see `TeacherSource`.
         earlier: what the teacher answered as a reference.
         open_sampler: opens a model by its name.
         sealed: tells what a text has in common with a held-out item; a seal's `hit`.
+        spent: samples of the teacher's budget that an earlier step took.
     """
 
     config: ResponseConfig
@@ -59,6 +61,7 @@ class StudySources:
     earlier: pd.DataFrame | None
     open_sampler: Callable[[str], Sampler]
     sealed: SealLookup | None = None
+    spent: int = 0
 
     def __post_init__(self) -> None:
         most = self.config.response_tokens or self.sampling.max_tokens
@@ -80,10 +83,13 @@ class StudySources:
         Args:
             seeds: all of them.
             examples: worked examples by family, for what it is asked again; they show
-                it the form, and it is asked no more often than the config says.
+                it the form, and it is asked no more often than the config says. Those
+                that do not fit into its context are left out.
         """
         sources: list[ResponseSource] = [StudentSource(self.student, self.samples)]
         again = self.config.own_samples if self.domain.style != "answer" else 0
+        limit = self.sampling.max_tokens
+        examples = fitted(examples, self.student, self.domain, seeds, max_tokens=limit)
         if again and any(examples.values()):
             sources.append(self._again(again, examples=examples))
         return self._collected(sources, seeds)
@@ -93,7 +99,12 @@ class StudySources:
     ) -> CollectedResponses:
         config = self.config
         return collecting.collect(
-            sources, seeds, self.checks, prefer=config.prefer, keep=config.keep
+            sources,
+            seeds,
+            self.checks,
+            prefer=config.prefer,
+            keep=config.keep,
+            score=config.score,
         )
 
     def _open(self, name: SourceName) -> ResponseSource:
@@ -125,15 +136,17 @@ class StudySources:
     def _open_teacher(self) -> TeacherSource:
         config, style = self.config, self.domain.style
         tokens = token_limit(config.teacher_tokens, style, strong=True)
+        budget = config.teacher_budget
         plan = TeacherPlan(
             config.teacher_samples,
             config.teacher_more,
             config.teacher_most,
-            config.teacher_budget or None,
+            max(0, budget - self.spent) if budget else None,
             SamplingParams(tokens),
         )
         return TeacherSource(
-            self.open_sampler(config.teacher),
+            config.teacher,
+            partial(self.open_sampler, config.teacher),
             self.domain,
             plan,
             self.rng_seed,

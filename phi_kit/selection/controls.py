@@ -4,7 +4,9 @@
 against it a gain shows what the band is worth. `unfiltered` draws from everyone,
 the suspects included: against it a gain shows what the whole filter is worth. Neither
 has a seed without a right response, so what only the check on responses drops (a gold
-that no worked solution arrives at) is missing from the unfiltered rows, too.
+that no worked solution arrives at) is missing from the unfiltered rows, too. Where a
+teacher's budget runs out, it has asked a random part of the trusted seeds, and the
+suspects last: then they are missing there as well.
 Both draw the teachable rows too; leaving them out would be a selection of its own.
 """
 

@@ -166,11 +166,16 @@ def open_sources(
     names = [name for name in ResponseConfig.model_fields if name in asked]
     config = ResponseConfig.model_validate({name: asked[name] for name in names})
     wanted = config.source_names(domain.style)
+    told = edge.result.get("responses", {}).get("teacher") or {}
+    # Without scores nobody asks the student anything here: its tokenizer counts.
+    opened = (
+        completion.open_sampler if config.score != "none" else completion.token_counter
+    )
     return StudySources(
         config=config,
         names=[name for name in wanted if name not in ("student", "hinted")],
         domain=domain,
-        student=completion.open_sampler(params),
+        student=opened(params),
         sampling=domain.sampling(asked["max_tokens"], asked["temperature"]),
         rng_seed=params.rng_seed,
         samples=edge.table("samples").head(0),
@@ -178,6 +183,7 @@ def open_sources(
         earlier=None,
         open_sampler=partial(completion.open_sampler, params),
         sealed=seal.hit,
+        spent=told.get("samples", 0),
     )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ from phi_kit.core.taken_over import take_over
 from phi_kit.core.yaml12 import shown as printable
 
 from .config import Study, Unit
+from .notebook.warm_kernels import WarmKernels, warm_kernels
+from .time_use import time_use
 
 Say = Callable[[str], None]
 # The kernel of a killed run ends within a second or two, unless it is inside one
@@ -69,7 +73,7 @@ def run_study(
         RunError: a step failed, or another process is running this study.
         ModelError: a chosen step loads weights and the model is an endpoint.
     """
-    from .notebook.kernel import kernel_environment  # 2 s: papermill's libraries
+    from .notebook.kernel import kernel_environment  # imports Jupyter's libraries
 
     if (runs_root() / study.name / SWEEP_STATE).is_file():
         raise StudyError(
@@ -81,15 +85,22 @@ def run_study(
     for unit in units:  # before hours of sampling, not after
         unit.params.require_weights()
     began = time.monotonic()
-    if all(_is_done(unit, redo=redo) for unit in units):
+    ran: list[RunFolder] = []
+    done = list(takewhile(partial(_is_done, redo=redo), units))
+    if len(done) == len(units):
         for unit in units:  # nothing is written, so nothing need be writable
             _say_done(unit, say=say)
     else:
-        with run_lock(study.name), kernel_environment():
+        # For one notebook a template would only be a detour.
+        warm = warm_kernels(say) if len(done) + 1 < len(units) else nullcontext()
+        with run_lock(study.name), kernel_environment(), warm as kernels:
             for unit in units:
                 if redo or not _taken_over(unit, study.starts_from, say=say):
-                    run_unit(unit, redo=redo, say=say)
-    say(f"study '{study.name}' is finished after {duration(time.monotonic() - began)}")
+                    ran += run_unit(unit, redo=redo, say=say, warm=kernels)
+    took = time.monotonic() - began
+    say(f"study '{study.name}' is finished after {duration(took)}")
+    if use := time_use(ran, total=took):
+        say(f"of these steps, {use}")
     report = runs_root() / study.name / REPORT
     if report.is_file() and units and units[-1].step == steps.STEPS[-1].name:
         say(f"report: {display_path(report)}")
@@ -191,7 +202,9 @@ def _taken_over(unit: Unit, study: str, *, say: Say) -> bool:
     return taken
 
 
-def run_unit(unit: Unit, *, redo: bool = False, say: Say) -> None:
+def run_unit(
+    unit: Unit, *, redo: bool = False, say: Say, warm: WarmKernels | None = None
+) -> list[RunFolder]:
     """Execute a unit's notebook, unless its step is finished and nothing changed.
 
     Inside `kernel_environment`.
@@ -200,6 +213,10 @@ def run_unit(unit: Unit, *, redo: bool = False, say: Say) -> None:
         unit: what to run.
         redo: run it even if nothing changed.
         say: takes one line of text at a time.
+        warm: where the kernel comes from, if not from nothing.
+
+    Returns:
+        Its run folder; nothing if it was not executed.
 
     Raises:
         RunError: the step failed, or another process writes it.
@@ -209,7 +226,7 @@ def run_unit(unit: Unit, *, redo: bool = False, say: Say) -> None:
     target, redo = run_folder_path(unit.params), redo or unit.params.redo
     if _is_done(unit, redo=redo):
         _say_done(unit, say=say)
-        return
+        return []
     notebook = project_root() / "notebooks" / f"{unit.params.STEP}.ipynb"
     if not notebook.is_file():
         raise RunError("there is no such notebook", where=display_path(notebook))
@@ -221,11 +238,13 @@ def run_unit(unit: Unit, *, redo: bool = False, say: Say) -> None:
     out = LineWriter(f"[{unit.title}] ", say)
     with disk_errors(target):
         params = unit.params.model_copy(update={"redo": redo})
-        execute(notebook, target / NOTEBOOK, notebook_parameters(params), out=out)
+        parameters = notebook_parameters(params)
+        execute(notebook, target / NOTEBOOK, parameters, out=out, warm=warm)
     _require_written(unit, target, expected=expected, before=before)
     manifest = RunFolder(target).manifest
     counts = row_summary(manifest) + _samples(manifest)
     say(f"[{unit.title}] done in {duration(time.monotonic() - began)}{counts}")
+    return [RunFolder(target)]
 
 
 def _wait_for_lock(unit: Unit, target: Path, *, say: Say) -> None:

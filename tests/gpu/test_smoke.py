@@ -18,6 +18,7 @@ def test_the_smoke_study_runs(study, record):
     status = study.finished(within=300)
     said = study.log.read_text(errors="replace")
     assert status == 0, said[-4000:]
+    assert "kernels start cold" not in said
     record("smoke study, beside other tests", study.took, "s")
     found = sorted((study.runs / "smoke").rglob("manifest.json"))
     assert len(found) == 12

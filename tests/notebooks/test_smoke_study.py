@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from phi_kit.core import folder_names
 from phi_kit.study import config
 from phi_kit.study.notebook.execute import notebook_parameters
+from phi_kit.study.notebook.warm_kernels import COLD
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = str(ROOT / "params" / "smoke.yaml")
@@ -42,6 +43,12 @@ def manifests(runs: Path) -> dict[str, int]:
         str(path.parent.relative_to(runs / "smoke")): path.stat().st_mtime_ns
         for path in found
     }
+
+
+def outcome(runs: Path, place: str) -> str:
+    """The digest of what a step has written and found."""
+    text = (runs / "smoke" / place / "manifest.json").read_text()
+    return json.loads(text)["digest"]
 
 
 def kill_in(step: str, *, runs: Path) -> dict[str, int]:
@@ -94,6 +101,25 @@ def test_the_final_adapter_exports(study, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["merged"]
     names = {path.name for path in (tmp_path / "merged").iterdir()}
     assert {"model.safetensors", "tokenizer.json"} <= names
+
+
+def test_kernels_that_start_cold_give_the_same_tables(study, tmp_path):
+    warm, _ = study
+    done = subprocess.run(
+        phi_kit("run", SMOKE),
+        env=environment(tmp_path) | {COLD: "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    digests = [
+        {place: outcome(runs, place) for place in manifests(runs)}
+        for runs in (warm, tmp_path)
+    ]
+    assert len(digests[0]) == 12
+    assert digests[0] == digests[1]
 
 
 def test_every_training_run_passed_the_gate_and_says_so(study):

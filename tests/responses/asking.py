@@ -30,7 +30,7 @@ def collected(url, *, plan=None, seeds=SEEDS, folder=None):
     far = Endpoint(url, settings, folder, first_wait=0.01)
     checks = ResponseChecks(STEPS, far)
     plan = plan or TeacherPlan(2, 2, 4, None, SamplingParams(64))
-    source = TeacherSource(far, STEPS, plan, 1, checks.usable)
+    source = TeacherSource(far.name, lambda: far, STEPS, plan, 1, checks.usable)
     return collect([source], seeds, checks), source.spending
 
 

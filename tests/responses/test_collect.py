@@ -11,9 +11,12 @@ from external_data import needs, path_of
 
 from phi_kit import domains
 from phi_kit.core.errors import StudyError
+from phi_kit.core.params import StepParams
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.ask import training_rows
+from phi_kit.inference import completion
 from phi_kit.inference.types import Completion, SamplingParams
+from phi_kit.models import catalog
 from phi_kit.responses.checks import REASONS, ResponseChecks
 from phi_kit.responses.choose import AGAIN, SPARE
 from phi_kit.responses.collect import COLUMNS, collect
@@ -68,7 +71,8 @@ CHECKS = ResponseChecks(STEPS, FAR)
 def teacher(script, plan=None, **more):
     plan = plan or TeacherPlan(sampling=SamplingParams(64))
     usable = more.pop("usable", CHECKS.usable)
-    return TeacherSource(Scripted(script), STEPS, plan, 1, usable, **more)
+    model = Scripted(script)
+    return TeacherSource(model.name, lambda: model, STEPS, plan, 1, usable, **more)
 
 
 def samples(rows):
@@ -86,23 +90,6 @@ def test_a_later_source_is_asked_about_what_is_left():
     assert found.table.source.tolist() == ["source", "teacher", "teacher"]
     assert found.table.text[0] == "2 and 3 more are 5.\nAnswer: 5"
     assert found.without == []
-
-
-def test_a_source_can_be_asked_about_every_seed():
-    own = samples(
-        [(s.id, 0, solved(s.prompt), 9, "stop", -0.5, "right") for s in SEEDS]
-    )
-    sources = [
-        teacher(lambda prompt, attempt: solved(prompt)),
-        StudentSource(FAR, own),
-    ]
-    some = collect(sources, SEEDS, CHECKS)
-    assert some.table.source.tolist() == ["teacher"] * 3
-    every = collect(sources, SEEDS, CHECKS, always={"student"})
-    assert (every.table.source == "student").sum() == 3
-    assert every.table[every.table.kept].source.tolist() == ["teacher"] * 3
-    # The same words from both: the second time they are no other response.
-    assert every.table[~every.table.kept].reason.tolist() == [AGAIN] * 3
 
 
 def test_what_may_not_be_trained_on_is_in_the_table_with_its_reason():
@@ -159,19 +146,46 @@ def test_a_teacher_is_asked_again_where_it_was_not_right():
         "tokens": 63,
         "cost": None,
         "rounds": 3,
+        "unasked": 0,
     }
     attempts = found.table[found.table.seed_id == SEEDS[1].id]
     assert attempts.attempt.tolist() == [0, 1, 2, 3, 4]
     assert attempts.reason.tolist() == ["wrong"] * 3 + ["", AGAIN]
 
 
-def test_a_budget_goes_to_the_hardest_seeds():
-    rates = {SEEDS[0].id: 0.5, SEEDS[1].id: 0.1, SEEDS[2].id: 0.3}
+def test_what_a_budget_reaches_is_a_random_part_of_the_pool():
+    """Else the random arm would be drawn from the hardest seeds alone."""
+    pool = [seed(a, b) for a in range(10, 30) for b in range(10, 30)]  # 400
+    rates = {one.id: place / 400 for place, one in enumerate(pool[:360])}
+    rates |= dict.fromkeys((one.id for one in pool[360:]), math.inf)  # doubted golds
     asked = teacher(
-        lambda p, attempt: solved(p, 1), TeacherPlan(budget=2), pass_rates=rates
+        lambda p, attempt: solved(p), TeacherPlan(budget=180), pass_rates=rates
     )
-    collect([asked], SEEDS, CHECKS)
-    assert asked.teacher.asked == [SEEDS[1].prompt, SEEDS[2].prompt]
+    found = collect([asked], pool, CHECKS)
+    reached = [rates[name] for name in set(found.table.seed_id)]
+    assert len(reached) == 180
+    assert max(reached) < 1
+    assert sum(reached) / 180 == pytest.approx(0.45, abs=0.06)
+    assert asked.spending.unasked == len(found.without) == 220
+
+
+def test_a_teacher_that_nobody_asks_is_not_loaded():
+    def load():
+        raise AssertionError("loaded")
+
+    plan = TeacherPlan(sampling=SamplingParams(64))
+    right = (SEEDS[0].id, 0, solved(SEEDS[0].prompt), 9, "stop", -0.5, "right")
+    earlier = samples([right]).assign(model="strong")
+    how = ("strong", load, STEPS, plan, 1, CHECKS.usable)
+    told = replace(SEEDS[1], solution="4 and 5 are 9.\n#### 9")
+    sources = [SolutionSource("steps"), TeacherSource(*how, earlier=earlier)]
+    found = collect(sources, [SEEDS[0], told], CHECKS)
+    assert found.table.source.tolist() == ["teacher", "source"]
+    assert found.without == []
+
+
+def test_a_budget_goes_to_the_hardest_of_those_without_a_right_one():
+    rates = {SEEDS[0].id: 0.5, SEEDS[1].id: 0.1, SEEDS[2].id: 0.3}
     asked = teacher(
         lambda p, attempt: solved(p, 1), TeacherPlan(budget=6), pass_rates=rates
     )
@@ -337,8 +351,7 @@ def test_every_response_says_how_likely_it_is_to_the_student(tiny):
         teacher(lambda p, attempt: solved(p, attempt % 2), TeacherPlan(samples=2)),
     ]
     checks = ResponseChecks(STEPS, tiny, max_tokens=64)
-    how = {"prefer": "closest", "always": {"teacher"}}
-    table = collect(sources, SEEDS, checks, score="every", **how).table
+    table = collect(sources, SEEDS, checks, prefer="closest", score="every").table
     assert set(table.reason) >= {"truncated", "empty", "wrong"}
     # Its own samples bring theirs, unless they are taught in other words.
     own = table[table.source == "student"].logprob.tolist()
@@ -353,11 +366,27 @@ def test_every_response_says_how_likely_it_is_to_the_student(tiny):
     assert (kept["rank"] == 1).all()
     # What is never trained on need not be scored.
     sources[1] = teacher(lambda p, attempt: solved(p, attempt % 2))
-    some = collect(sources, SEEDS, checks, **how).table
+    some = collect(sources, SEEDS, checks, prefer="closest").table
     far = some[some.source == "teacher"]
     assert (far.logprob.notna() == (far.verdict == "right")).all()
     none = collect(sources[:1], SEEDS, checks, score="none").table
     assert none.logprob.isna().tolist() == [False, False, True, False]
+
+
+def test_a_student_without_weights_counts_the_same_and_scores_nothing(
+    tiny, monkeypatch
+):
+    monkeypatch.setattr(catalog, "resolve", lambda name: "nowhere")
+    monkeypatch.setattr(completion, "load_tokenizer", lambda *_: tiny.tokenizer)
+    counter = completion.token_counter(StepParams(study="s", model="tiny"))
+    told = [replace(s, solution=f"It is {s.answer} by counting.") for s in SEEDS]
+    found = [
+        collect([SolutionSource("steps")], told, ResponseChecks(STEPS, student)).table
+        for student in (tiny, counter)
+    ]
+    assert found[0].logprob.notna().all()
+    assert found[1].logprob.isna().all()
+    assert found[0].tokens.tolist() == found[1].tokens.tolist()
 
 
 def plain_mean_logprob(student, row):

@@ -234,11 +234,16 @@ def taught(seed, style):
     return seed.answer if style == "answer" else f"It is so.\nAnswer: {seed.answer}"
 
 
-def study(monkeypatch, *, style="steps", own=(), samples=(), strong=None, **config):
-    """Steps 1, 3 and 4; `own` are texts of the student's own, by seed."""
+def study(
+    monkeypatch, *, style="steps", own=(), samples=(), strong=None, spent=0, **config
+):
+    """Steps 1, 3 and 4; `own` are texts of the student's own, by seed.
+
+    `spent` are samples that step 3 took of the teacher's budget.
+    """
     student = Fake(None, "student")
     named = {"student": student, "strong": strong}
-    monkeypatch.setattr(completion, "load", lambda name: named[name])
+    monkeypatch.setattr(completion, "load", lambda name, **_: named[name])
     monkeypatch.setattr(Params, "external_digests", lambda self: {})
     with open_run(Picked(study="s", style=style)) as run:
         for split in ("dev", "test", sealed_splits.DRAWS):
@@ -253,6 +258,7 @@ def study(monkeypatch, *, style="steps", own=(), samples=(), strong=None, **conf
         mine = pd.DataFrame(list(own), columns=["seed_id", "text"])
         table = pd.concat([kept, mine.assign(kept=False, own=True)])
         run.save_rows(table.assign(rank=1), "responses")
+        run.result = {"responses": {"teacher": {"samples": spent} if spent else None}}
     with open_run(Probed(study="s", style=style)) as run:
         run.save_rows(pd.DataFrame({"arm": ["base", "teachable"], "accuracy": 0.1}))
 
@@ -323,6 +329,39 @@ def test_a_teacher_answers_variants_and_its_faults_are_told(monkeypatch):
     )
     assert set(responses.source) == {"teacher"}
     assert (responses.reason[~responses.kept] == "wrong").all()
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize(("budget", "left"), [(0, 31), (20, 7), (10, 0)])
+def test_a_teachers_budget_holds_for_steps_3_and_5_together(budget, left, monkeypatch):
+    def say(prompt, draw, limit):
+        a, b = (int(n) for n in re.findall(r"(\d+) \+ (\d+)", prompt)[0])
+        return stopped(f"{a} + {b} = {a + b}\nAnswer: {a + b}")
+
+    strong, how = Fake(say, "strong"), {"teacher": "strong", "responses": ["teacher"]}
+    study(monkeypatch, strong=strong, spent=13, teacher_budget=budget, **how)
+    synthesized(transforms=["swap", "renumber"])
+    assert sum(len(call) for call in strong.asked) == left
+
+
+@pytest.mark.usefixtures("runs")
+def test_only_the_students_own_are_named_and_nobody_answers_variants(monkeypatch):
+    study(monkeypatch, responses=["student", "hinted"])
+    _, rows, dropped = synthesized()
+    assert set(rows.kind) == {"organic"}
+    assert "no right response" in set(dropped.reason)
+
+
+@pytest.mark.usefixtures("runs")
+def test_without_scores_the_students_weights_are_not_loaded(monkeypatch):
+    study(monkeypatch, score="none")
+    loaded = []
+    tokenizer = Fake(None, "student")  # it has none: tokens are counted by bytes
+    monkeypatch.setattr(completion, "load", loaded.append)
+    monkeypatch.setattr(completion, "token_counter", lambda params: tokenizer)
+    _, rows, _ = synthesized()
+    assert not loaded
+    assert (rows.kind == "synthetic").sum() > len(SUMS)
 
 
 @pytest.mark.usefixtures("runs")

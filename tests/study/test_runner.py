@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -68,7 +69,12 @@ def test_a_study_runs_once_and_redoes_what_a_change_touches(project, monkeypatch
     assert lines[2].startswith("[01 pick_domain math] bin ")
     assert lines[3] == "[01 pick_domain math] key ***"
     assert "read 3 = kept 2 + dropped 1 too long" in lines[4]
-    assert lines[-1].startswith("study 'toy' is finished after")
+    assert lines[-2].startswith("study 'toy' is finished after")
+    assert re.fullmatch(
+        "of these steps, sampling took 0 s, training 0 s, everything else 100.0.% of "
+        r"the time \(\d+ s to start kernels\)",
+        lines[-1],
+    )
     assert not os.environ.get("PHI_KIT_HEADLESS")
     manifest = RunFolder.of("toy", step_table.FILTER_EDGE, domain="math").manifest
     assert manifest["params"]["samples"] == 3  # the study's, not the notebook's

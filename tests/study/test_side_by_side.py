@@ -66,7 +66,7 @@ def test_studies_are_paired_by_items(finished):
     assert lines[1].split() == ["math.probe_sft.rank", "16", "8"]
     assert not any("model" in line for line in lines)
     assert row(lines, "b").endswith("better")
-    assert row(lines, "b").split()[5:7] == ["60", "+50.4"]
+    assert {"60", "+50.4"} < set(row(lines, "b").split())
     assert "better" not in row(lines, "a")
     assert row(lines, "b", "math, dev, base").endswith("the same answers")
     assert lines[-1] == "Verdicts are corrected for 1 comparison (Holm)."

@@ -23,8 +23,9 @@ from phi_kit.core.errors import RunError
 from phi_kit.core.params import StepParams
 from phi_kit.core.paths import display_path, project_root
 
-from .kernel import OwnKernel, kernel_config, log_tail
+from .kernel import kernel_class, kernel_config, log_tail
 from .scrub import SCHEME, ScrubbedFile, without_secrets
+from .warm_kernels import WarmKernels
 
 CARRY_ON = "the same command carries on from here"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -81,7 +82,12 @@ class LineWriter:
 
 
 def execute(
-    notebook: Path, output: Path, parameters: dict[str, Any], *, out: LineWriter
+    notebook: Path,
+    output: Path,
+    parameters: dict[str, Any],
+    *,
+    out: LineWriter,
+    warm: WarmKernels | None = None,
 ) -> None:
     """Execute a notebook into `output`, its printed lines going to `out`.
 
@@ -90,6 +96,7 @@ def execute(
         output: where the executed copy goes, written after every cell.
         parameters: JSON values by UPPER_CASE name.
         out: takes what the cells print, as they print it.
+        warm: where the kernel comes from, if not from nothing.
 
     Raises:
         RunError: a cell raised or left the notebook, or the kernel died.
@@ -100,7 +107,13 @@ def execute(
     with kernel_config() as config:
         try:
             done = _papermill(
-                notebook, output, parameters, out=out, config=config, position=position
+                notebook,
+                output,
+                parameters,
+                out=out,
+                kernel=kernel_class(warm),
+                config=config,
+                position=position,
             )
         except PapermillExecutionError as error:
             raise _stopped(
@@ -134,6 +147,7 @@ def _papermill(
     parameters: dict[str, Any],
     *,
     out: LineWriter,
+    kernel: type,
     config: Config,
     position: Position,
 ) -> Any:
@@ -150,7 +164,7 @@ def _papermill(
         stdout_file=out,
         start_timeout=_START_SECONDS,
         iopub_timeout=_IOPUB_SECONDS,
-        kernel_manager_class=OwnKernel,
+        kernel_manager_class=kernel,
         config=config,
         on_cell_execute=position.note,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,11 +15,14 @@ from weakref import WeakSet
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
 from traitlets.config import Config
 
 from phi_kit.core.paths import ledger_address, runs_root
 from phi_kit.core.progress import HEADLESS
 from phi_kit.core.replay_mode import REPLAY, replayed_ledger
+
+from .warm_kernels import WarmKernels
 
 _LONGEST = 80  # a Unix socket's path may have some 100 characters
 
@@ -30,8 +34,15 @@ class OwnKernel(AsyncKernelManager):
     virtual environment's, `pip install --user`'s): it is not asked for.
     """
 
+    warm: WarmKernels | None = None
+
     async def start_kernel(self, **options: Any) -> None:
         """Start it; what the process itself prints goes to its log."""
+        if self.warm and self.provisioner is None:
+            self.kernel_id = self.kernel_id or str(uuid.uuid4())
+            self.provisioner = WarmProvisioner(
+                kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self
+            )
         with log_beside(self.connection_file).open("ab") as log:
             await AsyncKernelManager.start_kernel(
                 self, **{**options, "stdout": log, "stderr": log}
@@ -57,6 +68,30 @@ def end_kernels(*, kill: bool = False) -> None:
         if process is not None and process.has_process:
             with suppress(ProcessLookupError):
                 os.killpg(process.pgid, signal.SIGKILL if kill else signal.SIGINT)
+
+
+class WarmProvisioner(LocalProvisioner):
+    """Forks the process of a kernel, or starts it where that fails."""
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> dict[str, Any]:
+        """Launch it; its connection."""
+        forked = self.parent.warm.fork(
+            cmd,
+            options["env"],
+            folder=options.get("cwd") or str(Path.cwd()),
+            log=log_beside(self.parent.connection_file),
+        )
+        if forked is None:
+            return await super().launch_kernel(cmd, **options)
+        # It leads a process group of its own, as the others do.
+        self.process, self.pid, self.pgid = forked, forked.pid, forked.pid
+        self.cwd = options.get("cwd")
+        return self.connection_info
+
+
+def kernel_class(warm: WarmKernels | None) -> type[OwnKernel]:
+    """`OwnKernel`, warm where that is to be had."""
+    return type("WarmKernel", (OwnKernel,), {"warm": warm})
 
 
 def log_beside(connection_file: str) -> Path:

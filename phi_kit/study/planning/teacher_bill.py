@@ -6,6 +6,7 @@ The study file says it, so it is said without a probe, too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from phi_kit.core import step_table
 from phi_kit.core.endpoint_url import is_endpoint
@@ -41,8 +42,17 @@ def bill_lines(
                 "as long as it may be"
             )
             yield f"  {_both(likely.read, most.read)} tokens of prompts"
+            yield from _limits([u.params for u in steps if u.params.teacher == name])
             budget = Budget(name, steps[0].params.endpoint, None)
             yield from _price(budget, likely, most)
+
+
+def _limits(steps: Sequence[Any]) -> Iterator[str]:
+    """What bounds a teacher's samples: its budget in each domain, if it has one."""
+    budgets = [params.teacher_budget for params in steps]
+    if all(budgets):
+        each = " + ".join(count(budget) for budget in budgets)
+        yield f"  its budget: {each} samples, in steps 3 and 5 of a domain together"
 
 
 def _price(budget: Budget, likely: TeacherLoad, most: TeacherLoad) -> Iterator[str]:

@@ -106,6 +106,7 @@ class DomainState:
     frozen: float = 0
     epochs: int = 1  # of its probe, which `recipe: best` takes over
     own: bool = False  # an arm learns from the student's own responses
+    paid: float = 0  # samples of the teacher in earlier steps
     responses: ResponseConfig = field(default_factory=ResponseConfig)
 
     def taught(self, load: StepLoad, seeds: float) -> StepLoad:
@@ -113,7 +114,9 @@ class DomainState:
         config = self.responses
         if "teacher" not in config.source_names(self.style):
             return load
-        samples = teacher_samples(config, seeds, right=self.outlook.right)
+        right = self.outlook.right
+        samples = teacher_samples(config, seeds, right=right, paid=self.paid)
+        self.paid += samples
         tokens = samples * token_limit(config.teacher_tokens, self.style, strong=True)
         teacher = TeacherLoad(samples, samples * self.outlook.prompt, tokens)
         return replace(load, teacher=teacher)
@@ -192,13 +195,16 @@ def seeds_read(params: Any) -> int:
     )
 
 
-def teacher_samples(config: ResponseConfig, seeds: float, *, right: float) -> float:
+def teacher_samples(
+    config: ResponseConfig, seeds: float, *, right: float, paid: float = 0
+) -> float:
     """Samples of a teacher that answers so many seeds, round after round.
 
     Args:
         config: of the study; its budget is the most.
         seeds: that come to the teacher.
         right: share of its samples that may be trained on.
+        paid: samples that earlier steps took of its budget.
     """
     samples, had = 0.0, 0
     while count := min(
@@ -207,7 +213,8 @@ def teacher_samples(config: ResponseConfig, seeds: float, *, right: float) -> fl
     ):
         samples += count * seeds * (1 - right) ** had
         had += count
-    return min(samples, config.teacher_budget or inf)
+    left = config.teacher_budget - paid if config.teacher_budget else inf
+    return min(samples, max(0, left))
 
 
 def _filter(unit: Unit, state: DomainState, kept_rows: int | None) -> StepLoad:

@@ -26,6 +26,7 @@ from phi_kit.core.paths import REPORT, display_path, runs_root
 from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats.comparison import NOT_CONSTANT
+from phi_kit.study.time_use import time_use
 
 from . import findings, published, step_facts, tables
 
@@ -268,6 +269,11 @@ class StudyReport:
     def total(self) -> str:
         """How long the finished steps took together."""
         return duration(sum(step.manifest.get("seconds") or 0 for step in self.done))
+
+    @property
+    def time_use(self) -> str:
+        """Where their time went; empty if a step does not say."""
+        return str(time_use([step.folder for step in self.done]) or "")
 
     @property
     def finished(self) -> str:

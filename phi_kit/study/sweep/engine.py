@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 from phi_kit.core.errors import PhiKitError, RunError
 from phi_kit.core.paths import project_root
 from phi_kit.study.config import Unit
+from phi_kit.study.notebook.warm_kernels import WarmKernels, warm_kernels
 from phi_kit.study.runner import run_unit
 
 Say = Callable[[str], None]
@@ -61,10 +62,14 @@ class InProcessEngine:
     Args:
         workers: notebooks at once. Several share the processors: each kernel gets
             its part of them, unless `OMP_NUM_THREADS` says how many.
+        say: is told if warm kernels fail, and why.
     """
 
-    def __init__(self, workers: int):
-        self.workers = workers
+    def __init__(self, workers: int, say: Say):
+        self.workers, self.say = workers, say
+        self._template = ExitStack()  # of the kernels; none until one is wanted
+        self._warm: WarmKernels | None = None
+        self._begun = False
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="sweep")
         self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._running = 0
@@ -76,13 +81,16 @@ class InProcessEngine:
 
     def start(self, key: str, unit: Unit, say: Say) -> None:
         """Begin a notebook."""
+        if not self._begun:
+            self._begun = True
+            self._warm = self._template.enter_context(warm_kernels(self.say))
         self._running += 1
         self._pool.submit(self._run, key, unit, say)
 
     def _run(self, key: str, unit: Unit, say: Say) -> None:
         error: PhiKitError | None = None
         try:
-            run_unit(unit, say=say)
+            run_unit(unit, say=say, warm=self._warm)
         except PhiKitError as raised:
             error = raised
         except BaseException as raised:
@@ -121,6 +129,7 @@ class InProcessEngine:
                 self.wait(0.2)
             except KeyboardInterrupt:
                 kill_at = next_time = 0.0
+        self._template.close()
 
 
 def _cores() -> int:
@@ -131,7 +140,7 @@ def _cores() -> int:
 
 
 @contextmanager
-def in_process(workers: int) -> Iterator[InProcessEngine]:
+def in_process(workers: int, say: Say) -> Iterator[InProcessEngine]:
     """An engine of this process; what it still runs at the end is stopped."""
     from phi_kit.study.notebook.kernel import kernel_environment
 
@@ -143,6 +152,6 @@ def in_process(workers: int) -> Iterator[InProcessEngine]:
         if workers > 1 and "OMP_NUM_THREADS" not in os.environ:
             os.environ["OMP_NUM_THREADS"] = str(max(1, _cores() // workers))
             stack.callback(os.environ.pop, "OMP_NUM_THREADS", None)
-        engine = InProcessEngine(workers)
+        engine = InProcessEngine(workers, say)
         stack.callback(engine.stop)
         yield engine

@@ -65,7 +65,7 @@ def run_sweep(
         before = read_state(sweep.name)
         state = _first_state(sweep, variants, items, before)
         try:
-            with in_process(sweep.workers) as engine:
+            with in_process(sweep.workers, say) as engine:
                 run = _SweepRun(sweep, items, engine, state, say, live)
                 last = {failure.key for failure in before.failures.values()}
                 run.carry_out({variant.name for variant in variants}, last=last)

@@ -148,6 +148,10 @@ def test_what_a_teacher_is_asked_and_what_it_costs():
     priced = lines(TEACHER, "filter_edge.teacher_tokens=1000", prices)
     assert "price 13.92, at most " in priced  # 11,602 of prompts, 232,031 of responses
     assert "more than the study's budget" in priced
+    bounded = lines(TEACHER, "filter_edge.teacher_budget=70")
+    assert "140 (at most 140) responses" in bounded
+    assert "its budget: 70 + 70 samples, in steps 3 and 5 of a domain" in bounded
+    assert "its budget" not in unpriced
 
 
 def test_a_teacher_that_has_been_asked_is_not_paid_again(finished):

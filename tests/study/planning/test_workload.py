@@ -102,6 +102,16 @@ def test_a_teacher_answers_what_earlier_sources_leave():
     both = TeacherLoad.of(found.values())
     assert both.samples == pytest.approx(2 * (25 + 30) * one_seed)
     assert both.tokens == both.read + both.written
+    # Its budget is a domain's, not a step's: what step 3 leaves of it is step 5's.
+    few = counted(
+        TEACHER, "filter_edge.teacher_most=4", "filter_edge.teacher_budget=60"
+    )
+    edge, variants = (
+        few[step, "math"].teacher for step in ("filter_edge", "synthesize")
+    )
+    assert edge.samples == pytest.approx(25 * one_seed)
+    assert edge.samples + variants.samples == 60
+    assert TeacherLoad.of(few.values()).samples == 2 * 60
     # A student that is asked nothing more is the same with and without a teacher.
     assert (
         found["filter_edge", "math"].samples == counted()["filter_edge", "math"].samples

@@ -4,6 +4,7 @@ import fake_study
 import pytest
 
 from phi_kit.core.errors import RunError
+from phi_kit.study.notebook.warm_kernels import COLD
 from phi_kit.study.sweep import sweep_config, sweep_run
 
 
@@ -51,7 +52,7 @@ class Steps:
     def __init__(self):
         self.failing, self.carry_out = set(), fake_study.run
 
-    def run_unit(self, unit, *, say):
+    def run_unit(self, unit, *, say, warm):
         say(f"[{unit.title}] starts")
         if getattr(unit.params, "samples", None) in self.failing:
             raise RunError("it raised", where="a cell")
@@ -62,5 +63,6 @@ class Steps:
 @pytest.fixture
 def no_kernels(monkeypatch):
     steps = Steps()
+    monkeypatch.setenv(COLD, "1")
     monkeypatch.setattr("phi_kit.study.sweep.engine.run_unit", steps.run_unit)
     return steps
