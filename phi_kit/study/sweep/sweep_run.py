@@ -22,8 +22,8 @@ from phi_kit.core.taken_over import take_over
 from phi_kit.study.config import Unit
 from phi_kit.study.runner import run_lock
 
-from .engine import Engine, Outcome, in_process
 from .finished_results import FinishedResults
+from .notebook_engine import Engine, Outcome, in_process
 from .sweep_config import Sweep, Variant, chosen
 from .sweep_state import SweepState, WorkState, read_state
 from .sweep_table import LiveTable, failures, summary

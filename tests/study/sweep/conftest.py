@@ -64,5 +64,5 @@ class Steps:
 def no_kernels(monkeypatch):
     steps = Steps()
     monkeypatch.setenv(COLD, "1")
-    monkeypatch.setattr("phi_kit.study.sweep.engine.run_unit", steps.run_unit)
+    monkeypatch.setattr("phi_kit.study.sweep.notebook_engine.run_unit", steps.run_unit)
     return steps
