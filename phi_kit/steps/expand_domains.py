@@ -114,6 +114,7 @@ def run(params: Params) -> StepRun:
                 run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row
             )
         run.save_rows(cells)
+        run.save_rows(item_table(items, dev), "items")
         run.save_rows(_training_history(done), "training", timed=True)
         run.figure = run.save_figure(interference_matrix.draw(cells), "interference")
         run.table = cells
@@ -302,6 +303,19 @@ def compare_adapters(
             row |= {"delta_high": over.high}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def item_table(
+    items: dict[tuple[str, str], list[float]], dev: dict[str, list[Seed]]
+) -> pd.DataFrame:
+    """One row per adapter and dev item: what studies are compared by."""
+    return pd.DataFrame(
+        [
+            {"adapter": adapter, "domain": name, "seed_id": seed.id, "accuracy": value}
+            for (adapter, name), values in items.items()
+            for seed, value in zip(dev[name], values, strict=True)
+        ]
+    )
 
 
 def retention(items: dict[tuple[str, str], list[float]], params: Params) -> list[dict]:

@@ -31,6 +31,7 @@ from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats import comparison
 from phi_kit.stats.intervals import Accuracy, accuracy
+from phi_kit.steps.expand_domains import GUESS
 from phi_kit.study.config import name_of
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _all_studies() -> list[str]:
 
 
 def measurements(study: str) -> dict[Measured, ItemScores]:
-    """All that a study has measured on held-out items: steps 4 and 7.
+    """All that a study has measured on held-out items: steps 4, 6 and 7.
 
     Raises:
         RunError: a file of it is not as its step wrote it.
@@ -171,6 +172,13 @@ def measurements(study: str) -> dict[Measured, ItemScores]:
         if probe.finished:
             for arm, samples in probe.table("samples").groupby("arm", sort=False):
                 found[Measured(domain, "dev", str(arm))] = ItemScores.of(samples)
+    merged = RunFolder.of(study, step_table.EXPAND_DOMAINS)
+    if merged.finished and "items.parquet" in merged.manifest["files"]:
+        table = merged.table("items").dropna()
+        adapters = table[~table.adapter.isin(["base", GUESS])]
+        for (adapter, domain), own in adapters.groupby(["adapter", "domain"]):
+            scores = ItemScores(own.accuracy.to_numpy()[None], tuple(own.seed_id))
+            found[Measured(str(domain), "dev", f"{adapter} of step 6")] = scores
     benchmark = RunFolder.of(study, step_table.BENCHMARK)
     if benchmark.finished:
         groups = benchmark.table("samples").groupby(["domain", "model"], sort=False)
@@ -221,7 +229,7 @@ def compare(studies: Sequence[str]) -> Iterator[str]:
         raise RunError(
             "there is nothing that two of them have measured",
             where=", ".join(studies),
-            todo="studies are compared by the held-out items of steps 4 and 7",
+            todo="studies are compared by the held-out items of steps 4, 6 and 7",
         )
     yield from _settings({study: parameters(study) for study in studies})
     yield from _results(all_measured, shared)

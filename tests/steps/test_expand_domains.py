@@ -3,12 +3,14 @@
 import pandas as pd
 import pytest
 
+from phi_kit.data.records import Seed
 from phi_kit.stats.comparison import NOT_CONSTANT
 from phi_kit.steps.expand_domains import (
     GUESS,
     Params,
     adapter_plan,
     compare_adapters,
+    item_table,
     retention,
 )
 
@@ -44,6 +46,15 @@ def test_a_gain_that_guessing_gives_is_not_better(cells):
     assert cells.loc["little"].verdict == NOT_CONSTANT
     assert cells.loc["math"].verdict == "better"
     assert cells.loc["merged"].verdict == "better"
+
+
+def test_every_item_of_every_adapter_has_a_row():
+    seeds = [Seed("math", f"What is {n}?", str(n)) for n in range(60)]
+    table = item_table(ITEMS, {"math": seeds})
+    assert len(table) == 60 * len(ITEMS)
+    little = table[table.adapter == "little"]
+    assert little.seed_id.tolist() == [seed.id for seed in seeds]
+    assert little.accuracy.tolist() == ITEMS["little", "math"]
 
 
 def test_retention_compares_the_merged_adapter_with_the_one_tuned_alone():

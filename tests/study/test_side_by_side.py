@@ -28,13 +28,14 @@ def samples(rates, *, first=0, seed=0, **columns):
 def finished(runs):
     """Write a step's run folder with these samples."""
 
-    def finished(study, place, frame=None, **params):
+    def finished(study, place, frame=None, *, items=None, **params):
         folder = runs / study / place
         folder.mkdir(parents=True)
         files = {}
-        if frame is not None:
-            frame.to_parquet(folder / "samples.parquet")
-            files["samples.parquet"] = digest(folder / "samples.parquet")
+        for name, table in (("samples", frame), ("items", items)):
+            if table is not None:
+                table.to_parquet(folder / f"{name}.parquet")
+                files[f"{name}.parquet"] = digest(folder / f"{name}.parquet")
         manifest = {"digest": "0" * 16, "files": files}
         manifest["params"] = {"study": study, "model": "m", **params}
         (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -118,6 +119,20 @@ def test_test_items_are_compared_with_a_word_of_warning(finished):
     lines = list(side_by_side.compare(["a", "b"]))
     assert row(lines, "b", "math, test, final").endswith("better")
     assert lines[-1].startswith("A study that is chosen by its test items has no test")
+
+
+def test_adapters_of_step_6_are_compared_on_dev(finished):
+    for study, right in (("a", 10), ("b", 40)):
+        rows = [
+            {"adapter": adapter, "domain": "math", "seed_id": f"{n:012x}"}
+            | {"accuracy": float(n < right)}
+            for adapter in ("base", "math")
+            for n in range(60)
+        ]
+        finished(study, "06_expand_domains", items=pd.DataFrame(rows))
+    lines = list(side_by_side.compare(["a", "b"]))
+    assert row(lines, "b", "math, dev, math of step 6").endswith("better")
+    assert not any("base of step 6" in line for line in lines)
 
 
 def test_studies_are_meant_by_name_or_pattern(finished):
