@@ -41,7 +41,7 @@ def collect(seeds, style="answer", *, sealed=()):
 
 def models(monkeypatch, **named):
     """What `completion.load` hands out by name; `student` is the step's model."""
-    monkeypatch.setattr(completion, "load", lambda name: named[name])
+    monkeypatch.setattr(completion, "load", lambda name, **_: named[name])
 
 
 def filtered(**more):

@@ -168,7 +168,9 @@ def executions(folder: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen:
+def start(
+    folder: Path, *arguments: str, command: tuple[str, ...] = ("run", "params/toy.yaml")
+) -> subprocess.Popen:
     """`phi-kit run params/toy.yaml` with the toy steps, in a process of its own."""
     code = (
         "import phi_kit.steps, fake_study; phi_kit.steps.STEPS = fake_study.STEPS; "
@@ -177,7 +179,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
         "from phi_kit.cli import main; main()"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", code, "run", "params/toy.yaml", *arguments],
+        [sys.executable, "-c", code, *command, *arguments],
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -298,6 +300,7 @@ def _responses_result():
             "tokens": 90_210,
             "cost": 1.234,
             "rounds": 3,
+            "unasked": 12,
         },
         "teachable": "gap",
     }
@@ -307,14 +310,18 @@ def _probe_result(domain):
     gain = UP if domain == "math" else FLAT
     verdict = "better" if domain == "math" else "cannot tell"
     arm = {"rows": 380, "tokens": 48_310, "lenient": 0.47, "truncated": 0.01}
-    untrained = {"lenient": 0.41, "truncated": 0.08}
+    arm |= {"role": "arm", "passes": 2.0}
+    few = {"rows": 21, "passes": 36.2}
+    untrained = {"lenient": 0.41, "truncated": 0.08, "role": "baseline"}
     compared = {**gain, "n": 120, "verdict": verdict}
     few_shot = {"verdict": "cannot tell", "form": 0.012, **over_base(FLAT)}
+    few_shot |= {"examples": 4.6}
     return {
         "arms": [
             score(0.34, arm="base", verdict=None, **NO_GAIN, **untrained),
             score(0.35, arm="few-shot base", **few_shot, **untrained),
             score(0.36, arm="own", verdict="cannot tell", **arm, **over_base(FLAT))
+            | few
             | {"p": 0.31, "p_holm": 0.62, "form": 0.012},
             score(0.37, arm="random", verdict="cannot tell", **arm, **over_base(FLAT))
             | {"p": 0.31, "p_holm": 0.62, "form": 0.012},

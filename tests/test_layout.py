@@ -30,7 +30,10 @@ FLOORS = (
 )
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # Nothing but tensors; imported inside the functions that decode.
-TORCH_ITSELF = {f"inference.local.{name}" for name in ("engine", "kv_cache", "prefill")}
+TORCH_ITSELF = {
+    f"inference.local.{name}"
+    for name in ("engine", "kv_cache", "prefill", "shared_prefix")
+}
 # Modules of metrics, which only the library `evaluate` loads.
 METRICS = {
     f"evaluation.metrics.{path.stem}.{path.stem}"

@@ -49,6 +49,7 @@ class Manifest(_Strict):
     inputs: dict[str, str] = {}
     flow: _RowCounts | None = None
     samples: dict[str, Any] | None = None
+    compute: dict[str, Any] | None = None
     sizes: dict[str, int] = {}
     shown: dict[str, str] = {}
     seconds: float = 0.0

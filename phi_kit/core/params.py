@@ -9,7 +9,16 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    Self,
+    get_args,
+    get_origin,
+)
 
 from pydantic import (
     BaseModel,
@@ -35,6 +44,7 @@ NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leav
 _LONGEST_VALUE = 200  # characters of a value in a message
 _LONGEST_CELL = 400  # characters of a cell in a notebook's tables
 _LONGEST_SHOWN = 72  # and in the table of a step's parameters
+Compute = Literal["auto", "float32"]
 Tag = Annotated[str, StringConstraints(min_length=3, pattern=r"^\S+$")]
 
 
@@ -116,6 +126,8 @@ class StepParams(Strict):
     rng_seed: int = Field(7, ge=0)
     model: str = Field("smollm2-135m", min_length=1)
     endpoint: EndpointSettings = EndpointSettings()
+    # `float32` where nothing is to be computed in bf16, however fast it is here.
+    compute: Compute = "auto"
     # A further pair of tags that stand around the model's thinking.
     thinking_tags: tuple[Tag, Tag] | None = Field(None, strict=False)
 

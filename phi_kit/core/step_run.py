@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from filelock import FileLock, Timeout
 
 from . import folder_names, thinking
+from .compute_record import ComputeRecord, record_compute
 from .errors import RunError, StoppedError, disk_errors
 from .figures import figure_description, image_html
 from .files import digest, digest_json, link_tree, versions, write_atomic
@@ -291,6 +292,7 @@ def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
         run.inputs = inputs
         with (
             count_samples() as samples,
+            record_compute() as compute,
             measure_time() as spent,
             thinking.also(params.thinking_tags),
         ):
@@ -298,7 +300,7 @@ def _staged(params: StepParams, target: Path) -> Iterator[StepRun]:
                 yield run
             except KeyboardInterrupt:
                 raise _stopped(run, samples) from None
-        write_manifest(run, mark, samples, spent)
+        write_manifest(run, mark, samples, compute, spent)
         shutil.rmtree(_work_folder(target), ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -333,7 +335,11 @@ def _stopped(run: StepRun, samples: SampleCounts) -> StoppedError:
 
 
 def write_manifest(
-    run: StepRun, mark: str, samples: SampleCounts, spent: TimeSpent
+    run: StepRun,
+    mark: str,
+    samples: SampleCounts,
+    compute: ComputeRecord,
+    spent: TimeSpent,
 ) -> None:
     """Write the manifest of a step that ended well and move its files in.
 
@@ -345,6 +351,7 @@ def write_manifest(
         run: the step.
         mark: its fingerprint.
         samples: what it asked for.
+        compute: the precision its models computed in.
         spent: how long it sampled and trained.
     """
     seen = run.shown()
@@ -369,6 +376,7 @@ def write_manifest(
         "inputs": run.inputs,
         "flow": run.flow.as_dict() if run.flow else None,
         "samples": samples.as_dict() if samples.asked else None,
+        "compute": compute.as_dict() if compute.precisions else None,
         "result": run.result,
         "files": files,
         "sizes": {name: (run.staging / name).stat().st_size for name in files},

@@ -37,7 +37,8 @@ def read_source(
     Args:
         source: one entry of `collect_seeds.sources`.
         domain: the name the seeds carry.
-        families: what a procedural source makes.
+        families: what a procedural source makes; for a task the families that say
+            more of it, see `Task.family`.
         rng_seed: the same seed makes the same items.
         find_answer: finds the marked answer of a worked solution, for sources whose
             answers stand nowhere else; without it such rows have none.
@@ -51,7 +52,7 @@ def read_source(
     elif isinstance(source, HubData):
         found = _hub_seeds(source, domain, find_answer)
     elif isinstance(source, Task):
-        found = _task_seeds(source, domain, rng_seed=rng_seed)
+        found = _task_seeds(source, domain, families=families, rng_seed=rng_seed)
     else:
         found = _procedural_seeds(source, domain, families=families, rng_seed=rng_seed)
     return itertools.islice(found, source.limit)
@@ -141,13 +142,22 @@ def _procedural_seeds(
         streams = left
 
 
-def _task_seeds(source: Task, domain: str, *, rng_seed: int) -> Iterator[Seed]:
-    stream = generate_items(domain, source.family(), rng_seed=rng_seed, split="train")
-    while True:
+def _task_seeds(
+    source: Task, domain: str, *, families: Sequence[Family], rng_seed: int
+) -> Iterator[Seed]:
+    family = source.family(families)
+    stream = generate_items(domain, family, rng_seed=rng_seed, split="train")
+    for number in itertools.count():
         try:
             yield next(stream)
         except StopIteration:
-            return
+            if number:
+                return
+            raise DataError(
+                "no item of the task has a gold that can be found again",
+                where=source.name,
+                todo="give it another config:",
+            ) from None
         except (TypeError, ValueError, KeyError, AssertionError) as error:
             raise DataError(
                 f"the task fails on an item: {error!r}",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -43,6 +44,10 @@ class BaseSource(Strict):
 class Procedural(BaseSource):
     """Items of the study's families, in equal parts; `limit` counts them all.
 
+    A source with `families` of its own makes those instead. A pool may then hold
+    families that the study does not measure, as real pools hold much that the student
+    solves already.
+
     `wrong_golds` is a planted fault: the share of items that get the gold of another
     item of their family. Real pools hold some, and only where it is known which they
     are can be counted what the checks of step 3 catch. Such an item's `extra` keeps
@@ -53,6 +58,7 @@ class Procedural(BaseSource):
 
     kind: Literal["procedural"] = "procedural"
     limit: int = Field(160, ge=1)
+    families: list[str] = Field([])
     wrong_golds: float = Field(0.0, ge=0, le=0.5)
 
     @property
@@ -94,9 +100,16 @@ class Task(BaseSource):
             raise ValueError(f"the task refuses this config: {why}") from error
         return self
 
-    def family(self) -> Family:
-        """The task as a family of its own; `extra` keeps what its scorer needs."""
-        return Family(self.task, 0, self.task, self.config, entry=True)
+    def family(self, known: Sequence[Family] = ()) -> Family:
+        """The task as a family of its own; `extra` keeps what its scorer needs.
+
+        Args:
+            known: families in the study's style; one of the same task says which of
+                its golds hold, and how its prompts are worded where steps are wanted.
+        """
+        of_task = (family for family in known if family.task == self.task)
+        own = {"name": self.task, "level": 0, "task": self.task, "config": self.config}
+        return replace(next(of_task, Family("", 0)), **own, entry=True, balance=0)
 
 
 class TableSource(BaseSource):

@@ -136,6 +136,6 @@ class Domain:
             if name not in known:
                 raise StudyError(
                     f"{self.name} has no family '{name}'{did_you_mean(name, known)}",
-                    todo="name its families in pick_domain, or leave the list empty",
+                    todo="name families of this domain, or leave the list empty",
                 )
         return [f for f in self.families if (f.name in names if names else f.usual)]

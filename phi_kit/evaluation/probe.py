@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from .ask import (
     training_rows,
     truncated_share,
 )
-from .few_shot import FEW_SHOT, choose_examples
+from .few_shot import FEW_SHOT, choose_examples, fitted, mean_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,11 +53,13 @@ class Probe:
         samples: every answer, with the training seed it came from.
         items: one accuracy per item, for each training run.
         trained: what each training run cost; base has none.
+        examples: before each question, on average; `None` where it is asked plainly.
     """
 
     samples: pd.DataFrame
     items: list[list[float]]
     trained: list[TrainingResult] = field(default_factory=list)
+    examples: float | None = None
 
     @property
     def mean(self) -> list[float]:
@@ -96,13 +98,23 @@ class ProbeBench:
         """The untrained model, as step 1 asked it."""
         return Probe(samples, [item_accuracies(samples, self.dev)])
 
-    def few_shot(self, k: int) -> Probe:
-        """The untrained model with k worked examples before each question."""
+    def few_shot(self, k: int) -> Probe | None:
+        """The untrained model with k worked examples before each question.
+
+        Fewer where they do not fit; `None` where not even one does.
+        """
         examples = choose_examples(
             self.pool, self.responses, k=k, rng_seed=self.run.params.rng_seed
         )
+        limit = self.how["sampling"].max_tokens
+        examples = fitted(
+            examples, self.student, self.domain, self.dev, max_tokens=limit
+        )
+        if not (shown := mean_shown(self.dev, examples)):
+            return None
         asked = {**self.how, "label": FEW_SHOT, "examples": examples}
-        return self.base(ask(self.student, self.domain, self.dev, **asked))
+        probe = self.base(ask(self.student, self.domain, self.dev, **asked))
+        return replace(probe, examples=shown)
 
     def fillable(self, arms: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """The arms that have rows, and why the others are skipped."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from phi_kit.cache import recordings
 from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import PhiKitError
-from phi_kit.core.params import EndpointSettings, StepParams
+from phi_kit.core.params import Compute, EndpointSettings, StepParams
 from phi_kit.core.paths import ledger_address, spending_folder
 from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.core.sample_counts import UNANSWERED
@@ -48,7 +48,9 @@ class TokenCounter:
 
 
 @lru_cache(maxsize=1)
-def load(name: str, *, four_bit: bool = True) -> LocalModel | Endpoint:
+def load(
+    name: str, *, four_bit: bool = True, compute: Compute = "auto"
+) -> LocalModel | Endpoint:
     """Load a model and its tokenizer; the same name gives the same object again.
 
     One model is kept: a notebook's example and its step share it, and another
@@ -58,6 +60,8 @@ def load(name: str, *, four_bit: bool = True) -> LocalModel | Endpoint:
         name: a catalogue name, a Hugging Face id, a local folder or an
             endpoint, which only samples and of which nothing is loaded.
         four_bit: NF4 weights; else the compute dtype's.
+        compute: `float32` to compute in nothing else; a replay repeats what was
+            recorded.
 
     Raises:
         ModelError: it cannot be found, or is no causal language model with a
@@ -70,8 +74,8 @@ def load(name: str, *, four_bit: bool = True) -> LocalModel | Endpoint:
         return replay.load_recorded(name, four_bit=four_bit)
     folder = catalog.resolve(name)
     tokenizer = load_tokenizer(name, folder)
-    model = load_model(name, folder, four_bit=four_bit)
-    named = f"{identity(folder)}/{precision(four_bit=four_bit)}"
+    model = load_model(name, folder, four_bit=four_bit, compute=compute)
+    named = f"{identity(folder)}/{precision(four_bit=four_bit, compute=compute)}"
     local = LocalModel(name, model, tokenizer, named)
     if ledger_address():
         recordings.record_model(name, local.identity, local.stop_ids, folder)
@@ -91,7 +95,7 @@ def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
     name = name or params.model
     if is_endpoint(name):
         return _endpoint(name, params.endpoint, spending_folder(params.study))
-    return load(name)
+    return load(name, compute=params.compute)
 
 
 def token_counter(params: StepParams) -> TokenCounter | Sampler:
@@ -112,7 +116,9 @@ def token_counter(params: StepParams) -> TokenCounter | Sampler:
 def judge_function(name: str, params: StepParams) -> Callable[[str], str]:
     """A function from a prompt to a judge's reply; the step's study pays for it."""
     folder = spending_folder(params.study)
-    return completion_function(name, settings=params.endpoint, folder=folder)
+    return completion_function(
+        name, settings=params.endpoint, folder=folder, compute=params.compute
+    )
 
 
 @lru_cache(maxsize=4)  # the same judge again is the one that is loaded
@@ -122,6 +128,7 @@ def completion_function(
     settings: EndpointSettings | None = None,
     folder: Path | None = None,
     max_tokens: int = 512,
+    compute: Compute = "auto",
 ) -> Callable[[str], str]:
     """A function from a prompt to a model's greedy reply, as a judge needs it.
 
@@ -130,6 +137,7 @@ def completion_function(
         settings: of the endpoint.
         folder: of the study, which pays.
         max_tokens: of a reply; a longer one is truncated.
+        compute: as in `load`.
 
     Returns:
         The function. A prompt that the model is not allowed to answer gets an
@@ -141,7 +149,7 @@ def completion_function(
         if is_endpoint(name):
             return _endpoint(name, settings or EndpointSettings(), folder)
         # Past the cache of one: the judge must not push the student out.
-        return load.__wrapped__(name)
+        return load.__wrapped__(name, compute=compute)
 
     def reply(prompt: str) -> str:
         model = sampler()

@@ -15,12 +15,14 @@ from dataclasses import asdict, astuple
 from phi_kit.cache.leases import Leases
 from phi_kit.cache.store import open_ledger, sample_key, settings_json
 from phi_kit.core import sample_counts
+from phi_kit.core.compute_record import note_compute
 from phi_kit.core.errors import RunError
 from phi_kit.core.paths import ledger_address
 from phi_kit.core.progress import Heartbeat, in_notebook, print_status, progress
 from phi_kit.core.rng import label_seed
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.core.time_spent import SAMPLING, spending
+from phi_kit.models.product_rates import known_rates
 
 from .types import (
     Completion,
@@ -62,6 +64,8 @@ def draw(
         RunError: the ledger fails, the model cannot answer, or a replay has no
             such sample.
     """
+    if precision := getattr(sampler, "precision", ""):
+        note_compute(precision, known_rates())
     counts = [k] * len(prompts) if isinstance(k, int) else list(k)
     owners = [i for i, count in enumerate(counts) for _ in range(count)]
     requests = [

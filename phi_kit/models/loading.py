@@ -1,4 +1,4 @@
-"""Weights and tokenizer of a model folder: NF4, and the machine's dtype."""
+"""Weights and tokenizer of a model folder: NF4, and the machine's dtypes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from phi_kit.core import dependency_warnings
 from phi_kit.core.errors import ModelError
 
+from .product_rates import product_rates
 from .quantization import keep_layout, nf4_config
 from .quantized_cache import load_quantized
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from phi_kit.core.params import Compute
 
 
 def device() -> str:
@@ -25,31 +28,56 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def compute_dtype() -> torch.dtype:
-    """bf16 on a GPU that has it; float32 elsewhere.
+def compute_dtype(compute: Compute = "auto") -> torch.dtype:
+    """What a model computes in: bf16 on a GPU that has it; float32 elsewhere.
 
-    On CPUs without bf16 units a bf16 product is about 100 times slower than
-    a float32 one.
+    Args:
+        compute: `float32` to have it everywhere.
     """
     import torch
 
-    if device() == "cuda" and torch.cuda.is_bf16_supported():
+    if compute == "auto" and device() == "cuda" and torch.cuda.is_bf16_supported():
         return torch.bfloat16
     return torch.float32
 
 
-def precision(*, four_bit: bool) -> str:
+def product_dtype(compute: Compute = "auto") -> torch.dtype:
+    """What frozen 4-bit weights are multiplied in.
+
+    On a CPU bf16 where it is measured to be faster (`product_rates`), and the output
+    layer's with them. Nothing else is in bf16 there: activations, attention, sums,
+    adapters, loss and optimiser stay in float32.
+    """
+    import torch
+
+    if compute == "auto" and device() == "cpu" and product_rates().bf16_pays:
+        return torch.bfloat16
+    return compute_dtype(compute)
+
+
+def precision(*, four_bit: bool, compute: Compute = "auto") -> str:
     """The name of a precision, as identities of loaded models end: `nf4-float32`."""
-    return f"{'nf4-' * four_bit}{str(compute_dtype()).removeprefix('torch.')}"
+    dtype = _name(compute_dtype(compute))
+    if not four_bit:
+        return dtype
+    products = _name(product_dtype(compute))
+    return f"nf4-{dtype}{f'-{products}-products' * (products != dtype)}"
 
 
-def load_model(name: str, folder: Path, *, four_bit: bool) -> PreTrainedModel:
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def load_model(
+    name: str, folder: Path, *, four_bit: bool, compute: Compute = "auto"
+) -> PreTrainedModel:
     """The weights of a folder, ready to sample.
 
     Args:
         name: of the model, for messages.
         folder: in Hugging Face format.
         four_bit: quantise to NF4; else the compute dtype's.
+        compute: `float32` to compute in nothing else.
 
     Raises:
         ModelError: it is no causal language model.
@@ -57,15 +85,15 @@ def load_model(name: str, folder: Path, *, four_bit: bool) -> PreTrainedModel:
     prepare_libraries()
     from transformers import AutoModelForCausalLM
 
-    dtype = compute_dtype()
+    dtype, products = compute_dtype(compute), product_dtype(compute)
     try:
         load = partial(
             AutoModelForCausalLM.from_pretrained, dtype=dtype, device_map=device()
         )
         if four_bit and device() == "cpu":
-            model = load_quantized(folder, dtype, load)
+            model = load_quantized(folder, load, dtype=dtype, products=products)
         else:
-            config = nf4_config(dtype) if four_bit else None
+            config = nf4_config(products) if four_bit else None
             model = load(folder, quantization_config=config)
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(name, folder, error) from error

@@ -37,21 +37,24 @@ _LIBRARIES = ("bitsandbytes", "torch", "transformers")
 
 def load_quantized(
     folder: Path,
-    dtype: torch.dtype,
     load: Callable[..., PreTrainedModel],
+    *,
+    dtype: torch.dtype,
+    products: torch.dtype,
 ) -> PreTrainedModel:
     """A model in NF4 on the CPU: read if it is kept, else quantised and kept.
 
     Args:
         folder: of the model's own weights.
-        dtype: that products are computed in.
         load: `AutoModelForCausalLM.from_pretrained`, but for the folder and the
             quantisation.
+        dtype: that `load` gives the weights that are not quantised.
+        products: that products with quantised weights are computed in.
 
     Raises:
         OSError, ValueError, KeyError: as `load` does of `folder`.
     """
-    kept = _place(folder, dtype)
+    kept = _place(folder, dtype, products)
     if kept and is_complete(kept):
         from safetensors import SafetensorError
 
@@ -64,7 +67,7 @@ def load_quantized(
             # Adapters, exports and messages name the model after where it was read.
             model.name_or_path = model.config._name_or_path = str(folder)
             return model
-    model = load(folder, quantization_config=nf4_config(dtype))
+    model = load(folder, quantization_config=nf4_config(products))
     if kept:
         # A full disk or a read-only cache costs seconds, no run.
         with suppress(PhiKitError, OSError):
@@ -73,13 +76,13 @@ def load_quantized(
     return model
 
 
-def _place(folder: Path, dtype: torch.dtype) -> Path | None:
+def _place(folder: Path, dtype: torch.dtype, products: torch.dtype) -> Path | None:
     """Where it is kept, named by all that decides about its bits; `None`: nowhere."""
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if weights < SMALLEST_BYTES:
         return None
     settings = {
-        "quantization": nf4_config(dtype).to_dict(),
+        "quantization": nf4_config(products).to_dict(),
         "dtype": str(dtype),
         "versions": {name: version(name) for name in _LIBRARIES},
     }

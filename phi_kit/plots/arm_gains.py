@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from phi_kit.core.number_format import (
+    count,
     counts,
     is_number,
     label,
@@ -31,7 +32,8 @@ def draw(arms: pd.DataFrame, losses: Mapping[str, Sequence[float]]) -> Figure:
     Args:
         arms: columns `arm`, `n` items, `accuracy`, `low`, `high` and the gain
             over base `delta`, `delta_low`, `delta_high` (fractions; NaN for
-            base itself), and `guess`, what guessing gives on these items.
+            base itself), and `guess`, what guessing gives on these items; perhaps
+            `rows` and `passes` of a trained arm, and `examples` of a prompt.
         losses: the training loss of every step, by arm.
     """
     if arms.empty:
@@ -42,7 +44,8 @@ def draw(arms: pd.DataFrame, losses: Mapping[str, Sequence[float]]) -> Figure:
         f"{counts(arms['n'])} items per arm; dashed: base; dotted:\n{style.GUESS} per "
         "family. Diamond: read leniently, the answer anywhere in the response. Beside "
         "it, the gain over\nbase in points, paired by item [95 % interval], and the "
-        "share of answers cut off. Choose by the left panel, never by loss.",
+        "share of answers cut off. Rows × passes over them.\nChoose by the left "
+        "panel, never by loss.",
         height=max(3.7, 2.2 + 0.56 * len(arms)),
         panels=(1.25, 1),
     )
@@ -53,7 +56,7 @@ def draw(arms: pd.DataFrame, losses: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def _scores(ax: Axes, arms: pd.DataFrame, colours: Mapping[str, str]) -> None:
-    style.rows_axis(ax, [label(arm, width=16) for arm in arms["arm"]])
+    style.rows_axis(ax, [_name(row) for row in arms.itertuples()])
     for y, row in enumerate(arms.itertuples()):
         whole = (row.low, row.high)
         style.whisker(ax, y, row.accuracy, whole, colour=colours[row.arm])
@@ -73,6 +76,16 @@ def _scores(ax: Axes, arms: pd.DataFrame, colours: Mapping[str, str]) -> None:
     ax.xaxis.set_major_locator(_few_ticks())
     ax.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f} %")
     ax.set_xlabel("held-out accuracy")
+
+
+def _name(row) -> str:
+    """An arm with its different rows and how often each was seen, or its examples."""
+    name = label(row.arm, width=16)
+    if is_number(passes := getattr(row, "passes", None)):
+        return f"{name}\n{count(row.rows)} rows × {passes:.1f}"
+    if is_number(examples := getattr(row, "examples", None)):
+        return f"{name}\n{examples:.1f} examples"
+    return name
 
 
 def _few_ticks():

@@ -139,6 +139,8 @@ class StudentAgain:
     def offer(self, seeds: Sequence[Seed]) -> Iterator[Response]:
         """So many samples of each seed."""
         seeds = [seed for seed in seeds if seed.id not in self.silent]
+        if self.examples:  # a question that no example fits was asked plainly before
+            seeds = [seed for seed in seeds if shown_to(seed, self.examples)]
         prompts = [self._rendered(seed) for seed in seeds]
         label = f"responses {self.name}"
         drawn = draw(

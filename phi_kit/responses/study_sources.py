@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from phi_kit.core.answer_style import token_limit
 from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
-from phi_kit.evaluation.few_shot import FamilyExamples
+from phi_kit.evaluation.few_shot import FamilyExamples, fitted
 from phi_kit.inference.types import Sampler, SamplingParams
 from phi_kit.training.row_checks import SealLookup
 
@@ -83,10 +83,13 @@ class StudySources:
         Args:
             seeds: all of them.
             examples: worked examples by family, for what it is asked again; they show
-                it the form, and it is asked no more often than the config says.
+                it the form, and it is asked no more often than the config says. Those
+                that do not fit into its context are left out.
         """
         sources: list[ResponseSource] = [StudentSource(self.student, self.samples)]
         again = self.config.own_samples if self.domain.style != "answer" else 0
+        limit = self.sampling.max_tokens
+        examples = fitted(examples, self.student, self.domain, seeds, max_tokens=limit)
         if again and any(examples.values()):
             sources.append(self._again(again, examples=examples))
         return self._collected(sources, seeds)

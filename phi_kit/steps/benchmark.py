@@ -2,8 +2,9 @@
 
 Reads the sealed test sets, opened here and nowhere else, and the final
 adapter. Writes pass@1 and maj@k of base and final with a paired verdict, beside
-what costs nothing: guessing, worked examples in base's prompt, and the student's own
-right responses. Both accuracies stand there for every family, too.
+what costs nothing: guessing, worked examples in base's prompt, and step 4's adapter of
+the student's own right responses, at the probe's tokens. Both accuracies stand there
+for every family, too.
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ from phi_kit.evaluation.ask import (
     lenient_accuracy,
     truncated_share,
 )
-from phi_kit.evaluation.few_shot import FEW_SHOT, FamilyExamples, choose_examples
+from phi_kit.evaluation.few_shot import (
+    FEW_SHOT,
+    FamilyExamples,
+    choose_examples,
+    fitted,
+    mean_shown,
+)
 from phi_kit.evaluation.metrics import scores as metric_scores
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
@@ -75,6 +82,7 @@ class TestedDomain:
         final: samples of the final adapter.
         controls: samples of what should not do as well, by name.
         guess: the accuracy of guessing on each item.
+        shown: examples before each question of base with examples, on average.
     """
 
     domain: str
@@ -83,6 +91,7 @@ class TestedDomain:
     final: pd.DataFrame
     controls: dict[str, pd.DataFrame]
     guess: list[float]
+    shown: float = 0.0
 
     def everyone(self) -> pd.DataFrame:
         """All samples, with `domain` and `model`."""
@@ -97,7 +106,7 @@ def run(params: Params) -> StepRun:
     """Ask base, final and the controls the same test items; compare item by item."""
     with open_run(params) as run:
         merged = run.read(step_table.EXPAND_DOMAINS)
-        student = completion.load(params.model)
+        student = completion.load(params.model, compute=params.compute)
         samples, scores, families = [], [], []
         for name in params.domains:
             tested = ask_test_items(run, student, merged, name)
@@ -124,8 +133,9 @@ def ask_test_items(
 ) -> TestedDomain:
     """One domain's test items, answered by base, by the controls and by final.
 
-    The arm of the student's own responses is asked where step 4 trained it; base
-    with examples in its prompt, unless `few_shot` is 0.
+    The arm of the student's own responses is asked where step 4 trained it: that
+    adapter saw the probe's tokens, the final one those of a longer run. Base is asked
+    with as many of `few_shot` examples in its prompt as fit; if none does, it is not.
     """
     params = run.params
     card = run.read(step_table.PICK_DOMAIN, domain=name)
@@ -144,7 +154,7 @@ def ask_test_items(
             examples=examples,
         )
 
-    controls = {}
+    controls, shown = {}, 0.0
     if params.few_shot:
         edge = run.read(step_table.FILTER_EDGE, domain=name)
         examples = choose_examples(
@@ -153,7 +163,10 @@ def ask_test_items(
             k=params.few_shot,
             rng_seed=params.rng_seed,
         )
-        controls[FEW_SHOT] = sample(student, FEW_SHOT, examples)
+        limit = domain.sampling(params.max_tokens, params.temperature).max_tokens
+        examples = fitted(examples, student, domain, test, max_tokens=limit)
+        if shown := mean_shown(test, examples):
+            controls[FEW_SHOT] = sample(student, FEW_SHOT, examples)
     probe = run.read(step_table.PROBE_SFT, domain=name)
     if OWN in set(probe.table().arm):
         with student.adapter(probe.folder(f"adapters/{OWN}")) as own:
@@ -162,7 +175,8 @@ def ask_test_items(
     with student.adapter(merged.folder(f"adapters/{merged.result['final']}")) as tuned:
         final = sample(tuned, "final")
     guesser = guessing_baseline.guesser_of_card(card, domain)
-    return TestedDomain(name, test, base, final, controls, guesser.per_item(test))
+    guess = guesser.per_item(test)
+    return TestedDomain(name, test, base, final, controls, guess, shown)
 
 
 def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
@@ -184,6 +198,7 @@ def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
                 "k": params.samples,
                 **_paired_row(before, after, tested.guess, rng_seed=seed),
                 **_over_controls(controls, after, rng_seed=seed),
+                **({"few_shot_examples": tested.shown} if tested.shown else {}),
                 "base_lenient": lenient_accuracy(base),
                 "final_lenient": lenient_accuracy(final),
                 "base_truncated": truncated_share(base),

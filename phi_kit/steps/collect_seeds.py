@@ -32,7 +32,7 @@ from phi_kit.data.read_sources import (
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
-from phi_kit.data.source_types import Procedural, Source
+from phi_kit.data.source_types import Procedural, Source, Task
 from phi_kit.domains.base import Domain, Family
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.inference import completion
@@ -127,7 +127,7 @@ def read_rows(
         return read_source(
             source,
             domain.name,
-            families=families,
+            families=source_families(source, domain, families),
             rng_seed=params.rng_seed,
             find_answer=marked_answer,
         )
@@ -148,7 +148,8 @@ def read_rows(
         # own domain have limits of their own.
         limited = wanted is not None and read >= wanted
         limited = limited or isinstance(source, Procedural)
-        available = available_rows(source, families) if limited else None
+        made = source_families(source, domain, families)
+        available = available_rows(source, made) if limited else None
         report.append(
             {
                 "source": source.name,
@@ -159,3 +160,22 @@ def read_rows(
             }
         )
     return rows, report
+
+
+def source_families(
+    source: Source, domain: Domain, families: list[Family]
+) -> list[Family]:
+    """What a source makes items of: the families it names, else the study's.
+
+    For a task they are the families of the same task, in whatever domain.
+
+    Raises:
+        StudyError: the domain has no such family.
+    """
+    if isinstance(source, Task):
+        known = (one for _, one in domains.listed() if isinstance(one, Domain))
+        every = (family for one in known for family in one.families)
+        mine = (family for family in every if family.task == source.task)
+        return [replace(family, style=domain.style) for family in mine]
+    named = source.families if isinstance(source, Procedural) else []
+    return domain.chosen(named) if named else families

@@ -21,7 +21,7 @@ from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import base_answers, step_sampling
-from phi_kit.evaluation.few_shot import FEW_SHOT
+from phi_kit.evaluation.few_shot import FEW_SHOT, NO_ROOM
 from phi_kit.evaluation.probe import Probe, ProbeBench, dose_table
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
@@ -88,7 +88,7 @@ def run(params: Params) -> StepRun:
         bench = ProbeBench(
             run=run,
             guess=guessing_baseline.guesser_of_card(card, domain).per_item(dev),
-            student=completion.load(params.model),
+            student=completion.load(params.model, compute=params.compute),
             domain=domain,
             pool=edge.table(),
             responses=edge.table("responses"),
@@ -106,7 +106,10 @@ def run(params: Params) -> StepRun:
         answers = base_answers(card, bench.student, bench.domain, bench.dev)
         untrained = {"base": bench.base(answers)}
         if params.few_shot:
-            untrained[FEW_SHOT] = bench.few_shot(params.few_shot)
+            if shown := bench.few_shot(params.few_shot):
+                untrained[FEW_SHOT] = shown
+            else:
+                skipped[FEW_SHOT] = NO_ROOM
         base = untrained["base"]
         table = compare_arms(untrained, probes, bench.guess, rng_seed=params.rng_seed)
         _save_comparison(bench, table, untrained, probes, recipe=recipe, tried=tried)
@@ -151,7 +154,11 @@ def compare_arms(
     """One row per arm: accuracy, paired gain over base, cost, form, truncation.
 
     `p` is of the arm against base, `p_holm` after the correction for so many trained
-    arms; a verdict needs both the interval and the corrected p. `guess` is what
+    arms; a verdict needs both the interval and the corrected p. Base with examples in
+    its prompt is no arm but a second `baseline`: nothing is claimed for it that more
+    arms would make likelier by chance, it has no `p`, and its verdict rests on its
+    interval alone. `rows` are different responses, `passes` how often the run went
+    over them, `examples` how many stood before a question. `guess` is what
     guessing gives on the same items: *better* has to beat it, too. `form` is the part
     of the gain that the lenient reading does not see: answers that base gave as well,
     where the strict one did not look for them.
@@ -172,7 +179,8 @@ def compare_arms(
     rows = []
     for arm, probe in {**untrained, **probes}.items():
         scored = comparison.accuracy_over_seeds(probe.items, rng_seed=rng_seed)
-        row = {"arm": arm, **scored.as_dict(), "guess": sum(guess) / len(guess)}
+        row = {"arm": arm, "role": "arm" if arm in probes else "baseline"}
+        row |= {**scored.as_dict(), "guess": sum(guess) / len(guess)}
         row |= {"lenient": probe.lenient, "truncated": probe.truncated}
         if probe is not base:
             over = comparison.gain_over_seeds(
@@ -187,8 +195,11 @@ def compare_arms(
             first = probe.trained[0]
             row |= {"rows": first.rows, "tokens": first.tokens}
             row |= {"trained_tokens": first.trained_tokens}
+            row |= {"passes": first.trained_tokens / first.gate["trained_tokens"]}
             row |= {"p": plain[arm], "p_holm": corrected[arm]}
             said = comparison.corrected_verdict(over, corrected[arm])
+        if probe.examples is not None:
+            row |= {"examples": probe.examples}
         if probe is not base:
             row |= {"verdict": comparison.beyond_guessing(said, beyond)}
         rows.append(row)

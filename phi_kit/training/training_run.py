@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from phi_kit.core.compute_record import note_compute
 from phi_kit.core.progress import progress
 from phi_kit.core.rng import label_seed
 from phi_kit.core.time_spent import TRAINING, spending
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models.loading import device
+from phi_kit.models.product_rates import known_rates
 
 from . import memory, packing
 from .checkpoints import Checkpoints, completion_notes, mark_complete, step_of
@@ -71,6 +73,8 @@ def run_training(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
     Raises:
         RunError: see `qlora.train`. Nothing of the run stays in memory.
     """
+    if student.precision:
+        note_compute(student.precision, known_rates())
     memory.release()  # what loading the model left behind
     try:
         return _train(student, run)

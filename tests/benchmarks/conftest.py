@@ -13,6 +13,7 @@ import pytest
 from phi_kit.core.files import versions
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
+from phi_kit.models.product_rates import product_rates
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks.json"
 
@@ -23,6 +24,17 @@ Record = Callable[..., None]
 def student() -> LocalModel:
     """The embedded model in NF4, loaded once."""
     return completion.load("smollm2-135m")
+
+
+@pytest.fixture(scope="session")
+def in_float32() -> LocalModel:
+    """The same with every product in float32, whatever the CPU has."""
+    return completion.load("smollm2-135m", compute="float32")
+
+
+needs_bf16 = pytest.mark.skipif(
+    not product_rates().bf16_pays, reason="bf16 is no faster on this CPU"
+)
 
 
 @pytest.fixture(scope="session")

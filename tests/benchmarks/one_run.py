@@ -21,6 +21,7 @@ from peaks import peak, reset
 from phi_kit import domains
 from phi_kit.core.rng import label_seed
 from phi_kit.data.generators import generate_items
+from phi_kit.domains.worked import worked
 from phi_kit.evaluation.ask import training_rows
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
@@ -32,19 +33,20 @@ from phi_kit.training.qlora import train
 from phi_kit.training.trainer import RunHooks
 from phi_kit.training.training_config import TrainingConfig
 
+MODEL = "smollm2-135m"
 ROWS, SEED, NAME = 48, 1, "arm"
 RECIPE = TrainingConfig(epochs=1, batch=8, warmup=0)
 
 
 def quickstart_rows(student: LocalModel, n: int = ROWS) -> list[TrainingRow]:
-    """Short questions of every family in turn, as the quickstart trains on them."""
-    math = domains.get("math")
+    """Questions and their worked solutions, as the quickstart trains on them."""
+    math = domains.get("math").in_style("steps")
     streams = [
         generate_items("math", family, rng_seed=1, split="bench")
-        for family in math.chosen()
+        for family in math.chosen(["sum-1", "story-1", "product-1"])
     ]
     seeds = [next(streams[i % len(streams)]) for i in range(n)]
-    return training_rows(student, math, [(seed, seed.answer) for seed in seeds])
+    return training_rows(student, math, [(seed, worked(seed)) for seed in seeds])
 
 
 class Clock:
@@ -82,9 +84,8 @@ def trl(
 ) -> list[float]:
     """TRL's SFTTrainer as it comes, but for what the comparison needs.
 
-    Rows, data order, first adapter, learning rate, warm-up and clipping are ours. In
-    bf16, its default, it is many times slower on such a CPU and its losses are not
-    comparable: it computes in float32, and so does its adapter.
+    Rows, data order, first adapter, learning rate, warm-up and clipping are ours. It
+    computes in the type that the model was loaded in; its adapter is in float32.
     """
     from datasets import Dataset
     from peft import LoraConfig, get_peft_model
@@ -124,7 +125,7 @@ def trl(
             max_grad_norm=0.3,
             train_sampling_strategy="sequential",
             completion_only_loss=True,
-            bf16=False,
+            bf16=student.model.dtype == torch.bfloat16,
             use_cpu=True,
             logging_steps=1,
             save_strategy="no",
@@ -149,23 +150,24 @@ def trl(
     return losses
 
 
-def plainly_loaded() -> LocalModel:
+def plainly_loaded(dtype: torch.dtype = torch.float32) -> LocalModel:
     """The model as one loads it for TRL, with nothing of the kit's around it."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = catalog.resolve("smollm2-135m")
+    folder = catalog.resolve(MODEL)
     model = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=torch.float32,
-        quantization_config=nf4_config(torch.float32),
+        dtype=dtype,
+        quantization_config=nf4_config(dtype),
         device_map="cpu",
     )
-    return LocalModel("smollm2-135m", model, AutoTokenizer.from_pretrained(folder))
+    return LocalModel(MODEL, model, AutoTokenizer.from_pretrained(folder))
 
 
 if __name__ == "__main__":
     which = sys.argv[1]
-    student = completion.load("smollm2-135m") if which == "ours" else plainly_loaded()
+    plain = which == "trl"
+    student = plainly_loaded() if plain else completion.load(MODEL, compute="float32")
     run = {"ours": ours, "trl": trl}[which]
     reset()  # loading is not training
     losses = run(student, quickstart_rows(student), Clock())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -15,9 +16,10 @@ from phi_kit.data.generators import generate_items
 from phi_kit.inference import completion
 from phi_kit.inference.draw import draw
 from phi_kit.inference.endpoint.client import Endpoint
+from phi_kit.inference.local import decoding_weights
 from phi_kit.inference.types import Sampler, SamplingParams
 
-from .conftest import gemm_rate, per_second, ratio
+from .conftest import gemm_rate, needs_bf16, per_second, ratio
 
 pytestmark = pytest.mark.bench
 
@@ -115,6 +117,131 @@ def test_sampling_matmul_share(student, record):
         "2048 x 2048, in turn",
     )
     assert 0 < figure < 1
+
+
+@needs_bf16
+def test_sampling_bf16_vs_float32(student, in_float32, record):
+    """What products in bf16 earn; that the samples' law is the same is a test."""
+    calls = 0
+
+    def rate(model: Sampler) -> float:
+        nonlocal calls
+        calls += 1
+        return per_second(lambda: useful(model, prompts=PROMPTS, rng_seed=calls))
+
+    figure = ratio(lambda: rate(student), lambda: rate(in_float32), pairs=5)
+    record(
+        "sampling_bf16_vs_float32",
+        figure,
+        unit="times the useful tokens per second",
+        n=5,
+        what=f"{PROMPTS} prompts x {K} samples x up to {TOKENS} tokens, NF4, products "
+        "with the weights in bf16 against compute: float32, in turn",
+    )
+    assert figure >= 1.2
+
+
+def test_sampling_products_share(student, record, monkeypatch):
+    """How much of sampling's time its own matrix products take when nothing else is.
+
+    Every product with a weight, the output layer's included, is noted with its number
+    of rows as a draw makes it; then the same products are made again, in their order,
+    and nothing else. What a draw takes longer is what this machine could still give.
+    """
+    made: list[tuple[Callable, int, int]] = []
+
+    def noted(layer, dtype):
+        forward = plain_forward(layer, dtype)
+
+        def product(inputs, *rest, **named):
+            rows = inputs.numel() // inputs.shape[-1]
+            made.append((forward, rows, inputs.shape[-1]))
+            return forward(inputs, *rest, **named)
+
+        product.laid_out = True
+        return product
+
+    texts, calls = rendered(student, PROMPTS), 0
+    plain_forward = decoding_weights._forward
+
+    def sampling() -> float:
+        nonlocal calls
+        calls += 1
+        made.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(decoding_weights, "_forward", noted)
+            began = time.perf_counter()
+            draw(student, texts, SamplingParams(TOKENS, 0.6), k=K, rng_seed=calls)
+            return time.perf_counter() - began
+
+    def products() -> float:
+        inputs = {(rows, width): torch.randn(rows, width) for _, rows, width in made}
+        with torch.inference_mode():
+            began = time.perf_counter()
+            for forward, rows, width in made:
+                forward(inputs[rows, width])
+            return time.perf_counter() - began
+
+    def share() -> float:
+        whole = sampling()
+        return products() / whole
+
+    share()
+    figure = statistics.median(share() for _ in range(5))
+    record(
+        "sampling_products_share",
+        figure,
+        unit="of the rate that its own products reach alone",
+        n=5,
+        what=f"{PROMPTS} prompts x {K} samples x up to {TOKENS} tokens, NF4; the time "
+        "of every matrix product of a draw (rows, inputs and outputs as they were, "
+        "weights laid out as they were) made again without the rest, over the draw's",
+    )
+    assert figure >= 0.5
+
+
+def decoding_products() -> dict[str, Callable[[], torch.Tensor]]:
+    """A decoding step's product, 64 rows by 576 x 1,536, in each way PyTorch has."""
+    rows, inputs, outputs = 64, 576, 1536
+    x, weight = torch.randn(rows, inputs), torch.randn(outputs, inputs)
+    product = torch.ops.mkldnn._linear_pointwise
+    reorder = torch.ops.mkldnn._reorder_linear_weight
+    whole, half = reorder(weight, rows), reorder(weight.bfloat16(), rows)
+    eight = torch.randint(-127, 128, (outputs, inputs), dtype=torch.int8)
+    scale = torch.rand(outputs).bfloat16()
+    four = torch.ops.aten._convert_weight_to_int4pack_for_cpu(
+        torch.randint(0, 16, (outputs, inputs), dtype=torch.int32), 2
+    )
+    scales = torch.rand(inputs // 32, outputs, 2).bfloat16()
+    packed = torch.ops.aten._weight_int4pack_mm_for_cpu
+
+    def in_bf16(multiply: Callable) -> Callable[[], torch.Tensor]:
+        return lambda: multiply(x.bfloat16()).float()
+
+    return {
+        "float32": lambda: product(x, whole, None, "none", [], ""),
+        "bf16": in_bf16(lambda x: product(x, half, None, "none", [], "")),
+        "int8_weights": in_bf16(lambda x: torch._weight_int8pack_mm(x, eight, scale)),
+        "int4_weights": in_bf16(lambda x: packed(x, four, 32, scales)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["bf16", "int8_weights", "int4_weights"])
+def test_decoding_products(record, kind):
+    products = decoding_products()
+
+    def rate(name: str) -> float:
+        return per_second(lambda: sum(len(products[name]()) for _ in range(50)))
+
+    figure = ratio(lambda: rate(kind), lambda: rate("float32"), pairs=7)
+    record(
+        f"decoding_products_{kind}",
+        figure,
+        unit="times the products per second",
+        n=7,
+        what=f"64 rows by 576 x 1,536 with {kind.replace('_', ' ')} of PyTorch against "
+        "float32 weights in oneDNN's layout, conversions of the rows included, in turn",
+    )
 
 
 # By default the server decodes request after request, and more at a time only share

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,15 @@ from torch.utils.flop_counter import flop_registry
 from phi_kit import domains
 from phi_kit.data.generators import generate_items
 from phi_kit.evaluation.ask import training_rows
+from phi_kit.models.product_rates import product_rates
 from phi_kit.training.encoding import collate, encode
 from phi_kit.training.lora_fused import fused_lora
-from phi_kit.training.loss import masked_loss
+from phi_kit.training.loss import full_logits_loss, masked_loss
 from phi_kit.training.packing import pack, per_row_attention
 from phi_kit.training.training_run import fresh_adapter
 
 from . import one_run
-from .conftest import gemm_rate, per_second, ratio
+from .conftest import gemm_rate, needs_bf16, per_second, ratio
 
 pytestmark = pytest.mark.bench
 
@@ -78,10 +80,17 @@ ROOT, TESTS = str(HERE.parents[2]), str(HERE.parents[1])
 
 
 @pytest.fixture(scope="module")
-def theirs():
-    """A model of TRL's own: it leaves hooks on it."""
-    pytest.importorskip("trl")
-    return one_run.plainly_loaded()
+def rows(student):
+    return one_run.quickstart_rows(student)
+
+
+def timed(student, rows, run, *, losses: list | None = None, **settings) -> float:
+    """Tokens per second of a run's optimiser steps, and nothing around them."""
+    clock = one_run.Clock()
+    found = run(student, rows, clock, **settings)
+    if losses is not None:
+        losses[:] = found
+    return sum(len(encode(student, row).ids) for row in rows) / clock.seconds
 
 
 @pytest.mark.parametrize(
@@ -95,33 +104,115 @@ def theirs():
         ),
     ],
 )
-def test_qlora_vs_trl(student, theirs, record, name, settings, what):
-    rows = one_run.quickstart_rows(student)
-    tokens = sum(len(encode(student, row).ids) for row in rows)
-    losses = {}
-
-    def rate(which, run) -> float:
-        clock = one_run.Clock()
-        losses[which] = run(clock)
-        return tokens / clock.seconds
-
+def test_qlora_vs_trl(in_float32, rows, record, name, settings, what):
+    pytest.importorskip("trl")
+    theirs = one_run.plainly_loaded()  # a model of its own: TRL leaves hooks on it
+    ours_losses, their_losses = [], []
     figure = ratio(
-        lambda: rate("ours", lambda clock: one_run.ours(student, rows, clock)),
-        lambda: rate("trl", lambda clock: one_run.trl(theirs, rows, clock, **settings)),
+        lambda: timed(in_float32, rows, one_run.ours, losses=ours_losses),
+        lambda: timed(theirs, rows, one_run.trl, losses=their_losses, **settings),
         pairs=3,
     )
-    assert losses["ours"] == pytest.approx(losses["trl"], abs=1e-4)
+    assert ours_losses == pytest.approx(their_losses, abs=1e-4)
     record(
         name,
         figure,
         unit="times the tokens per second",
         n=3,
-        what=f"{one_run.ROWS} quickstart rows in steps of 8, NF4 + LoRA r=16, against "
+        what=f"{len(rows)} quickstart rows in steps of 8, NF4 + LoRA r=16, against "
         f"TRL's SFTTrainer with {what}, both in float32, in turn; losses of all "
         "steps equal within 1e-4",
     )
     if name == "qlora_vs_trl":
         assert figure >= 1.7
+
+
+@needs_bf16
+def test_qlora_bf16_vs_float32(student, in_float32, rows, record):
+    """What bf16 products earn in training, with the loss curve beside float32's."""
+    short, long = [], []
+    figure = ratio(
+        lambda: timed(student, rows, one_run.ours, losses=short),
+        lambda: timed(in_float32, rows, one_run.ours, losses=long),
+        pairs=5,
+    )
+    apart = max(abs(a - b) for a, b in zip(short, long, strict=True))
+    record(
+        "qlora_bf16_vs_float32",
+        figure,
+        unit="times the tokens per second",
+        n=5,
+        what=f"{len(rows)} quickstart rows in steps of 8, NF4 + LoRA r=16, frozen "
+        f"products in bf16 ({rates()}) against compute: float32, in turn; losses at "
+        f"most {apart:.3f} apart",
+    )
+    assert short == pytest.approx(long, abs=0.05)
+    assert figure >= 1.2
+
+
+@needs_bf16
+def test_qlora_vs_trl_bf16(student, rows, record):
+    pytest.importorskip("trl")
+    theirs = one_run.plainly_loaded(torch.bfloat16)
+    figure = ratio(
+        lambda: timed(student, rows, one_run.ours),
+        lambda: timed(theirs, rows, one_run.trl, gradient_checkpointing=False),
+        pairs=3,
+    )
+    record(
+        "qlora_vs_trl_bf16",
+        figure,
+        unit="times the tokens per second",
+        n=3,
+        what=f"{len(rows)} quickstart rows in steps of 8, NF4 + LoRA r=16, against "
+        "TRL's SFTTrainer with gradient checkpointing off, both in bf16, in turn",
+    )
+    assert figure >= 1.7
+
+
+def rates() -> str:
+    """The probe's rates, for a line of text."""
+    found = product_rates()
+    return f"{found.bf16:.0f} GFLOP/s a core against {found.float32:.0f}"
+
+
+# What a run is without one part: each is replaced where `training_run` calls it.
+WITHOUT = {
+    "packing": ("packing.rows_are_isolated", lambda *_, **__: False),
+    "fused_lora": ("_fused_kernels", lambda *_: nullcontext()),
+    "dequantized_once": ("keeps_dequantized", lambda *_: False),
+    "loss_in_place": ("choose_loss", lambda _: full_logits_loss),
+}
+
+
+@pytest.mark.parametrize("part", WITHOUT)
+def test_what_each_part_of_the_trainer_earns(student, rows, record, part):
+    """Each alone: the whole against the whole without it.
+
+    Without the fused operation the weights are not laid out once either, for that is
+    what reads them: its figure holds both.
+    """
+    place, instead = WITHOUT[part]
+
+    def without(*arguments) -> float:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(f"phi_kit.training.training_run.{place}", instead)
+            return timed(*arguments)
+
+    figure = ratio(
+        lambda: timed(student, rows, one_run.ours),
+        lambda: without(student, rows, one_run.ours),
+        pairs=3,
+    )
+    record(
+        f"qlora_with_{part}",
+        figure,
+        unit="times the tokens per second",
+        n=3,
+        what=f"{len(rows)} quickstart rows in steps of 8, NF4 + LoRA r=16, against the "
+        f"same run without {part.replace('_', ' ')}, in turn",
+    )
+    assert figure >= 1.1
 
 
 class Operations(TorchDispatchMode):

@@ -11,6 +11,7 @@ import pytest
 from fake_study import Edge, Pick
 
 from phi_kit.core import thinking
+from phi_kit.core.compute_record import note_compute
 from phi_kit.core.errors import RunError
 from phi_kit.core.finished_run import MANIFEST, RunFolder
 from phi_kit.core.row_counts import RowCounts
@@ -243,6 +244,18 @@ def test_a_broken_manifest_is_unreadable_not_finished_by_luck(runs):
 def test_the_manifest_is_plain_json(runs):
     manifest = json.loads((finish().path / "manifest.json").read_text())
     assert {"params", "inputs", "files", "versions", "flow", "seconds"} <= set(manifest)
+
+
+def test_the_manifest_says_in_what_the_models_computed(runs):
+    assert json.loads((finish().path / MANIFEST).read_text())["compute"] is None
+    with open_run(Pick(redo=True)) as run:
+        note_compute("nf4-float32", {})
+        note_compute("nf4-float32-bfloat16-products", {"float32": 80.0, "bf16": 160.0})
+        run.save_rows(pd.DataFrame({"x": [1]}))
+    assert run.run_folder.manifest["compute"] == {
+        "precisions": ["nf4-float32", "nf4-float32-bfloat16-products"],
+        "gflops_per_core": {"float32": 80.0, "bf16": 160.0},
+    }
 
 
 def test_writing_where_one_may_not_is_one_clear_message(tmp_path, monkeypatch):

@@ -252,7 +252,7 @@ def test_sampling_by_continuous_batching(record):
 def test_how_long_its_study_would_take(large, record, monkeypatch, tmp_path, capsys):
     """By the kit's plan; a model that has learnt nothing never ends its answers."""
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path))
-    monkeypatch.setattr(completion, "load", lambda name: large)
+    monkeypatch.setattr(completion, "load", lambda name, **_: large)
     monkeypatch.setattr(catalog, "resolve", lambda name: tmp_path)
     monkeypatch.setattr(speed_probe, "MAX_TOKENS", 48)
     units = study_file.load(STUDIES[large.name]).units()

@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from phi_kit.core.errors import RunError
 from phi_kit.inference.draw import draw
-from phi_kit.inference.local import engine
+from phi_kit.inference.local import engine, kv_cache, prefill, shared_prefix
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.local.token_sampler import sample_tokens
 from phi_kit.inference.types import SampleRequest, SamplingParams
@@ -46,9 +46,9 @@ def texts(found):
     return [[sample.text for sample in samples] for samples in found]
 
 
-def greedy_is_generate(student):
-    found = draw(student, PROMPTS, GREEDY)
-    for prompt, (sample,) in zip(PROMPTS, found, strict=True):
+def greedy_is_generate(student, prompts=PROMPTS):
+    found = draw(student, prompts, GREEDY)
+    for prompt, (sample,) in zip(prompts, found, strict=True):
         ids = student.tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
         out = student.model.generate(**ids, max_new_tokens=8, do_sample=False)
         new = out[0, ids.input_ids.shape[1] :]
@@ -82,6 +82,89 @@ def test_samples_from_generate_are_the_same(stopping, monkeypatch):
     whole = draw(stopping, PROMPTS, WARM, k=3, rng_seed=1)
     monkeypatch.setattr(engine, "attends_to_all", lambda *_: False)
     assert draw(stopping, PROMPTS, WARM, k=3, rng_seed=1) == whole
+
+
+EXAMPLES = "What is 2 + 2? It is 4. What is 3 + 4? It is 7. " * 8
+WORKED = [EXAMPLES + prompt for prompt in PROMPTS]
+
+
+@pytest.fixture
+def in_one_piece(monkeypatch):
+    """Let attention to a prefix be what it is without one."""
+
+    def whole():
+        monkeypatch.setattr(prefill, "LEAST_SHARED", 10**6)
+
+    return whole
+
+
+def prefix_of(student):
+    ids = student.tokenizer(WORKED, add_special_tokens=False).input_ids
+    return prefill.shared_tokens(student.model, ids)
+
+
+def test_behind_a_shared_prefix_samples_are_the_same(stopping, in_one_piece):
+    assert prefix_of(stopping) >= prefill.LEAST_SHARED
+    shared = draw(stopping, WORKED, WARM, k=3, rng_seed=1)
+    assert draw(stopping, WORKED[1:3], WARM, k=3, rng_seed=1) == shared[1:3]
+    in_one_piece()
+    assert prefix_of(stopping) == 0
+    assert draw(stopping, WORKED, WARM, k=3, rng_seed=1) == shared
+
+
+def test_a_shared_prefix_is_kept_once(stopping, monkeypatch):
+    longest = []
+    grow = kv_cache._SlotLayer.grow
+
+    def watched(layer, tokens, *, limit):
+        longest.append(tokens)
+        return grow(layer, tokens, limit=limit)
+
+    monkeypatch.setattr(kv_cache._SlotLayer, "grow", watched)
+    draw(stopping, WORKED, WARM, k=2, rng_seed=1)
+    ids = stopping.tokenizer(WORKED, add_special_tokens=False).input_ids
+    own = max(map(len, ids)) - prefix_of(stopping)
+    assert max(longest) <= own + WARM.max_tokens
+
+
+def test_greedy_behind_a_shared_prefix_is_what_generate_says(tiny):
+    greedy_is_generate(tiny, WORKED)
+
+
+def test_out_of_memory_behind_a_shared_prefix(stopping, monkeypatch):
+    whole = draw(stopping, WORKED, WARM, k=3, rng_seed=1)
+    forward = stopping.model.forward
+
+    def tight(*given, **named):
+        if len(named["input_ids"]) > 2:
+            raise torch.OutOfMemoryError("too many rows")
+        return forward(*given, **named)
+
+    monkeypatch.setattr(stopping.model, "forward", tight)
+    assert draw(stopping, WORKED, WARM, k=3, rng_seed=1) == whole
+
+
+def test_the_models_own_attention_comes_back(tiny):
+    drawing = tiny.stream([SampleRequest(text, 0, 1) for text in WORKED], WARM)
+    next(drawing)
+    assert tiny.model.config._attn_implementation == "sdpa"
+    drawing.close()
+    assert tiny.model.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("how", ["eager", "another scale"])
+def test_attention_that_cannot_be_split_is_left_whole(tiny, monkeypatch, how):
+    if how == "eager":
+        monkeypatch.setattr(tiny.model.config, "_attn_implementation", "eager")
+    else:  # as a family with a cap on its scores would differ
+        attention = shared_prefix._attention
+        monkeypatch.setattr(
+            shared_prefix,
+            "_attention",
+            lambda *given: attention(*given[:-1], 3.0),
+        )
+    assert prefix_of(tiny) == 0
+    greedy_is_generate(tiny, WORKED)
 
 
 def test_a_model_with_a_short_window(real_tokenizer, tiny_sizes):

@@ -102,7 +102,7 @@ def test_whatever_decides_about_the_bits_is_in_the_name(folder, monkeypatch, cha
     if change == "libraries":
         monkeypatch.setattr(quantized_cache, "version", lambda name: "99.0")
     if change == "dtype":
-        monkeypatch.setattr(loading, "compute_dtype", lambda: torch.bfloat16)
+        monkeypatch.setattr(loading, "compute_dtype", lambda _: torch.bfloat16)
     loaded = load(folder)
     assert len(kept(folder)) == 2
     if change == "weights":

@@ -119,7 +119,13 @@ MOVED = pd.DataFrame(
         for after, seeds in zip(("below", "inside", "above"), counts, strict=True)
     ]
 )
-ARMS = pd.DataFrame([score("base", key="arm"), score("teachable", key="arm", **UP)])
+ARMS = pd.DataFrame(
+    [
+        score("base", key="arm"),
+        score("few-shot base", key="arm", examples=4.6, **UP),
+        score("teachable+frontier", key="arm", rows=21, passes=36.2, **UP),
+    ]
+)
 FLAT = pd.DataFrame([score("base", key="arm", **ZERO), score(LONG, key="arm", **ZERO)])
 TRIED = pd.DataFrame({"transform": ["rename", LONG], "tried": [40, 0], "kept": [9, 0]})
 MIX = {"organic": 30, "synthetic": 60, "self": 0}

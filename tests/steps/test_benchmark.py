@@ -245,7 +245,7 @@ def finished(*, own):
 def weights(runs, monkeypatch):
     monkeypatch.setattr(benchmark.Params, "external_digests", lambda self: {})
     model = Weights()
-    monkeypatch.setattr(completion, "load", lambda name: model)
+    monkeypatch.setattr(completion, "load", lambda name, **_: model)
     guesser = SimpleNamespace(per_item=lambda items: [0.05] * len(items))
     monkeypatch.setattr(
         benchmark.guessing_baseline, "guesser_of_card", lambda *_: guesser

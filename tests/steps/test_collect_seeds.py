@@ -9,13 +9,19 @@ import pandas as pd
 import pytest
 from pydantic import Field
 
+from phi_kit import domains
 from phi_kit.core import step_table
+from phi_kit.core.errors import DataError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits
+from phi_kit.data.generators import Family
+from phi_kit.data.read_sources import read_source
 from phi_kit.data.records import Seed, from_frame
+from phi_kit.data.source_types import Task
+from phi_kit.domains import gold_checks
 from phi_kit.domains.custom import Definition
 from phi_kit.models import catalog
 from phi_kit.models.control_tokens import control_tokens
@@ -61,6 +67,40 @@ def sums(n):
 
 def collected(**more):
     return collect_seeds.run(collect_seeds.Params(study="s", **more))
+
+
+def of_task(name, style, *, count=30, domain="stem", **config):
+    source = Task(task=name, config=config, limit=count)
+    asking = domains.get(domain).in_style(style)
+    families = collect_seeds.source_families(source, asking, [])
+    return list(read_source(source, domain, families=families, rng_seed=7))
+
+
+@pytest.mark.parametrize(
+    ("task", "demand"), [("gcd", "Give only"), ("n_queens", "Your output")]
+)
+def test_a_tasks_prompts_ask_for_steps_where_its_domain_does(task, demand):
+    bare, steps = (of_task(task, style, count=5) for style in ("answer", "steps"))
+    assert all(demand in seed.prompt for seed in bare)
+    assert not any(demand in seed.prompt for seed in steps)
+    assert [seed.answer for seed in bare] == [seed.answer for seed in steps]
+    assert all(seed.facts["task"] == task and seed.facts["entry"] for seed in steps)
+
+
+def test_a_tasks_false_golds_are_not_made():
+    """12 of 100 of the task's own golds are false."""
+    found = of_task("syllogism", "answer", count=60)
+    assert len(found) == 60
+    assert all(gold_checks.syllogism(seed) for seed in found)
+    assert {seed.family for seed in found} == {"syllogism"}
+    worked = of_task("gsm_symbolic", "steps", count=5, domain="math")
+    assert all(gold_checks.word(seed) for seed in worked)
+
+
+def test_a_task_none_of_whose_golds_holds_says_so():
+    never = [Family("mine", 1, "gcd", valid=lambda seed: False)]
+    with pytest.raises(DataError, match="no item of the task has a gold"):
+        list(read_source(Task(task="gcd"), "math", families=never, rng_seed=7))
 
 
 def test_what_a_limit_leaves_unread_is_in_the_sum(card, tmp_path):
@@ -138,3 +178,21 @@ def test_worked_solutions_reach_the_rows_that_step_3_reads(card, tmp_path):
     seeds = from_frame(folder.table())
     assert len(seeds) == 18
     assert all(f"Answer: {seed.answer}" in seed.solution for seed in seeds)
+
+
+def test_a_source_may_make_families_that_the_study_does_not_measure(card):
+    """As real pools hold much that the student solves already."""
+    card(families=["sum-1"])
+    sources = [{"limit": 20}, {"limit": 10, "families": ["told"]}]
+    run = collect_seeds.run(collect_seeds.Params(study="s", sources=sources))
+    kept = [seed.family for seed in from_frame(run.table)]
+    assert set(kept) == {"sum-1", "told"}
+    assert kept.count("told") <= 10
+    assert [mix["read"] for mix in run.result["mix"]] == [20, 10]
+
+
+def test_a_source_of_a_family_that_is_not_there_says_which_are(card):
+    card(families=["sum-1"])
+    sources = [{"limit": 10, "families": ["tolled"]}]
+    with pytest.raises(StudyError, match="did you mean 'told'"):
+        collect_seeds.run(collect_seeds.Params(study="s", sources=sources))

@@ -370,6 +370,7 @@ def test_a_reference_that_is_never_sure_ends_with_a_message(monkeypatch):
         ({"samples": 8, "max_samples": 4}, "samples should not be above max_samples"),
         ({"band_low": 0.8}, "band_low should be below band_high"),
         ({"reference2": "x"}, "give a reference too"),
+        ({"prefer": "closest", "score": "none"}, "closest goes by the score"),
         ({"risk": 1.0}, "risk"),
         ({"budget": 0.5}, "budget"),
     ],

@@ -22,7 +22,7 @@ def right_answers(student, domain, seeds, **how) -> pd.DataFrame:
 
 @pytest.fixture
 def step(runs, monkeypatch):
-    monkeypatch.setattr(completion, "load", lambda model: None)
+    monkeypatch.setattr(completion, "load", lambda model, **_: None)
     monkeypatch.setattr(completion, "model_fingerprint", lambda model: "none")
     monkeypatch.setattr(pick_domain, "ask", right_answers)
 

@@ -20,7 +20,7 @@ from phi_kit.data.generators import generate_items
 from phi_kit.data.records import to_frame
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, step_sampling
-from phi_kit.evaluation.few_shot import FEW_SHOT
+from phi_kit.evaluation.few_shot import FEW_SHOT, NO_ROOM
 from phi_kit.evaluation.probe import Probe, ProbeBench
 from phi_kit.inference import completion
 from phi_kit.steps import expand_domains, probe_sft, synthesize
@@ -111,7 +111,7 @@ def study(tiny, tmp_path_factory):
     """Steps 1 and 3 by hand, in a folder of its own; the tiny model in all steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PHI_KIT_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(completion, "load", lambda name: tiny)
+        patch.setattr(completion, "load", lambda name, **_: tiny)
         dev = drawn("dev", 12)
         with open_run(Card(study="s")) as run:
             sealed_splits.seal_split(run, "dev", dev)
@@ -170,6 +170,27 @@ def test_examples_in_the_prompt_are_asked_and_not_trained(full):
     assert samples.arm.value_counts()[FEW_SHOT] == 12
     training = of(step_table.PROBE_SFT).table("training")
     assert FEW_SHOT not in set(training.arm)
+
+
+@pytest.mark.slow
+def test_the_table_says_how_often_rows_and_examples_were_seen(full):
+    table = of(step_table.PROBE_SFT).table().set_index("arm")
+    assert table.examples[FEW_SHOT] == 5
+    assert table.examples.drop(FEW_SHOT).isna().all()
+    seen = table.trained_tokens[ARMS] / table.passes[ARMS]
+    gates = full.result["gate"]
+    assert seen.tolist() == [
+        pytest.approx(gates[arm]["trained_tokens"]) for arm in ARMS
+    ]
+
+
+def test_where_no_example_fits_base_goes_without(study, monkeypatch):
+    save_edge(pool())
+    monkeypatch.setattr(probe_sft.ProbeBench, "few_shot", lambda bench, k: None)
+    how = {**SMALL, "epochs": 1}
+    done = probe_sft.run(probe_sft.Params(study="s", arms=["teachable"], **how))
+    assert done.result["skipped"] == {FEW_SHOT: NO_ROOM}
+    assert [row["arm"] for row in done.result["arms"]] == ["base", "teachable"]
 
 
 @pytest.mark.slow
@@ -283,7 +304,8 @@ def test_the_report_tells_of_it(full):
         "The recipe",
     ]
     said = [found.text for found in findings.teachable_or_random("math", full.result)]
-    assert len(said) == 4  # against random, own and few-shot, and the dose
+    # Against random, own and few-shot, the dose, and that its own are few.
+    assert len(said) == 5
     assert "rows" in said[3]
 
 
@@ -377,7 +399,8 @@ def answered(strict, lenient, *, cut=0):
 
 
 def trained(strict, lenient, **more):
-    cost = SimpleNamespace(rows=8, tokens=99, trained_tokens=50)
+    gate = {"trained_tokens": 20}  # of one pass
+    cost = SimpleNamespace(rows=8, tokens=99, trained_tokens=50, gate=gate)
     return replace(answered(strict, lenient, **more), trained=[cost])
 
 
@@ -410,6 +433,8 @@ def test_base_with_examples_is_no_arm_of_the_correction():
     assert table.p_holm[arms].tolist() == alone.p_holm[arms].tolist()
     assert table.verdict[FEW_SHOT] == "better"
     assert table.loc[FEW_SHOT, ["rows", "tokens", "trained_tokens", "p"]].isna().all()
+    assert table.role.tolist() == ["baseline", "baseline", "arm", "arm"]
+    assert table.passes[arms].tolist() == [2.5, 2.5]
     assert compared({"base": answered(8, 8)}, probes, guess=0.9).verdict["own"] != (
         "better"
     )

@@ -109,7 +109,7 @@ def test_a_mix_needs_a_limit_and_keeps_to_it(tmp_path):
 
 
 def test_step_5_checks_rows_and_their_ancestors(monkeypatch):
-    monkeypatch.setattr(completion, "load", lambda name: Fake(None))
+    monkeypatch.setattr(completion, "load", lambda name, **_: Fake(None))
     pick("math")
     collect_seeds.run(collect_seeds.Params(study="s"))
     seeds = of(step_table.COLLECT_SEEDS).table()

@@ -243,7 +243,7 @@ def study(
     """
     student = Fake(None, "student")
     named = {"student": student, "strong": strong}
-    monkeypatch.setattr(completion, "load", lambda name: named[name])
+    monkeypatch.setattr(completion, "load", lambda name, **_: named[name])
     monkeypatch.setattr(Params, "external_digests", lambda self: {})
     with open_run(Picked(study="s", style=style)) as run:
         for split in ("dev", "test", sealed_splits.DRAWS):

@@ -140,6 +140,10 @@ def test_five_faults_are_five_lines(study):
             "line 3   FILTER_EDGE: is given twice, in upper and in lower case",
         ),
         ("domains: [math]\nstudy: a/b\n", "line 2   study: 'a/b' cannot be a folder"),
+        (
+            "domains: [math]\ncompute: half\n",
+            "line 2   compute: input should be 'auto' or 'float32'",
+        ),
         ("domains: [math]\nfrom: a b\n", "line 2   from: 'a b' cannot be a folder"),
         ("domains: [math]\nfrom: 7\n", "line 2   from: 7 is no text"),
         ("domains: [math]\nmodl: x\n", "line 2   modl: unknown key; did you mean"),
@@ -169,11 +173,13 @@ def test_one_fault_one_line(study, text, fault):
 def test_sets_change_the_study_and_have_the_last_word(study):
     text = "domains:\n  math: {filter_edge: {samples: 8}}\n  puzzles:\n"
     sets = ("filter_edge.SAMPLES=3", "puzzles.filter_edge.samples=5", "rng_seed=3")
+    sets += ("compute=float32",)
     loaded = study(text, *sets, "filter_edge.note=17", "filter_edge.rate=1e-5")
     math, puzzles = (unit(loaded, "filter_edge", d) for d in ("math", "puzzles"))
     assert (math.samples, puzzles.samples) == (3, 5)
     assert (math.note, math.rate) == ("17", 1e-5)
     assert {u.params.rng_seed for u in loaded.units()} == {3}
+    assert {u.params.compute for u in loaded.units()} == {"float32"}
     renamed = study(text, "study=other", "domains=[puzzles]")
     assert renamed.name == "other"
     assert unit(renamed, "benchmark").domains == ["puzzles"]

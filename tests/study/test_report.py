@@ -138,8 +138,8 @@ def test_every_step_shows_its_numbers(demo):
         "worked 500 470 30 wrong",
         "teacher 240 200 2 language switch, 8 truncated, 30 wrong",
         "few-shot, for the arm own 2,130 215 15 not in style, 1,900 wrong",
-        "samples 231 rounds 3 answers it gave as a reference 9 tokens 90,210 "
-        "price 1.23",
+        "samples 231 rounds 3 answers it gave as a reference 9 seeds its budget left "
+        "unasked 12 tokens 90,210 price 1.23",
         "without a response to learn from 40 seeds, in no arm; teachable is what the "
         "student does not solve yet and a response shows",
         "240 inside, 140 below",
@@ -149,9 +149,10 @@ def test_every_step_shows_its_numbers(demo):
         "by fresh samples 380 34.0 % [27.0 to 41.0 %]",
         "without gold, answered 31 of 40",
         "with gold, sure and wrong 3 of 36 [2.9 to 21.8 %]",
-        "few-shot base – – 120 35.0 % [28.0 to 42.0 %] 17.0 % 41.0 % 8.0 % "
-        "+1.2 [−3.1 to +5.5] +1.2 – cannot tell",
-        "teachable 380 48,310 120 46.0 % [39.0 to 53.0 %] 17.0 % 47.0 % 1.0 % "
+        "few-shot base baseline – – – 4.6 120 35.0 % [28.0 to 42.0 %] 17.0 % 41.0 % "
+        "8.0 % +1.2 [−3.1 to +5.5] +1.2 – cannot tell",
+        "own arm 21 36.2 48,310 – 120",
+        "teachable arm 380 2 48,310 – 120 46.0 % [39.0 to 53.0 %] 17.0 % 47.0 % 1.0 % "
         "+12.3 [+6.1 to +18.4] +6.3 < .001 better",
         "learning rate 0.001",
         "new_numbers 400 371 92.8 % [89.8 to 94.9 %]",
@@ -340,6 +341,23 @@ def test_without_a_verdict_the_interval_decides():
     assert findings.verdict({"low": -0.3, "high": -0.01}) == "worse"
     assert findings.verdict({"low": -0.3, "high": 0.1}) == "cannot tell"
     assert findings.verdict({}) == "cannot tell"
+
+
+def test_a_reader_is_warned_where_the_students_own_responses_are_few():
+    few = {"arms": [{"arm": "own", "rows": 21, "passes": 36.2}]}
+    (found,) = findings.teachable_or_random("math", few)
+    assert "only 21 different ones, each seen about 36 times" in found.text
+    many = {"arms": [{"arm": "own", "rows": findings.FEW_OWN, "passes": 2.0}]}
+    assert findings.teachable_or_random("math", many) == []
+
+
+def test_own_in_step_7_is_the_probes_adapter_and_a_finding_says_so():
+    row = {"domain": "math", "n": 9, "verdict": "better", "delta": 0.1}
+    for low, high in ((0.01, 0.2), (-0.2, -0.01), (-0.1, 0.1)):
+        over = {"over_own": 0.1, "over_own_low": low, "over_own_high": high}
+        _, found = findings.on_benchmarks([row | over])
+        assert "step 4's adapter" in found.text
+        assert "the probe's tokens" in found.text
 
 
 def test_published_table():

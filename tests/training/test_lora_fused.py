@@ -8,6 +8,7 @@ from peft import LoraConfig, get_peft_model
 
 from phi_kit.inference.local.decoding_weights import weights_for_decoding
 from phi_kit.training.lora_fused import dequantized_bytes, fused_lora
+from phi_kit.training.training_run import fresh_adapter
 
 WIDTH = 64
 
@@ -90,19 +91,55 @@ def test_what_the_floats_take(adapted):
 
 
 @pytest.mark.parametrize("kept", [True, False])
+def test_only_products_with_frozen_weights_are_in_bf16(adapted, kept):
+    """Activations, the adapter and every gradient stay in float32."""
+    x = torch.randn(5, WIDTH)
+    exact = passed(adapted, x)
+    for layer in (adapted.base_model.model.one, adapted.base_model.model.other):
+        if type(layer.base_layer).__name__ == "Linear4bit":
+            layer.base_layer.compute_dtype = torch.bfloat16
+        else:
+            layer.base_layer.to(torch.bfloat16)
+    with fused_lora(adapted, keep_floats=kept):
+        found = passed(adapted, x)
+    assert {part.dtype for part in found} == {torch.float32}
+    for ours, theirs in zip(found, exact, strict=True):
+        gap = (ours - theirs).norm() / theirs.norm()
+        assert 0 < gap < 1e-2
+
+
+def test_the_output_layer_follows_the_4_bit_weights(tiny, monkeypatch):
+    monkeypatch.setattr(
+        "phi_kit.training.lora_fused.product_dtype", lambda model: torch.bfloat16
+    )
+    head = tiny.model.get_output_embeddings()
+    states = torch.randn(3, 5, head.in_features, requires_grad=True)
+    exact = head(states)
+    exact.square().sum().backward()
+    wanted, states.grad = states.grad, None
+    with fresh_adapter(tiny, 4) as model, fused_lora(model, keep_floats=True):
+        found = head(states)
+        found.square().sum().backward()
+        assert {found.dtype, states.grad.dtype} == {torch.float32}
+        assert 0 < (found - exact).norm() / exact.norm() < 1e-2
+        assert (states.grad - wanted).norm() / wanted.norm() < 1e-2
+    assert torch.equal(head(states), exact)
+
+
+@pytest.mark.parametrize("kept", [True, False])
 def test_held_out_items_are_asked_on_weights_laid_out_for_decoding(
     adapted, kept, monkeypatch
 ):
     x = torch.randn(5, WIDTH)
     with torch.inference_mode():
         before = adapted(x)
-    with fused_lora(adapted, keep_floats=kept), torch.inference_mode():
-        monkeypatch.setattr(
-            "phi_kit.training.lora_fused._operation", lambda: pytest.fail
-        )
-        with weights_for_decoding(adapted) as done:
-            assert done
-            torch.testing.assert_close(adapted(x), before, rtol=1e-5, atol=1e-5)
-    monkeypatch.undo()
     with fused_lora(adapted, keep_floats=kept):
+        with torch.inference_mode(), monkeypatch.context() as patch:
+            patch.setattr("phi_kit.training.lora_fused._operation", lambda: pytest.fail)
+            with weights_for_decoding(adapted) as done:
+                assert done
+                torch.testing.assert_close(adapted(x), before, rtol=1e-4, atol=1e-5)
+        # And the training goes on as it was.
+        fused = adapted.base_model.model.one.forward
+        assert fused.__module__ == "phi_kit.training.lora_fused"
         passed(adapted, x)

@@ -27,7 +27,7 @@ from phi_kit.models.shortage import is_out_of_memory
 
 from .decoding_weights import unused_bytes, weights_for_decoding
 from .kv_cache import SlotKVCache
-from .prefill import PrefillBatch, Prefiller
+from .prefill import PrefillBatch, Prefiller, shared_tokens
 from .token_sampler import sample_tokens
 
 MAX_ROWS = 128  # rows that decode together (kit default, not tuned)
@@ -73,9 +73,15 @@ def decode(
     config = local.model.config.get_text_config()
     batch_type = ContinuousBatch if attends_to_all(config, longest) else GenerateBatch
     with weights_for_decoding(local.model):
-        rows = min(MAX_ROWS, len(requests), _rows_that_fit(local.model, longest))
+        shared = 0
+        if batch_type is ContinuousBatch:
+            shared = shared_tokens(local.model, list(prompt_ids.values()))
+        fitting = _rows_that_fit(local.model, longest - shared)
+        rows = min(MAX_ROWS, len(requests), fitting)
         while left:
-            batch = batch_type(local, requests, prompt_ids, sampling, rows=rows)
+            batch = batch_type(
+                local, requests, prompt_ids, sampling, rows=rows, shared=shared
+            )
             done: set[int] = set()
             try:
                 for index, completion in batch.run(left):
@@ -204,6 +210,7 @@ class ContinuousBatch:
         prompt_ids: the token ids of every prompt.
         sampling: token limit and temperature.
         rows: how many samples decode together at most.
+        shared: tokens of a prefix of all prompts that is kept once.
     """
 
     def __init__(
@@ -214,9 +221,10 @@ class ContinuousBatch:
         sampling: SamplingParams,
         *,
         rows: int,
+        shared: int = 0,
     ):
         self.local, self.requests, self.prompt_ids = local, requests, prompt_ids
-        self.sampling, self.max_rows = sampling, rows
+        self.sampling, self.max_rows, self.shared = sampling, rows, shared
         self.stop_ids = local.stop_ids
         self.rows: list[DecodingRow] = []  # one per slot in use, in their order
         self.kv_cache: SlotKVCache | None = None
@@ -230,7 +238,9 @@ class ContinuousBatch:
         with torch.inference_mode():
             pad = self.local.tokenizer.pad_token_id
             prompts = list(self.prompt_ids.values())
-            self.prefiller = Prefiller(self.local.model, prompts, pad=pad)
+            self.prefiller = Prefiller(
+                self.local.model, prompts, pad=pad, shared=self.shared
+            )
         while self.rows or self.ready or self.waiting:
             # Not around the `yield`: the mode would leak to the caller.
             with torch.inference_mode():
@@ -269,7 +279,7 @@ class ContinuousBatch:
         while self.waiting and len(self.ready) < self.max_rows:
             prompt = self.requests[self.waiting[0]].prompt
             if prompt not in numbers:
-                tokens += len(self.prompt_ids[prompt])
+                tokens += len(self.prompt_ids[prompt]) - self.shared
                 if numbers and tokens > PREFILL_TOKENS:
                     break
                 numbers[prompt] = len(numbers)
@@ -279,20 +289,24 @@ class ContinuousBatch:
         if self.kv_cache is None:
             longest = max(map(len, self.prompt_ids.values())) + self.sampling.max_tokens
             self.kv_cache = SlotKVCache(
-                self.prefilled.layers, rows=self.max_rows, longest=longest
+                self.prefilled.layers,
+                rows=self.max_rows,
+                longest=longest - self.shared,
+                before=self.shared,
             )
 
     def _step(self) -> list[DecodingRow]:
         """One more token for every row; returns those that end with it."""
         mask, positions = self.kv_cache.extend()
         last = torch.tensor([row.tokens[-1] for row in self.rows])
-        logits = self.local.model(
-            input_ids=last.to(positions.device)[:, None],
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=self.kv_cache,
-            use_cache=True,
-        ).logits[:, -1]
+        with self.prefiller.behind_prefix():
+            logits = self.local.model(
+                input_ids=last.to(positions.device)[:, None],
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=self.kv_cache,
+                use_cache=True,
+            ).logits[:, -1]
         return self._append(logits, first=0)
 
     def _append(self, logits: torch.Tensor, *, first: int) -> list[DecodingRow]:

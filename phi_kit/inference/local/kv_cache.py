@@ -15,7 +15,7 @@ import torch
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
-GROWTH = 64  # tokens by which slots grow at least
+GROWTH = 128  # tokens by which slots grow at least
 
 
 class SlotKVCache(Cache):
@@ -26,11 +26,14 @@ class SlotKVCache(Cache):
             (prompts, heads, tokens, size).
         rows: number of slots.
         longest: tokens that a row may have at most.
+        before: tokens of a prefix that stands before every row and is kept elsewhere.
     """
 
-    def __init__(self, layers: Sequence[Any], *, rows: int, longest: int):
+    def __init__(
+        self, layers: Sequence[Any], *, rows: int, longest: int, before: int = 0
+    ):
         super().__init__(layers=[_SlotLayer(self, like, rows) for like in layers])
-        self.longest, self.width = longest, 0
+        self.longest, self.before, self.width = longest, before, 0
         device = layers[0].keys.device
         self.lengths = torch.zeros(rows, dtype=torch.long, device=device)
         self.used = 0
@@ -83,13 +86,13 @@ class SlotKVCache(Cache):
         lengths = self.lengths[: self.used]
         self._grow(int(lengths.max()) + 1)
         self.rows = torch.arange(self.used, device=lengths.device)
-        self.positions = lengths.clone()
+        self.columns = lengths.clone()
         visible = torch.arange(self.width, device=lengths.device) <= lengths[:, None]
         dtype = self.layers[0].keys.dtype
         mask = torch.zeros(visible.shape, dtype=dtype, device=lengths.device)
         mask.masked_fill_(~visible, torch.finfo(dtype).min)
         self.lengths[: self.used] += 1
-        return mask[:, None, None], self.positions[:, None]
+        return mask[:, None, None], self.before + self.columns[:, None]
 
     def _grow(self, width: int) -> None:
         longest = int(self.lengths[: self.used].max()) if self.used else 0
@@ -142,8 +145,8 @@ class _SlotLayer(CacheLayerMixin):
     def update(self, key_states, value_states, *_, **__):
         """Write one token per row in place; returns the rows in use."""
         slots = self.slots
-        self.keys[slots.rows, :, slots.positions] = key_states[:, :, 0]
-        self.values[slots.rows, :, slots.positions] = value_states[:, :, 0]
+        self.keys[slots.rows, :, slots.columns] = key_states[:, :, 0]
+        self.values[slots.rows, :, slots.columns] = value_states[:, :, 0]
         used, width = slots.used, slots.width
         return self.keys[:used, :, :width], self.values[:used, :, :width]
 

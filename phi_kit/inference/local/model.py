@@ -56,6 +56,11 @@ class LocalModel:
         yield from decode(self, requests, sampling)
 
     @property
+    def precision(self) -> str:
+        """In what it computes, as its identity names it; empty without one."""
+        return self.identity.partition("/")[2].partition("+")[0]
+
+    @property
     def about(self) -> str:
         """Its memory, in a few words for a reader."""
         return f"{self.model.get_memory_footprint() / 1e6:.0f} MB on this machine"

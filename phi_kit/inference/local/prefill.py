@@ -7,11 +7,20 @@ for all of them; each prompt then adds its own part.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import DynamicCache
+
+from .shared_prefix import (
+    LEAST_SHARED,
+    causal_mask,
+    is_shareable,
+    prefix_layers,
+    shared_prefix,
+)
 
 
 @dataclass(frozen=True)
@@ -19,9 +28,10 @@ class PrefillBatch:
     """Prompts that were read together.
 
     Attributes:
-        layers: keys and values, left-aligned, shape (prompts, heads, tokens, size).
+        layers: keys and values, left-aligned, shape (prompts, heads, tokens, size);
+            without those of a prefix that is shared.
         logits: of each prompt's next token, shape (prompts, vocabulary).
-        lengths: tokens of each prompt.
+        lengths: tokens of each prompt in `layers`.
     """
 
     layers: list[Any]
@@ -34,11 +44,19 @@ class Prefiller:
 
     Args:
         model: a causal language model.
-        pad: the token that fills short rows; it is masked.
         prompts: token ids of every prompt of the draw.
+        pad: the token that fills short rows; it is masked.
+        shared: what `shared_tokens` says of them.
     """
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], *, pad: int):
+    def __init__(
+        self,
+        model: Any,
+        prompts: Sequence[Sequence[int]],
+        *,
+        pad: int,
+        shared: int = 0,
+    ):
         self.model, self.pad = model, pad
         self.prefix = common_prefix(prompts)
         self.prefix_cache: DynamicCache | None = None
@@ -51,6 +69,7 @@ class Prefiller:
                 use_cache=True,
                 logits_to_keep=1,
             )
+        self.shared = prefix_layers(self.prefix_cache) if shared else []
 
     def read(self, prompts: Sequence[Sequence[int]]) -> PrefillBatch:
         """Keys, values and next-token logits of these prompts."""
@@ -60,21 +79,34 @@ class Prefiller:
         gaps = torch.tensor([width - len(tokens) for tokens in rest], device=device)
         ids = torch.tensor([[self.pad] * (width - len(t)) + t for t in rest])
         own = torch.arange(width, device=device)[None] >= gaps[:, None]
-        mask = torch.cat([own.new_ones(len(rest), prefix), own], dim=1)
-        cache = self._with_prefix(len(rest))
-        logits = self.model(
-            input_ids=ids.to(device),
-            attention_mask=mask.long(),
-            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, prefix:],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
+        kept = 0 if self.shared else prefix  # the prefix' columns in each row's cache
+        cache = DynamicCache() if self.shared else self._with_prefix(len(rest))
+        with self.behind_prefix():
+            logits = self.model(
+                input_ids=ids.to(device),
+                attention_mask=self._mask(own),
+                position_ids=prefix + (own.cumsum(dim=1) - 1).clamp(min=0),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits[:, -1]
         columns = torch.arange(width, device=device)[None] + gaps[:, None]
-        columns = prefix + columns.clamp(max=width - 1)
-        before = torch.arange(prefix, device=device).expand(len(rest), -1)
+        columns = kept + columns.clamp(max=width - 1)
+        before = torch.arange(kept, device=device).expand(len(rest), -1)
         _align_left(cache, torch.cat([before, columns], dim=1))
-        return PrefillBatch(cache.layers, logits, [len(tokens) for tokens in prompts])
+        return PrefillBatch(cache.layers, logits, [kept + len(t) for t in rest])
+
+    def behind_prefix(self) -> AbstractContextManager[None]:
+        """Where the model is called on what comes behind a shared prefix."""
+        if self.shared:
+            return shared_prefix(self.model, self.shared)
+        return nullcontext()
+
+    def _mask(self, own: torch.Tensor) -> torch.Tensor:
+        """The attention mask of rows of which the left is padding."""
+        if self.shared:
+            return causal_mask(own, self.model.dtype)
+        return torch.cat([own.new_ones(len(own), len(self.prefix)), own], dim=1).long()
 
     def _with_prefix(self, rows: int) -> DynamicCache:
         cache = DynamicCache()
@@ -85,6 +117,12 @@ class Prefiller:
                 )
                 cache.update(keys, values, number)
         return cache
+
+
+def shared_tokens(model: Any, prompts: Sequence[Sequence[int]]) -> int:
+    """Tokens of a prefix that is long enough to be kept once, and can be; else 0."""
+    tokens = len(common_prefix(prompts))
+    return tokens if tokens >= LEAST_SHARED and is_shareable(model) else 0
 
 
 def common_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:

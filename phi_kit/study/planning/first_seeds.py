@@ -9,6 +9,7 @@ from typing import Any
 
 from phi_kit import domains
 from phi_kit.core.errors import DataError
+from phi_kit.data.generators import Family
 from phi_kit.data.read_sources import read_source
 from phi_kit.data.records import Seed
 from phi_kit.domains.base import Domain
@@ -18,11 +19,13 @@ from phi_kit.responses.from_source import SolutionSource
 from phi_kit.responses.from_worked import WorkedSource
 from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.steps import synthesize
+from phi_kit.steps.collect_seeds import source_families
 from phi_kit.study.config import Unit
 from phi_kit.verifiers.answer_extraction import marked_answer
 from phi_kit.verifiers.base import Verdict
 
-SEEDS = 32  # of a domain at most
+SEEDS = 32  # of a domain, and at most one more for each further source
+DEFAULT_LIMIT = 1_000  # of a source without one, to weigh it beside others
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def first_seeds(units: Sequence[Unit]) -> dict[str, FirstSeeds]:
         pick, edge = params[name, "pick_domain"], params[name, "filter_edge"]
         domain = domains.of(pick)
         families = domain.chosen(pick.families)
-        seeds = _read(name, params[name, "collect_seeds"], families)
+        seeds = _read(domain, params[name, "collect_seeds"], families)
         if judged := bool(pick.custom and pick.custom.judge_model):
             domain = replace(domain, verifier=_not_asked)
         names = edge.source_names(domain.style)
@@ -80,20 +83,24 @@ def first_seeds(units: Sequence[Unit]) -> dict[str, FirstSeeds]:
     return found
 
 
-def _read(domain: str, collect: Any, families: Sequence[Any]) -> list[Seed]:
-    """The first good seeds of the sources, in turn."""
-    each = -(-SEEDS // len(collect.sources))
-    sources = [
-        read_source(
-            source,
-            domain,
-            families=families,
-            rng_seed=collect.rng_seed,
-            find_answer=marked_answer,
+def _read(domain: Domain, collect: Any, families: list[Family]) -> list[Seed]:
+    """The first good seeds of the sources: of each as large a part as its limit is."""
+    limits = [source.limit or DEFAULT_LIMIT for source in collect.sources]
+    rows = list(
+        chain.from_iterable(
+            islice(
+                read_source(
+                    source,
+                    domain.name,
+                    families=source_families(source, domain, families),
+                    rng_seed=collect.rng_seed,
+                    find_answer=marked_answer,
+                ),
+                -(-SEEDS * limit // sum(limits)),
+            )
+            for source, limit in zip(collect.sources, limits, strict=True)
         )
-        for source in collect.sources
-    ]
-    rows = list(chain.from_iterable(islice(source, each) for source in sources))
+    )
     seeds = _once(seed for seed in rows if seed.prompt and seed.answer)
     if not seeds:
         raise DataError(

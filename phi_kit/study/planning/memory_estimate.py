@@ -47,6 +47,7 @@ class MicroBatch:
         nf4: bytes per packed weight.
         other: bytes per weight that is not packed.
         number: bytes of a number in an activation: 2 in bf16, 4 on most CPUs.
+        products: bytes of a number in products with frozen weights.
         dequantized: all packed weights lie beside them as floats, not one layer's.
         padding: positions of attention for each token, where rows are padded.
         device: `cuda` or `cpu`; the allocator's margin depends on it.
@@ -61,6 +62,7 @@ class MicroBatch:
     nf4: float = NF4
     other: int = BF16
     number: int = BF16
+    products: int = BF16
     dequantized: bool = False
     padding: float = 1.0
     device: str = "cuda"
@@ -70,13 +72,19 @@ class MicroBatch:
         """Share that the allocator holds beyond what was asked for."""
         return SLACK[self.device]
 
-    def on_cpu(self, *, dequantized: bool) -> MicroBatch:
-        """The same on a CPU, which computes in float32."""
+    def on_cpu(self, *, dequantized: bool, products: int = FLOAT32) -> MicroBatch:
+        """The same on a CPU, where all but products is computed in float32.
+
+        Args:
+            dequantized: as the attribute.
+            products: as the attribute.
+        """
         return replace(
             self,
             moments=8,
             other=FLOAT32,
             number=FLOAT32,
+            products=products,
             dequantized=dequantized,
             device="cpu",
         )
@@ -131,16 +139,19 @@ def estimate(sizes: ModelSizes, micro: MicroBatch) -> MemoryTerms:
         per_token = block * sizes.layers
     if micro.logits is None:
         numbers = micro.tokens * sizes.vocabulary
-        head = logit_block_bytes(numbers, micro.number, micro.device)
+        head = logit_block_bytes(numbers, micro.products, micro.device)
     else:
         head = micro.logits * sizes.vocabulary * LOGIT
     largest = max(inputs * outputs for inputs, outputs in sizes.linear)
+    copied = sizes.linear_weights
+    if micro.products < micro.number:  # the output layer is copied, too
+        copied += sizes.hidden * sizes.vocabulary
     return MemoryTerms(
         weights=sizes.linear_weights * micro.nf4 + sizes.other * micro.other,
         adapter=adapted * (2 * FLOAT32 + micro.moments),
         activations=micro.number * micro.tokens * per_token,
         head=head,
-        floats=micro.number * (sizes.linear_weights if micro.dequantized else largest),
+        floats=micro.products * (copied if micro.dequantized else largest),
     )
 
 

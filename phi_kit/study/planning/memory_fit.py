@@ -13,6 +13,7 @@ from typing import Any
 from phi_kit.core import step_table
 from phi_kit.models import catalog
 from phi_kit.models.architecture import model_sizes
+from phi_kit.models.loading import product_dtype
 from phi_kit.study.config import Unit
 from phi_kit.training import memory
 from phi_kit.training.row_attention import MAX_PADDING
@@ -144,10 +145,12 @@ def micro_batch(
         several = setup.micro_tokens > setup.row_tokens
         padding = MAX_PADDING if several else 1.0
         return replace(micro, padding=padding, dequantized=wish == "on")
-    floats = 4 * model_sizes(setup.model).linear_weights
+    products = product_dtype(_training_params(units)[0].compute).itemsize
+    micro = micro.on_cpu(dequantized=True, products=products)
     # As the trainer does.
+    floats = estimate(model_sizes(setup.model), micro).floats
     dequantized = wish == "on" or (wish == "auto" and 4 * floats < free)
-    return micro.on_cpu(dequantized=dequantized)
+    return replace(micro, dequantized=dequantized)
 
 
 def wanted_setup(units: Sequence[Unit], *, kind: str) -> TrainingSetup:

@@ -176,7 +176,7 @@ def measure(units: Sequence[Unit], *, seconds: float) -> MachineSpeed:
         if not is_endpoint(recipe.model):
             catalog.resolve(recipe.model)  # fetched once, and not by every step
         loading = time.monotonic()
-        student = completion.load(recipe.model)
+        student = completion.load(recipe.model, compute=recipe.compute)
         speed.load = time.monotonic() - loading
         rows: list[TrainingRow] = []
         found = first_seeds(units)

@@ -43,13 +43,14 @@ FEW_SHOT = {
 }
 FINAL_OVER = {
     "own": {
-        "better": "On held-out {domain} the final adapter is better than one trained "
-        "on the student's own right responses: its gain is not form alone",
-        "worse": "On held-out {domain} the final adapter is worse than one trained on "
-        "the student's own right responses",
+        "better": "On held-out {domain} the final adapter is better than step 4's "
+        "adapter of the student's own right responses, which had the probe's tokens "
+        "only: it learnt more than that form, or learnt it in a longer run",
+        "worse": "On held-out {domain} the final adapter is worse than step 4's "
+        "adapter of the student's own right responses, at the probe's tokens",
         "cannot tell": "On held-out {domain} this run cannot tell whether the final "
-        "adapter learnt more than the form that the student's own right responses "
-        "teach",
+        "adapter learnt more than the form that step 4's adapter of the student's own "
+        "right responses learnt, at the probe's tokens",
     },
     "few_shot": {
         "better": "On held-out {domain} the final adapter is better than base with "
@@ -68,6 +69,10 @@ MERGED = {
     "cannot tell": "This run cannot tell whether training on all domains at once "
     "changes what {domain} alone gave",
 }
+
+# Different responses of the student's own below which a reader is warned: eight
+# batches of a training run (kit default).
+FEW_OWN = 64
 
 DOSE = {
     "worse": "In {domain}, the gain tapers: the last increase of the rows gave less "
@@ -154,13 +159,33 @@ def teachable_or_random(domain: str, result: Mapping[str, Any]) -> list[Finding]
 
     All of it is step 4's.
     """
-    compared = (
-        (ARMS, result.get("teachable_vs_random")),
-        (OWN, result.get("teachable_vs_own")),
-        (FEW_SHOT, result.get("teachable_vs_few_shot")),
-        (DOSE, (result.get("dose") or {}).get("change")),
+    found = [
+        finding(words, domain, row)
+        for words, row in (
+            (ARMS, result.get("teachable_vs_random")),
+            (OWN, result.get("teachable_vs_own")),
+            (FEW_SHOT, result.get("teachable_vs_few_shot")),
+            (DOSE, (result.get("dose") or {}).get("change")),
+        )
+        if row
+    ]
+    return [*found, *_few_own(domain, result)]
+
+
+def _few_own(domain: str, result: Mapping[str, Any]) -> list[Finding]:
+    """A warning where the student's own responses were few, and repeated often."""
+    arms = result.get("arms")
+    rows = [row for row in arms or () if isinstance(row, Mapping)]
+    own = next((row for row in rows if row.get("arm") == "own"), {})
+    if not is_number(own.get("rows")) or own["rows"] >= FEW_OWN:
+        return []
+    often = own.get("passes")
+    times = f", each seen about {often:.0f} times" if is_number(often) else ""
+    text = (
+        f"In {domain}, the student's own right responses are only {count(own['rows'])} "
+        f"different ones{times}: what that arm shows of form rests on few."
     )
-    return [finding(words, domain, row) for words, row in compared if row]
+    return [Finding(text, "cannot tell")]
 
 
 def after_merging(retention: Iterable[Mapping[str, Any]]) -> list[Finding]:

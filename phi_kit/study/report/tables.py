@@ -100,6 +100,12 @@ def _count(key: str) -> Callable[[Result], str]:
     return lambda row: count(row.get(key))
 
 
+def _number(key: str) -> Callable[[Result], str]:
+    return lambda row: (
+        f"{row[key]:.1f}".removesuffix(".0") if is_number(row.get(key)) else NOTHING
+    )
+
+
 def _percent(key: str) -> Callable[[Result], str]:
     return lambda row: percent(row.get(key))
 
@@ -180,8 +186,11 @@ _arms = _table_of(
     "arms",
     {
         "arm": _text("arm"),
+        "role": _text("role"),
         "rows": _count("rows"),
+        "passes over them": _number("passes"),
         "tokens": _count("tokens"),
+        "examples shown": _number("examples"),
         "n": _count("n"),
         _ACCURACY: accuracy,
         GUESS: _percent("guess"),
@@ -241,7 +250,8 @@ _benchmarks = _table_of(
         _GAIN: _gain,
         "verdict": verdict,
         "few-shot base, final over it": _over("few_shot"),
-        "own responses, final over it": _over("own"),
+        "examples shown": _number("few_shot_examples"),
+        "own responses at the probe's tokens, final over it": _over("own"),
         "leniently": _change("base_lenient", "final_lenient"),
         "truncated answers": _change("base_truncated", "final_truncated"),
         "tokens per answer": _change("base_tokens", "final_tokens", count),

@@ -20,6 +20,7 @@ from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.types import SampleRequest, SamplingParams
 from phi_kit.models.architecture import model_sizes
 from phi_kit.models.chat_template import Asked
+from phi_kit.models.loading import product_dtype
 from phi_kit.study.planning.memory_estimate import MicroBatch, added, estimate
 from phi_kit.training import memory
 from phi_kit.training.encoding import TrainingRow, encode
@@ -73,7 +74,7 @@ def predicted(student: LocalModel, rows: list[TrainingRow], config) -> float:
         tokens=min(most, sum(lengths[-config.batch :])),
         rank=config.rank,
         checkpointing=config.gradient_checkpointing == "on",
-    ).on_cpu(dequantized=config.dequantise != "off")
+    ).on_cpu(dequantized=config.dequantise != "off", products=product_dtype().itemsize)
     terms = estimate(model_sizes("smollm2-135m"), micro)
     return 1e6 * memory.used_mb() + added(terms, micro)
 

@@ -61,3 +61,10 @@ def test_seeds_of_a_file(tmp_path):
     file.write_text(row % "")
     with pytest.raises(DataError, match="question and answer"):
         of(f"math.collect_seeds.sources=[{source}]")
+
+
+def test_every_source_gives_as_large_a_part_as_its_limit_is():
+    pool = "[{limit: 300}, {limit: 100, families: [told]}]"
+    found = of(SUMS, f"math.collect_seeds.sources={pool}")
+    told = sum(seed.family == "told" for seed in found.seeds)
+    assert 0 < told <= SEEDS / 4

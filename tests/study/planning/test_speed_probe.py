@@ -39,7 +39,7 @@ def test_none_of_a_few_does_not_mean_none():
 @pytest.fixture
 def probed(tiny, monkeypatch, tmp_path):
     """A probe of the planned study, with a model that has learnt nothing."""
-    monkeypatch.setattr(speed_probe.completion, "load", lambda name: tiny)
+    monkeypatch.setattr(speed_probe.completion, "load", lambda name, **_: tiny)
     monkeypatch.setattr(speed_probe, "ROUNDS", (2, 4))
     monkeypatch.setattr(speed_probe, "STEPS", 2)
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path))
