@@ -168,7 +168,9 @@ def executions(folder: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen:
+def start(
+    folder: Path, *arguments: str, command: tuple[str, ...] = ("run", "params/toy.yaml")
+) -> subprocess.Popen:
     """`phi-kit run params/toy.yaml` with the toy steps, in a process of its own."""
     code = (
         "import phi_kit.steps, fake_study; phi_kit.steps.STEPS = fake_study.STEPS; "
@@ -177,7 +179,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
         "from phi_kit.cli import main; main()"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", code, "run", "params/toy.yaml", *arguments],
+        [sys.executable, "-c", code, *command, *arguments],
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from phi_kit import __version__
 from phi_kit.cli import (
+    compare_studies,
     domains,
     export,
     lab,
@@ -28,6 +29,7 @@ from phi_kit.cli import (
     report,
     run,
     status,
+    sweep,
     verify,
 )
 from phi_kit.cli.common import TerminatedError
@@ -63,8 +65,10 @@ app = typer.Typer(
 )
 app.command()(plan.plan)
 app.command()(run.run)
+app.command()(sweep.sweep)
 app.command()(status.status)
 app.command()(report.report)
+app.command()(compare_studies.compare)
 app.command()(export.export)
 app.command()(verify.verify)
 app.command()(domains.domains)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -39,7 +40,7 @@ def run_study_file(
     from phi_kit.study import config, runner
 
     # `timeout`, job schedulers and containers end a run so; kernels end with it.
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     loaded = config.load(study, sets or ())
     runner.run_study(loaded, first=first, last=last, redo=redo, say=say)
 
@@ -49,5 +50,13 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def _terminate(*_: Any) -> None:
+def live_table() -> Any:
+    """A table that is redrawn, if a terminal watches; else `None`."""
+    from phi_kit.study.sweep.sweep_table import LiveTable
+
+    return LiveTable() if sys.stdout.isatty() else None
+
+
+def terminate(*_: Any) -> None:
+    """What SIGTERM does."""
     raise TerminatedError

@@ -17,13 +17,14 @@ from .paths import (
     LEDGER_SUFFIXES,
     REPORT,
     SPENDING_LOG,
+    SWEEP_STATE,
     TRACKER_LOGS,
     ledger_file,
     runs_root,
 )
 
 # In `runs/<study>/`, beside the steps.
-BESIDE_DOMAINS = (REPORT, SPENDING_LOG, TRACKER_LOGS)
+BESIDE_DOMAINS = (REPORT, SPENDING_LOG, SWEEP_STATE, TRACKER_LOGS)
 MAX_NAME = 64  # a folder's name has 255 bytes, and some hold several of these
 MAX_JOINED = 200  # of all domains' names with a + between: an adapter's folder
 _SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)

@@ -85,10 +85,24 @@ def up_to_date(params: StepParams) -> bool:
     return RunFolder(run_folder_path(params)).finished and not stale_reason(params)
 
 
+def unusable(folder: RunFolder) -> str:
+    """Why the result in a finished run folder is of no use; empty if it is whole.
+
+    A replayed step has no adapters: for an ordinary run it is of none.
+    """
+    try:
+        manifest, _ = folder.manifest, folder.outcome
+    except RunError as error:
+        return error.what
+    if manifest["replayed"] and not replayed_ledger():
+        return "a replay wrote it, not a model"
+    if not manifest["checksum"]:
+        return "an earlier version of the kit wrote it"
+    return folder.damage
+
+
 def stale_reason(params: StepParams, folder: RunFolder | None = None) -> str:
     """Why a finished run folder is not what these parameters would give now.
-
-    A replayed step has no adapters: for an ordinary run it is stale.
 
     Args:
         params: of the step.
@@ -98,17 +112,12 @@ def stale_reason(params: StepParams, folder: RunFolder | None = None) -> str:
         One line; empty if the folder is just that.
     """
     folder = folder or RunFolder(run_folder_path(params))
+    if why := unusable(folder):
+        return why
     try:
-        manifest, _ = folder.manifest, folder.outcome
-        if manifest["replayed"] and not replayed_ledger():
-            return "a replay wrote it, not a model"
-        if not manifest["checksum"]:
-            return "an earlier version of the kit wrote it"
-        if damage := folder.damage:
-            return damage
-        if manifest["fingerprint"] != fingerprint(params):
-            return _difference(params, manifest)
-    except PhiKitError as error:  # its manifest, what it reads or the model
+        if folder.manifest["fingerprint"] != fingerprint(params):
+            return _difference(params, folder.manifest)
+    except PhiKitError as error:  # what it reads or the model
         return error.what
     return ""
 

@@ -12,7 +12,13 @@ from .errors import disk_errors
 from .files import link_tree
 from .finished_run import RunFolder
 from .params import StepParams
-from .step_run import move_in, require_replayable, staging_folder, step_lock
+from .step_run import (
+    NOTEBOOK,
+    move_in,
+    require_replayable,
+    staging_folder,
+    step_lock,
+)
 from .step_state import run_folder_path, stale_reason
 
 
@@ -48,6 +54,8 @@ def take_over(params: StepParams, source: RunFolder) -> bool:
             copied = RunFolder(staging)
             if not copied.finished or stale_reason(params, copied):
                 return False
+            if not (staging / NOTEBOOK).is_file():  # it was run by hand
+                (target / NOTEBOOK).unlink(missing_ok=True)
             move_in(staging, target, outcome=copied.outcome)
         finally:
             shutil.rmtree(staging, ignore_errors=True)

@@ -97,26 +97,31 @@ def raise_faults(path: Path, faults: Sequence[FileFault]) -> None:
     raise StudyError(f"{display_path(path)} has {count}; nothing was started\n{lines}")
 
 
-def find(path: str | Path) -> Path:
-    """The study file meant by a path or by a bare name such as `quickstart`.
+def find(path: str | Path, *, folder: str = "params", what: str = "study") -> Path:
+    """The file meant by a path or by a bare name such as `quickstart`.
+
+    Args:
+        path: what a user gave.
+        folder: of the project, where bare names are looked for.
+        what: it is a file of.
 
     Raises:
         StudyError: there is none.
     """
-    folder = project_root() / "params"
+    place = project_root() / folder
     text = str(path)
     name = Path(text).name
-    in_params = [folder / name, folder / f"{name}.yaml"] if name == text else []
+    known = [place / name, place / f"{name}.yaml"] if name == text else []
     # A path that no disk can have is one where no file is.
     with suppress(OSError, RuntimeError, ValueError):
-        for file in (Path(text).expanduser(), resolve_from_root(text), *in_params):
+        for file in (Path(text).expanduser(), resolve_from_root(text), *known):
             if file.is_file():
                 return file.resolve()
-    names = [file.stem for file in folder.glob("*.yaml")]
+    names = [file.stem for file in place.glob("*.yaml")]
     raise StudyError(
-        f"there is no study file '{printable(text)}'"
+        f"there is no {what} file '{printable(text)}'"
         f"{did_you_mean(Path(text).stem, names)}",
-        where=display_path(folder),
+        where=display_path(place),
     )
 
 

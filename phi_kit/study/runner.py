@@ -20,7 +20,13 @@ from phi_kit import steps
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
 from phi_kit.core.finished_run import MANIFEST, RunFolder
 from phi_kit.core.number_format import aligned_table, duration
-from phi_kit.core.paths import REPORT, display_path, project_root, runs_root
+from phi_kit.core.paths import (
+    REPORT,
+    SWEEP_STATE,
+    display_path,
+    project_root,
+    runs_root,
+)
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import NOTEBOOK, require_replayable
 from phi_kit.core.step_state import (
@@ -69,6 +75,12 @@ def run_study(
     """
     from .notebook.kernel import kernel_environment  # imports Jupyter's libraries
 
+    if (runs_root() / study.name / SWEEP_STATE).is_file():
+        raise StudyError(
+            f"'{study.name}' is a sweep; give the study another name",
+            where=display_path(runs_root() / study.name),
+            todo="--set study=NAME",
+        )
     units = units_between(study, first=first, last=last)
     for unit in units:  # before hours of sampling, not after
         unit.params.require_weights()

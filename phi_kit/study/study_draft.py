@@ -342,10 +342,8 @@ class StudyDraft:
             name: {step: self._values(step, name) for step in per_domain}
             for name in names
         }
-        model, context = (
-            _study_model(tuple(self.params.items())),
-            {"domains": self.defined},
-        )
+        model = _study_model(tuple(self.params.items()))
+        context = {"domains": self.defined}
         try:
             study = model.model_validate(tree, context=context)
         except ValidationError as error:
@@ -377,7 +375,11 @@ class StudyDraft:
         entry = self.common["study"]
         if self.variant:
             self.common["study"] = entry._replace(value=self.variant)
-        elif fault := study_fault(entry.value):
+            return
+        # One variant of a sweep can be gone on with: `--set study=SWEEP/VARIANT`.
+        by_hand = entry.line == ON_COMMAND_LINE
+        fault = (place_fault if by_hand else study_fault)(entry.value)
+        if fault:
             name = printable(repr(entry.value))
             self._fault(("study",), f"{name} {fault}", line=entry.line)
             self.common["study"] = entry._replace(value="study")

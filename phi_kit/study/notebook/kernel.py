@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
@@ -45,11 +47,27 @@ class OwnKernel(AsyncKernelManager):
             await AsyncKernelManager.start_kernel(
                 self, **{**options, "stdout": log, "stderr": log}
             )
+        _started.add(self)
 
     @property
     def kernel_spec(self) -> KernelSpec:
         """The kernel of the running interpreter."""
         return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+
+_started: WeakSet[OwnKernel] = WeakSet()  # of this process, by whatever thread
+
+
+def end_kernels(*, kill: bool = False) -> None:
+    """Interrupt the cells of all kernels of this process, or kill the kernels.
+
+    For another thread than those that wait for them.
+    """
+    for kernel in list(_started):
+        process = kernel.provisioner
+        if process is not None and process.has_process:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pgid, signal.SIGKILL if kill else signal.SIGINT)
 
 
 class WarmProvisioner(LocalProvisioner):

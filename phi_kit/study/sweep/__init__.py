@@ -1,0 +1,1 @@
+"""Sweeps: many variants of one study, every notebook that they share run once."""

@@ -1,0 +1,337 @@
+"""Run a sweep: every notebook that some variant needs, once.
+
+There is nothing to resume. What is finished is found by its manifest, wherever it was
+run, and taken over; what is not is run. A study is its own sweep of one variant.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from filelock import FileLock, Timeout
+
+from phi_kit.core.errors import PhiKitError, RunError, StudyError, disk_errors
+from phi_kit.core.finished_run import RunFolder
+from phi_kit.core.number_format import duration, plural
+from phi_kit.core.paths import SWEEP_STATE, display_path, runs_root
+from phi_kit.core.step_state import fingerprint, run_folder_path, up_to_date
+from phi_kit.core.taken_over import take_over
+from phi_kit.study.config import Unit
+from phi_kit.study.runner import run_lock
+
+from .finished_results import FinishedResults
+from .notebook_engine import Engine, Outcome, in_process
+from .sweep_config import Sweep, Variant, chosen
+from .sweep_state import SweepState, WorkState, read_state
+from .sweep_table import LiveTable, failures, summary
+from .work_plan import WorkItem, plan_work
+
+Say = Callable[[str], None]
+_CLAIMS = ".claims"  # in `runs/`: a lock for each piece of work that a sweep runs
+_WAIT_SECONDS = 1.0
+
+
+def run_sweep(
+    sweep: Sweep,
+    *,
+    names: Sequence[str] = (),
+    say: Say = print,
+    live: LiveTable | None = None,
+) -> None:
+    """Run a sweep's variants; one that fails stops no other.
+
+    Args:
+        sweep: what to run.
+        names: of the variants to run, `*` and `?` for any letters; all if empty.
+        say: takes one line of text at a time.
+        live: draws the table in place of lines of progress.
+
+    Raises:
+        StudyError: a name fits no variant, or a study has the sweep's name.
+        RunError: variants failed, all of them named; or another process runs the
+            sweep.
+        ModelError: a step loads weights and the model is an endpoint.
+    """
+    variants = chosen(sweep, names)
+    for unit in (unit for variant in variants for unit in variant.units):
+        unit.params.require_weights()  # before hours of sampling, not after
+    items = plan_work(sweep.variants)
+    _require_own(sweep)
+    began = time.monotonic()
+    with run_lock(sweep.name, what="sweep"):
+        before = read_state(sweep.name)
+        state = _first_state(sweep, variants, items, before)
+        try:
+            with in_process(sweep.workers, say) as engine:
+                run = _SweepRun(sweep, items, engine, state, say, live)
+                last = {failure.key for failure in before.failures.values()}
+                run.carry_out({variant.name for variant in variants}, last=last)
+        finally:
+            state.put_out()
+            state.save()
+    say(f"sweep '{sweep.name}': {summary(state, state.variant_states())}")
+    say(f"{run.tally()}; {duration(time.monotonic() - began)}")
+    _raise_failures(sweep, state, say)
+
+
+def _require_own(sweep: Sweep) -> None:
+    """Refuse the folder of a study.
+
+    Raises:
+        StudyError: the sweep has a study's name.
+    """
+    folder = runs_root() / sweep.name
+    if (folder / SWEEP_STATE).is_file() or not folder.is_dir():
+        return
+    if any(entry.name != ".lock" for entry in folder.iterdir()):
+        raise StudyError(
+            f"'{sweep.name}' is a study's name already",
+            where=display_path(folder),
+            todo="give the sweep another one: sweep: NAME",
+        )
+
+
+def _first_state(
+    sweep: Sweep,
+    variants: Sequence[Variant],
+    items: Mapping[str, WorkItem],
+    before: SweepState,
+) -> SweepState:
+    """The state at the start; of variants that are not run, what was known of them."""
+    state = SweepState(sweep.name, {one.name: list(one.sets) for one in sweep.variants})
+    state.work = {
+        key: WorkState(item.title, list(item.units)) for key, item in items.items()
+    }
+    running = {variant.name for variant in variants}
+    for key, work in state.work.items():
+        if key in before.work and not running & set(work.variants):
+            state.work[key] = replace(before.work[key], variants=work.variants)
+    state.failures = {
+        name: failure
+        for name, failure in before.failures.items()
+        if name in state.variants and name not in running
+    }
+    state.save()
+    return state
+
+
+def _raise_failures(sweep: Sweep, state: SweepState, say: Say) -> None:
+    failed = list(state.failures)
+    for line in failures(state):
+        say(line)
+    if failed:
+        only = " ".join(f"--only {name}" for name in failed[:3])
+        raise RunError(
+            f"{plural(len(failed), 'variant')} of the sweep '{sweep.name}' failed: "
+            f"{', '.join(failed)}",
+            where=display_path(state.path),
+            todo="mend the cause; the same command tries them again after all the "
+            f"others, or alone: phi-kit sweep {sweep.path.stem} {only}",
+        )
+
+
+class _SweepRun:
+    """One carrying out of a sweep: what is ready, what runs, who has failed."""
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        items: dict[str, WorkItem],
+        engine: Engine,
+        state: SweepState,
+        say: Say,
+        live: LiveTable | None,
+    ):
+        self.items, self.engine, self.state = items, engine, state
+        self.say, self.live = say, live
+        self.results = FinishedResults()
+        self.names: set[str] = set()  # of the variants that are run
+        self.pending: list[str] = []
+        self.finished: set[str] = set()
+        self.ran = 0  # notebooks
+        self.failed: set[str] = set()  # variants
+        self.marks: dict[str, str] = {}  # fingerprints of what is ready and not found
+        self.running: dict[str, Unit] = {}
+        self.claims: dict[str, FileLock] = {}
+        self.claimed_elsewhere: set[str] = set()
+        hours = sweep.limits.hours
+        self.ends = time.monotonic() + 3600 * hours if hours else None
+
+    # --- the loop ---
+
+    def carry_out(self, names: Collection[str], *, last: set[str]) -> None:
+        """Run all that these variants need; `last` is begun after the others."""
+        self.names = set(names)
+        self.pending = [key for key in self.items if self._units(key)]
+        self.pending.sort(key=lambda key: key in last)
+        while True:
+            while self._settle():
+                pass
+            self._begin()
+            if self.live:
+                self.live.draw(self.state)
+            if not self.running and not self.waits_for_others:
+                break
+            for outcome in self.engine.wait(_WAIT_SECONDS):
+                self._ended(outcome)
+        if self.live:
+            self.live.draw(self.state, now=True)
+        if self.pending:
+            left = plural(len(self.pending), "notebook")
+            self.say(
+                f"the limit of hours is reached; {left} left: the same command "
+                "carries on"
+            )
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether another process runs what is ready here."""
+        return bool(self._ready()) and not self._late
+
+    @property
+    def _late(self) -> bool:
+        return self.ends is not None and time.monotonic() >= self.ends
+
+    def _ready(self) -> list[str]:
+        """What could begin: all that it reads is finished."""
+        return [
+            key
+            for key in self.pending
+            if all(read in self.finished for read in self.items[key].reads.values())
+        ]
+
+    def _units(self, key: str) -> dict[str, Unit]:
+        """Who needs a notebook, is run and has not failed."""
+        wanted = self.names - self.failed
+        units = self.items[key].units
+        return {name: unit for name, unit in units.items() if name in wanted}
+
+    def _settle(self) -> bool:
+        """Finish what need not run, drop what nobody needs; whether anything was."""
+        before = len(self.pending)
+        for key in list(self.pending):
+            if not self._units(key):
+                self.pending.remove(key)
+                self.state.tell(key, kind="left out")
+        for key in self._ready():
+            # A failure while results are shared may have left nobody.
+            if self._units(key) and (source := self._found(key)):
+                self.pending.remove(key)
+                self._share(key, source)
+        return len(self.pending) < before
+
+    def _found(self, key: str) -> RunFolder | None:
+        """A finished result of a ready notebook, wherever it is."""
+        name, unit = next(iter(self._units(key).items()))
+        try:
+            if key not in self.marks:
+                if up_to_date(unit.params):
+                    return RunFolder(run_folder_path(unit.params))
+                self.marks[key] = fingerprint(unit.params)
+        except PhiKitError as error:
+            self._fail(key, [name], error)
+            return None
+        return self.results.find(self.marks[key])
+
+    def _begin(self) -> None:
+        """Begin what is ready, as long as the engine takes more."""
+        for key in self._ready():
+            if not self.engine.free or self._late:
+                return
+            mark = self.marks.get(key)
+            if mark is None:  # the first who needs it has just failed
+                continue
+            # What has other parameters upstream may still read the same.
+            if mark in {self.marks[other] for other in self.running}:
+                continue
+            if not self._claim(mark):
+                continue
+            if self.results.find(mark):  # another sweep has finished it meanwhile
+                self._release(mark)
+                continue
+            name, unit = next(iter(self._units(key).items()))
+            self.pending.remove(key)
+            self.running[key] = unit
+            self.state.tell(
+                key, kind="in flight", study=unit.params.study, began=time.time()
+            )
+            self.engine.start(key, unit, partial(self._said, key, name))
+
+    def _said(self, key: str, variant: str, line: str) -> None:
+        """A line of a running notebook; from the engine's thread."""
+        text = line.partition("] ")[2]
+        self.state.tell(key, said=text or line)
+        if self.live is None:
+            others = len(self.items[key].units) - 1
+            self.say(f"{variant}{f' (+{others})' * bool(others)} {line}")
+
+    def _ended(self, outcome: Outcome) -> None:
+        key, unit = outcome.key, self.running.pop(outcome.key)
+        took = time.time() - self.state.work[key].began
+        self._release(self.marks[key])
+        if outcome.error:
+            self.state.tell(key, kind="failed", seconds=took, said="")
+            self._fail(key, list(self._units(key)), outcome.error)
+            return
+        folder = RunFolder(run_folder_path(unit.params))
+        self.results.add(folder.manifest["fingerprint"], folder.path)
+        self.ran += 1
+        self.state.tell(key, seconds=took)
+        self._share(key, folder)
+
+    # --- how things end ---
+
+    def _share(self, key: str, source: RunFolder) -> None:
+        """Give a finished result to all who need it."""
+        for name, unit in self._units(key).items():
+            try:
+                same = up_to_date(unit.params) or take_over(unit.params, source)
+                if not same:
+                    raise RunError(
+                        f"the result of {unit.title} changed while it was taken over",
+                        where=display_path(source.path),
+                        todo="the same command carries on from here",
+                    )
+            except PhiKitError as error:
+                self._fail(key, [name], error)
+        self.finished.add(key)
+        per_domain = self.items[key].step.per_domain
+        study = source.path.parents[1 if per_domain else 0].relative_to(runs_root())
+        self.state.tell(key, kind="finished", study=str(study), said="")
+
+    def _fail(self, key: str, names: Sequence[str], error: PhiKitError) -> None:
+        """Some variants end here; all the others go on."""
+        self.failed |= set(names)
+        for name in names:
+            self.state.fail(name, key, str(error))
+        if self.live is None:
+            title = self.items[key].title
+            self.say(f"{', '.join(names)} [{title}] failed: {error.what}")
+
+    def _claim(self, mark: str) -> bool:
+        """Whether no other sweep runs this very notebook; then none will."""
+        folder = runs_root() / _CLAIMS
+        with disk_errors(folder):
+            folder.mkdir(exist_ok=True)
+            lock = FileLock(folder / f"{mark}.lock", thread_local=False)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                self.claimed_elsewhere.add(mark)
+                return False
+        if mark in self.claimed_elsewhere:
+            self.claimed_elsewhere.remove(mark)
+            self.results.look_again()
+        self.claims[mark] = lock
+        return True
+
+    def _release(self, mark: str) -> None:
+        self.claims.pop(mark).release()
+
+    def tally(self) -> str:
+        """How many notebooks were run, and how many were there already."""
+        had = len(self.finished) - self.ran
+        return f"{plural(self.ran, 'notebook')} run, {had} finished earlier"

@@ -1,0 +1,178 @@
+"""Where every notebook of a sweep stands: in memory, and in `runs/<sweep>/sweep.json`.
+
+The file is for who looks on, `phi-kit status` above all, and for the failures of the
+last attempt. Whether a step is finished is told by its manifest alone.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from phi_kit.core.files import write_atomic
+from phi_kit.core.paths import SWEEP_STATE, runs_root
+
+Kind = Literal["waiting", "in flight", "finished", "failed", "left out"]
+_SAVE_SECONDS = 0.5  # between two writings
+
+
+@dataclass
+class WorkState:
+    """Where one notebook stands.
+
+    Attributes:
+        title: `03 filter_edge math`.
+        variants: who needs it.
+        kind: `left out` is what cannot run, since what it reads has failed.
+        study: in whose folder it runs or ran, or from where it was taken over.
+        began: when, in seconds since 1970.
+        seconds: it took, or takes.
+        said: its last line.
+    """
+
+    title: str
+    variants: list[str]
+    kind: Kind = "waiting"
+    study: str = ""
+    began: float = 0.0
+    seconds: float = 0.0
+    said: str = ""
+
+
+class Failure(NamedTuple):
+    """Where a variant failed, and why."""
+
+    key: str
+    title: str
+    why: str
+
+
+@dataclass
+class VariantState:
+    """Where one variant stands.
+
+    Attributes:
+        kind: `finished`, `failed`, `in flight` or `waiting`.
+        done: notebooks that are finished.
+        of: notebooks it has.
+        at: the notebook that is in flight, if there is one.
+        failure: if it has failed.
+    """
+
+    kind: str
+    done: int
+    of: int
+    at: WorkState | None = None
+    failure: Failure | None = None
+
+
+@dataclass
+class SweepState:
+    """A sweep's notebooks by their keys; safe to be told by several threads."""
+
+    name: str
+    variants: dict[str, list[str]] = field(default_factory=dict)  # what each sets
+    work: dict[str, WorkState] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)  # by variant
+    _saved: float = 0.0
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return runs_root() / self.name / SWEEP_STATE
+
+    def tell(self, key: str, **changes: Any) -> None:
+        """Change what is known of a notebook; the file follows."""
+        with self._lock:
+            for name, value in changes.items():
+                setattr(self.work[key], name, value)
+            if time.monotonic() - self._saved > _SAVE_SECONDS:
+                self.save()
+
+    def fail(self, variant: str, key: str, why: str) -> None:
+        """Note that a variant has failed."""
+        with self._lock:
+            self.failures[variant] = Failure(key, self.work[key].title, why)
+            self.save()
+
+    def save(self) -> None:
+        """Write the file."""
+        with self._lock:
+            self._saved = time.monotonic()
+            body = {
+                "sweep": self.name,
+                "variants": self.variants,
+                "failures": self.failures,
+                "work": {key: asdict(state) for key, state in self.work.items()},
+            }
+            write_atomic(self.path, json.dumps(body, indent=1, ensure_ascii=False))
+
+    def variant_states(self) -> dict[str, VariantState]:
+        """Where every variant stands, by its name."""
+        with self._lock:
+            own: dict[str, list[WorkState]] = {name: [] for name in self.variants}
+            for state in self.work.values():
+                for name in state.variants:
+                    own[name].append(state)
+            return {
+                name: _variant_state(states, self.failures.get(name))
+                for name, states in own.items()
+            }
+
+    def put_out(self) -> None:
+        """What was in flight waits again: nobody runs it any more."""
+        with self._lock:
+            for state in self.work.values():
+                if state.kind == "in flight":
+                    state.kind, state.said = "waiting", ""
+
+
+def _variant_state(work: Sequence[WorkState], failure: Failure | None) -> VariantState:
+    done = sum(state.kind == "finished" for state in work)
+    at = next((state for state in work if state.kind == "in flight"), None)
+    kind = "finished" if done == len(work) else "waiting"
+    if failure:
+        kind = "failed"
+    elif at:
+        kind = "in flight"
+    return VariantState(kind, done, len(work), at, failure)
+
+
+def read_state(name: str) -> SweepState:
+    """What the file of a sweep says; nothing if there is none that can be read."""
+    state = SweepState(name)
+    try:
+        body = json.loads(state.path.read_text(encoding="utf-8"))
+        state.variants = _as_lists(body["variants"])
+        state.work = {key: WorkState(**one) for key, one in body["work"].items()}
+        failed = body["failures"].items()
+        state.failures = {name: Failure(*failure) for name, failure in failed}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return SweepState(name)
+    return state
+
+
+def _as_lists(variants: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    return {name: list(sets) for name, sets in variants.items()}
+
+
+def is_going_on(name: str) -> bool:
+    """Whether a process runs this sweep now."""
+    folder = runs_root() / name
+    if not folder.is_dir():
+        return False
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
