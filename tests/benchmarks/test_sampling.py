@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from itertools import islice
 
 import pytest
 import torch
@@ -13,10 +14,11 @@ from real_server import needs_server, transformers_serve
 from phi_kit import domains
 from phi_kit.core.params import EndpointSettings
 from phi_kit.data.generators import generate_items
+from phi_kit.domains.worked import worked
 from phi_kit.inference import completion
 from phi_kit.inference.draw import draw
 from phi_kit.inference.endpoint.client import Endpoint
-from phi_kit.inference.local import decoding_weights
+from phi_kit.inference.local import decoding_weights, prefill
 from phi_kit.inference.types import Sampler, SamplingParams
 
 from .conftest import gemm_rate, needs_bf16, per_second, ratio
@@ -139,6 +141,42 @@ def test_sampling_bf16_vs_float32(student, in_float32, record):
         "with the weights in bf16 against compute: float32, in turn",
     )
     assert figure >= 1.2
+
+
+def test_sampling_behind_examples(student, record, monkeypatch):
+    """Worked examples of three families: each family's read once, or with each one."""
+    math = domains.get("math").in_style("steps")
+    texts = []
+    for family in math.chosen(["sum-1", "story-1", "product-1"]):
+        stream = generate_items("math", family, rng_seed=1, split="bench")
+        seeds = list(islice(stream, 5 + PROMPTS))
+        shown = [(seed.prompt, worked(seed)) for seed in seeds[:5]]
+        texts += [
+            student.render(math.instruction, seed.prompt, examples=shown)
+            for seed in seeds[5:]
+        ]
+    calls = 0
+
+    def rate(least: int) -> float:
+        nonlocal calls
+        calls += 1
+        monkeypatch.setattr(prefill, "LEAST_GROUP", least)
+        sampling = SamplingParams(TOKENS, 0.6)
+        return per_second(
+            lambda: sum(map(len, draw(student, texts, sampling, k=2, rng_seed=calls)))
+        )
+
+    figure = ratio(lambda: rate(8), lambda: rate(10**6), pairs=5)
+    record(
+        "sampling_behind_examples",
+        figure,
+        unit="times the samples per second",
+        n=5,
+        what=f"{len(texts)} questions of three families behind five worked examples "
+        f"each, 2 samples, up to {TOKENS} tokens: examples read and kept once a family "
+        "against once a question, in turn",
+    )
+    assert figure >= 1.1
 
 
 def test_sampling_products_share(student, record, monkeypatch):

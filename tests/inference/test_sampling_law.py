@@ -127,6 +127,28 @@ def test_a_shared_prefix_is_kept_once(stopping, monkeypatch):
     assert max(longest) <= own + WARM.max_tokens
 
 
+def test_each_familys_examples_are_read_once(stopping, monkeypatch):
+    """Questions of two families in turn, among some without any examples."""
+    other = [text.replace("It is", "That is") for text in WORKED]
+    both = [text for pair in zip(WORKED, other, strict=True) for text in pair]
+    asked = [*PROMPTS[:2], *both, *PROMPTS[2:]]
+    read = 0
+    forward = stopping.model.forward
+
+    def counted(*given, **named):
+        nonlocal read
+        read += named["input_ids"].numel()
+        return forward(*given, **named)
+
+    monkeypatch.setattr(stopping.model, "forward", counted)
+    monkeypatch.setattr(prefill, "LEAST_GROUP", 10**6)
+    whole = draw(stopping, asked, WARM, k=2, rng_seed=1)
+    together, read = read, 0
+    monkeypatch.setattr(prefill, "LEAST_GROUP", 4)
+    assert draw(stopping, asked, WARM, k=2, rng_seed=1) == whole
+    assert read < together / 2
+
+
 def test_greedy_behind_a_shared_prefix_is_what_generate_says(tiny):
     greedy_is_generate(tiny, WORKED)
 

@@ -222,6 +222,18 @@ def test_every_figure_and_the_report_are_there(study):
         assert list((runs / "smoke" / step / "figures").glob("*.png")), step
 
 
+def test_the_report_says_where_the_time_went(study):
+    runs, seen = study
+    spent = [
+        json.loads((runs / "smoke" / step / "manifest.json").read_text())["spent"]
+        for step in seen[-1]
+    ]
+    assert {kind for times in spent for kind in times} == {"sampling", "training"}
+    report = (runs / "smoke" / "report.html").read_text()
+    (share,) = re.findall(r"everything else (\d+\.\d)\s% of the time", report)
+    assert 0 < float(share) < 100
+
+
 def test_executed_notebooks_hold_no_path_of_this_machine(study):
     runs, seen = study
     for step in seen[-1]:

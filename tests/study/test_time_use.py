@@ -16,29 +16,35 @@ def folder(tmp_path):
     return RunFolder(tmp_path / "step")
 
 
+def noted(began, ended):
+    """What papermill notes; nothing of what has not come to its end."""
+    times = {"start_time": began, "end_time": ended}
+    return {
+        "papermill": {
+            name: clock and f"2026-03-01T{clock}+00:00" for name, clock in times.items()
+        }
+    }
+
+
 def note(folder, began, *cells, ended=None):
-    """An executed notebook; of each cell the start, and the end if it ended."""
+    """An executed notebook; of each cell the start and the end."""
     book = {
-        "metadata": {"papermill": {"start_time": began, "end_time": ended}},
+        "metadata": noted(began, ended),
         "cells": [
             {"cell_type": "markdown", "metadata": {}},
-            *(
-                {"metadata": {"papermill": {"start_time": start, "end_time": end}}}
-                for start, end in cells
-            ),
+            *({"metadata": noted(*times)} for times in cells),
         ],
     }
-    text = json.dumps(book).replace("2026.", "2026-03-01T")
-    (folder.path / "notebook.ipynb").write_text(text.replace("Z", "+00:00"))
+    (folder.path / "notebook.ipynb").write_text(json.dumps(book))
 
 
 def test_the_notebook_around_a_step_counts(folder):
     note(
         folder,
-        "2026.10:16:00Z",
-        ("2026.10:16:02.5Z", "2026.10:16:03Z"),
-        ("2026.10:17:10Z", "2026.10:20:31Z"),
-        ended="2026.10:21:00Z",
+        "10:16:00",
+        ("10:16:02.5", "10:16:03"),
+        ("10:17:10", "10:20:31"),
+        ended="10:21:00",
     )
     use = time_use([folder])
     assert (use.total, use.sampling, use.training, use.kernels) == (300, 90, 60.5, 2.5)
@@ -49,9 +55,9 @@ def test_the_notebook_around_a_step_counts(folder):
 def test_a_notebook_that_still_runs_counts_as_far_as_it_is(folder):
     note(
         folder,
-        "2026.10:16:00Z",
-        ("2026.10:16:01Z", "2026.10:20:40Z"),
-        ("2026.10:20:40Z", None),  # the cell that writes the report
+        "10:16:00",
+        ("10:16:01", "10:20:40"),
+        ("10:20:40", None),  # the cell that writes the report
     )
     assert time_use([folder]).total == 280
 
@@ -59,8 +65,8 @@ def test_a_notebook_that_still_runs_counts_as_far_as_it_is(folder):
 @pytest.mark.parametrize(
     ("began", "ended"),
     [
-        ("2026.10:30:00Z", "2026.10:31:00Z"),  # a later attempt, that failed
-        ("2026.09:00:00Z", "2026.09:10:00Z"),  # an earlier one; then run by hand
+        ("10:30:00", "10:31:00"),  # a later attempt, that failed
+        ("09:00:00", "09:10:00"),  # an earlier one; then run by hand
     ],
 )
 def test_a_notebook_of_another_attempt_does_not(folder, began, ended):

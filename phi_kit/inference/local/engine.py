@@ -27,7 +27,7 @@ from phi_kit.models.shortage import is_out_of_memory
 
 from .decoding_weights import unused_bytes, weights_for_decoding
 from .kv_cache import SlotKVCache
-from .prefill import PrefillBatch, Prefiller, shared_tokens
+from .prefill import PrefillBatch, Prefiller, prefix_groups, shared_tokens
 from .token_sampler import sample_tokens
 
 MAX_ROWS = 128  # rows that decode together (kit default, not tuned)
@@ -66,34 +66,51 @@ def decode(
         return
     prompt_ids = _token_ids(local, requests)
     longest = max(map(len, prompt_ids.values())) + sampling.max_tokens
-    # Similar lengths together, for less padding; the samples of a prompt in a row.
-    left = sorted(
-        range(len(requests)), key=lambda i: (len(prompt_ids[requests[i].prompt]), i)
-    )
     config = local.model.config.get_text_config()
-    batch_type = ContinuousBatch if attends_to_all(config, longest) else GenerateBatch
     with weights_for_decoding(local.model):
-        shared = 0
-        if batch_type is ContinuousBatch:
-            shared = shared_tokens(local.model, list(prompt_ids.values()))
-        fitting = _rows_that_fit(local.model, longest - shared)
-        rows = min(MAX_ROWS, len(requests), fitting)
-        while left:
-            batch = batch_type(
-                local, requests, prompt_ids, sampling, rows=rows, shared=shared
+        if not attends_to_all(config, longest):
+            yield from _decode_group(
+                GenerateBatch, local, requests, prompt_ids, sampling
             )
-            done: set[int] = set()
-            try:
-                for index, completion in batch.run(left):
-                    done.add(index)
-                    yield index, completion
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                if rows == 1:
-                    raise _too_large(local) from error
-                rows = -(-rows // 2)
-            left = [index for index in left if index not in done]
+            return
+        for group in prefix_groups(local.model, prompt_ids):
+            ids = {prompt: prompt_ids[prompt] for prompt in group}
+            yield from _decode_group(ContinuousBatch, local, requests, ids, sampling)
+
+
+def _decode_group(
+    batch_type: type[ContinuousBatch],
+    local: DecodableModel,
+    requests: Sequence[SampleRequest],
+    prompt_ids: Mapping[str, list[int]],
+    sampling: SamplingParams,
+) -> Iterator[tuple[int, Completion]]:
+    """Decode the requests of these prompts, with half the rows if memory runs out."""
+    chosen = [i for i, request in enumerate(requests) if request.prompt in prompt_ids]
+    # Similar lengths together, for less padding; the samples of a prompt in a row.
+    left = sorted(chosen, key=lambda i: (len(prompt_ids[requests[i].prompt]), i))
+    shared = 0
+    if batch_type is ContinuousBatch:
+        shared = shared_tokens(local.model, list(prompt_ids.values()))
+    longest = max(map(len, prompt_ids.values())) + sampling.max_tokens
+    fitting = _rows_that_fit(local.model, longest - shared)
+    rows = min(MAX_ROWS, len(left), fitting)
+    while left:
+        batch = batch_type(
+            local, requests, prompt_ids, sampling, rows=rows, shared=shared
+        )
+        done: set[int] = set()
+        try:
+            for index, completion in batch.run(left):
+                done.add(index)
+                yield index, completion
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if rows == 1:
+                raise _too_large(local) from error
+            rows = -(-rows // 2)
+        left = [index for index in left if index not in done]
 
 
 def attends_to_all(config: Any, longest: int) -> bool:

@@ -20,7 +20,7 @@ from phi_kit.core.endpoint_url import is_endpoint
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.ask import ask, item_accuracies, row_lengths, training_rows
-from phi_kit.evaluation.few_shot import FamilyExamples
+from phi_kit.evaluation.few_shot import FamilyExamples, fitted
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models import catalog
@@ -252,6 +252,10 @@ def _probe(
         probed.untaught = sum(seed.id in unknown for seed in asked)
     if shown:
         examples = {"": tuple((seed.prompt, text) for seed, text in pairs[:shown])}
+        limit = first.domain.sampling(params.max_tokens, 0).max_tokens
+        examples = fitted(
+            examples, student, first.domain, first.seeds, max_tokens=limit
+        )
         told = {"seconds": seconds, "examples": examples}
         probed.shown, _ = _sample(student, first, params, **told)
     return probed, training_rows(student, first.domain, pairs)
