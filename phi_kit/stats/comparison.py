@@ -16,7 +16,13 @@ import numpy as np
 
 from phi_kit.core.rng import rng
 
-from .intervals import RESAMPLES, Accuracy, accuracy, bootstrap_interval
+from .intervals import (
+    RESAMPLES,
+    Accuracy,
+    accuracy,
+    bootstrap_interval,
+    wilson_interval,
+)
 
 LEVEL = 0.05
 # A gain over base that one constant answer per family would give as well.
@@ -161,13 +167,15 @@ def unpaired_gain(
     Each side's items are resampled on their own; `n` is the smaller side's.
     """
     first, second = np.asarray(before, float), np.asarray(after, float)
-    ends = []
+    ends, room = [], 0.0
     for name, values in (("before", first), ("after", second)):
         draw, n = rng(rng_seed, "unpaired bootstrap", name), len(values)
         ends.append(draw.multinomial(n, [1 / n] * n, size=RESAMPLES) @ values / n)
+        if np.ptp(values) == 0:  # resampling equal values would claim certainty
+            room += wilson_interval(0, n)[1]
     low, high = np.quantile(ends[1] - ends[0], [0.025, 0.975])
-    delta = float(second.mean() - first.mean())
-    return Gain(delta, float(low), float(high), min(len(first), len(second)))
+    delta, n = float(second.mean() - first.mean()), min(len(first), len(second))
+    return Gain(delta, max(float(low) - room, -1.0), min(float(high) + room, 1.0), n)
 
 
 def unpaired_p_value(

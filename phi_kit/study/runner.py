@@ -49,6 +49,7 @@ Say = Callable[[str], None]
 # The kernel of a killed run ends within a second or two, unless it is inside one
 # long operation.
 _ORPHAN_SECONDS = 20.0
+_GLANCE_SECONDS = 0.2  # `phi-kit status` looks whether a lock is held by taking it
 
 
 def run_study(
@@ -151,7 +152,7 @@ def run_lock(name: str, *, what: str = "study") -> Iterator[None]:
     lock = FileLock(folder / ".lock")
     try:
         with disk_errors(folder):
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_GLANCE_SECONDS)
     except Timeout:
         raise RunError(
             f"another phi-kit run of {what} '{name}' is going on",

@@ -15,6 +15,8 @@ from phi_kit.stats.comparison import (
     holm_adjust,
     paired_gain,
     paired_p_value,
+    unpaired_gain,
+    unpaired_p_value,
 )
 from phi_kit.stats.intervals import accuracy
 
@@ -52,6 +54,35 @@ def test_p_values():
 
 
 @pytest.mark.slow
+def test_items_that_are_not_the_same_are_compared_unpaired():
+    few, many = items(0.3, seed=1), items(0.6, n=150, seed=2)
+    found = unpaired_gain(few, many, rng_seed=7)
+    assert found.low < 0.3 < found.high
+    # Two independent shares: the textbook's standard error of their difference.
+    error = np.sqrt(np.var(few) / 200 + np.var(many) / 150)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.05)
+    assert (found.n, found.verdict) == (150, "better")
+    assert unpaired_p_value(few, many, rng_seed=7) < 0.001
+    assert unpaired_p_value(few, items(0.3, seed=3), rng_seed=7) > 0.05
+    certain = unpaired_gain([0.0] * 20, [1.0] * 20, rng_seed=7)
+    assert certain.low < 0.8 < certain.high == 1.0
+
+
+def test_unpaired_intervals_hold_the_truth_as_often_as_they_say():
+    missed = sum(
+        not found.low <= 0.2 <= found.high
+        for seed in range(300)
+        for found in [
+            unpaired_gain(
+                items(0.3, n=80, seed=2 * seed),
+                items(0.5, n=80, seed=2 * seed + 1),
+                rng_seed=seed,
+            )
+        ]
+    )
+    assert 3 <= missed <= 27  # 15 expected of 300
+
+
 def test_eight_arms_that_do_not_differ_make_few_false_claims():
     false = {"plain": 0, "corrected": 0}
     for study in range(30):

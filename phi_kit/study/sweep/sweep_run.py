@@ -148,15 +148,13 @@ class _SweepRun:
         self.items, self.engine, self.state = items, engine, state
         self.say, self.live = say, live
         self.results = FinishedResults()
-        self.names: set[str] = set()  # of the variants that are run
+        self.wanted: set[str] = set()  # variants that are run and have not failed
         self.pending: list[str] = []
         self.finished: set[str] = set()
         self.ran = 0  # notebooks
-        self.failed: set[str] = set()  # variants
         self.marks: dict[str, str] = {}  # fingerprints of what is ready and not found
         self.running: dict[str, Unit] = {}
         self.claims: dict[str, FileLock] = {}
-        self.claimed_elsewhere: set[str] = set()
         hours = sweep.limits.hours
         self.ends = time.monotonic() + 3600 * hours if hours else None
 
@@ -164,7 +162,7 @@ class _SweepRun:
 
     def carry_out(self, names: Collection[str], *, last: set[str]) -> None:
         """Run all that these variants need; `last` is begun after the others."""
-        self.names = set(names)
+        self.wanted = set(names)
         self.pending = [key for key in self.items if self._units(key)]
         self.pending.sort(key=lambda key: key in last)
         while True:
@@ -205,9 +203,8 @@ class _SweepRun:
 
     def _units(self, key: str) -> dict[str, Unit]:
         """Who needs a notebook, is run and has not failed."""
-        wanted = self.names - self.failed
         units = self.items[key].units
-        return {name: unit for name, unit in units.items() if name in wanted}
+        return {name: unit for name, unit in units.items() if name in self.wanted}
 
     def _settle(self) -> bool:
         """Finish what need not run, drop what nobody needs; whether anything was."""
@@ -304,7 +301,7 @@ class _SweepRun:
 
     def _fail(self, key: str, names: Sequence[str], error: PhiKitError) -> None:
         """Some variants end here; all the others go on."""
-        self.failed |= set(names)
+        self.wanted -= set(names)
         for name in names:
             self.state.fail(name, key, str(error))
         if self.live is None:
@@ -320,11 +317,8 @@ class _SweepRun:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                self.claimed_elsewhere.add(mark)
                 return False
-        if mark in self.claimed_elsewhere:
-            self.claimed_elsewhere.remove(mark)
-            self.results.look_again()
+        self.results.look_again()  # others have finished what they had claimed
         self.claims[mark] = lock
         return True
 

@@ -152,6 +152,20 @@ def test_two_sweeps_do_not_run_the_same_at_once(project, run, no_kernels):
     assert fake_study.executions(project).count("03_filter_edge math") == 3
 
 
+def test_what_another_process_has_just_finished_is_not_run(project, run, no_kernels):
+    def carry_out(params):
+        if params.STEP is fake_study.PICK_DOMAIN:
+            done = fake_study.run(params)
+            fake_study.run(fake_study.Pick(study="other"))
+            fake_study.run(fake_study.Edge(study="other", samples=4))
+            return done
+        return fake_study.run(params)
+
+    no_kernels.carry_out = carry_out
+    lines = run(THREE.replace("[3, 4, 5]", "[3, 4]"))
+    assert lines[-1].startswith("2 notebooks run, 1 finished earlier; ")
+
+
 def test_two_workers_come_to_the_same(project, run, no_kernels):
     lines = run(f"{THREE}workers: 2\n")
     assert lines[-1].startswith("4 notebooks run, 0 finished earlier; ")
