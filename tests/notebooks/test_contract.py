@@ -41,13 +41,16 @@ def test_its_parameters_are_the_steps_own(path):
 # What the quickstart sets for a model of 135M weights, and its planted faults.
 OTHERWISE = (
     "math.pick_domain.families=[]",
-    "collect_seeds.sources=[{limit: 160}]",
+    "pick_domain.samples=2",
+    "math.collect_seeds.sources=[{limit: 160}]",
     "filter_edge.samples=4",
     "filter_edge.max_samples=16",
     "filter_edge.budget=5.0",
+    "filter_edge.confirm=2",
     "filter_edge.band_high=0.75",
     "synthesize.organic_share=0.33",
     "expand_domains.epochs=1",
+    "benchmark.samples=3",
 )
 
 
