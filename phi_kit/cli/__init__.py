@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from phi_kit import __version__
 from phi_kit.cli import (
-    compare_studies,
+    compare,
     domains,
     export,
     lab,
@@ -68,7 +68,7 @@ app.command()(run.run)
 app.command()(sweep.sweep)
 app.command()(status.status)
 app.command()(report.report)
-app.command()(compare_studies.compare)
+app.command()(compare.compare)
 app.command()(export.export)
 app.command()(verify.verify)
 app.command()(domains.domains)

@@ -24,7 +24,7 @@ from typing import Any
 from phi_kit.data.records import Seed
 from phi_kit.verifiers.code.blocks import fenced_blocks
 from phi_kit.verifiers.math import numeric
-from phi_kit.verifiers.math.compare import STRICT_DIGITS
+from phi_kit.verifiers.math.answer_comparison import STRICT_DIGITS
 from phi_kit.verifiers.math.exact_arithmetic import parse_exact as exact_number
 
 from . import answer_extraction, choice, exact

@@ -105,8 +105,9 @@ def test_the_verdicts_come_first_with_interval_and_n(demo):
     said = [
         "On held-out math the final adapter is better than base: +12.3 points, "
         "95 % interval +6.1 to +18.4, n = 120.",
-        "On held-out math the final adapter is better than one trained on the "
-        "student's own right responses: its gain is not form alone: +8.1 points",
+        "On held-out math the final adapter is better than step 4's adapter of the "
+        "student's own right responses, which had the probe's tokens only: it learnt "
+        "more than that form, or learnt it in a longer run: +8.1 points",
         "On held-out math the final adapter is better than base with worked examples "
         "in its prompt: +8.1 points, 95 % interval +2.2 to +14.0, n = 120.",
         "On held-out puzzles the final adapter is worse than base: −4.0 points, "

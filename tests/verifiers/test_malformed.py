@@ -17,7 +17,7 @@ from phi_kit.data.records import Seed
 from phi_kit.sandbox.supervisor import TestsRun
 from phi_kit.verifiers import base, puzzle, verify_file
 from phi_kit.verifiers.code import verifier as code
-from phi_kit.verifiers.math import compare, verifier
+from phi_kit.verifiers.math import answer_comparison, verifier
 from phi_kit.verifiers.worker_pool import WorkerReply
 
 from .cases import CASES, scripted_judge
@@ -100,7 +100,7 @@ def no_workers(monkeypatch):
             return WorkerReply("less", "answer")
 
     monkeypatch.setattr(
-        verifier, "_compare_formulas", lambda gold, answer: compare.DIFFERENT
+        verifier, "_compare_formulas", lambda gold, answer: answer_comparison.DIFFERENT
     )
     monkeypatch.setattr(puzzle, "pool", lambda module: Idle())
 

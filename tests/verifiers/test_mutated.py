@@ -10,7 +10,7 @@ import pytest
 
 from phi_kit import verifiers
 from phi_kit.data.records import Seed
-from phi_kit.verifiers.math import compare, verifier
+from phi_kit.verifiers.math import answer_comparison, verifier
 
 from . import adversarial, generated_answers, spellings
 
@@ -111,7 +111,7 @@ def check_all(name: str, n: int, *, seconds: float) -> None:
 @pytest.mark.parametrize("name", ["numeric", "math", "quantity"])
 def test_fuzzed_responses(name, n, monkeypatch):
     monkeypatch.setattr(
-        verifier, "_compare_formulas", lambda gold, answer: compare.DIFFERENT
+        verifier, "_compare_formulas", lambda gold, answer: answer_comparison.DIFFERENT
     )
     check_all(name, n, seconds=SECONDS)
 

@@ -20,9 +20,15 @@ from phi_kit.verifiers.base import NO_ANSWER, UNREADABLE_GOLD, Verdict
 from phi_kit.verifiers.worker_pool import CHECK_SECONDS, pool
 
 from . import numbers_in_text, numeric
+from .answer_comparison import (
+    DIFFERENT,
+    EQUAL,
+    AnswerMatch,
+    compare_answers,
+    decimal_value,
+)
+from .answer_comparison import compare_numbers as same_number
 from .answer_types import Answer, FormulaAnswer, NumberAnswer, SetAnswer, TextAnswer
-from .compare import DIFFERENT, EQUAL, AnswerMatch, compare_answers, decimal_value
-from .compare import compare_numbers as same_number
 from .latex import BOX_COMMAND
 from .parse import parse_answer
 
