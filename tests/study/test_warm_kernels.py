@@ -31,6 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 KERNELS = 1000
 READ_WHEN_USED = warm_kernels._READ_WHEN_USED
+PRELOAD = warm_kernels.PRELOAD  # before a fixture takes another one
 PARENT = "import os; print(os.getppid())"
 
 
@@ -419,7 +420,7 @@ print(json.dumps({
 @pytest.mark.slow
 def test_the_real_template_has_no_threads_of_its_own_to_lose(template):
     """OpenMP's would be missing in its forks, and they would wait for them."""
-    with template(*warm_kernels.PRELOAD) as (warm, said):
+    with template(*PRELOAD) as (warm, said):
         (facts,) = map(json.loads, run(warm, REAL))
         threads = Path(f"/proc/{facts['template']}/task").glob("*/comm")
         names = sorted(path.read_text().strip() for path in threads)
