@@ -180,13 +180,16 @@ def ask_test_items(
 
 
 def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
-    """pass@1 and maj@k of one domain with their paired verdicts."""
+    """pass@1 of one domain, and maj@k of several samples, with paired verdicts.
+
+    A majority of one is that one, so a single sample has no row of its own for it.
+    """
     seed, base, final = params.rng_seed, tested.base, tested.final
+    metrics = {"pass@1": item_accuracies}
+    if params.samples > 1:
+        metrics[f"maj@{params.samples}"] = by_majority
     rows = []
-    for metric, measure in (
-        ("pass@1", item_accuracies),
-        (f"maj@{params.samples}", by_majority),
-    ):
+    for metric, measure in metrics.items():
         before, after = measure(base, tested.items), measure(final, tested.items)
         controls = {
             name: measure(part, tested.items) for name, part in tested.controls.items()

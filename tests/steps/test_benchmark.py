@@ -85,6 +85,11 @@ def test_a_model_has_to_beat_the_constant_too(model, verdict):
     assert all(row["delta"] > 0.3 for row in rows)
 
 
+def test_a_single_sample_takes_no_vote():
+    rows = benchmark.compare_models(outcome(solves), params=benchmark.Params(samples=1))
+    assert [row["metric"] for row in rows] == ["pass@1"]
+
+
 def test_families_show_where_a_gain_lies():
     easy, hard = benchmark.compare_families(outcome(half_of_all), params=PARAMS)
     assert (easy["family"], easy["n"], hard["family"], hard["n"]) == (
