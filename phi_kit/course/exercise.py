@@ -25,7 +25,7 @@ class WrongAnswerError(PhiKitError, ValueError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Feedback:
     """What an exercise says of an answer that stops nothing.
 
     Args:
@@ -93,7 +93,7 @@ class Exercise:
     mistakes: Sequence[Mistake]
     hint: str
 
-    def check(self, answer: Any) -> Outcome:
+    def check(self, answer: Any) -> Feedback:
         """Look at an answer.
 
         Args:
@@ -105,7 +105,7 @@ class Exercise:
         """
         __tracebackhide__ = True  # IPython then shows the reader's frames alone
         if answer is None:
-            return Outcome("untouched", "Not answered yet: set `answer` above.")
+            return Feedback("untouched", "Not answered yet: set `answer` above.")
         if not self.kind.fits(answer):
             raise WrongAnswerError(
                 f"{self.kind.name} is asked for, and this is "
@@ -114,7 +114,7 @@ class Exercise:
         given = _ReadersFunction(answer) if self.kind is FUNCTION else answer
         try:
             if self.right(given):
-                return Outcome("right", f"Right. {self.shown}")
+                return Feedback("right", f"Right. {self.shown}")
             hints = (mistake.hint for mistake in self.mistakes if mistake.made(given))
             hint = next(hints, self.hint)
         except _ReaderError as error:
