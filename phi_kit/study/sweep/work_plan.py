@@ -71,6 +71,12 @@ def plan_work(variants: Iterable[Variant]) -> dict[str, WorkItem]:
     return items
 
 
+def join_work(items: dict[str, WorkItem], more: Mapping[str, WorkItem]) -> None:
+    """Add notebooks to others; who needs the same one shares it."""
+    for key, item in more.items():
+        items.setdefault(key, item).units |= item.units
+
+
 def place_in_study(unit: Unit) -> str:
     """Where a unit lies in its study's folder, as later steps name it."""
     return f"{unit.domain}/{unit.params.STEP}".lstrip("/")
