@@ -150,10 +150,9 @@ class _Scores:
                 if one is None:
                     continue
                 self.runs[name][number] = len(one.runs)
-                for item, place in items.items():
-                    told = [run[item] for run in one.runs if item in run]
-                    if told:
-                        self.table[name][number, place] = sum(told) / len(told)
+                rows = np.array([[r.get(i, np.nan) for i in items] for r in one.runs])
+                asked = ~np.isnan(rows).all(axis=0)
+                self.table[name][number, asked] = np.nanmean(rows[:, asked], axis=0)
 
     def mean(self, name: str, look: int) -> float:
         """Accuracy in the first rounds, each round alike."""

@@ -157,14 +157,13 @@ def _raise_failures(sweep: Sweep, state: SweepState, say: Say) -> None:
         # The winner of a race that is measured again has no name to call it by.
         named = [name for name in failed if name in {v.name for v in sweep.variants}]
         only = " ".join(f"--only {name}" for name in named[:3])
+        alone = f", or alone: phi-kit sweep {sweep.path.stem} {only}" if only else ""
         raise RunError(
             f"{plural(len(failed), 'variant')} of the sweep '{sweep.name}' failed: "
             f"{', '.join(failed)}",
             where=display_path(state.path),
-            todo="mend the cause; the same command tries them again after all the "
-            "others"
-            + f", or alone: phi-kit sweep {sweep.path.stem} {only}"
-            * bool(only),
+            todo=f"mend the cause; the same command tries them again after all the "
+            f"others{alone}",
         )
 
 
