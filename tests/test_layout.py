@@ -26,6 +26,7 @@ FLOORS = (
     ("synthesis",),
     ("steps",),
     ("study",),
+    ("course",),
     ("cli",),
     ("__main__",),
 )
