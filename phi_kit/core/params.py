@@ -45,6 +45,7 @@ _LONGEST_VALUE = 200  # characters of a value in a message
 _LONGEST_CELL = 400  # characters of a cell in a notebook's tables
 _LONGEST_SHOWN = 72  # and in the table of a step's parameters
 Compute = Literal["auto", "float32"]
+EngineName = Literal["auto", "own", "transformers", "vllm"]
 Tag = Annotated[str, StringConstraints(min_length=3, pattern=r"^\S+$")]
 
 
@@ -128,6 +129,8 @@ class StepParams(Strict):
     endpoint: EndpointSettings = EndpointSettings()
     # `float32` where nothing is to be computed in bf16, however fast it is here.
     compute: Compute = "auto"
+    # What samples the model on a GPU; `auto` is what is measured to be fastest there.
+    engine: EngineName = "auto"
     # A further pair of tags that stand around the model's thinking.
     thinking_tags: tuple[Tag, Tag] | None = Field(None, strict=False)
 

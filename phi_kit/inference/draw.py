@@ -65,7 +65,8 @@ def draw(
             such sample.
     """
     if precision := getattr(sampler, "precision", ""):
-        note_compute(precision, known_rates())
+        marked = getattr(getattr(sampler, "engine", None), "mark", "")
+        note_compute(precision, known_rates(), engine=marked.removeprefix("@"))
     counts = [k] * len(prompts) if isinstance(k, int) else list(k)
     owners = [i for i, count in enumerate(counts) for _ in range(count)]
     requests = [

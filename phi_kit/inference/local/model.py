@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from phi_kit.core.weight_records import weight_record
 from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
 from phi_kit.models.chat_template import Examples, render
 from phi_kit.models.model_dir import identity
+
+from .sampling_engine import OwnEngine, SamplingEngine
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -26,13 +29,16 @@ class LocalModel:
         name: as in study files; `+` and the adapter's name follow where one is on.
         model: the transformers model.
         tokenizer: with its chat template.
-        identity: of the weights: files, precision, adapter; see `Sampler`.
+        identity: of the weights: files, precision, adapter, and of an engine that
+            draws other samples than the kit's own; see `Sampler`.
+        engine: what draws its samples.
     """
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     identity: str = ""
+    engine: SamplingEngine = field(default_factory=OwnEngine)
 
     def render(
         self,
@@ -51,14 +57,12 @@ class LocalModel:
         self, requests: Sequence[SampleRequest], sampling: SamplingParams
     ) -> Iterator[tuple[int, Completion]]:
         """Decode the requested samples; see `Sampler`."""
-        from .engine import decode  # imports torch
-
-        yield from decode(self, requests, sampling)
+        yield from self.engine.stream(self, requests, sampling)
 
     @property
     def precision(self) -> str:
         """In what it computes, as its identity names it; empty without one."""
-        return self.identity.partition("/")[2].partition("+")[0]
+        return re.split("[@+]", self.identity.partition("/")[2])[0]
 
     @property
     def about(self) -> str:
@@ -99,14 +103,17 @@ class LocalModel:
 
         tuned = PeftModel.from_pretrained(self.model, folder)
         tuned.eval()
+        engine = self.engine.adapted(folder)
         try:
             yield LocalModel(
                 f"{self.name}+{folder.name}",
                 tuned,
                 self.tokenizer,
                 f"{self.identity}+{identity(folder)}",
+                engine,
             )
         finally:
+            engine.close()
             tuned.unload()
             # peft leaves its config on the base model and warns at the next one.
             vars(self.model).pop("peft_config", None)

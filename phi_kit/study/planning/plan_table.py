@@ -263,7 +263,7 @@ def _gb(size: float) -> str:
 def _probe(speed: MachineSpeed) -> Iterator[str]:
     yield (
         f"From a probe of {duration(speed.seconds)}: {speed.train_tps:.0f} tokens/s "
-        "trained."
+        f"trained; engine {speed.engine} sampled, and is assumed to do so in the study."
     )
     for name, probed in speed.domains.items():
         plain, ends = probed.plain, zip(*probed.outlook(), strict=True)
