@@ -16,7 +16,7 @@ class ComputeRecord:
         precisions: as identities of loaded models name them: `nf4-float32`.
         rates: what each type was measured to reach on this machine, in billions of
             operations per second of a core; empty where nothing was measured.
-        engines: that drew samples, where it was not the kit's own.
+        engines: that drew samples, as study files name them.
     """
 
     precisions: set[str] = field(default_factory=set)
@@ -54,7 +54,7 @@ def note_compute(
     Args:
         precision: as the model's identity names it.
         rates: that decided on it.
-        engine: that draws its samples, if it is another one than the kit's own.
+        engine: that draws its samples, as study files name it; none in training.
     """
     for record in _OPEN:
         record.precisions.add(precision)

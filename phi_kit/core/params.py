@@ -41,6 +41,8 @@ from .paths import display_path, project_root, runs_root
 from .step_table import PICK_DOMAIN, Step
 
 NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
+# Parameters that finished steps may lack, and the value that says what those did.
+ADDED_SINCE = {"engine": "auto"}
 _LONGEST_VALUE = 200  # characters of a value in a message
 _LONGEST_CELL = 400  # characters of a cell in a notebook's tables
 _LONGEST_SHOWN = 72  # and in the table of a step's parameters
@@ -167,6 +169,19 @@ class StepParams(Strict):
         if is_endpoint(model):
             parse_endpoint(model)
         return model
+
+    def deciding(self) -> dict[str, Any]:
+        """The parameters that decide the outcome, as JSON has them.
+
+        Of those that were added since studies have been run, those alone that make it
+        another outcome: what has finished stays up to date.
+        """
+        values = self.model_dump(mode="json", exclude=set(NO_OUTCOME))
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in ADDED_SINCE or value != ADDED_SINCE[name]
+        }
 
     def external_digests(self) -> dict[str, str]:
         """Digests of what the step reads outside run folders: models, files."""

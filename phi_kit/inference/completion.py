@@ -121,18 +121,6 @@ def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
     return load(name, compute=params.compute, engine=params.engine)
 
 
-def load_student(params: StepParams) -> LocalModel | Endpoint:
-    """The model of a step as `load` gives it, with the engine that samples it.
-
-    Args:
-        params: of the step.
-
-    Raises:
-        ModelError: as `load` does.
-    """
-    return load(params.model, compute=params.compute, engine=params.engine)
-
-
 def token_counter(params: StepParams) -> TokenCounter | Sampler:
     """The model of a step where nobody asks it: without its weights, if it has any.
 

@@ -65,8 +65,7 @@ def draw(
             such sample.
     """
     if precision := getattr(sampler, "precision", ""):
-        marked = getattr(getattr(sampler, "engine", None), "mark", "")
-        note_compute(precision, known_rates(), engine=marked.removeprefix("@"))
+        note_compute(precision, known_rates(), engine=sampler.sampled_by)
     counts = [k] * len(prompts) if isinstance(k, int) else list(k)
     owners = [i for i, count in enumerate(counts) for _ in range(count)]
     requests = [

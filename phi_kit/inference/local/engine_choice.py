@@ -107,7 +107,9 @@ def with_engine(
         )
         if wanted == "auto":
             engine = _fastest(local, engine)
-    return replace(local, engine=engine, identity=f"{local.identity}{engine.mark}")
+    # Not where it is the kit's own: what the ledger has already keeps its name.
+    mark = "" if engine.name == OwnEngine.name else f"@{engine.name}"
+    return replace(local, engine=engine, identity=f"{local.identity}{mark}")
 
 
 def _positions(local: LocalModel) -> int:

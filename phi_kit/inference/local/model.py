@@ -20,6 +20,8 @@ from .sampling_engine import OwnEngine, SamplingEngine
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+_IDENTITY = re.compile("[^/]*/?(?P<precision>[^@+]*)(@(?P<engine>[^+]*))?")
+
 
 @dataclass(frozen=True)
 class LocalModel:
@@ -29,8 +31,8 @@ class LocalModel:
         name: as in study files; `+` and the adapter's name follow where one is on.
         model: the transformers model.
         tokenizer: with its chat template.
-        identity: of the weights: files, precision, adapter, and of an engine that
-            draws other samples than the kit's own; see `Sampler`.
+        identity: `WEIGHTS/PRECISION@ENGINE+ADAPTER`, without the engine where it is
+            the kit's own, without the adapter where there is none; see `Sampler`.
         engine: what draws its samples.
     """
 
@@ -62,7 +64,12 @@ class LocalModel:
     @property
     def precision(self) -> str:
         """In what it computes, as its identity names it; empty without one."""
-        return re.split("[@+]", self.identity.partition("/")[2])[0]
+        return _parts(self.identity)["precision"]
+
+    @property
+    def sampled_by(self) -> str:
+        """The name of its engine, which a recorded model's identity keeps."""
+        return _parts(self.identity)["engine"] or OwnEngine.name
 
     @property
     def about(self) -> str:
@@ -117,3 +124,8 @@ class LocalModel:
             tuned.unload()
             # peft leaves its config on the base model and warns at the next one.
             vars(self.model).pop("peft_config", None)
+
+
+def _parts(identity: str) -> dict[str, str]:
+    """What the identity of a model on this machine says: precision and engine."""
+    return _IDENTITY.match(identity).groupdict(default="")

@@ -2,7 +2,7 @@
 
 The kit's own engine is the reference. transformers' continuous batching and a vLLM
 server draw from the same law with other random numbers, so their samples are other
-samples: an engine's `mark` in a model's identity tells them apart in the ledger.
+samples: the engine's name in a model's identity tells them apart in the ledger.
 """
 
 from __future__ import annotations
@@ -23,12 +23,9 @@ class SamplingEngine(Protocol):
 
     Attributes:
         name: as a study file names it.
-        mark: what a model's identity ends with; empty where the samples are those of
-            the kit's own engine.
     """
 
     name: ClassVar[str]
-    mark: ClassVar[str]
 
     def stream(
         self,
@@ -57,7 +54,6 @@ class OwnEngine:
     """The kit's own decoding. A `SamplingEngine`; see `engine.decode`."""
 
     name: ClassVar[str] = "own"
-    mark: ClassVar[str] = ""
 
     def stream(
         self,

@@ -42,7 +42,6 @@ class TransformersEngine:
     """Continuous batching by transformers. A `SamplingEngine`."""
 
     name: ClassVar[str] = "transformers"
-    mark: ClassVar[str] = "@transformers"
 
     def stream(
         self,

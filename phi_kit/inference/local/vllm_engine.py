@@ -1,8 +1,9 @@
 """vLLM as a sampling engine: a server of its own, asked as any endpoint is.
 
 The server is started at the first draw and stays for the next ones of the same model;
-`close` ends it, as before training. It loads the model's folder itself, in NF4 like
-the kit, with the LoRA adapter beside the weights where a tuned model samples.
+`close` ends it, as before training. It loads the model's folder itself, in NF4 with
+double quantisation like the kit (vLLM's `bitsandbytes_loader.py` asks for just that),
+with the LoRA adapter beside the weights where a tuned model samples.
 """
 
 from __future__ import annotations
@@ -48,7 +49,6 @@ class VllmEngine:
     """
 
     name: ClassVar[str] = "vllm"
-    mark: ClassVar[str] = "@vllm"
 
     served: ServedModel
 

@@ -105,18 +105,20 @@ class VllmServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
+        command = self._command()
         folder = cache_folder().parent / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{self.model}.log"
         with self.log.open("wb") as log:
             self.guard = subprocess.Popen(
-                [sys.executable, "-P", _GUARD, str(os.getpid()), *self._command()],
+                [sys.executable, "-P", _GUARD, str(os.getpid()), *command],
                 env={**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for us
             )
+        atexit.register(self.close)
 
     def _command(self) -> list[str]:
         served, base = self.served, f"{self.model}-base"
@@ -147,7 +149,12 @@ class VllmServer:
         flags = ["--disable-uvicorn-access-log"]
         flags += ["--enable-lora"] * bool(served.adapter)
         pairs = [part for option in options.items() for part in option]
-        return [require_vllm(), "serve", str(served.folder.resolve()), *pairs, *flags]
+        program = require_vllm()
+        # In an environment of its own our packages are of no use to it.
+        ours = Path(program).parent == Path(sys.executable).parent
+        alone = [] if ours else ["env", "-u", "PYTHONPATH"]
+        folder = str(served.folder.resolve())
+        return [*alone, program, "serve", folder, *pairs, *flags]
 
     @property
     def address(self) -> str:
@@ -207,9 +214,14 @@ class VllmServer:
         )
 
     def close(self, *, keep_log: bool = False) -> None:
-        """End it and wait until its memory is free; its log goes with it."""
+        """End it and wait until its memory is free.
+
+        Its log goes with it, unless it has ended by itself: an error names it then.
+        """
         if os.getpid() != self.owner:  # a fork's copy of this object
             return
+        atexit.unregister(self.close)
+        keep_log = keep_log or not self.running
         if self.running:
             self.guard.terminate()
             try:
@@ -280,7 +292,7 @@ def stop_server() -> None:
     with _lock:
         _idle.cancel()
         if _running is not None:
-            _running.close(keep_log=not _running.running)
+            _running.close()
             _running = None
 
 
@@ -288,9 +300,6 @@ def _stop_unused(server: VllmServer) -> None:
     with _lock:
         if _running is server and not server.draws:
             stop_server()
-
-
-atexit.register(stop_server)
 
 
 def _card_share() -> dict[str, str]:
