@@ -81,7 +81,12 @@ def main() -> None:
         print("ValueError: No available memory for the cache blocks", flush=True)
         sys.exit(1)
     engine = subprocess.Popen([sys.executable, "-c", STUBBORN], start_new_session=True)
-    note(server=os.getpid(), engine=engine.pid, arguments=sys.argv[1:])
+    note(
+        server=os.getpid(),
+        engine=engine.pid,
+        arguments=sys.argv[1:],
+        path=os.environ.get("PYTHONPATH"),
+    )
     Handler.names = (given.served_model_name,)
     if given.enable_lora:
         Handler.names += (json.loads(given.lora_modules)["name"],)

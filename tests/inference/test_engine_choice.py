@@ -62,7 +62,12 @@ def test_other_samples_have_another_identity(card):
         assert found.engine.name == wanted
         assert found.identity == f"{LOADED.identity}{ends}"
         assert found.precision == LOADED.precision == "nf4-bfloat16"
+        assert found.sampled_by == wanted
+        tuned = replace(LOADED, identity=f"{found.identity}+fedcba9876543210@3")
+        assert (tuned.precision, tuned.sampled_by) == ("nf4-bfloat16", wanted)
+    # What the ledger has of the kit's own engine keeps its name.
     assert chosen(card, "own").identity == LOADED.identity
+    assert replace(LOADED, identity=f"{LOADED.identity}+a@3").sampled_by == "own"
     assert card.asked == []  # what is named is not measured
 
 

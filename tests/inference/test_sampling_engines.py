@@ -100,7 +100,7 @@ def test_nothing_asked_is_nothing_drawn(batching):
 
 def test_the_manifest_says_who_sampled():
     sampler = Counting(identity="")
-    sampler.precision, sampler.engine = "nf4-bfloat16", TransformersEngine()
+    sampler.precision, sampler.sampled_by = "nf4-bfloat16", "transformers"
     with record_compute() as record:
         draw(sampler, ["Hi"], WARM)
     assert record.as_dict()["engines"] == ["transformers"]

@@ -79,6 +79,7 @@ def told(tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FAKE_VLLM", str(tmp_path / "told.jsonl"))
     monkeypatch.setattr(vllm_server, "_card_share", dict)
+    monkeypatch.setattr(vllm_server, "_POLL_SECONDS", 0.05)
     yield Told(file=tmp_path / "told.jsonl")
     vllm_server.stop_server()
 
@@ -118,6 +119,12 @@ def test_it_is_asked_for_the_softmax_of_the_rendered_prompt(told, engine):
     assert option(start, "--generation-config") == "vllm"
     assert option(start, "--quantization") == "bitsandbytes"
     assert "--enable-lora" not in start["arguments"]
+
+
+def test_an_environment_of_its_own_gets_none_of_our_packages(told, engine, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    drawn(engine, 1)
+    assert told.starts[0]["path"] is None
 
 
 def test_the_template_repeats_the_prompt_to_the_letter(told, engine):
@@ -223,7 +230,14 @@ sys.stdin.readline()
 """
 
 
-@pytest.mark.parametrize("how", ["end", signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("end", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        signal.SIGKILL,
+    ],
+)
 def test_nothing_outlives_the_process_that_started_it(told, how):
     with subprocess.Popen(
         [sys.executable, "-c", HELD],
