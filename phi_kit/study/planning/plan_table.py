@@ -32,7 +32,7 @@ from .workload import StepLoad, TeacherLoad, UnitKey, seeds_read, workload
 
 # Seconds of every notebook beside its step: a kernel that is forked, tables, figures;
 # and what a kernel that starts from nothing imports (kit defaults: on two cores the
-# quickstart's notebooks 1, 2 and 5 took 1.5 to 2.3 s more than their steps; a kernel was
+# quickstart's notebooks 2 and 5 took 0.7 to 2.1 s more than their steps; a kernel was
 # ready in 0.4 s where it was forked and in 6.5 s where it was not).
 NOTEBOOK, IMPORTS = 2.0, 6.0
 FORMULA = "phi_kit/study/planning/memory_estimate.py"

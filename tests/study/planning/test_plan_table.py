@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from phi_kit.cli import app
 from phi_kit.study import config
-from phi_kit.study.planning import plan_table, speed_probe
 from phi_kit.study.notebook.warm_kernels import COLD
+from phi_kit.study.planning import plan_table, speed_probe
 from phi_kit.study.planning.plan_table import (
     IMPORTS,
     NOTEBOOK,
