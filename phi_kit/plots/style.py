@@ -7,7 +7,7 @@ colour says.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 
 Args = ParamSpec("Args")
 
-INK, QUIET, RULE, BAND = "#222222", "#5F6368", "#D9DCE0", "#FFF4DC"
+PAPER, INK, QUIET, RULE = "#FFFFFF", "#222222", "#5F6368", "#D9DCE0"
+BAND, BAND_EDGE, BAND_INK = "#FFF4DC", "#C98A00", "#8A5A00"
+ON_COLOUR = "#1F1F1F"  # words on a coloured cell, which is as light on a dark page
+# What a figure's SVG file turns into where its reader's page is dark. The other
+# colours stand out from both.
+DARK = {
+    PAPER: "#15181C",
+    INK: "#E6E8EB",
+    QUIET: "#A9B1BB",
+    RULE: "#3A414A",
+    BAND: "#33290F",
+    BAND_INK: "#E0B84C",
+    "#4B4B4B": "#B9BDC2",
+}
 
 COLOURS = {
     # arms
@@ -59,11 +72,13 @@ COLOURS = {
 MARKERS = {"better": "o", NOT_CONSTANT: "v", "worse": "s", "cannot tell": "D"}
 GUESS = "one constant answer"  # what guessing gives, in notes and tables
 GUESS_LINE: dict[str, Any] = {"color": INK, "lw": 1.8, "ls": (0, (1, 1)), "zorder": 3}
+MOST_SAID = 16  # rows that an alternative text reads out
 _SPARE = ("#CC79A7", "#009E73", "#56B4E9", "#D55E00", "#8C6D31")
 
 _RC: dict[str, Any] = {
     "figure.dpi": 144,
-    "figure.facecolor": "white",
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
     "figure.constrained_layout.h_pad": 0.09,
     "figure.constrained_layout.w_pad": 0.09,
     "font.family": "DejaVu Sans",  # ships with matplotlib: alike on every machine
@@ -130,10 +145,27 @@ def new_figure(
     return figure, [figure.add_subplot(cell) for cell in grid]
 
 
+def say(figure: Figure, rows: Iterable[str], *, first: str = "") -> None:
+    """Put into words what a figure shows, for its alternative text.
+
+    Args:
+        figure: of `new_figure`.
+        rows: one part per row, with the numbers of its table.
+        first: a sentence before them.
+    """
+    parts = list(rows)
+    if len(parts) > MOST_SAID:
+        more = len(parts) - MOST_SAID
+        parts = [*parts[:MOST_SAID], f"and {more} more in the table"]
+    listed = "; ".join(parts)
+    figure.finding = f"{first} {listed}{'.' * bool(listed)}".strip()
+
+
 def empty_figure(title: str, reason: str) -> Figure:
     """A figure that says why there is nothing to show."""
     figure, (ax,) = new_figure(title, "", height=2.2)
     write_message(ax, reason)
+    say(figure, (), first=reason)
     return figure
 
 
@@ -186,7 +218,7 @@ def whisker(
         ax.plot([low, high], [y, y], color=colour, lw=2.2, solid_capstyle="butt")
         ax.plot([low, high], [y, y], "|", color=colour, ms=9, mew=1.6)
     if is_number(value):
-        face = "white" if hollow else colour
+        face = PAPER if hollow else colour
         ax.plot([value], [y], marker, ms=8, mfc=face, mec=colour, mew=1.8, zorder=4)
 
 
