@@ -368,13 +368,28 @@ def test_every_figure_says_in_words_what_it_shows(name):
     [
         ("difficulty", "gcd 40.0 % [30.0 to 50.0 %], n = 40, one constant answer 25.0"),
         ("flow", "50 of 100 rows kept (50.0 %). 30 dropped: duplicate; 20 dropped: an"),
-        ("passrates", "tier: teachable n = 2, 31.2 % [12.5 to 50.0 %]; easy n = 1, 100"),
-        ("arms", "base 40.0 % [30.0 to 50.0 %], n = 40; few-shot base 40.0 % [30.0 to "),
+        (
+            "passrates",
+            "tier: teachable n = 2, 31.2 % [12.5 to 50.0 %]; easy n = 1, 100",
+        ),
+        (
+            "arms",
+            "base 40.0 % [30.0 to 50.0 %], n = 40; few-shot base 40.0 % [30.0 to ",
+        ),
         ("arms", "+14.0 [+8.0 to +20.0] points over base, n = 40"),
-        ("matrix", "base on math 40.0 % [30.0 to 50.0 %] right, n = 40; math on math +"),
+        (
+            "matrix",
+            "base on math 40.0 % [30.0 to 50.0 %] right, n = 40; math on math +",
+        ),
         ("gains", "+10.0 [+2.0 to +18.0], 20.0 % to 30.0 %, n = 120: cannot tell."),
-        ("families", "math, sums base 20.0 %, final 30.0 % [22.0 to 39.0 %], n = 120: "),
-        ("yields", "60 synthetic rows in the data set; 0 self rows in the data set; re"),
+        (
+            "families",
+            "math, sums base 20.0 %, final 30.0 % [22.0 to 39.0 %], n = 120: ",
+        ),
+        (
+            "yields",
+            "60 synthetic rows in the data set; 0 self rows in the data set; re",
+        ),
         ("dose", "the gain tapers. 20 rows 40.0 % [30.0 to 50.0 %], n = 40; 40 rows"),
         ("drift", "below to below 30, 25 by chance; below to inside 4, 4 by chance"),
         ("training", "random 6 steps, loss 2.00 to 1.00"),
@@ -389,7 +404,7 @@ def test_words_do_not_read_out_a_hundred_rows():
     assert difficulty.draw(rows).words.endswith("; and 84 more in the table.")
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", [name for name in CALLS if "," not in name])
 def test_a_figure_is_written_as_svg_that_follows_light_and_dark(name):
     svg = drawn(name).svg()
     ET.fromstring(svg)
@@ -398,7 +413,11 @@ def test_a_figure_is_written_as_svg_that_follows_light_and_dark(name):
     for light in (style.PAPER, style.INK, style.QUIET):
         if name.startswith(("difficulty", "gains")):
             assert f"fill: {light.lower()}" in svg.partition("</style>")[2]
-    assert drawn(name).svg() == svg
+
+
+def test_the_same_figure_is_the_same_svg():
+    module, arguments = CALLS["gains"]
+    assert module.draw(*arguments).svg() == module.draw(*arguments).svg()
 
 
 def _luminance(colour):

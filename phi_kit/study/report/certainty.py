@@ -66,7 +66,8 @@ def certainty_table(found: Sequence[Finding]) -> Table:
             "about": one.about,
             "verdict": one.verdict,
             "least": one.least_seen,
-            "as_found": one.items_for(one.row.get("delta")),
+            # What is told already has had items enough.
+            "as_found": one.items_for(one.row.get("delta")) if one.settling else None,
             "five": one.items_for(0.05),
         }
         for one in found

@@ -129,7 +129,7 @@ class Finding:
             f"{100 * self.least_seen:.1f} points in four of five studies"
         )
         if items := self.items_for(self.row.get("delta")):
-            said += f"; one as large as was found here takes {count(items)}"
+            said += f"; one as large as was found here takes {count(items)} items"
         return f"{said}, one of 5 points {count(self.items_for(0.05))}."
 
 

@@ -95,7 +95,9 @@ def bibtex(study: str, *, model: str, year: str, digest: str) -> str:
         f"fine-tuning of small language models}},\n  version = {{{__version__}}},\n"
         f"  year = {{{year}}}\n}}"
     )
-    return "\n\n".join(filter(None, [own, kit, _PHI_REASONING, _MODELS.get(model), _QLORA]))
+    return "\n\n".join(
+        filter(None, [own, kit, _PHI_REASONING, _MODELS.get(model), _QLORA])
+    )
 
 
 def _of_all(manifests: Sequence[Result], place: str) -> list[Any]:
@@ -118,10 +120,11 @@ def _seeds(manifests: Mapping[int, Sequence[Result]], model: str) -> str:
     if not (read := _sum(collected, "flow.read")):
         return ""
     domains = ", ".join(_of_all(collected, "params.domain")) or "one domain"
+    kept = count(_sum(collected, "flow.kept"))
     return (
         f"Rows for {domains} were read from their sources ({count(read)}); duplicates, "
         "rows whose gold its own verifier refused and rows that overlap a held-out "
-        f"question were dropped, which left {count(_sum(collected, 'flow.kept'))} seeds."
+        f"question were dropped, which left {kept} seeds."
     )
 
 
@@ -134,8 +137,9 @@ def _filter(manifests: Mapping[int, Sequence[Result]], model: str) -> str:
         return ""
     band = [_either(filtered, f"params.band_{end}") for end in ("low", "high")]
     said = (
-        f"{model} answered each seed {first} times and, where its tier was in doubt, up "
-        f"to {most} times; seeds were put into tiers by the posterior of their pass rate"
+        f"{model} answered each seed {first} times and, where its tier was in doubt, "
+        f"up to {most} times; seeds were put into tiers by the posterior of their pass "
+        "rate"
     )
     if all(band):
         said += f", with the band from {band[0]} to {band[1]}"
@@ -153,9 +157,12 @@ def _training(manifests: Mapping[int, Sequence[Result]], model: str) -> str:
         "batch": "batch",
     }
     recipe = ", ".join(
-        f"{words} {_either(probed, f'params.{name}')}" for words, name in settings.items()
+        f"{words} {_either(probed, f'params.{name}')}"
+        for words, name in settings.items()
     )
-    trained = [a.get("arm") for m in probed for a in listed(m, "result.arms") if a.get("rows")]
+    trained = [
+        a.get("arm") for m in probed for a in listed(m, "result.arms") if a.get("rows")
+    ]
     arms = f" ({', '.join(dict.fromkeys(map(str, trained)))})" * bool(trained)
     return (
         f"Arms{arms} of equally many trained tokens were trained with QLoRA (rank "
@@ -182,8 +189,8 @@ def _benchmark(manifests: Mapping[int, Sequence[Result]], model: str) -> str:
     asked = f"{count(items)} test items that " if items else "test items that "
     return (
         f"Base and final adapter answered {asked}no earlier step had opened, {times} "
-        f"each at temperature {_either(tested, 'params.temperature')}, and were compared "
-        "item by item."
+        f"each at temperature {_either(tested, 'params.temperature')}, and were "
+        "compared item by item."
     )
 
 
@@ -192,9 +199,9 @@ def _statistics(manifests: Mapping[int, Sequence[Result]], model: str) -> str:
         return ""
     version = _either([one for some in manifests.values() for one in some], _VERSION)
     return (
-        f"Intervals are 95\u00a0% percentile intervals over {count(RESAMPLES)} resamples "
-        "of items; arms are corrected by Holm. Every step, parameter and digest is "
-        f"recorded by phi_kit {version or __version__}."
+        f"Intervals are 95\u00a0% percentile intervals over {count(RESAMPLES)} "
+        "resamples of items; arms are corrected by Holm. Every step, parameter and "
+        f"digest is recorded by phi_kit {version or __version__}."
     )
 
 
@@ -207,4 +214,3 @@ _SENTENCES: tuple[Callable[[Mapping[int, Sequence[Result]], str], str], ...] = (
     _benchmark,
     _statistics,
 )
-

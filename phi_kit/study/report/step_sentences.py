@@ -75,7 +75,9 @@ def _best_arm(result: Result, _: Mapping[str, Any]) -> str:
     if not trained:
         return ""
     best = max(trained, key=lambda row: row["accuracy"])
-    gained = points_with_span(*(best.get(k) for k in ("delta", "delta_low", "delta_high")))
+    gained = points_with_span(
+        *(best.get(k) for k in ("delta", "delta_low", "delta_high"))
+    )
     said = (
         f"On {count(best.get('n'))} held-out items the arm '{best.get('arm')}' stands "
         f"highest: {_accuracy(best)}, {gained} points over base"
@@ -99,15 +101,16 @@ def _frozen(result: Result, _: Mapping[str, Any]) -> str:
     if tried := sum(tried for tried, _ in made):
         kept = sum(kept for _, kept in made)
         share = percent_with_span(kept / tried, *wilson_interval(kept, tried))
-        said += f"; {count(kept)} of {count(tried)} rewrites passed every check, {share}"
+        said += (
+            f"; {count(kept)} of {count(tried)} rewrites passed every check, {share}"
+        )
     return f"{said}."
 
 
 def _merged(result: Result, _: Mapping[str, Any]) -> str:
     parts = [
         f"{row.get('domain')} {percent(row.get('alone'))} alone, "
-        f"{percent(row.get('merged'))} together, "
-        f"{points_with_span(*(row.get(k) for k in ('delta', 'low', 'high')))} points, "
+        f"{percent(row.get('merged'))} together, {_gain(row)} points, "
         f"n = {count(row.get('n'))}"
         for row in listed(result, "retention")
         if is_number(row.get("delta"))
@@ -117,13 +120,16 @@ def _merged(result: Result, _: Mapping[str, Any]) -> str:
 
 def _gained(result: Result, _: Mapping[str, Any]) -> str:
     parts = [
-        f"{row.get('domain')} {percent(row.get('base'))} → {percent(row.get('final'))}, "
-        f"{points_with_span(*(row.get(k) for k in ('delta', 'low', 'high')))} points, "
-        f"n = {count(row.get('n'))}"
+        f"{row.get('domain')} {percent(row.get('base'))} → "
+        f"{percent(row.get('final'))}, {_gain(row)} points, n = {count(row.get('n'))}"
         for row in listed(result, "scores")
         if row.get("metric") == "pass@1" and is_number(row.get("delta"))
     ]
     return f"From base to the final adapter: {'; '.join(parts)}." if parts else ""
+
+
+def _gain(row: Result) -> str:
+    return points_with_span(*(row.get(name) for name in ("delta", "low", "high")))
 
 
 def _accuracy(row: Result) -> str:

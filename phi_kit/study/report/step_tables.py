@@ -160,9 +160,7 @@ def _reference(result: Result) -> pd.DataFrame:
         ("never solved, it answers otherwise", unsolved.get("other"), asked, {}),
     )
     keys = ("name", "part", "of")
-    return frame_of(
-        [dict(zip(keys, row, strict=False)) | {**row[-1]} for row in rows]
-    )
+    return frame_of([dict(zip(keys, row, strict=False)) | {**row[-1]} for row in rows])
 
 
 def _part_of(part: Any, whole: Any, low: Any, high: Any) -> str:
@@ -173,7 +171,10 @@ def _part_of(part: Any, whole: Any, low: Any, high: Any) -> str:
 def _teacher(result: Result) -> pd.DataFrame:
     spent = mapped(result, "responses.teacher")
     return frame_of(
-        [{"name": words, "value": reads(spent.get(key))} for key, words, reads in _SPENT]
+        [
+            {"name": words, "value": reads(spent.get(key))}
+            for key, words, reads in _SPENT
+        ]
         if spent
         else []
     )

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from phi_kit.core import step_table
 from phi_kit.core.errors import StudyError, did_you_mean
@@ -123,7 +122,8 @@ class StudyReport:
             for step in self.done
             if step.number == 4
         ]
-        return bool(seeds) and all(len(one or ()) < 2 for one in seeds)
+        known = [one for one in seeds if isinstance(one, list)]
+        return bool(known) and all(len(one) == 1 for one in known)
 
     @cached_property
     def examples(self) -> dict[str, list[SideBySide]]:
@@ -171,9 +171,7 @@ class StudyReport:
     def versions(self) -> dict[str, str]:
         """Versions by package, all of them where steps differ."""
         names = dict.fromkeys(
-            name
-            for step in self.done
-            for name in mapped(step.manifest, "versions")
+            name for step in self.done for name in mapped(step.manifest, "versions")
         )
         return {name: ", ".join(self._all("versions", name)) for name in names}
 
@@ -208,9 +206,7 @@ class StudyReport:
 
     def _domain_names(self) -> list[str]:
         # In the order of the study file; folders that it does not name come after.
-        lists = [
-            mapped(step.manifest, "params").get("domains") for step in self.last
-        ]
+        lists = [mapped(step.manifest, "params").get("domains") for step in self.last]
         listed = [
             domain
             for names in lists
@@ -262,9 +258,7 @@ def write(study: str) -> Path:
         StudyError: no step of that study was ever started here.
     """
     report = read(study)
-    text = page(
-        TEMPLATE, study=report, published=published, verdicts=VERDICTS
-    )
+    text = page(TEMPLATE, study=report, published=published, verdicts=VERDICTS)
     path = report.root / REPORT
     write_atomic(path, text)
     return path

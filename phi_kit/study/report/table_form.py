@@ -8,6 +8,7 @@ lacks is a dash; a column or a table that has nothing is left out.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,12 +45,10 @@ class Column:
     keys: str
     format: Format
 
-    def cells(self, frame: pd.DataFrame) -> list[str]:
-        """Its words, row by row; a key that the rows lack is `None`."""
+    def cells(self, rows: Sequence[Result]) -> list[str]:
+        """Its words, row by row; a key that a row lacks is `None`."""
         keys = self.keys.split()
-        values = frame.reindex(columns=keys).astype(object)
-        values = values.where(values.notna(), None)
-        return [self.format(*row) for row in values.itertuples(index=False, name=None)]
+        return [self.format(*map(row.get, keys)) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -68,23 +67,31 @@ class TableForm:
 
     def of(self, result: Result) -> Table:
         """The table of a result."""
-        frame = self.rows(result)
-        cells = {
-            column.label: column.cells(frame) for column in self.columns if len(frame)
-        }
+        rows = _known_values(self.rows(result))
+        cells = {column.label: column.cells(rows) for column in self.columns}
         known = {name: some for name, some in cells.items() if {*some} - {NOTHING}}
         return Table(
-            self._title(frame), tuple(known), list(zip(*known.values(), strict=True))
+            self._title(rows), tuple(known), list(zip(*known.values(), strict=True))
         )
 
-    def _title(self, frame: pd.DataFrame) -> str:
+    def _title(self, rows: Sequence[Result]) -> str:
         """The title with values of the first row, which are those of every row."""
-        if not len(frame):
+        if not rows or "{" not in self.title:
             return self.title
-        first = frame.iloc[0].items()
-        return self.title.format_map(
-            {k: count(v) if is_number(v) else plain(v) for k, v in first}
-        )
+        words = {k: count(v) if is_number(v) else plain(v) for k, v in rows[0].items()}
+        return self.title.format_map(defaultdict(lambda: NOTHING, words))
+
+
+def _known_values(frame: pd.DataFrame) -> list[Result]:
+    """The rows of a frame without the values that they lack."""
+    return [
+        {key: value for key, value in row.items() if not _is_nan(value)}
+        for row in frame.to_dict("records")
+    ]
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
 
 
 def form(title: str, rows: Any, *columns: tuple[str, str, Format]) -> TableForm:

@@ -22,9 +22,7 @@ def answered(tmp_path, monkeypatch):
     """A study whose step 7 asked six test items, each model twice."""
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path))
     demo = fake_study.build(tmp_path)
-    items = [
-        Seed("math", f"Question <{n}>?", str(n)) for n in range(len(OUTCOMES))
-    ]
+    items = [Seed("math", f"Question <{n}>?", str(n)) for n in range(len(OUTCOMES))]
     card, last = demo / "math/01_pick_domain", demo / "07_benchmark"
     (card / "sealed").mkdir()
     seal = card / "sealed/test.seal"

@@ -94,11 +94,7 @@ def test_a_figure_says_its_finding_and_its_svg_is_shown_where_there_is_one(demo)
     folder.mkdir()
     figure.savefig(folder / "flow.png", metadata={"Description": figure.words})
     (folder / "flow.svg").write_text(figure.svg())
-    (image,) = [
-        dict(attributes)
-        for tag, attributes in page().elements
-        if tag == "img"
-    ]
+    (image,) = [dict(attributes) for tag, attributes in page().elements if tag == "img"]
     assert image["alt"].replace("\u00a0", " ") == (
         "Which rows were kept, and why not the others? 2 of 3 rows kept (66.7 %). "
         "1 dropped: sealed."
@@ -150,9 +146,11 @@ def test_a_verdict_says_what_would_settle_it(demo):
     # An interval of 8.6 points over 120 items: half of it / 1.96 * 2.8.
     assert (
         "These 120 items show a difference of 6.1 points in four of five studies; one "
-        "as large as was found here takes 3,149, one of 5 points 182."
+        "as large as was found here takes 3,149 items, one of 5 points 182."
     ) in text
-    assert "puzzles: teachable over random +1.2 [−3.1 to +5.5] 120 cannot tell 6.1" in text
+    assert (
+        "puzzles: teachable over random +1.2 [−3.1 to +5.5] 120 cannot tell 6.1" in text
+    )
     assert "Every arm was trained once" not in text  # it does not say
 
 
@@ -258,7 +256,7 @@ def test_every_step_shows_its_numbers(demo):
         "One constant answer per family gives 17.3 %, the adapter 46.3 %.",
         "LiveCodeBench 8/24-1/25 53.8 53.1 DeepSeek-R1-Distill-Llama-70B 57.5 report",
         "the kit’s own choice",
-        "math/03_filter_edge 3 min 20 s 2026-03-01T10:20:30Z",
+        "math/03_filter_edge 3 min 20 s 1 min 30 s / 1 min 0 s 2026-03-01T10:20:30Z",
         "torch 2.13",
     ):
         assert words in text
