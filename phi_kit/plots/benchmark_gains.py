@@ -14,7 +14,7 @@ from phi_kit.core.number_format import (
     points_with_span,
 )
 
-from . import style
+from . import palette, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ def _legend(ax: Axes, verdicts: set[str]) -> None:
     for verdict, marker in style.MARKERS.items():
         if verdict in verdicts:
             shade = style.COLOURS[verdict]
-            face = style.PAPER if verdict == "cannot tell" else shade
+            face = palette.PAPER if verdict == "cannot tell" else shade
             look = {"mfc": face, "mec": shade, "mew": 1.8, "ms": 7}
             ax.plot([], [], marker, color=shade, label=verdict, **look)
     place = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0)}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from phi_kit.core.number_format import count, label
 
-from . import style
+from . import palette, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def _bar(
         ax.barh(y - 0.1, share, 0.42, left, color=colour, label=name)
         if share > 0.04:
             middle = left + share / 2
-            look = {"ha": "center", "va": "center", "color": style.ON_COLOUR}
+            look = {"ha": "center", "va": "center", "color": palette.ON_COLOUR}
             ax.text(middle, y - 0.1, count(seeds), size=8.5, **look)
         left += share
 

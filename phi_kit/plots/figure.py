@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from phi_kit.core.figures import figure_html
 
-from . import style
+from .palette import DARK
 
 
 class NotebookFigure(Figure):
@@ -73,7 +73,7 @@ def _dark_rules() -> str:
     """CSS that gives each colour of a page its counterpart on a dark one."""
     rules = "".join(
         f'[style*="{part}: {light.lower()}"]{{{part}:{dark}!important}}'
-        for light, dark in style.DARK.items()
+        for light, dark in DARK.items()
         for part in ("fill", "stroke")
     )
     return f"@media screen and (prefers-color-scheme: dark){{{rules}}}"

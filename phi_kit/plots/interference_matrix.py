@@ -17,7 +17,7 @@ from phi_kit.core.number_format import (
 )
 from phi_kit.stats.comparison import NOT_CONSTANT
 
-from . import style
+from . import palette, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def _cell(ax: Axes, place: tuple[int, int], row, scale) -> None:
     x, y = place
     gained = is_number(row.delta)
     shade = scale.to_rgba(row.delta) if gained else "#ECEDEF"
-    ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=shade, ec=style.PAPER, lw=3))
+    ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=shade, ec=palette.PAPER, lw=3))
     sure = (
         gained
         and is_number(row.delta_low)
@@ -98,7 +98,7 @@ def _cell(ax: Axes, place: tuple[int, int], row, scale) -> None:
         foot = f"{span}\n{percent(row.accuracy)}, n = {count(row.n)}"
     else:
         foot = f"{percent_span(row.low, row.high)}\nn = {count(row.n)}"
-    look = {"ha": "center", "va": "center", "color": style.ON_COLOUR}
+    look = {"ha": "center", "va": "center", "color": palette.ON_COLOUR}
     ax.text(x, y - 0.2, head, size=13, weight="bold" if sure else "normal", **look)
     ax.text(x, y + 0.18, foot, size=8, **look)
 

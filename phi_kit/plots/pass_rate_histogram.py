@@ -16,7 +16,7 @@ from phi_kit.core.number_format import (
     plural,
 )
 
-from . import style
+from . import palette, style
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,18 +67,7 @@ def draw(
         _band(panel, band)
     _band(ax, band, named=True)
     heights = _bars(ax, rates, seen["tier"], tiers, steps)
-    for x, height in enumerate(heights):
-        if height:
-            ax.annotate(
-                count(height),
-                (x / steps, height),
-                (0, 3),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8.5 if steps <= 16 else 6.5,
-                color=style.QUIET,
-                bbox={"fc": style.PAPER, "ec": "none", "alpha": 0.75, "pad": 0.6},
-            )
+    _label(ax, heights)
     ax.set_ylim(0, max(heights) * 1.14)
     ax.set_ylabel("seeds")
     ax.grid(axis="y")
@@ -95,6 +84,23 @@ def draw(
     parts = (_said(tier, seen[seen["tier"] == tier]) for tier in tiers)
     style.say(figure, filter(None, parts), first="Seeds and mean pass rate by tier:")
     return figure
+
+
+def _label(ax: Axes, heights: np.ndarray) -> None:
+    """How many seeds each bar has, above it."""
+    steps = len(heights) - 1
+    for x, height in enumerate(heights):
+        if height:
+            ax.annotate(
+                count(height),
+                (x / steps, height),
+                (0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8.5 if steps <= 16 else 6.5,
+                color=style.QUIET,
+                bbox={"fc": palette.PAPER, "ec": "none", "alpha": 0.75, "pad": 0.6},
+            )
 
 
 def _said(tier: str, mine: pd.DataFrame) -> str:
@@ -212,9 +218,9 @@ def _mean(rates: pd.Series) -> Accuracy:
 def _band(ax: Axes, band: tuple[float, float] | None, *, named: bool = False) -> None:
     if not band:
         return
-    ax.axvspan(*band, color=style.BAND, zorder=0)
+    ax.axvspan(*band, color=palette.BAND, zorder=0)
     for edge in band:
-        ax.axvline(edge, color=style.BAND_EDGE, lw=1, ls=(0, (4, 3)), zorder=1)
+        ax.axvline(edge, color=palette.BAND_EDGE, lw=1, ls=(0, (4, 3)), zorder=1)
     if not named:
         return
     ax.text(
@@ -224,6 +230,6 @@ def _band(ax: Axes, band: tuple[float, float] | None, *, named: bool = False) ->
         transform=ax.get_xaxis_transform(),
         ha="center",
         va="bottom",
-        color=style.BAND_INK,
+        color=palette.BAND_INK,
         fontsize=8.5,
     )

@@ -14,26 +14,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from phi_kit.core.number_format import is_number
 from phi_kit.stats.comparison import NOT_CONSTANT
 
+from .palette import INK, PAPER, QUIET, RULE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Args = ParamSpec("Args")
-
-PAPER, INK, QUIET, RULE = "#FFFFFF", "#222222", "#5F6368", "#D9DCE0"
-BAND, BAND_EDGE, BAND_INK = "#FFF4DC", "#C98A00", "#8A5A00"
-ON_COLOUR = "#1F1F1F"  # words on a coloured cell, which is as light on a dark page
-# What a figure's SVG file turns into where its reader's page is dark. The other
-# colours stand out from both.
-DARK = {
-    PAPER: "#15181C",
-    INK: "#E6E8EB",
-    QUIET: "#A9B1BB",
-    RULE: "#3A414A",
-    BAND: "#33290F",
-    BAND_INK: "#E0B84C",
-    "#4B4B4B": "#B9BDC2",
-}
 
 COLOURS = {
     # arms

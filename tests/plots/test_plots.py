@@ -24,6 +24,7 @@ from phi_kit.plots import (
     family_accuracy,
     interference_matrix,
     learning_curves,
+    palette,
     pass_rate_histogram,
     row_flow,
     style,
@@ -410,7 +411,7 @@ def test_a_figure_is_written_as_svg_that_follows_light_and_dark(name):
     ET.fromstring(svg)
     assert svg.count("prefers-color-scheme: dark") == 1
     # The rules name colours as Matplotlib writes them.
-    for light in (style.PAPER, style.INK, style.QUIET):
+    for light in (palette.PAPER, palette.INK, palette.QUIET):
         if name.startswith(("difficulty", "gains")):
             assert f"fill: {light.lower()}" in svg.partition("</style>")[2]
 
@@ -434,12 +435,12 @@ def contrast(one, other):
 
 @pytest.mark.parametrize("page", ["light", "dark"])
 def test_words_and_marks_stand_out_from_a_page(page):
-    seen = style.DARK if page == "dark" else {}
-    paper = seen.get(style.PAPER, style.PAPER)
-    for words in (style.INK, style.QUIET):
+    seen = palette.DARK if page == "dark" else {}
+    paper = seen.get(palette.PAPER, palette.PAPER)
+    for words in (palette.INK, palette.QUIET):
         assert contrast(seen.get(words, words), paper) >= 4.5
-    band = seen.get(style.BAND, style.BAND)
-    assert contrast(seen.get(style.BAND_INK, style.BAND_INK), band) >= 4.5
+    band = seen.get(palette.BAND, palette.BAND)
+    assert contrast(seen.get(palette.BAND_INK, palette.BAND_INK), band) >= 4.5
     for name in ("base", "random", "own", "few-shot base", "worse", "better"):
         colour = style.COLOURS[name]
         assert contrast(seen.get(colour, colour), paper) >= 3, name
@@ -568,7 +569,7 @@ def test_pyplot_is_never_touched_and_matplotlib_only_when_drawing():
 
 
 def test_every_module_has_one_public_function_named_draw():
-    shared = {"__init__", "style", "figure"}
+    shared = {"__init__", "palette", "style", "figure"}
     modules = {path.stem: path for path in Path(plots.__file__).parent.glob("*.py")}
     figures = {module.__name__.rpartition(".")[2] for module, _ in CALLS.values()}
     # A new figure needs a case of its own above.
