@@ -22,6 +22,7 @@ from phi_kit.cli import (
     compare,
     domains,
     export,
+    init,
     lab,
     ledger,
     models,
@@ -72,6 +73,7 @@ app.command()(compare.compare)
 app.command()(export.export)
 app.command()(verify.verify)
 app.command()(domains.domains)
+app.command()(init.init)
 app.command()(lab.lab)
 app.add_typer(models.models, name="models")
 app.add_typer(ledger.ledger, name="ledger")
