@@ -22,6 +22,7 @@ from phi_kit.cli import (
     compare,
     domains,
     export,
+    init,
     lab,
     ledger,
     models,
@@ -78,6 +79,7 @@ app.command()(verify.verify)
 app.command()(why.why)
 app.command()(withdraw.withdraw)
 app.command()(domains.domains)
+app.command()(init.init)
 app.command()(lab.lab)
 app.add_typer(models.models, name="models")
 app.add_typer(ledger.ledger, name="ledger")
