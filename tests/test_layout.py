@@ -16,13 +16,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # do not import each other.
 FLOORS = (
     ("core",),
-    ("models", "sandbox", "stats", "data"),
+    ("models", "sandbox", "stats", "data", "cluster"),
     ("cache", "verifiers", "plots"),
     ("inference",),
     ("domains",),
-    ("training",),
+    ("training", "rewards"),
     ("evaluation",),
     ("selection", "responses"),
+    ("synthesis",),
     ("steps",),
     ("study",),
     ("course",),
