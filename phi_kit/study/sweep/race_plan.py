@@ -7,7 +7,7 @@ round, and after a round everybody who is still in is compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -16,8 +16,7 @@ from phi_kit.core.params import Strict
 from phi_kit.core.step_table import Step
 from phi_kit.stats.racing import RUN_SPREAD
 
-if TYPE_CHECKING:
-    from .sweep_config import Variant
+from .sweep_variant import Variant
 
 _STEPS = {step.name: step for step in step_table.STEPS}
 

@@ -37,26 +37,10 @@ from .sweep_file import (
     combinations,
     plain_path,
 )
+from .sweep_variant import Variant
 from .variant_names import short_labels, variant_names
 
 FOLDER = "params/sweeps"
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One study of a sweep.
-
-    Attributes:
-        name: of its folder in the sweep's.
-        sets: what it changes, as `--set` takes it; `sets` of the sweep included.
-        study: the base study with these changes.
-        units: its notebooks, up to the sweep's last step.
-    """
-
-    name: str
-    sets: tuple[str, ...]
-    study: config.Study
-    units: tuple[Unit, ...]
 
 
 @dataclass(frozen=True)

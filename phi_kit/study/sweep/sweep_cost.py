@@ -13,8 +13,9 @@ from phi_kit.study.planning.plan_table import StepPlan, plan_steps
 from phi_kit.study.planning.speed_probe import MachineSpeed, measure
 
 from .finished_results import FinishedResults
-from .sweep_config import Sweep, Variant
+from .sweep_config import Sweep
 from .sweep_race import SweepRace, fresh_variant
+from .sweep_variant import Variant
 from .work_plan import WorkItem, finished_items, place_in_study, plan_work
 
 

@@ -31,8 +31,9 @@ from phi_kit.study.yaml_lines import read
 
 from .race_plan import Contestant, RaceSettings, contestants, is_seed
 from .race_scores import HeldOut, held_out, item_means, measurement
-from .sweep_config import Sweep, Variant, units_up_to
+from .sweep_config import Sweep, units_up_to
 from .sweep_file import as_set
+from .sweep_variant import Variant
 from .work_plan import WorkItem
 
 _MARK = 6  # hex digits of what a fresh measurement sets

@@ -26,10 +26,11 @@ from phi_kit.study.runner import run_lock
 
 from .finished_results import FinishedResults
 from .notebook_engine import Engine, Outcome, in_process
-from .sweep_config import Sweep, Variant, chosen
+from .sweep_config import Sweep, chosen
 from .sweep_race import SweepRace
 from .sweep_state import SweepState, WorkState, read_state
 from .sweep_table import LiveTable, failures, progress, summary
+from .sweep_variant import Variant
 from .work_plan import WorkItem, join_work, plan_work
 
 Say = Callable[[str], None]

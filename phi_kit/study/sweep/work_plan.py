@@ -19,7 +19,7 @@ from phi_kit.core.step_table import Step
 from phi_kit.study.config import Unit
 
 from .finished_results import FinishedResults
-from .sweep_config import Variant
+from .sweep_variant import Variant
 
 
 @dataclass
