@@ -1,16 +1,20 @@
-"""Step 7: is the final adapter better than base, on items nobody has seen?
+"""Step 7: is the final adapter better than base, and is the recipe worth scaling?
 
 Reads the sealed test sets, opened here and nowhere else, and the final
 adapter. Writes pass@1 and maj@k of base and final with a paired verdict, beside
 what costs nothing: guessing, worked examples in base's prompt, and step 4's adapter of
 the student's own right responses, at the probe's tokens. Both accuracies stand there
-for every family, too.
+for every family, too. *Better as a model* is said of this checkpoint, *better as a
+recipe* of the next training run as well. By the rule that step 6 locked it is decided
+whether to explore on or to scale.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -21,6 +25,7 @@ from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
+from phi_kit.data.look_log import book_opening
 from phi_kit.data.records import Seed
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import all_known
@@ -32,6 +37,8 @@ from phi_kit.evaluation.ask import (
     lenient_accuracy,
     truncated_share,
 )
+from phi_kit.evaluation.decision import Decision, DomainEvidence, Rule, decide
+from phi_kit.evaluation.equal_answers import majority_is_right
 from phi_kit.evaluation.few_shot import (
     FEW_SHOT,
     FamilyExamples,
@@ -39,14 +46,17 @@ from phi_kit.evaluation.few_shot import (
     fitted,
     mean_shown,
 )
-from phi_kit.evaluation.metrics import scores as metric_scores
+from phi_kit.evaluation.study_evidence import probe_evidence, spread_of_runs
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.plots import benchmark_gains
 from phi_kit.plots import family_accuracy as families_plot
 from phi_kit.stats.comparison import beyond_guessing, paired_gain
 from phi_kit.stats.intervals import accuracy
+from phi_kit.stats.paired_tests import equivalence, flipped_items, mcnemar_mid_p
+from phi_kit.stats.recipe_gain import recipe_gain
 from phi_kit.training.arms import OWN
+from phi_kit.verifiers.base import Verifier
 
 _KEYS = {FEW_SHOT: "few_shot", OWN: "own"}  # the controls in a table's columns
 
@@ -83,6 +93,9 @@ class TestedDomain:
         controls: samples of what should not do as well, by name.
         guess: the accuracy of guessing on each item.
         shown: examples before each question of base with examples, on average.
+        again: samples of the final adapter's further training seeds, by its name.
+        run_sd: how far training runs lie apart in step 4; `None` if not known.
+        verifier: of the domain, for votes; without one answers are read only.
     """
 
     domain: str
@@ -92,13 +105,24 @@ class TestedDomain:
     controls: dict[str, pd.DataFrame]
     guess: list[float]
     shown: float = 0.0
+    again: dict[str, pd.DataFrame] = field(default_factory=dict)
+    run_sd: float | None = None
+    verifier: Verifier | None = None
 
     def everyone(self) -> pd.DataFrame:
         """All samples, with `domain` and `model`."""
-        named = {"base": self.base, **self.controls, "final": self.final}
+        named = {"base": self.base, **self.controls, "final": self.final, **self.again}
         return pd.concat(
             part.assign(domain=self.domain, model=name) for name, part in named.items()
         )
+
+    @property
+    def finals(self) -> list[list[float]]:
+        """Accuracies of the items, one list for each training seed."""
+        return [
+            item_accuracies(samples, self.items)
+            for samples in (self.final, *self.again.values())
+        ]
 
 
 @reuse_finished
@@ -106,26 +130,98 @@ def run(params: Params) -> StepRun:
     """Ask base, final and the controls the same test items; compare item by item."""
     with open_run(params) as run:
         merged = run.read(step_table.EXPAND_DOMAINS)
+        rule = open_test_items(run, merged)
         student = completion.load(params.model, compute=params.compute)
-        samples, scores, families = [], [], []
-        for name in params.domains:
-            tested = ask_test_items(run, student, merged, name)
-            samples.append(tested.everyone())
-            scores += compare_models(tested, params=params)
-            families += compare_families(tested, params=params)
+        tested = [ask_test_items(run, student, merged, name) for name in params.domains]
+        scores, families = [], []
+        for one in tested:
+            scores += compare_models(one, params=params, rule=rule)
+            families += compare_families(one, params=params)
         table = pd.DataFrame(scores)
-        run.save_rows(pd.concat(samples), "samples")
+        flips = pd.concat([flipped(one) for one in tested], ignore_index=True)
+        run.save_rows(pd.concat(one.everyone() for one in tested), "samples")
         run.save_rows(table)
         run.save_rows(pd.DataFrame(families), "families")
+        run.save_rows(flips, "flipped")
         run.figure = run.save_figure(benchmark_gains.draw(table), "gains")
         run.save_figure(families_plot.draw(pd.DataFrame(families)), "families")
         run.table = table
+        decision = decide_scale(run, tested, rule)
+        for line in decision.lines():
+            print(f"{params.STEP}: {line}")
         run.result = {
             "scores": scores,
             "families": families,
             "final": merged.result["final"],
+            "rule": rule.as_dict(),
+            "decision": decision.as_dict(),
         }
     return run
+
+
+def open_test_items(run: StepRun, merged: RunFolder) -> Rule:
+    """The rule that step 6 locked; says when, and how often test was opened.
+
+    A study whose step 6 an older kit ran has locked none: the kit's own holds, and
+    that is said.
+    """
+    params, known = run.params, merged.result.get("rule")
+    rule = Rule(known["margin"], known["primary"]) if known else Rule()
+    when, opened = merged.manifest["finished"], book_opening(params, rule.as_dict())
+    before = sum(look["when"] < when for look in opened)
+    locked = f"locked on {when[:10]} at {when[11:16]} UTC"
+    if not known:
+        locked = "the kit's own, for an older kit ran step 6 and locked none"
+    elif before:
+        locked += f", after the test items had been opened {before} times"
+    by = rule.primary or "the mean of all domains"
+    print(f"{params.STEP}: rule (margin {100 * rule.margin:g} points, {by}): {locked}")
+    print(
+        f"{params.STEP}: look {len(opened)} at the test items"
+        + "; what an earlier look chose is no longer held out" * (len(opened) > 1)
+    )
+    looks = pd.DataFrame(opened)
+    run.save_rows(looks.assign(rule=looks.rule.map(json.dumps)), "looks", timed=True)
+    return rule
+
+
+def decide_scale(run: StepRun, tested: Sequence[TestedDomain], rule: Rule) -> Decision:
+    """Hold what steps 4 and 7 measured against the rule."""
+    evidence = []
+    for one in tested:
+        probe = run.read(step_table.PROBE_SFT, domain=one.domain)
+        evidence.append(
+            DomainEvidence(
+                one.domain,
+                [item_accuracies(one.base, one.items)],
+                one.finals,
+                **probe_evidence(probe),
+            )
+        )
+    return decide(evidence, rule, rng_seed=run.params.rng_seed)
+
+
+def flipped(tested: TestedDomain) -> pd.DataFrame:
+    """The test items whose accuracy changed from base to final, losses first."""
+    rows = flipped_items(
+        [seed.id for seed in tested.items],
+        item_accuracies(tested.base, tested.items),
+        item_accuracies(tested.final, tested.items),
+    )
+    asked = {seed.id: seed for seed in tested.items}
+    columns = ["domain", "family", "prompt", "seed_id", "before", "after"]
+    return pd.DataFrame(
+        [
+            {
+                "domain": tested.domain,
+                "family": asked[row["seed_id"]].family,
+                "prompt": asked[row["seed_id"]].prompt,
+                **row,
+            }
+            for row in rows
+        ],
+        columns=[*columns, "change", "way"],
+    )
 
 
 def ask_test_items(
@@ -174,12 +270,28 @@ def ask_test_items(
     base = sample(student, "base")
     with student.adapter(merged.folder(f"adapters/{merged.result['final']}")) as tuned:
         final = sample(tuned, "final")
+    again = {}
+    for place, adapter in enumerate(merged.result.get("finals", [])[1:], 2):
+        with student.adapter(merged.folder(f"adapters/{adapter}")) as tuned:
+            again[f"final@{place}"] = sample(tuned, f"final@{place}")
     guesser = guessing_baseline.guesser_of_card(card, domain)
-    guess = guesser.per_item(test)
-    return TestedDomain(name, test, base, final, controls, guess, shown)
+    return TestedDomain(
+        name,
+        test,
+        base,
+        final,
+        controls,
+        guesser.per_item(test),
+        shown,
+        again,
+        spread_of_runs(probe_evidence(probe)),
+        domain.verifier,
+    )
 
 
-def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
+def compare_models(
+    tested: TestedDomain, *, params: Params, rule: Rule | None = None
+) -> list[dict]:
     """pass@1 of one domain, and maj@k of several samples, with paired verdicts.
 
     A majority of one is that one, so a single sample has no row of its own for it.
@@ -187,10 +299,16 @@ def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
     seed, base, final = params.rng_seed, tested.base, tested.final
     metrics = {"pass@1": item_accuracies}
     if params.samples > 1:
-        metrics[f"maj@{params.samples}"] = by_majority
+        metrics[f"maj@{params.samples}"] = partial(
+            by_majority, verifier=tested.verifier
+        )
     rows = []
     for metric, measure in metrics.items():
-        before, after = measure(base, tested.items), measure(final, tested.items)
+        before = measure(base, tested.items)
+        afters = [
+            measure(part, tested.items) for part in (final, *tested.again.values())
+        ]
+        after = afters[0]
         controls = {
             name: measure(part, tested.items) for name, part in tested.controls.items()
         }
@@ -200,6 +318,7 @@ def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
                 "metric": metric,
                 "k": params.samples,
                 **_paired_row(before, after, tested.guess, rng_seed=seed),
+                **_claims(before, afters, rule or Rule(), tested.run_sd),
                 **_over_controls(controls, after, rng_seed=seed),
                 **({"few_shot_examples": tested.shown} if tested.shown else {}),
                 "base_lenient": lenient_accuracy(base),
@@ -213,15 +332,44 @@ def compare_models(tested: TestedDomain, *, params: Params) -> list[dict]:
     return rows
 
 
-def by_majority(samples: pd.DataFrame, order: list[Seed]) -> list[float]:
-    """Per item 1 or 0: is the most frequent answer right? (maj@k)."""
-    by_item = {
-        seed_id: metric_scores.maj_at_k(
-            part.extracted.tolist(), (part.verdict == "right").tolist()
-        )
-        for seed_id, part in samples.groupby("seed_id")
+def _claims(
+    before: Sequence[float],
+    afters: Sequence[Sequence[float]],
+    rule: Rule,
+    run_sd: float | None,
+) -> dict[str, Any]:
+    """What is claimed of this checkpoint, and what of the next training run.
+
+    A recipe's claim rests on the final adapter's training seeds. Where it was trained
+    once, step 4's runs say how far runs lie apart; if they do not, nobody can tell.
+    """
+    after = afters[0]
+    lost = sum(new < old for old, new in zip(before, after, strict=True))
+    gained = sum(new > old for old, new in zip(before, after, strict=True))
+    single = set(before) | set(after) <= {0.0, 1.0}
+    equal = equivalence(before, after, margin=rule.margin)
+    recipe = recipe_gain([before], afters, run_sd=run_sd if len(afters) == 1 else None)
+    return {
+        "equal": equal.holds,
+        "as_recipe": recipe.verdict,
+        "recipe_low": recipe.low,
+        "recipe_high": recipe.high,
+        "runs": recipe.runs,
+        "lost": lost,
+        "gained": gained,
+        "mcnemar_p": mcnemar_mid_p(lost, gained) if single else None,
     }
-    return [by_item[seed.id] for seed in order]
+
+
+def by_majority(
+    samples: pd.DataFrame, order: list[Seed], *, verifier: Verifier | None = None
+) -> list[float]:
+    """Per item 1 or 0: is the answer that most samples give right? (maj@k).
+
+    Equal answers vote together, however they are written.
+    """
+    parts = dict(list(samples.groupby("seed_id")))
+    return [majority_is_right(seed, parts[seed.id], verifier) for seed in order]
 
 
 def compare_families(tested: TestedDomain, *, params: Params) -> list[dict]:

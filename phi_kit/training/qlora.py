@@ -75,6 +75,7 @@ def train(
     sealed: SealLookup | None = None,
     epochs: Sequence[float] | None = None,
     budget: int | None = None,
+    phases: Sequence[int] | None = None,
     hooks: RunHooks = NO_HOOKS,
 ) -> TrainingResult:
     """Train a fresh adapter on `rows` and save it as a PEFT folder.
@@ -91,6 +92,7 @@ def train(
         sealed: tells the gate what a text has in common with a held-out item.
         epochs: how often each row is seen; all `config.epochs` if not given.
         budget: trained tokens to see in all, in place of whole epochs.
+        phases: when each row is seen, see `data_order.step_order`.
         hooks: checkpoints to carry on from, a watcher, held-out items.
 
     Raises:
@@ -105,6 +107,7 @@ def train(
         epochs=_epochs(checked, len(rows), epochs, config),
         rng_seed=label_seed(rng_seed, "order"),
         budget=budget,
+        phases=phases and [phases[index] for index in checked.indices],
     )
     with ExitStack() as stack:
         work = hooks.work or Path(stack.enter_context(TemporaryDirectory()))
