@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from phi_kit import __version__
 from phi_kit.cli import (
+    benchmarks,
     compare,
     domains,
     export,
@@ -28,6 +29,7 @@ from phi_kit.cli import (
     plan,
     report,
     run,
+    scale,
     status,
     sweep,
     verify,
@@ -69,9 +71,11 @@ app.command()(sweep.sweep)
 app.command()(status.status)
 app.command()(report.report)
 app.command()(compare.compare)
+app.command()(scale.scale)
 app.command()(export.export)
 app.command()(verify.verify)
 app.command()(domains.domains)
+app.command()(benchmarks.benchmarks)
 app.command()(lab.lab)
 app.add_typer(models.models, name="models")
 app.add_typer(ledger.ledger, name="ledger")

@@ -8,7 +8,7 @@ settle it. The thresholds are the kit's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil
 from typing import Any, Literal
@@ -121,7 +121,7 @@ def decide(
     evidence: Sequence[DomainEvidence],
     rule: Rule,
     *,
-    suite: Gain | None = None,
+    others: Mapping[str, Gain] | None = None,
     rng_seed: int,
 ) -> Decision:
     """Hold a study's evidence against the rule.
@@ -129,7 +129,7 @@ def decide(
     Args:
         evidence: of every domain.
         rule: that was locked.
-        suite: the paired gain on the regression suite, if it was asked.
+        others: paired gains on public benchmarks and the regression suite, by name.
         rng_seed: the resampling is repeatable.
 
     Raises:
@@ -141,7 +141,7 @@ def decide(
     return Decision(
         (
             filter_pays(evidence, rule),
-            no_regression(evidence, rule, suite=suite, rng_seed=rng_seed),
+            no_regression(evidence, rule, others=others or {}, rng_seed=rng_seed),
             still_rising(evidence, rule),
         )
     )
@@ -179,16 +179,16 @@ def no_regression(
     evidence: Sequence[DomainEvidence],
     rule: Rule,
     *,
-    suite: Gain | None = None,
+    others: Mapping[str, Gain],
     rng_seed: int,
 ) -> Criterion:
     """Is each domain shown to have lost less than the margin?
 
     A rising mean hides a domain that pays for the others, so every domain is looked
-    at by itself, and that no loss was found is not enough. The small regression suite
-    only fails the condition where a loss is found on it.
+    at by itself, and that no loss was found is not enough. Public benchmarks and the
+    small regression suite only fail the condition, where a loss is found on them.
     """
-    name = "no regression"
+    title = "no regression"
     gains = {
         one.domain: paired_gain(
             np.mean(one.base, axis=0), np.mean(one.final, axis=0), rng_seed=rng_seed
@@ -196,12 +196,12 @@ def no_regression(
         for one in evidence
     }
     lost = [
-        f"{d} {_told(gain)}" for d, gain in gains.items() if gain.verdict == "worse"
+        f"{name} {_told(gain)}"
+        for name, gain in {**gains, **others}.items()
+        if gain.verdict == "worse"
     ]
-    if suite is not None and suite.verdict == "worse":
-        lost.append(f"the regression suite {_told(suite)}")
     if lost:
-        return Criterion(name, "failed", "; ".join(lost))
+        return Criterion(title, "failed", "; ".join(lost))
     open_ = {d: gain for d, gain in gains.items() if not _holds(gain, rule)}
     if open_:
         why = "; ".join(f"{domain} {_told(gain)}" for domain, gain in open_.items())
@@ -213,10 +213,10 @@ def no_regression(
         todo = ", ".join(f"{n:,} test items of {d}" for d, n in needed.items())
         cost = f"{2 * sum(needed.values()):,} samples"
         return Criterion(
-            name, "open", why, f"fresh items (another rng_seed): {todo}, {cost}"
+            title, "open", why, f"fresh items (another rng_seed): {todo}, {cost}"
         )
     worst = min(gains, key=lambda domain: gains[domain].low)
-    return Criterion(name, "met", f"at worst {worst} {_told(gains[worst])}")
+    return Criterion(title, "met", f"at worst {worst} {_told(gains[worst])}")
 
 
 def still_rising(evidence: Sequence[DomainEvidence], rule: Rule) -> Criterion:

@@ -20,7 +20,7 @@ _KWARGS = """
 Args:
     predictions (list of list of bool): for each item whether its samples are right.
     k (int): how many samples are looked at; all of the shortest item if not given.
-    shares (list of float): which of them have to be right at least; .5 and 1 by default.
+    shares (list of float): which of them have to be right; .5 and 1 if not given.
 
 Returns:
     g_pass@k_share (float) for each share, the mean over items; and their mean over all
