@@ -31,10 +31,7 @@ from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
-from phi_kit.evaluation.ask import (
-    ask,
-    item_accuracies,
-)
+from phi_kit.evaluation.ask import ask, item_accuracies
 from phi_kit.evaluation.benchmarks import benchmark_table, regression_suite
 from phi_kit.evaluation.benchmarks.public_benchmark import PublicBenchmark, load_items
 from phi_kit.evaluation.decision import Decision, DomainEvidence, Rule, decide
@@ -117,9 +114,7 @@ def run(params: Params) -> StepRun:
         student = completion.load(params.model, compute=params.compute)
         tested = [ask_test_items(run, student, merged, name) for name in params.domains]
         families = [
-            row
-            for one in tested
-            for row in compare_families(one, rng_seed=params.rng_seed)
+            row for one in tested for row in compare_families(one, rng_seed=seed)
         ]
         public = [ask_benchmark(run, student, merged, one) for one in params.public()]
         suite, change = ask_regression_suite(run, student, merged)
