@@ -23,8 +23,10 @@ FLOORS = (
     ("training",),
     ("evaluation",),
     ("selection", "responses"),
+    ("synthesis",),
     ("steps",),
     ("study",),
+    ("course",),
     ("cli",),
     ("__main__",),
 )
