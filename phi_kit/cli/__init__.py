@@ -23,6 +23,7 @@ from phi_kit.cli import (
     compare,
     domains,
     export,
+    history,
     lab,
     ledger,
     models,
@@ -73,6 +74,7 @@ app.command()(report.report)
 app.command()(compare.compare)
 app.command()(scale.scale)
 app.command()(export.export)
+app.command()(history.history)
 app.command()(verify.verify)
 app.command()(domains.domains)
 app.command()(benchmarks.benchmarks)
