@@ -41,7 +41,8 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
     p, z2 = right / n, Z**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = Z / (1 + z2 / n) * np.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    low = 0.0 if right == 0 else float(centre - half)  # whatever the last digit says
+    return low, 1.0 if right == n else float(centre + half)
 
 
 def accuracy(items: Sequence[float], *, rng_seed: int) -> Accuracy:
