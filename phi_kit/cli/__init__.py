@@ -24,6 +24,7 @@ from phi_kit.cli import (
     domains,
     export,
     history,
+    init,
     lab,
     ledger,
     models,
@@ -78,6 +79,7 @@ app.command()(history.history)
 app.command()(verify.verify)
 app.command()(domains.domains)
 app.command()(benchmarks.benchmarks)
+app.command()(init.init)
 app.command()(lab.lab)
 app.add_typer(models.models, name="models")
 app.add_typer(ledger.ledger, name="ledger")

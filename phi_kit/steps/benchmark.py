@@ -111,7 +111,7 @@ def run(params: Params) -> StepRun:
     with open_run(params) as run:
         merged = run.read(step_table.EXPAND_DOMAINS)
         rule, seed = open_test_items(run, merged), params.rng_seed
-        student = completion.load(params.model, compute=params.compute)
+        student = completion.open_sampler(params)
         tested = [ask_test_items(run, student, merged, name) for name in params.domains]
         families = [
             row for one in tested for row in compare_families(one, rng_seed=seed)
