@@ -34,7 +34,10 @@ from phi_kit.cli import (
     scale,
     status,
     sweep,
+    synthesis,
     verify,
+    why,
+    withdraw,
 )
 from phi_kit.cli.common import TerminatedError
 from phi_kit.core.errors import PhiKitError
@@ -71,12 +74,15 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(sweep.sweep)
 app.command()(status.status)
+app.command()(synthesis.synthesize)
 app.command()(report.report)
 app.command()(compare.compare)
 app.command()(scale.scale)
 app.command()(export.export)
 app.command()(history.history)
 app.command()(verify.verify)
+app.command()(why.why)
+app.command()(withdraw.withdraw)
 app.command()(domains.domains)
 app.command()(benchmarks.benchmarks)
 app.command()(init.init)
