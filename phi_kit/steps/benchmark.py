@@ -258,6 +258,15 @@ def ask_regression_suite(
     return regression_suite.compare_suite(before, after, rng_seed=seed)
 
 
+def final_adapters(merged: RunFolder) -> dict[str, str]:
+    """The merged adapter of each training seed: `final`, `final@2`, and so on."""
+    adapters = merged.result.get("finals") or [merged.result["final"]]
+    return {
+        "final" if place == 1 else f"final@{place}": adapter
+        for place, adapter in enumerate(adapters, 1)
+    }
+
+
 def ask_test_items(
     run: StepRun, student: LocalModel, merged: RunFolder, name: str
 ) -> TestedDomain:
@@ -302,18 +311,16 @@ def ask_test_items(
         with student.adapter(probe.folder(f"adapters/{OWN}")) as own:
             controls[OWN] = sample(own, OWN)
     base = sample(student, "base")
-    with student.adapter(merged.folder(f"adapters/{merged.result['final']}")) as tuned:
-        final = sample(tuned, "final")
     again = {}
-    for place, adapter in enumerate(merged.result.get("finals", [])[1:], 2):
+    for who, adapter in final_adapters(merged).items():
         with student.adapter(merged.folder(f"adapters/{adapter}")) as tuned:
-            again[f"final@{place}"] = sample(tuned, f"final@{place}")
+            again[who] = sample(tuned, who)
     guesser = guessing_baseline.guesser_of_card(card, domain)
     return TestedDomain(
         name,
         test,
         base,
-        final,
+        again.pop("final"),
         controls,
         guesser.per_item(test),
         shown,

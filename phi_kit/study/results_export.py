@@ -146,8 +146,7 @@ def lm_eval_files(scored: ScoredStudy, model: str) -> Iterator[tuple[str, str]]:
     date = scored.finished.replace(tzinfo=None).isoformat(timespec="microseconds")
     stamp = date.replace(":", "-")
     documents = {task.task: list(_sample_lines(scored, task)) for task in tasks}
-    samples = int(scored.params["samples"])
-    results = {
+    results = _lm_eval_settings(scored, tasks, name) | {
         "results": {
             task.task: {
                 "alias": task.task,
@@ -156,6 +155,36 @@ def lm_eval_files(scored: ScoredStudy, model: str) -> Iterator[tuple[str, str]]:
             }
             for task in tasks
         },
+        "git_hash": None,
+        "date": scored.finished.timestamp(),
+        "task_hashes": {
+            task: _digest(
+                "".join(
+                    line["doc_hash"] + line["prompt_hash"] + line["target_hash"]
+                    for line in lines
+                )
+            )
+            for task, lines in documents.items()
+        },
+        "model_source": "phi_kit",
+        "model_name": name,
+        "model_name_sanitized": plain,
+        "start_time": None,
+        "end_time": None,
+        "total_evaluation_time_seconds": None,
+    }
+    yield f"lm_eval/{plain}/results_{stamp}.json", _json(results)
+    for task, lines in documents.items():
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        yield f"lm_eval/{plain}/samples_{task}_{stamp}.jsonl", text
+
+
+def _lm_eval_settings(
+    scored: ScoredStudy, tasks: list[ScoredTask], name: str
+) -> dict[str, Any]:
+    """How the tasks were asked, under the harness's keys."""
+    samples = int(scored.params["samples"])
+    return {
         "group_subtasks": {task.task: [] for task in tasks},
         "configs": {
             task.task: {
@@ -184,28 +213,7 @@ def lm_eval_files(scored: ScoredStudy, model: str) -> Iterator[tuple[str, str]]:
             "gen_kwargs": _generation(scored),
             "random_seed": scored.params["rng_seed"],
         },
-        "git_hash": None,
-        "date": scored.finished.timestamp(),
-        "task_hashes": {
-            task: _digest(
-                "".join(
-                    line["doc_hash"] + line["prompt_hash"] + line["target_hash"]
-                    for line in lines
-                )
-            )
-            for task, lines in documents.items()
-        },
-        "model_source": "phi_kit",
-        "model_name": name,
-        "model_name_sanitized": plain,
-        "start_time": None,
-        "end_time": None,
-        "total_evaluation_time_seconds": None,
     }
-    yield f"lm_eval/{plain}/results_{stamp}.json", _json(results)
-    for task, lines in documents.items():
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        yield f"lm_eval/{plain}/samples_{task}_{stamp}.jsonl", text
 
 
 def _sample_lines(scored: ScoredStudy, task: ScoredTask) -> Iterator[dict[str, Any]]:
