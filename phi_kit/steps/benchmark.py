@@ -26,10 +26,11 @@ from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data.look_log import book_opening
-from phi_kit.data.records import to_frame
+from phi_kit.data.records import Seed, to_frame
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
+from phi_kit.domains.base import Domain
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.evaluation.ask import ask, item_accuracies
 from phi_kit.evaluation.benchmarks import benchmark_table, regression_suite
@@ -267,6 +268,22 @@ def final_adapters(merged: RunFolder) -> dict[str, str]:
     }
 
 
+def examples_that_fit(
+    run: StepRun, student: LocalModel, domain: Domain, test: Sequence[Seed]
+) -> FamilyExamples:
+    """Worked examples for base's prompt, of step 3's seeds, as many as have room."""
+    params = run.params
+    edge = run.read(step_table.FILTER_EDGE, domain=domain.name)
+    examples = choose_examples(
+        edge.table(),
+        edge.table("responses"),
+        k=params.few_shot,
+        rng_seed=params.rng_seed,
+    )
+    limit = domain.sampling(params.max_tokens, params.temperature).max_tokens
+    return fitted(examples, student, domain, test, max_tokens=limit)
+
+
 def ask_test_items(
     run: StepRun, student: LocalModel, merged: RunFolder, name: str
 ) -> TestedDomain:
@@ -295,15 +312,7 @@ def ask_test_items(
 
     controls, shown = {}, 0.0
     if params.few_shot:
-        edge = run.read(step_table.FILTER_EDGE, domain=name)
-        examples = choose_examples(
-            edge.table(),
-            edge.table("responses"),
-            k=params.few_shot,
-            rng_seed=params.rng_seed,
-        )
-        limit = domain.sampling(params.max_tokens, params.temperature).max_tokens
-        examples = fitted(examples, student, domain, test, max_tokens=limit)
+        examples = examples_that_fit(run, student, domain, test)
         if shown := mean_shown(test, examples):
             controls[FEW_SHOT] = sample(student, FEW_SHOT, examples)
     probe = run.read(step_table.PROBE_SFT, domain=name)
