@@ -31,7 +31,7 @@ from phi_kit.cli import (
     run,
     status,
     sweep,
-    synthesis,
+    synthesize,
     verify,
     why,
     withdraw,
@@ -71,7 +71,7 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(sweep.sweep)
 app.command()(status.status)
-app.command()(synthesis.synthesize)
+app.command()(synthesize.synthesize)
 app.command()(report.report)
 app.command()(compare.compare)
 app.command()(export.export)
