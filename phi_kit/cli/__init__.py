@@ -34,7 +34,7 @@ from phi_kit.cli import (
     scale,
     status,
     sweep,
-    synthesis,
+    synthesize,
     verify,
     why,
     withdraw,
@@ -74,7 +74,7 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(sweep.sweep)
 app.command()(status.status)
-app.command()(synthesis.synthesize)
+app.command()(synthesize.synthesize)
 app.command()(report.report)
 app.command()(compare.compare)
 app.command()(scale.scale)
