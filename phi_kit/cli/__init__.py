@@ -31,7 +31,10 @@ from phi_kit.cli import (
     run,
     status,
     sweep,
+    synthesis,
     verify,
+    why,
+    withdraw,
 )
 from phi_kit.cli.common import TerminatedError
 from phi_kit.core.errors import PhiKitError
@@ -68,10 +71,13 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(sweep.sweep)
 app.command()(status.status)
+app.command()(synthesis.synthesize)
 app.command()(report.report)
 app.command()(compare.compare)
 app.command()(export.export)
 app.command()(verify.verify)
+app.command()(why.why)
+app.command()(withdraw.withdraw)
 app.command()(domains.domains)
 app.command()(init.init)
 app.command()(lab.lab)

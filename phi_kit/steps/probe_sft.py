@@ -88,7 +88,7 @@ def run(params: Params) -> StepRun:
         bench = ProbeBench(
             run=run,
             guess=guessing_baseline.guesser_of_card(card, domain).per_item(dev),
-            student=completion.load(params.model, compute=params.compute),
+            student=completion.open_sampler(params),
             domain=domain,
             pool=edge.table(),
             responses=edge.table("responses"),
