@@ -74,7 +74,7 @@ def changed(tmp_path):
             search={"learning_rate": [1e-4, 5e-3], "rank": [4]},
         ),
         "synthesize": synthesize.Params(
-            study="no", arm="random", transforms=["swap", "story"]
+            arm="random", transforms=["swap", "story"], grader="no"
         ),
         "expand_domains": expand_domains.Params(
             domains=["puzzles", "math"], recipe="best", redo=True
