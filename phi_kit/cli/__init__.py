@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from phi_kit import __version__
 from phi_kit.cli import (
+    atlas,
     compare,
     domains,
     export,
@@ -69,6 +70,7 @@ app.command()(run.run)
 app.command()(sweep.sweep)
 app.command()(status.status)
 app.command()(report.report)
+app.command()(atlas.atlas)
 app.command()(compare.compare)
 app.command()(export.export)
 app.command()(verify.verify)
