@@ -43,8 +43,8 @@ def build(
             continue
         level = 0.2 + 0.1 * rates.index(rate)
         right = {
-            "base": easy < 0.1,
-            "teachable": easy + draw.normal(0, 0.1, len(ITEMS)) < level,
+            "base": draw.random(len(ITEMS)) < 0.1,
+            "teachable": easy + draw.normal(0, 0.2, len(ITEMS)) < level,
         }
         _write(root / variant, right, seconds=60.0 * epoch + rank, seed=seed)
     root.mkdir(parents=True, exist_ok=True)
