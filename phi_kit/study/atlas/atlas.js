@@ -125,7 +125,9 @@ function showVariants() {
   const head = list.map((column, place) => {
     const button = element("button", { type: "button" }, column.name);
     button.addEventListener("click", () => {
-      sorting.down = sorting.column === place ? !sorting.down : typeof value(data.variants[0]) === "number";
+      // Numbers begin with the largest, words with A.
+      const numbers = data.variants.some((variant) => typeof column.value(variant) === "number");
+      sorting.down = sorting.column === place ? !sorting.down : numbers;
       sorting.column = place;
       showVariants();
       byId("table").querySelectorAll("thead button")[place].focus();
@@ -189,9 +191,11 @@ function showSummary() {
 
 // --- gain against cost ---
 
-function nice(low, high) {
+const TIMES = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
+
+function nice(low, high, steps = []) {
   const rough = (high - low || 1) / 5, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough);
+  const step = steps.find((s) => s >= rough) ?? [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough);
   const ticks = [];
   for (let x = Math.ceil(low / step) * step; x <= high + step / 1e6; x += step) ticks.push(Math.abs(x) < step / 1e6 ? 0 : x);
   return ticks;
@@ -220,7 +224,7 @@ function showPareto() {
     svg.append(drawn("line", { class: tick === 0 ? "zero" : "axis", x1: left, x2: w - right, y1: y(tick), y2: y(tick) }),
       drawn("text", { x: left - 8, y: y(tick) + 4, "text-anchor": "end" }, text));
   }
-  for (const tick of nice(x0, x1)) {
+  for (const tick of nice(x0, x1, name === "seconds" ? TIMES : [])) {
     if (tick >= 0) svg.append(drawn("text", { x: x(tick), y: h - bottom + 18, "text-anchor": "middle" }, words(tick)));
   }
   svg.append(drawn("text", { x: left, y: h - 6 }, name === "seconds" ? "time of its steps →" : "tokens drawn →"),

@@ -95,7 +95,7 @@ def test_the_atlas_sorts_filters_compares_and_opens(atlas, browser):
     heading = "[...document.querySelectorAll('#table thead button')].find("
     heading += "b => b.innerText.startsWith('gain'))"
     gains = "return [...document.querySelectorAll('#table tbody tr')].map("
-    gains += "r => parseFloat(r.cells[6].innerText.replace('−', '-')))"
+    gains += "r => parseFloat(r.cells[7].innerText.replace('−', '-')))"
     for way, turned in (("descending", True), ("ascending", False)):
         browser.execute_script(f"{heading}.click()")
         found = [gain for gain in browser.execute_script(gains) if gain is not None]
