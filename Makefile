@@ -43,7 +43,7 @@ test-all: $(READY) ## run every test there is, measurements and browser too
 	$(BIN)/python -m pytest -m "" $(ARGS)
 
 test-gpu: $(READY) ## run the tests that need a GPU, and measure on it
-	$(BIN)/python -m pytest tests/gpu -m gpu -rs $(ARGS)
+	$(BIN)/python -m pytest tests/gpu -m 'gpu and not slow' -rs $(ARGS)
 
 lint: $(READY) ## check style and format of package, tests and notebooks
 	$(BIN)/python -m ruff check phi_kit tests notebooks
