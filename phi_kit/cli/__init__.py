@@ -19,9 +19,12 @@ from typer.core import TyperGroup
 
 from phi_kit import __version__
 from phi_kit.cli import (
+    atlas,
+    benchmarks,
     compare,
     domains,
     export,
+    history,
     init,
     lab,
     ledger,
@@ -29,6 +32,7 @@ from phi_kit.cli import (
     plan,
     report,
     run,
+    scale,
     status,
     sweep,
     synthesize,
@@ -73,12 +77,16 @@ app.command()(sweep.sweep)
 app.command()(status.status)
 app.command()(synthesize.synthesize)
 app.command()(report.report)
+app.command()(atlas.atlas)
 app.command()(compare.compare)
+app.command()(scale.scale)
 app.command()(export.export)
+app.command()(history.history)
 app.command()(verify.verify)
 app.command()(why.why)
 app.command()(withdraw.withdraw)
 app.command()(domains.domains)
+app.command()(benchmarks.benchmarks)
 app.command()(init.init)
 app.command()(lab.lab)
 app.add_typer(models.models, name="models")
