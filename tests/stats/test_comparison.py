@@ -68,6 +68,7 @@ def test_items_that_are_not_the_same_are_compared_unpaired():
     assert certain.low < 0.8 < certain.high == 1.0
 
 
+@pytest.mark.slow
 def test_unpaired_intervals_hold_the_truth_as_often_as_they_say():
     missed = sum(
         not found.low <= 0.2 <= found.high
@@ -83,6 +84,7 @@ def test_unpaired_intervals_hold_the_truth_as_often_as_they_say():
     assert 3 <= missed <= 27  # 15 expected of 300
 
 
+@pytest.mark.slow
 def test_eight_arms_that_do_not_differ_make_few_false_claims():
     false = {"plain": 0, "corrected": 0}
     for study in range(30):

@@ -78,6 +78,7 @@ def test_the_best_is_kept_beside_its_equal_and_worse_ones():
     assert shares["v0"] + shares["v1"] <= LEVEL
 
 
+@pytest.mark.slow
 def test_who_is_25_points_behind_is_dropped_and_the_best_is_not():
     shares = dropped(names(0.55, 0.3, 0.3, 0.3), races=200)
     assert min(shares[name] for name in ("v1", "v2", "v3")) > 0.9

@@ -378,6 +378,9 @@ JUDGE = (
     _judged("<think>8</think>", "wrong", _reply(), about="nor is thinking"),
 )  # fmt: skip
 
+# Reads no answer and knows no gold: each of its checks has a case of its own in
+# test_instruction_following.
+WITHOUT_GOLD = {"instructions"}
 CASES: Mapping[str, tuple[Case, ...]] = {
     "numeric": NUMERIC,
     "math": MATH,
