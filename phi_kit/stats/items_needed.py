@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import math
 
-from scipy.stats import norm
-
 from .intervals import Z
-
-POWER = 0.8  # the usual one (Cohen 1988)
+from .power import POWER, minimum_detectable
 
 
 def detectable_gain(low: float, high: float, *, power: float = POWER) -> float:
@@ -28,8 +25,7 @@ def detectable_gain(low: float, high: float, *, power: float = POWER) -> float:
         A difference of fractions, above zero. It hangs on how much the items differ
         and not on what was found.
     """
-    standard_error = (high - low) / (2 * Z)
-    return float((Z + norm.ppf(power)) * standard_error)
+    return minimum_detectable((high - low) / (2 * Z), power=power)
 
 
 def items_to_see(
