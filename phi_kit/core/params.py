@@ -40,7 +40,8 @@ from .interrupts import show_interrupts_as_sentences
 from .paths import display_path, project_root, runs_root
 from .step_table import PICK_DOMAIN, Step
 
-NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
+# What a fingerprint leaves out.
+NO_OUTCOME = frozenset({"study", "endpoint", "workers", "redo"})
 _LONGEST_VALUE = 200  # characters of a value in a message
 _LONGEST_CELL = 400  # characters of a cell in a notebook's tables
 _LONGEST_SHOWN = 72  # and in the table of a step's parameters
@@ -128,6 +129,9 @@ class StepParams(Strict):
     endpoint: EndpointSettings = EndpointSettings()
     # `float32` where nothing is to be computed in bf16, however fast it is here.
     compute: Compute = "auto"
+    # Processes that share a step's sampling and the long training run, over Ray where
+    # there are several; the samples are the same.
+    workers: int = Field(1, ge=1)
     # A further pair of tags that stand around the model's thinking.
     thinking_tags: tuple[Tag, Tag] | None = Field(None, strict=False)
 

@@ -21,13 +21,15 @@ from phi_kit.core.paths import ledger_address, spending_folder
 from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.models import catalog
-from phi_kit.models.loading import load_model, load_tokenizer, precision
+from phi_kit.models.loading import load_tokenizer
 from phi_kit.models.model_dir import identity
 
 from . import replay
 from .draw import draw
 from .endpoint.client import Endpoint
 from .local.model import LocalModel
+from .local.origin import ModelOrigin
+from .pooled_model import PooledModel
 from .types import Sampler, SamplingParams
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class TokenCounter:
 
 @lru_cache(maxsize=1)
 def load(
-    name: str, *, four_bit: bool = True, compute: Compute = "auto"
+    name: str, *, four_bit: bool = True, compute: Compute = "auto", workers: int = 1
 ) -> LocalModel | Endpoint:
     """Load a model and its tokenizer; the same name gives the same object again.
 
@@ -62,23 +64,23 @@ def load(
         four_bit: NF4 weights; else the compute dtype's.
         compute: `float32` to compute in nothing else; a replay repeats what was
             recorded.
+        workers: that sample it, each with an engine of its own; they are processes
+            of Ray where there are several.
 
     Raises:
         ModelError: it cannot be found, or is no causal language model with a
             chat template.
-        RunError: a replay has no record of it, or the ledger fails.
+        RunError: a replay has no record of it, the ledger fails, or workers do not
+            start.
     """
     if is_endpoint(name):
         return _endpoint(name)
     if is_replay():
         return replay.load_recorded(name, four_bit=four_bit)
-    folder = catalog.resolve(name)
-    tokenizer = load_tokenizer(name, folder)
-    model = load_model(name, folder, four_bit=four_bit, compute=compute)
-    named = f"{identity(folder)}/{precision(four_bit=four_bit, compute=compute)}"
-    local = LocalModel(name, model, tokenizer, named)
+    origin = ModelOrigin(name, four_bit, compute)
+    local = origin.load() if workers == 1 else PooledModel(origin, workers)
     if ledger_address():
-        recordings.record_model(name, local.identity, local.stop_ids, folder)
+        recordings.record_model(name, local.identity, local.stop_ids, origin.folder)
     return local
 
 
@@ -95,7 +97,7 @@ def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
     name = name or params.model
     if is_endpoint(name):
         return _endpoint(name, params.endpoint, spending_folder(params.study))
-    return load(name, compute=params.compute)
+    return load(name, compute=params.compute, workers=params.workers)
 
 
 def token_counter(params: StepParams) -> TokenCounter | Sampler:

@@ -106,7 +106,7 @@ def run(params: Params) -> StepRun:
     """Ask base, final and the controls the same test items; compare item by item."""
     with open_run(params) as run:
         merged = run.read(step_table.EXPAND_DOMAINS)
-        student = completion.load(params.model, compute=params.compute)
+        student = completion.open_sampler(params)
         samples, scores, families = [], [], []
         for name in params.domains:
             tested = ask_test_items(run, student, merged, name)

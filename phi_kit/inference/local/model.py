@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from phi_kit.core.errors import ModelError
 from phi_kit.core.weight_records import weight_record
 from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
+from phi_kit.inference.work_units import work_units
 from phi_kit.models.chat_template import Examples, render
 from phi_kit.models.model_dir import identity
 
@@ -51,9 +52,15 @@ class LocalModel:
         self, requests: Sequence[SampleRequest], sampling: SamplingParams
     ) -> Iterator[tuple[int, Completion]]:
         """Decode the requested samples; see `Sampler`."""
+        from .decoding_weights import weights_for_decoding
         from .engine import decode  # imports torch
 
-        yield from decode(self, requests, sampling)
+        units = work_units(len(requests), self.model.device.type)
+        with weights_for_decoding(self.model):  # once for all units
+            for unit in units:
+                part = requests[unit.start : unit.stop]
+                for number, completion in decode(self, part, sampling):
+                    yield unit[number], completion
 
     @property
     def precision(self) -> str:
@@ -89,12 +96,7 @@ class LocalModel:
         if folder is None:
             yield self
             return
-        if weight_record(folder) is not None:
-            raise ModelError(
-                "this adapter is from a replay and has no weights",
-                where=str(folder),
-                todo="run the step that trains it with the model: --redo",
-            )
+        require_weights(folder)
         from peft import PeftModel
 
         tuned = PeftModel.from_pretrained(self.model, folder)
@@ -110,3 +112,17 @@ class LocalModel:
             tuned.unload()
             # peft leaves its config on the base model and warns at the next one.
             vars(self.model).pop("peft_config", None)
+
+
+def require_weights(folder: Path) -> None:
+    """Refuse the folder of an adapter that only a replay has made.
+
+    Raises:
+        ModelError: it has no weights.
+    """
+    if weight_record(folder) is not None:
+        raise ModelError(
+            "this adapter is from a replay and has no weights",
+            where=str(folder),
+            todo="run the step that trains it with the model: --redo",
+        )
