@@ -87,7 +87,7 @@ class TrainingPart:
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.LiveCurves() as view:
-        student = completion.load(params.model, compute=params.compute)
+        student = completion.open_sampler(params)
         cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
         seal = combined_seal(run)  # once: it indexes every item
         parts = training_parts(run, student, seal)
