@@ -109,7 +109,7 @@ def test_workers_with_another_model_are_refused(tiny, real_tokenizer, monkeypatc
         many._require_alike(other)
 
 
-# --- with Ray itself -------------------------------------------------------------
+# --- a model on disk -------------------------------------------------------------
 
 
 @pytest.fixture
@@ -167,9 +167,16 @@ def test_four_ray_workers_one_killed_draw_the_same(
     assert again.paid == 0
 
 
-@pytest.mark.slow
-def test_adapters_and_scores_are_the_same_at_ray_workers(folder, tmp_path, monkeypatch):
+@pytest.fixture(params=["in this process", pytest.param("Ray", marks=pytest.mark.slow)])
+def cluster(request, monkeypatch):
+    """Where workers run."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    if request.param != "Ray":
+        monkeypatch.setattr(engine_pool, "session", FakeRay({"CPU": 8.0}).session)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_adapters_and_scores_are_the_same_at_workers(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_LEDGER", "off")
     one, two = load(folder), load(folder, workers=2)
     adapter = tmp_path / "tuned"
