@@ -25,6 +25,7 @@ FLOORS = (
     ("selection", "responses"),
     ("steps",),
     ("study",),
+    ("course",),
     ("cli",),
     ("__main__",),
 )

@@ -40,6 +40,7 @@ from .interrupts import show_interrupts_as_sentences
 from .paths import display_path, project_root, runs_root
 from .step_table import PICK_DOMAIN, Step
 
+ADVANCED = "ADVANCED"  # a notebook's dictionary of parameters that are rarely set
 # What a fingerprint leaves out.
 NO_OUTCOME = frozenset({"study", "endpoint", "workers", "redo"})
 _LONGEST_VALUE = 200  # characters of a value in a message
@@ -193,19 +194,31 @@ class StepParams(Strict):
     def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
         """Read the UPPER_CASE names among others as this step's parameters.
 
+        `ADVANCED` holds further ones by name, in either case.
+
         Args:
             namespace: a notebook's `globals()`.
 
         Raises:
             StudyError: a name no parameter has (papermill only warns of it),
-                or a value of the wrong type or range; all faults at once.
+                or a value of the wrong type or range; all faults at once. Or a
+                parameter is set twice, or `ADVANCED` is no dictionary.
         """
+        where = f"the parameters cell of {cls.STEP}.ipynb"
         values = {
             name.lower(): value
             for name, value in namespace.items()
             if name.isupper() and not name.startswith("_")
         }
-        return cls.validated(values, where=f"the parameters cell of {cls.STEP}.ipynb")
+        advanced = _advanced(values.pop(ADVANCED.lower(), {}), where=where)
+        if twice := sorted(values.keys() & advanced.keys()):
+            names = ", ".join(name.upper() for name in twice)
+            raise StudyError(
+                f"set twice, by name and in {ADVANCED}: {names}",
+                where=where,
+                todo="keep one of the two and run again; nothing was started",
+            )
+        return cls.validated(values | advanced, where=where)
 
     @classmethod
     def from_notebook(cls, namespace: Mapping[str, Any]) -> Self:
@@ -311,14 +324,23 @@ class StepParams(Strict):
                 todo="correct them and run again; nothing was started",
             ) from None
 
+    def changed(self) -> list[str]:
+        """The names of the parameters that do not have their default."""
+        fields = type(self).model_fields
+        return [
+            name
+            for name, value in self
+            if value != fields[name].get_default(call_default_factory=True)
+        ]
+
     def _rows(self) -> list[tuple[str, str, bool]]:
         """Name, value and whether it is the default of every parameter."""
-        fields = type(self).model_fields
+        changed = self.changed()
         return [
             (
                 name,
                 repr(value.model_dump() if isinstance(value, BaseModel) else value),
-                value == fields[name].get_default(call_default_factory=True),
+                name not in changed,
             )
             for name, value in self
         ]
@@ -343,6 +365,18 @@ class StepParams(Strict):
             )
         head = f"<caption>{self.STEP}; bold is not the default</caption>"
         return f"<table>{head}{'</tr>'.join(rows)}</tr></table>"
+
+
+def _advanced(given: Any, *, where: str) -> dict[str, Any]:
+    """What `ADVANCED` sets, by lower-case name; `papermill -p` hands over text."""
+    values = read_value(given) if isinstance(given, str) else given
+    if not isinstance(values, Mapping):
+        raise StudyError(
+            f"{ADVANCED} should be a dictionary of parameters (it is {given!r})",
+            where=where,
+            todo=f'write it as {ADVANCED} = {{"MAX_TOKENS": 64}}; nothing was started',
+        )
+    return {str(name).lower(): value for name, value in values.items()}
 
 
 def _cut(value: str, most: int = _LONGEST_SHOWN) -> str:

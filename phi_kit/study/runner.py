@@ -222,7 +222,12 @@ def run_unit(
     Raises:
         RunError: the step failed, or another process writes it.
     """
-    from .notebook.execute import LineWriter, execute, notebook_parameters
+    from .notebook.execute import (
+        LineWriter,
+        execute,
+        first_parameters,
+        notebook_parameters,
+    )
 
     target, redo = run_folder_path(unit.params), redo or unit.params.redo
     if _is_done(unit, redo=redo):
@@ -239,7 +244,8 @@ def run_unit(
     out = LineWriter(f"[{unit.title}] ", say)
     with disk_errors(target):
         params = unit.params.model_copy(update={"redo": redo})
-        parameters = notebook_parameters(params)
+        first = first_parameters(notebook)
+        parameters = notebook_parameters(params, first=first)
         execute(notebook, target / NOTEBOOK, parameters, out=out, warm=warm)
     _require_written(unit, target, expected=expected, before=before)
     manifest = RunFolder(target).manifest

@@ -82,3 +82,38 @@ def test_all_faults_at_once():
 
 def test_only_upper_case_names_are_parameters():
     assert read(samples=9, In=[1], _X=1, _=2, SAMPLES=5).samples == 5
+
+
+@pytest.mark.parametrize(
+    "advanced",
+    [
+        {"RATE": 0.5, "use": False},
+        '{RATE: 0.5, use: "false"}',
+        {"rate": "0.5", "USE": 0 > 1},
+    ],
+)
+def test_advanced_parameters_are_checked_like_the_others(advanced):
+    params = read(SAMPLES=8, ADVANCED=advanced)
+    assert (params.samples, params.rate, params.use) == (8, 0.5, False)
+    assert params.changed() == ["rate", "use", "samples"]
+
+
+def test_faults_of_advanced_parameters_stand_among_the_others():
+    with pytest.raises(StudyError) as caught:
+        read(SAMPLES=0, ADVANCED={"RATTE": 1, "USE": "perhaps"})
+    text = str(caught.value)
+    assert text.startswith("3 wrong parameters")
+    assert "ratte: unknown parameter; did you mean 'rate'?" in text
+
+
+def test_a_parameter_that_is_set_twice_is_refused():
+    # `papermill -p RATE 1` beside an ADVANCED that a reader has edited.
+    with pytest.raises(StudyError, match=r"in ADVANCED: RATE"):
+        read(RATE=1.0, ADVANCED={"rate": 2.0})
+    assert read(RATE=1.0, ADVANCED={}).rate == 1.0
+
+
+@pytest.mark.parametrize("advanced", [3, "RATE", ["RATE"], None])
+def test_advanced_is_a_dictionary(advanced):
+    with pytest.raises(StudyError, match="should be a dictionary of parameters"):
+        read(ADVANCED=advanced)

@@ -13,7 +13,9 @@ _PATHS = re.compile(r"(?<![\w.<>`])/(?:home|root|Users|tmp|var|work|mnt|opt)/|[A
 _FORBIDDEN = re.compile(
     r"^\s*[!%]|\bsys\.(?:exit|path)\b|\bos\.chdir\b|(?<![\w.])input\(", re.MULTILINE
 )
+_ROW_OF_OTHERS = re.compile(r"^\| `([A-Z0-9_]+)` \| `(.+?)` \| \S", re.MULTILINE)
 _ROWS = ("reads", "writes", "needs", "takes")
+FIRST = 8  # parameters in the first cell, beside ADVANCED
 CELL_LINES, MEDIAN_LINES, COLUMNS, DEF_LINES = 25, 6, 79, 12
 
 
@@ -37,6 +39,14 @@ def values(notebook: dict) -> dict:
     (cell,) = parameters(notebook)
     body = ast.parse(cell["source"]).body
     return {node.target.id: ast.literal_eval(node.value) for node in body}
+
+
+def others(notebook: dict) -> dict:
+    """The parameters that `ADVANCED` takes, with their defaults, as the table says."""
+    text = "\n".join(
+        cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown"
+    )
+    return {name: ast.literal_eval(v) for name, v in _ROW_OF_OTHERS.findall(text)}
 
 
 def _tags(cell: dict) -> list[str]:
@@ -87,6 +97,10 @@ def _parameters(notebook: dict) -> Iterator[str]:
     for line in cells[0]["source"].splitlines():
         if not _is_parameter(line):
             yield f"no annotated UPPER_CASE literal with its comment: {line}"
+            return
+    *first, last = values(notebook).items()
+    if len(first) > FIRST or last != ("ADVANCED", {}):
+        yield f"{FIRST} parameters at most, and then ADVANCED = {{}}"
 
 
 def _is_parameter(line: str) -> bool:

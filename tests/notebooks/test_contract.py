@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from contract import faults, parameters, values
+from contract import faults, others, parameters, values
 
 from phi_kit import steps
 from phi_kit.study import config
@@ -33,9 +33,11 @@ def test_it_keeps_the_contract(path):
 def test_its_parameters_are_the_steps_own(path):
     (step,) = [step for step in steps.STEPS if step.folder == path.stem]
     model = steps.load(step).Params
-    given = values(read(path))
-    assert {name.lower() for name in given} == set(model.model_fields)
+    given, rest = values(read(path)), others(read(path))
+    named = [name.lower() for name in (*given, *rest) if name != "ADVANCED"]
+    assert sorted(named) == sorted(model.model_fields)
     assert model.from_namespace(given) == model()
+    assert model.from_namespace(given | {"ADVANCED": rest}) == model()
 
 
 # What the quickstart sets for a model of 135M weights, and its planted faults.
@@ -146,6 +148,7 @@ BAD = [
     (parameter("rate: int = 3  # lower case"), NO_LITERAL),
     (parameter("RATE: int = 2 * 3  # arithmetic"), NO_LITERAL),
     (parameter("import os  # an import"), NO_LITERAL),
+    (parameter("RANK: int = 16  # a ninth"), "8 parameters at most"),
     (cell("!pip install x"), "forbidden: !"),
     (cell("%cd .."), "forbidden: %"),
     (cell("import sys\nsys.exit(0)"), "forbidden: sys.exit"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from papermill.translators import PythonTranslator
 
@@ -17,15 +19,16 @@ from phi_kit.steps import (
     probe_sft,
     synthesize,
 )
-from phi_kit.study.notebook.execute import notebook_parameters
+from phi_kit.study.notebook.execute import first_parameters, notebook_parameters
 
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 URL = "http://localhost:8000/v1#my-model"
 
 
-def read_back(params):
+def read_back(params, first=()):
     """The parameters after papermill has written them into a cell and it has run."""
     namespace = {}
-    exec(PythonTranslator.codify(notebook_parameters(params)), namespace)
+    exec(PythonTranslator.codify(notebook_parameters(params, first=first)), namespace)
     return type(params).from_namespace(namespace)
 
 
@@ -83,6 +86,27 @@ def test_lists_nested_values_and_odd_text_are_read_back(changed, step):
     params = changed[step.name]
     assert params != type(params)()
     assert read_back(params) == params
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_notebook_is_given_what_its_first_cell_names_and_the_rest_as_advanced(
+    changed, step
+):
+    params = changed[step.name]
+    first = first_parameters(NOTEBOOKS / f"{step.folder}.ipynb")
+    assert first[-1] == "ADVANCED"
+    written = notebook_parameters(params, first=first)
+    assert list(written) == [name for name in written if name in first]
+    assert set(written) == set(first)
+    assert read_back(params, first) == params
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"cells": [{"metadata": {}}]}', "[1]"])
+def test_of_an_unreadable_notebook_all_parameters_are_given_by_name(tmp_path, text):
+    (tmp_path / "x.ipynb").write_text(text)
+    assert first_parameters(tmp_path / "x.ipynb") == []
+    assert first_parameters(tmp_path / "gone.ipynb") == []
+    assert "RANK" in notebook_parameters(probe_sft.Params())
 
 
 # `papermill -p NAME VALUE` and shells hand text over: it means what it spells in YAML.

@@ -1,5 +1,7 @@
+import base64
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -225,6 +227,16 @@ def test_paths_are_scrubbed_only_where_they_are_paths(project, monkeypatch):
         "a": ["~/a ~", "/homeric x/home", "https://home/x", "."],
         "image/png": "/home",
     }
+
+
+def test_a_picture_inside_html_is_scrubbed_in_no_time(project):
+    picture = base64.b64encode(random.Random(1).randbytes(6_000_000)).decode()
+    home = Path.home()
+    html = f'<img alt="of {home}/a.png" src="data:image/png;base64,{picture}">'
+    cell = {"outputs": [{"data": {"text/html": html}}]}
+    # Quadratic in the picture's length this would take days.
+    done = scrub.scrubbed({"cells": [cell]})["cells"][0]["outputs"][0]["data"]
+    assert done["text/html"] == html.replace(str(home), "~")
 
 
 KERNEL = "import os, time\nopen('kernel.pid', 'w').write(str(os.getpid()))"

@@ -6,10 +6,11 @@ kernel was killed and takes `sys.exit(0)` for success.
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from papermill.iorw import papermill_io
 from traitlets.config import Config
 
 from phi_kit.core.errors import RunError
-from phi_kit.core.params import StepParams
+from phi_kit.core.params import ADVANCED, StepParams
 from phi_kit.core.paths import display_path, project_root
 
 from .kernel import kernel_class, kernel_config, log_tail
@@ -202,8 +203,38 @@ def _died(name: str, position: Position, log: str, output: Path) -> RunError:
     )
 
 
-def notebook_parameters(params: StepParams) -> dict[str, Any]:
-    """A step's parameters as papermill takes them: plain values by UPPER_CASE name."""
+def notebook_parameters(
+    params: StepParams, *, first: Collection[str] = ()
+) -> dict[str, Any]:
+    """A step's parameters as papermill takes them: plain values by UPPER_CASE name.
+
+    Args:
+        params: all of them.
+        first: the names that the notebook's own cell sets. Where `ADVANCED` is among
+            them it takes the others, as far as they differ from their defaults.
+    """
     values = params.model_dump(mode="json")
     # Papermill writes them as Python literals; only plain JSON survives that.
-    return {name.upper(): json.loads(json.dumps(v)) for name, v in values.items()}
+    plain = {name.upper(): json.loads(json.dumps(v)) for name, v in values.items()}
+    if ADVANCED not in first:
+        return plain
+    own = {name: value for name, value in plain.items() if name in first}
+    changed = {name.upper() for name in params.changed()}
+    others = {n: v for n, v in plain.items() if n in changed and n not in own}
+    return {**own, ADVANCED: others}
+
+
+def first_parameters(notebook: Path) -> list[str]:
+    """The names that a notebook's cell of parameters sets; none if it is unreadable."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", ())]
+        body = ast.parse("".join("".join(cell["source"]) for cell in tagged)).body
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError):
+        return []
+    targets = [
+        target
+        for node in body
+        for target in getattr(node, "targets", [getattr(node, "target", None)])
+    ]
+    return [target.id for target in targets if isinstance(target, ast.Name)]

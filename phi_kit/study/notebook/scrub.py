@@ -20,7 +20,9 @@ from phi_kit.core.paths import display_path, project_root, runs_root
 
 SCHEME = "phi-kit:"  # what papermill knows this writer by
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
-_CELL = re.compile(r"/\S*/ipykernel_\d+/\d+\.py")  # where IPython puts a cell's code
+# Where IPython puts a cell's code. Without its bound, a picture inside HTML (base64
+# has a slash every 64 characters, and no space) is searched in quadratic time.
+_CELL = re.compile(r"/\S{0,400}/ipykernel_\d+/\d+\.py")
 _SHORTEST = 8  # shorter values (`TOKENIZERS_PARALLELISM=false`) are words
 
 
@@ -47,8 +49,9 @@ def scrubbed(notebook: dict[str, Any]) -> dict[str, Any]:
     folders, secrets = _folders(), _secrets()
 
     def change(text: str) -> str:
-        for pattern, short in folders:
-            text = pattern.sub(short, text)
+        for literal, pattern, short in folders:
+            if literal in text:  # far quicker than the pattern, which looks behind
+                text = pattern.sub(short, text)
         return _without(secrets, text)
 
     return _map_strings(notebook, change)
@@ -74,8 +77,8 @@ def _secrets() -> list[str]:
     return sorted(values, key=len, reverse=True)  # a secret may contain another
 
 
-def _folders() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
-    """Patterns of this machine's folders, each with its replacement."""
+def _folders() -> list[tuple[str, re.Pattern[str], Callable[[re.Match[str]], str]]]:
+    """Patterns of this machine's folders, with a part of each and its replacement."""
     names = {
         str(project_root()): "",
         str(project_root().resolve()): "",
@@ -84,8 +87,8 @@ def _folders() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
         str(Path.home()): "~",
     }
     # The longest first, for one may lie in another.
-    return [(_CELL, lambda _: "<cell>")] + [
-        (_folder(path), partial(_short, names[path]))
+    return [("/ipykernel_", _CELL, lambda _: "<cell>")] + [
+        (path, _folder(path), partial(_short, names[path]))
         for path in sorted(names, key=len, reverse=True)
         if path != "/"
     ]

@@ -1,0 +1,1 @@
+"""What the notebooks teach with: exercises, kept guesses, one module per lesson."""

@@ -1,0 +1,97 @@
+"""One question in the words of each model: before training, and after."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phi_kit.data.records import Seed
+
+_RIGHT, _OTHER = "✓ right", "✗ not right"
+_LONGEST = 400  # characters of an answer that are shown
+
+
+@dataclass(frozen=True)
+class BeforeAfter:
+    """A question, its gold answer, and what each model said.
+
+    Args:
+        question: as the user turn says it.
+        gold: the answer.
+        said: text and verdict by arm.
+        why: how the question was chosen.
+    """
+
+    question: str
+    gold: str
+    said: Mapping[str, tuple[str, str]]
+    why: str
+
+    def __repr__(self) -> str:
+        lines = [f"{self.why}:", self.question, f"gold: {self.gold}"]
+        for arm, (text, verdict) in self.said.items():
+            lines += ["", f"{arm} ({_sign(verdict)}):", _shown(text)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        # One below the other: beside each other they are narrow strips on a phone.
+        parts = [
+            f"<p>{html.escape(self.why)}: <b>{html.escape(self.question)}</b> "
+            f"(gold: {html.escape(self.gold)})</p><dl>"
+        ]
+        for arm, (text, verdict) in self.said.items():
+            quoted = html.escape(_shown(text))
+            parts.append(
+                f"<dt><b>{html.escape(arm)}</b>, {_sign(verdict)}</dt><dd>"
+                f'<pre style="white-space:pre-wrap;margin:2px 0 10px">{quoted}</pre>'
+                "</dd>"
+            )
+        return "".join(parts) + "</dl>"
+
+
+def before_and_after(
+    samples: pd.DataFrame, seeds: Sequence[Seed], *, arm: str
+) -> BeforeAfter:
+    """The first question that an arm gets right and base does not, in all words.
+
+    Where there is none, the first question of all.
+
+    Args:
+        samples: of base and the arms on the same items: `seed_id`, `arm`, `text`,
+            `verdict`. The first sample of each counts.
+        seeds: the items.
+        arm: which one; without rows of its own the last one of the table.
+    """
+    first = samples.drop_duplicates(["seed_id", "arm"])
+    arms = list(first.arm.unique())
+    arm = arm if arm in arms else arms[-1]
+    table = first.pivot(index="seed_id", columns="arm", values="verdict")
+    known = [seed for seed in seeds if seed.id in table.index]
+    gained = [
+        seed
+        for seed in known
+        if table.loc[seed.id, arm] == "right" and table.loc[seed.id, "base"] != "right"
+    ]
+    seed = (gained or known)[0]
+    why = (
+        f"The first of {len(gained)} questions that {arm} gets right and base does not"
+    )
+    mine = first[first.seed_id == seed.id].set_index("arm")
+    said = {name: (mine.text[name], mine.verdict[name]) for name in arms}
+    return BeforeAfter(
+        seed.prompt, seed.answer, said, why if gained else "One question"
+    )
+
+
+def _sign(verdict: str) -> str:
+    return _RIGHT if verdict == "right" else _OTHER
+
+
+def _shown(text: str) -> str:
+    text = text.strip()
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
