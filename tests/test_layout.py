@@ -23,6 +23,7 @@ FLOORS = (
     ("training",),
     ("evaluation",),
     ("selection", "responses"),
+    ("synthesis",),
     ("steps",),
     ("study",),
     ("course",),

@@ -62,13 +62,24 @@ def _in_full(name: str) -> Iterator[str]:
             width=88,
         )
     yield f"answers      {domain.answer_kind}, checked by {_checker(domain)}"
-    yield f"transforms   {', '.join(domain.transforms) or 'none'}"
+    yield from _transforms(domain)
     yield "families     name, level (1 is the easiest; * is in unless you name others)"
     for family in sorted(domain.families, key=lambda f: f.level):
         star = "*" if family.usual else " "
         yield f"           {star} {family.name:<16} {family.level}"
     yield from _hub(domain)
     yield from _benchmarks(domain.suggested_benchmarks)
+
+
+def _transforms(domain: Domain) -> Iterator[str]:
+    """One line per transform; the names are what `synthesize.transforms` takes."""
+    from phi_kit.synthesis.known_transforms import transforms_of
+
+    yield "transforms   name, what it makes (* is in unless you name others)"
+    for name, one in transforms_of(domain).items():
+        needs = "; needs a teacher" if one.needs == "teacher" else ""
+        star = "*" if one.usual else " "
+        yield f"           {star} {name:<18} {one.about}{needs}"
 
 
 def _checker(domain: Domain) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from phi_kit.core.answer_style import ANSWER_MARK, STYLES, Style, token_limit
@@ -13,8 +13,8 @@ from phi_kit.inference.types import SamplingParams
 from phi_kit.models.chat_template import Asked
 from phi_kit.verifiers.base import Verifier, guarded
 
-# A transform rewrites a seed into variants whose answers it computes itself.
-Transform = Callable[[Seed, int], list[Seed]]
+from .transform import Rewrite, Transform
+
 # What a model is told where it is to work before it answers.
 INSTRUCTIONS: Mapping[Style, str] = {
     "steps": "Think step by step. Then write {}.",
@@ -68,7 +68,9 @@ class Domain:
     `checker` names the verifier for the reader; `verifier` is what is called. It
     is guarded: no response can make it raise. `style` is the form of the answers
     that `instruction` asks for, and the prompts of its families too; in a style with
-    steps, `marked` is what stands at their end: "Then write {marked}."
+    steps, `marked` is what stands at their end: "Then write {marked}." `transforms`
+    are its own by their names, a bare function becomes one; `named_transforms` are
+    the names of further ones that it takes from elsewhere.
     """
 
     name: str
@@ -78,17 +80,25 @@ class Domain:
     answer_kind: str
     verifier: Verifier
     families: tuple[Family, ...]
-    transforms: Mapping[str, Transform]
+    transforms: Mapping[str, Transform | Rewrite]
     checker: str = ""
     suggested_datasets: tuple[SuggestedDataset, ...] = ()
     suggested_benchmarks: SuggestedBenchmarks = SuggestedBenchmarks()
     style: Style = "answer"
     marked: str = f'the answer after "{ANSWER_MARK}"'
+    named_transforms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verifier", guarded(self.verifier))
         styled = (replace(family, style=self.style) for family in self.families)
         object.__setattr__(self, "families", tuple(styled))
+        own = {
+            name: made
+            if isinstance(made, Transform)
+            else Transform(name, made, self.name, _first_line(made.__doc__))
+            for name, made in self.transforms.items()
+        }
+        object.__setattr__(self, "transforms", own)
 
     @property
     def styles(self) -> tuple[Style, ...]:
@@ -139,3 +149,7 @@ class Domain:
                     todo="name families of this domain, or leave the list empty",
                 )
         return [f for f in self.families if (f.name in names if names else f.usual)]
+
+
+def _first_line(words: str | None) -> str:
+    return (words or "").strip().partition("\n")[0]

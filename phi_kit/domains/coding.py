@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from phi_kit.sandbox.sandbox import Limits, Program, run_program
 from phi_kit.verifiers.code import verifier
 
 from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
+from .transform import made_row
 
 _WORDS = (
     *("cat", "sun", "tree", "moon", "apple", "river", "stone", "cloud", "bird"),
@@ -31,10 +30,11 @@ def _prints(program: str) -> GeneratedItem:
     printed: list[str] = []
     space = {"print": lambda *values: printed.append(" ".join(map(str, values)))}
     exec(program, space)  # written here, from integers and words of ours
-    return _question(program), "\n".join(printed), {"program": program}
+    return asked_output(program), "\n".join(printed), {"program": program}
 
 
-def _question(program: str) -> str:
+def asked_output(program: str) -> str:
+    """What is asked about a program."""
     return f"What does this Python program print?\n```python\n{program}\n```"
 
 
@@ -223,17 +223,9 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
     well = done.status == "finished" and done.code == 0 and done.stdout.strip()
     if not well or other == program:
         return []
-    return [
-        replace(
-            seed,
-            prompt=_question(other),
-            answer=done.stdout.rstrip("\n"),
-            source="transform/renumber",
-            parent=seed.id,
-            solution="",
-            extra=json.dumps({"program": other, "transform": "renumber"}),
-        )
-    ]
+    answer = done.stdout.rstrip("\n")
+    prompt = asked_output(other)
+    return [made_row(seed, "renumber", prompt=prompt, answer=answer, program=other)]
 
 
 DOMAIN = Domain(

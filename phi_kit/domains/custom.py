@@ -162,6 +162,8 @@ class Definition(Strict):
     # Who is asked, where the verifier asks a model.
     judge_model: str = Field("", validate_default=True)
     instruction: str = ""
+    # Names of transforms of other domains or of packages: `math.backward`.
+    transforms: list[str] = Field([])
     title: str = ""
     description: str = ""
 
@@ -233,6 +235,7 @@ def build(
             for level, source in enumerate(definition.sources, 1)
         ),
         transforms={},
+        named_transforms=tuple(definition.transforms),
     )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import replace
 from math import gcd
 
 import numpy as np
@@ -16,6 +14,7 @@ from phi_kit.verifiers.math import numeric, verifier
 
 from . import gold_checks
 from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
+from .transform import made_row
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
 # The same words ask for an LCM.
@@ -24,18 +23,6 @@ _GCD = re.compile(r"(?<=\(GCD\) of these )numbers: (\d+), (\d+)(?![\d,])")
 
 # Said to get nothing but an answer; what to say where steps are asked for.
 _STATE = {"State the final answer to the following": "Solve the following"}
-
-
-def _variant(seed: Seed, name: str, *, prompt: str, answer: int) -> Seed:
-    return replace(
-        seed,
-        prompt=prompt,
-        answer=str(answer),
-        source=f"transform/{name}",
-        parent=seed.id,
-        extra=json.dumps({"transform": name}),
-        solution="",  # its parent's is of other numbers
-    )
 
 
 def _result(a: int, sign: str, b: int) -> int:
@@ -60,11 +47,11 @@ def swap(seed: Seed, rng_seed: int) -> list[Seed]:
     if found := _sum(seed):
         a, sign, b = found
         prompt = _SUM.sub(f"{b} {sign} {a}", seed.prompt)
-        return [_variant(seed, "swap", prompt=prompt, answer=_result(b, sign, a))]
+        return [made_row(seed, "swap", prompt=prompt, answer=_result(b, sign, a))]
     if found := _GCD.search(seed.prompt):
         a, b = int(found[1]), int(found[2])
         prompt = _GCD.sub(f"numbers: {b}, {a}", seed.prompt)
-        return [_variant(seed, "swap", prompt=prompt, answer=gcd(a, b))]
+        return [made_row(seed, "swap", prompt=prompt, answer=gcd(a, b))]
     return []
 
 
@@ -80,11 +67,11 @@ def renumber(seed: Seed, rng_seed: int) -> list[Seed]:
     if found := _sum(seed):
         a, sign, b = near(found[0]), found[1], near(found[2])
         prompt = _SUM.sub(f"{a} {sign} {b}", seed.prompt)
-        return [_variant(seed, "renumber", prompt=prompt, answer=_result(a, sign, b))]
+        return [made_row(seed, "renumber", prompt=prompt, answer=_result(a, sign, b))]
     if found := _GCD.search(seed.prompt):
         a, b = (max(near(int(number)), 1) for number in found.groups())
         prompt = _GCD.sub(f"numbers: {a}, {b}", seed.prompt)
-        return [_variant(seed, "renumber", prompt=prompt, answer=gcd(a, b))]
+        return [made_row(seed, "renumber", prompt=prompt, answer=gcd(a, b))]
     return []
 
 
@@ -98,7 +85,7 @@ def story(seed: Seed, rng_seed: int) -> list[Seed]:
         return []  # nobody gives away more apples than there are
     who, what = _scene(seed, rng_seed)
     prompt = _told_sum(who, what, a, sign, b)
-    return [_variant(seed, "story", prompt=prompt, answer=_result(a, sign, b))]
+    return [made_row(seed, "story", prompt=prompt, answer=_result(a, sign, b))]
 
 
 _NAMES, _THINGS = ("Ada", "Ben", "Mia", "Tom"), ("apples", "books", "coins")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
@@ -18,6 +16,7 @@ from phi_kit.verifiers.math import numeric
 
 from . import gold_checks
 from .base import Domain, Family, SuggestedBenchmarks
+from .transform import made_row
 
 
 def verify(seed: Seed, response: str) -> Verdict:
@@ -125,15 +124,7 @@ def letters(
 
 def _count(seed: Seed, name: str, *, letter: str, text: str) -> Seed:
     prompt, answer, facts = _counting(letter, text)
-    return replace(
-        seed,
-        prompt=prompt,
-        answer=answer,
-        source=f"transform/{name}",
-        parent=seed.id,
-        solution="",
-        extra=json.dumps(facts | {"transform": name}),
-    )
+    return made_row(seed, name, prompt=prompt, answer=answer, **facts)
 
 
 def another_letter(seed: Seed, rng_seed: int) -> list[Seed]:

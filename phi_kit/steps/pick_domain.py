@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from phi_kit import domains
 from phi_kit.core import step_table
 from phi_kit.core.answer_style import Style
-from phi_kit.core.errors import DataError, did_you_mean
+from phi_kit.core.errors import DataError, StudyError, did_you_mean
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
@@ -36,6 +36,7 @@ from phi_kit.evaluation.ask import (
 from phi_kit.inference import completion
 from phi_kit.plots import difficulty
 from phi_kit.stats.intervals import accuracy
+from phi_kit.synthesis import known_transforms
 
 TEMPLATE_ITEMS = 500  # per family: enough to see each wording of its template twice
 
@@ -69,6 +70,11 @@ class Params(StepParams):
             raise ValueError(f"there is no domain '{self.domain}'{near}")
         if self.custom is not None and self.domain in names:
             raise ValueError(f"'{self.domain}' is one of the kit's; rename yours")
+        if self.custom is not None:
+            try:
+                known_transforms.require_known(self.custom.transforms)
+            except StudyError as error:
+                raise ValueError(f"custom: transforms: {error.what}") from None
         return self
 
     def items_per_split(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import ClassVar, Literal
 
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from phi_kit import domains
 from phi_kit.core import step_table
@@ -39,6 +39,7 @@ from phi_kit.plots import transform_yields
 from phi_kit.responses.choose import AGAIN
 from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.responses.study_sources import StudySources
+from phi_kit.synthesis import known_transforms
 from phi_kit.training.arms import OWN, Arm, responses_of_arm
 from phi_kit.verifiers.worked_steps import first_false_step
 
@@ -63,6 +64,17 @@ class Params(StepParams):
         return {"model": completion.model_fingerprint(self.model)}
 
     _known = field_validator("domain")(domains.known)
+
+    @field_validator("transforms")
+    @classmethod
+    def _known_transforms(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        domain = info.data.get("domain")
+        if names and domain in domains.names():
+            try:
+                known_transforms.chosen(domains.get(domain), names)
+            except StudyError as error:
+                raise ValueError(error.what) from None
+        return names
 
 
 @dataclass(frozen=True)
@@ -191,14 +203,12 @@ def variants(
     domain: Domain, seeds: list[Seed], params: Params
 ) -> Iterator[tuple[Seed, str]]:
     """Every transform's rewrites of every seed; one that does not fit makes none."""
-    for name, transform in domain.transforms.items():
-        if params.transforms and name not in params.transforms:
-            continue
+    for transform in known_transforms.chosen(domain, params.transforms):
         for seed in seeds:
             for variant in transform(seed, params.rng_seed):
                 if variant.solution == seed.solution:  # it solves another question
                     variant = replace(variant, solution="")
-                yield variant, name
+                yield variant, transform.name
 
 
 def check_variants(

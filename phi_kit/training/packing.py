@@ -6,6 +6,10 @@ within rows (see `row_attention`; flash attention does the same by its `cu_seq_l
 positions restart with each row, and before a run the model itself is tested: if the
 text of one row changes the hidden states of the next, rows are padded.
 
+What all rows of a micro-batch begin with, their system turn and the first words of the
+question, is read once for all of them: no token of it sees what comes after, so every
+row would give it the same hidden states.
+
 No packing beyond a micro-batch, and no length grouping across steps: either
 would change which rows share an optimiser step.
 """
@@ -14,10 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .encoding import IGNORE_INDEX, EncodedRow
-from .row_attention import attend_within_rows
+from .row_attention import PADDED_DEVICES, attend_within_rows
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +33,13 @@ PER_ROW_ATTENTION = "phi_kit_row_by_row"
 _CLOSE = 0.05
 
 
-def pack(rows: Sequence[EncodedRow]) -> dict[str, Any]:
+def pack(rows: Sequence[EncodedRow], *, shared: int = 0) -> dict[str, Any]:
     """One sequence of all rows.
+
+    Args:
+        rows: in their order.
+        shared: tokens that all rows begin with, at most `shared_prefix(rows)`. They
+            stand once, in the first row; the others lie there without them.
 
     Returns:
         `input_ids`, `position_ids` and `labels` of shape (1, tokens), and where
@@ -37,22 +47,57 @@ def pack(rows: Sequence[EncodedRow]) -> dict[str, Any]:
     """
     import torch
 
+    # Where each row's part of the sequence begins within the row.
+    begins = [0, *[shared] * (len(rows) - 1)]
+    parts = list(zip(rows, begins, strict=True))
     starts = [0]
-    for row in rows:
-        starts.append(starts[-1] + len(row.ids))
-    lengths = [len(row.ids) for row in rows]
+    for row, begin in parts:
+        starts.append(starts[-1] + len(row.ids) - begin)
     # The first token of a row must not be predicted from the row before it.
-    labels = [label for row in rows for label in (IGNORE_INDEX, *row.labels[1:])]
+    labels = [
+        label
+        for row, begin in parts
+        for label in (IGNORE_INDEX, *row.labels[begin + 1 :])
+    ]
     bounds = torch.tensor(starts, dtype=torch.int32)
+    longest = max(end - start for start, end in pairwise(starts))
     return {
-        "input_ids": torch.tensor([[token for row in rows for token in row.ids]]),
-        "position_ids": torch.tensor([[i for n in lengths for i in range(n)]]),
+        "input_ids": torch.tensor([[t for row, b in parts for t in row.ids[b:]]]),
+        "position_ids": torch.tensor(
+            [[i for row, begin in parts for i in range(begin, len(row.ids))]]
+        ),
         "labels": torch.tensor([labels]),
         "cu_seq_lens_q": bounds,
         "cu_seq_lens_k": bounds,
-        "max_length_q": max(lengths),
-        "max_length_k": max(lengths),
+        "max_length_q": longest,
+        "max_length_k": longest,
+        **({"shared_prefix": shared} if shared else {}),
     }
+
+
+def shared_prefix(rows: Sequence[EncodedRow]) -> int:
+    """How many tokens all of several rows begin with, masked ones only.
+
+    One more masked token is left to each row: it is from there that the first trained
+    one is predicted.
+    """
+    if len(rows) < 2:
+        return 0
+    first, last = min(row.ids for row in rows), max(row.ids for row in rows)
+    same = next(
+        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b),
+        min(len(first), len(last)),
+    )
+    masked = min(_masked(row) for row in rows)
+    return max(0, min(same, masked - 1))
+
+
+def _masked(row: EncodedRow) -> int:
+    """Tokens before the first trained one."""
+    return next(
+        (i for i, label in enumerate(row.labels) if label != IGNORE_INDEX),
+        len(row.labels),
+    )
 
 
 @contextmanager
@@ -114,12 +159,14 @@ def rows_are_isolated(model: Any, *, longest: int) -> bool:
     if not supported or (window and longest > window):
         return False
     size = inner.get_input_embeddings().weight.shape[0]
+    begin = [(5 * i + 3) % size for i in range(3)]
     first_row, other_row, last = (
-        [(7 * i + k) % size for i in range(6)] for k in (11, 23, 41)
+        begin + [(7 * i + k) % size for i in range(6)] for k in (11, 23, 41)
     )
+    shared = len(begin) if shares_prefix(model) else 0
     with torch.no_grad(), per_row_attention(inner):
         first, second, alone = (
-            _last_row(model, rows)
+            _last_row(model, rows, shared=shared)[len(begin) - shared :]
             for rows in ([first_row, last], [other_row, last], [last])
         )
     same = torch.equal(first, second)
@@ -127,11 +174,19 @@ def rows_are_isolated(model: Any, *, longest: int) -> bool:
     return same and bool(((first - alone).abs().max() <= _CLOSE * scale).item())
 
 
-def _last_row(model: Any, rows: list[list[int]]) -> torch.Tensor:
-    batch = pack([EncodedRow(ids, ids) for ids in rows])
-    return hidden_states(model, to_device(batch, model.device))[
-        0, -len(rows[-1]) :
-    ].float()
+def shares_prefix(model: Any) -> bool:
+    """Whether rows of this model may be packed behind a prefix that stands once.
+
+    On a GPU rows of similar length go into one call of attention, each as a whole.
+    """
+    return model.device.type not in PADDED_DEVICES
+
+
+def _last_row(model: Any, rows: list[list[int]], *, shared: int) -> torch.Tensor:
+    """States of the last row, its shared tokens left out; as long when it is alone."""
+    batch = pack([EncodedRow(ids, ids) for ids in rows], shared=shared)
+    states = hidden_states(model, to_device(batch, model.device))
+    return states[0, shared - len(rows[-1]) :].float()
 
 
 def to_device(batch: dict[str, Any], device: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def attend_within_rows(module, query, key, value, attention_mask, **options):
     """PyTorch's attention within rows; arrays of shape (1, heads, tokens, width)."""
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    bounds = options.pop("cu_seq_lens_q")
+    bounds, shared = options.pop("cu_seq_lens_q"), options.pop("shared_prefix", 0)
     options.pop("is_causal", None)
 
     def attend(*arrays: torch.Tensor) -> torch.Tensor:
@@ -37,21 +37,34 @@ def attend_within_rows(module, query, key, value, attention_mask, **options):
         )
         return outputs
 
-    padded = query.device.type in PADDED_DEVICES
-    attend_rows = _attend_padded if padded else _attend_each
-    return attend_rows(attend, bounds, query, key, value), None
+    if query.device.type in PADDED_DEVICES:
+        return _attend_padded(attend, bounds, query, key, value), None
+    return _attend_each(attend, bounds, shared, query, key, value), None
 
 
 def _attend_each(
-    attend: Attend, bounds: torch.Tensor, *arrays: torch.Tensor
+    attend: Attend, bounds: torch.Tensor, shared: int, *arrays: torch.Tensor
 ) -> torch.Tensor:
-    """One call a row. On a GPU the card would wait for the launches."""
+    """One call a row. On a GPU the card would wait for the launches.
+
+    Args:
+        attend: causal attention of one row.
+        bounds: where rows begin and end.
+        shared: tokens of a prefix that every row begins with, and only the first holds.
+        arrays: queries, keys and values of all rows, (1, heads, tokens, width).
+    """
     import torch
 
-    rows = pairwise(_once(bounds, "numbers", bounds.tolist))
-    outputs = [
-        attend(*(array[:, :, start:end] for array in arrays)) for start, end in rows
-    ]
+    ends = _once(bounds, "numbers", bounds.tolist)
+    # Split, not sliced one by one: a slice's gradient is an array of the whole's size.
+    sizes = [shared, *(end - start for start, end in pairwise([shared, *ends[1:]]))]
+    prefix, *rows = zip(*(array.split(sizes, dim=2) for array in arrays), strict=True)
+    outputs = []
+    for number, row in enumerate(rows):
+        if shared:
+            row = [torch.cat(pair, dim=2) for pair in zip(prefix, row, strict=True)]
+        out = attend(*row)
+        outputs.append(out[:, shared:] if number else out)
     return torch.cat(outputs, dim=1)
 
 

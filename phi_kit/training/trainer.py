@@ -26,7 +26,7 @@ from . import checkpoints
 from .data_order import micro_batches
 from .encoding import EncodedRow, collate
 from .memory import MicroBatching, release, set_checkpointing, used_mb
-from .packing import pack, to_device
+from .packing import pack, shared_prefix, shares_prefix, to_device
 from .ranks import Ranks
 from .training_config import TrainingConfig
 
@@ -167,7 +167,11 @@ class StepTrainerMixin:
         return total
 
     def _batch(self, part: list[EncodedRow]) -> dict[str, Any]:
-        batch = collate(part, pad=self.pad) if self.batching.padded else pack(part)
+        if self.batching.padded:
+            batch = collate(part, pad=self.pad)
+        else:
+            shared = shared_prefix(part) if shares_prefix(self.model) else 0
+            batch = pack(part, shared=shared)
         return to_device(batch, self.args.device)
 
     def _shrink(self, model: Any, smaller: MicroBatching) -> None:

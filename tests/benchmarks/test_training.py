@@ -176,12 +176,13 @@ def rates() -> str:
     return f"{found.bf16:.0f} GFLOP/s a core against {found.float32:.0f}"
 
 
-# What a run is without one part: each is replaced where `training_run` calls it.
+# What a run is without one part: each is replaced where it is called.
 WITHOUT = {
-    "packing": ("packing.rows_are_isolated", lambda *_, **__: False),
-    "fused_lora": ("_fused_kernels", lambda *_: nullcontext()),
-    "dequantized_once": ("keeps_dequantized", lambda *_: False),
-    "loss_in_place": ("choose_loss", lambda _: full_logits_loss),
+    "packing": ("training_run.packing.rows_are_isolated", lambda *_, **__: False),
+    "prefix_once": ("trainer.shared_prefix", lambda _: 0),
+    "fused_lora": ("training_run._fused_kernels", lambda *_: nullcontext()),
+    "dequantized_once": ("training_run.keeps_dequantized", lambda *_: False),
+    "loss_in_place": ("training_run.choose_loss", lambda _: full_logits_loss),
 }
 
 
@@ -196,7 +197,7 @@ def test_what_each_part_of_the_trainer_earns(student, rows, record, part):
 
     def without(*arguments) -> float:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(f"phi_kit.training.training_run.{place}", instead)
+            patch.setattr(f"phi_kit.training.{place}", instead)
             return timed(*arguments)
 
     figure = ratio(

@@ -170,7 +170,8 @@ def test_every_chosen_transform_is_tried_on_every_seed():
     parents = [seed.id for seed in seeds for _ in range(2)]
     assert [variant.parent for variant, _ in found] == parents * 2
     assert found[0][0].prompt == "seed 0 3"
-    chosen = variants(domain, seeds, Params(transforms=["more", "none"]))
+    params = Params().model_copy(update={"transforms": ["more", "none"]})
+    chosen = variants(domain, seeds, params)
     assert {name for _, name in chosen} == {"more"}
 
 
@@ -374,7 +375,7 @@ def test_the_students_own_join_the_mix_once(monkeypatch):
         (third.id, f"I count.\n1 + 1 = 3\nAnswer: {third.answer}"),
     ]
     study(monkeypatch, own=own)
-    _, rows, dropped = synthesized(transforms=["none"])
+    _, rows, dropped = synthesized(transforms=["short_answer"])
     mine = rows[rows.kind == "self"]
     assert mine.completion.tolist() == [own[0][1]]
     assert mine.parent.tolist() == [first.id]

@@ -70,6 +70,45 @@ def test_a_row_among_others_is_as_if_it_came_alone(tiny):
             torch.testing.assert_close(states, alone)
 
 
+def behind(prefix, *lengths):
+    """Rows that begin with the same masked tokens."""
+    return [
+        EncodedRow([*prefix, *row.ids], [IGNORE_INDEX] * len(prefix) + row.labels)
+        for row in rows(*lengths)
+    ]
+
+
+@pytest.mark.parametrize("shared", [1, 6])
+def test_a_prefix_that_all_rows_share_is_read_once(tiny, shared):
+    together = behind(range(100, 106), *LENGTHS)
+    packed = pack(together, shared=shared)
+    sizes = [6 + n - shared * (place > 0) for place, n in enumerate(LENGTHS)]
+    assert packed["input_ids"].shape == (1, sum(sizes))
+    with torch.no_grad(), per_row_attention(tiny.model):
+        whole = hidden_states(tiny.model, packed)[0].split(sizes)
+        for place, (one, states) in enumerate(zip(together, whole, strict=True)):
+            alone = hidden_states(tiny.model, pack([one]))[0]
+            torch.testing.assert_close(states, alone[shared * (place > 0) :])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "tokens"),
+    [
+        # (masked, trained) tokens of each row
+        ([([1, 2, 3, 4], [5]), ([1, 2, 7, 4], [5])], 2),
+        ([([1, 2, 3], [5]), ([1, 2, 3], [6])], 2),  # the same question twice
+        ([([1, 2, 3], [5]), ([1, 2, 3, 5], [6])], 2),
+        ([([1, 2], [3, 4]), ([1, 2, 3, 4], [5])], 1),  # no trained one is shared
+        ([([1], [5]), ([2], [5])], 0),
+        ([([], [1, 2]), ([], [1, 2])], 0),
+        ([([1, 2], [3])], 0),  # nobody to share it with
+    ],
+)
+def test_only_masked_tokens_are_shared(pairs, tokens):
+    made = [EncodedRow(m + t, [IGNORE_INDEX] * len(m) + t) for m, t in pairs]
+    assert packing.shared_prefix(made) == tokens
+
+
 def test_the_model_is_asked_and_left_as_it_was(tiny):
     assert rows_are_isolated(tiny.model, longest=600)
     assert tiny.model.config._attn_implementation == "sdpa"
@@ -100,15 +139,16 @@ def gradients(model, value):
 @pytest.mark.parametrize(
     "block", [loss.LOGIT_BLOCK["cpu"], 1], ids=["one block", "many blocks"]
 )
-def test_the_loss_is_that_of_padded_rows(tiny, monkeypatch, block):
+@pytest.mark.parametrize("shared", [0, 4], ids=["each whole", "prefix once"])
+def test_the_loss_is_that_of_padded_rows(tiny, monkeypatch, block, shared):
     monkeypatch.setitem(loss.LOGIT_BLOCK, "cpu", block)
-    together = rows(*LENGTHS)
+    together = behind(range(100, 104), *LENGTHS)
     with adapted(tiny.model) as model:
         padded = collate(together, pad=0)
         theirs = model(**padded).loss
         wanted = gradients(model, theirs)
         with per_row_attention(tiny.model):
-            ours = masked_loss(model, pack(together))
+            ours = masked_loss(model, pack(together, shared=shared))
             torch.testing.assert_close(ours, theirs)
             for one, other in zip(gradients(model, ours), wanted, strict=True):
                 torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

@@ -107,12 +107,12 @@ TOPICS: Mapping[str, str] = {
     "make a salad": "cooking", "hang a picture straight": "housework",
     "keep a plant alive": "gardening", "descale a kettle": "housework",
 }  # fmt: skip
-_FRAMES = (*safety.PLAIN, *safety.WRAPPED, *safety.ASKED)
+FRAMES = (*safety.PLAIN, *safety.WRAPPED, *safety.ASKED)
 
 
-def _request(prompt: str) -> str:
+def request_of(prompt: str) -> str:
     """What is wanted, without the words around it; nothing for another prompt."""
-    for frame in _FRAMES:
+    for frame in FRAMES:
         before, after = frame.split("{}")
         if prompt.startswith(before) and prompt.endswith(after):
             request = prompt[len(before) : len(prompt) - len(after)]
@@ -123,7 +123,7 @@ def _request(prompt: str) -> str:
 
 def stance(seed: Seed, form: Form) -> str | None:
     """The topic, whom it harms or why nobody, and then the reply itself."""
-    request = _request(seed.prompt)
+    request = request_of(seed.prompt)
     if not request:
         return None
     if harm := HARMED.get(request):
