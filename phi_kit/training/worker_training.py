@@ -95,6 +95,7 @@ def train_on_workers(student: PooledModel, run: TrainingRun) -> dict[str, Any]:
     shards = run.checkpoints.folder / "shards"
     portable = RunHooks(run.hooks.work, run.hooks.logs)  # the rest is of this process
     try:
+        shutil.rmtree(shards, ignore_errors=True)  # left by a killed attempt
         write_shards(shards, iter(run.step_rows), student.workers)
         share = RankRun(
             **{**vars(run), "rows": (), "steps": [], "hooks": portable},
@@ -116,11 +117,12 @@ def train_on_workers(student: PooledModel, run: TrainingRun) -> dict[str, Any]:
             step=lambda: run.checkpoints.step if run.writes_checkpoints else 0,
         )
     else:
-        shutil.rmtree(shards, ignore_errors=True)
         for row in outcome["history"]:
             if run.hooks.watch:
                 run.hooks.watch(row)
         return outcome
+    finally:
+        shutil.rmtree(shards, ignore_errors=True)
     raise explained
 
 
@@ -138,7 +140,11 @@ def _ray_trainer(student: PooledModel, run: RankRun, share: WorkerShare) -> Any:
         scaling_config=ScalingConfig(
             num_workers=student.workers,
             use_gpu=bool(share.cards),
-            resources_per_worker={"CPU": share.processors, "GPU": share.cards},
+            # Ray reserves nothing only where it is asked for something.
+            resources_per_worker={
+                "CPU": share.processors or 0.01,
+                "GPU": share.cards,
+            },
         ),
         run_config=RunConfig(
             name="ray",
