@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # do not import each other.
 FLOORS = (
     ("core",),
-    ("models", "sandbox", "stats", "data"),
+    ("models", "sandbox", "stats", "data", "cluster"),
     ("cache", "verifiers", "plots"),
     ("inference",),
     ("domains",),

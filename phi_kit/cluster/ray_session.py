@@ -1,0 +1,124 @@
+"""Ray: started on this machine, or a cluster that runs already.
+
+The one module that imports it, and only when several workers are wanted: with one,
+nobody needs it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from phi_kit.core.errors import RunError
+
+# Ray's own name. Without it what a killed worker has started lives on: a Jupyter
+# kernel leads a session of its own, and no process group of the worker's holds it.
+# With it a node ends all of that within ten seconds:
+# https://docs.ray.io/en/latest/ray-core/user-spawn-processes.html
+SUBREAPER = "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper"
+SETTINGS = {SUBREAPER: "true", "RAY_USAGE_STATS_ENABLED": "0"}
+OWN = "local"  # Ray's word for one that is started, whatever else runs here
+
+
+@contextmanager
+def session(
+    address: str | None = None, *, workers: int | None = None
+) -> Iterator[ModuleType]:
+    """Ray, for as long as the block lasts.
+
+    Inside another session of this process it is that one. A Ray that the block has
+    started ends with it; a cluster goes on.
+
+    Args:
+        address: of a cluster: `auto` for the one that this machine is a node of,
+            `host:6379`, or `ray://host:10001` from a machine that is none. Without
+            it, or with `local`, a Ray of its own is started on this machine.
+        workers: processors that a Ray of its own counts, so many tasks of one at a
+            time; all of the machine's without it. A cluster knows its own.
+
+    Yields:
+        The module `ray`, initialised.
+
+    Raises:
+        RunError: Ray is not installed, does not start, or does not answer there.
+    """
+    ray = _imported()
+    if ray.is_initialized():
+        yield ray
+        return
+    address = address or OWN
+    own = {"num_cpus": workers, "include_dashboard": False} if address == OWN else {}
+    with _ray_variables_put_back():
+        os.environ.update(SETTINGS)
+        try:
+            with _sigterm_put_back():
+                ray.init(
+                    address, logging_level=logging.ERROR, log_to_driver=False, **own
+                )
+        except Exception as error:  # where it does not start in time, it is just that
+            ray.shutdown()  # what it may have started
+            raise _not_there(address, error) from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def _imported() -> ModuleType:
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise RunError(
+            f"work on several workers needs the package {error.name}",
+            todo="pip install 'phi-kit[cluster]'",
+        ) from error
+    return ray
+
+
+@contextmanager
+def _ray_variables_put_back() -> Iterator[None]:
+    """Leave the environment as it was; Ray sets variables of its own as it starts."""
+    before = _ray_variables()
+    try:
+        yield
+    finally:
+        for name in _ray_variables():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def _ray_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name[:4] == "RAY_"}
+
+
+@contextmanager
+def _sigterm_put_back() -> Iterator[None]:
+    """Keep the program's own way to end; Ray puts one of its own in its place."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _not_there(address: str, error: Exception) -> RunError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if address == OWN:
+        return RunError(
+            f"Ray does not start on this machine: {reason}",
+            todo="its logs are in /tmp/ray/session_latest/logs; one worker needs none",
+        )
+    return RunError(
+        f"there is no Ray that can be used: {reason}",
+        where=address,
+        todo="start one there (ray start --head), with the Python and the packages of "
+        "this machine, or leave the address out",
+    )

@@ -1,0 +1,74 @@
+"""Ray is started, connected to and left as the program found it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import fake_study
+import pytest
+
+from phi_kit.cluster import ray_session
+from phi_kit.core.errors import RunError
+
+ORPHAN_SECONDS = 15  # after the death of its worker
+
+
+def test_without_ray_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with (
+        pytest.raises(RunError, match="needs the package ray") as caught,
+        ray_session.session(),
+    ):
+        pass
+    assert caught.value.todo == "pip install 'phi-kit[cluster]'"
+
+
+@pytest.mark.slow
+def test_a_ray_of_its_own_is_gone_afterwards(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    before, on_term = dict(os.environ), signal.getsignal(signal.SIGTERM)
+    with ray_session.session(workers=2) as ray:
+        assert signal.getsignal(signal.SIGTERM) is on_term
+        assert ray.cluster_resources()["CPU"] == 2
+        with ray_session.session("auto") as same:
+            assert same is ray
+        assert ray.is_initialized()
+        pids = ray.get(ray.remote(lambda: [os.getpid(), os.getppid()]).remote())
+    assert not ray.is_initialized()
+    assert dict(os.environ) == before
+    fake_study.until(lambda: not any(map(fake_study.alive, pids)))
+
+
+@pytest.mark.slow
+def test_what_a_killed_worker_has_started_ends_with_it(tmp_path):
+    from ray.exceptions import WorkerCrashedError
+
+    note = tmp_path / "pid"
+
+    def start_and_die():
+        import subprocess
+
+        # In a session of its own, as kernels are.
+        sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        note.write_text(str(sleeper.pid))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with ray_session.session(workers=1) as ray:
+        died = ray.remote(start_and_die).options(max_retries=0).remote()
+        with pytest.raises(WorkerCrashedError):
+            ray.get(died)
+        pid = int(note.read_text())
+        fake_study.until(lambda: not fake_study.alive(pid), seconds=ORPHAN_SECONDS)
+
+
+@pytest.mark.slow
+def test_where_no_ray_is_it_is_said(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with (
+        pytest.raises(RunError, match="there is no Ray that can be used") as caught,
+        ray_session.session("auto"),
+    ):
+        pass
+    assert caught.value.where == "auto"
