@@ -20,7 +20,7 @@ FLOORS = (
     ("cache", "verifiers", "plots"),
     ("inference",),
     ("domains",),
-    ("training",),
+    ("training", "rewards"),
     ("evaluation",),
     ("selection", "responses"),
     ("synthesis",),

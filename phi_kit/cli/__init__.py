@@ -22,6 +22,7 @@ from phi_kit.cli import (
     compare,
     domains,
     export,
+    init,
     lab,
     ledger,
     models,
@@ -30,7 +31,10 @@ from phi_kit.cli import (
     run,
     status,
     sweep,
+    synthesis,
     verify,
+    why,
+    withdraw,
 )
 from phi_kit.cli.common import TerminatedError
 from phi_kit.core.errors import PhiKitError
@@ -67,11 +71,15 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(sweep.sweep)
 app.command()(status.status)
+app.command()(synthesis.synthesize)
 app.command()(report.report)
 app.command()(compare.compare)
 app.command()(export.export)
 app.command()(verify.verify)
+app.command()(why.why)
+app.command()(withdraw.withdraw)
 app.command()(domains.domains)
+app.command()(init.init)
 app.command()(lab.lab)
 app.add_typer(models.models, name="models")
 app.add_typer(ledger.ledger, name="ledger")

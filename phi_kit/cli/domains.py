@@ -77,7 +77,7 @@ def _transforms(domain: Domain) -> Iterator[str]:
 
     yield "transforms   name, what it makes (* is in unless you name others)"
     for name, one in transforms_of(domain).items():
-        needs = "; needs a teacher" if one.needs == "teacher" else ""
+        needs = f"; needs the {one.needs}" if one.needs != "nothing" else ""
         star = "*" if one.usual else " "
         yield f"           {star} {name:<18} {one.about}{needs}"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from phi_kit.cache import recordings
 from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import PhiKitError
-from phi_kit.core.params import Compute, EndpointSettings, StepParams
+from phi_kit.core.params import Compute, EndpointSettings, EngineName, StepParams
 from phi_kit.core.paths import ledger_address, spending_folder
 from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.core.sample_counts import UNANSWERED
@@ -27,6 +27,7 @@ from phi_kit.models.model_dir import identity
 from . import replay
 from .draw import draw
 from .endpoint.client import Endpoint
+from .local.engine_choice import require_engine
 from .local.model import LocalModel
 from .local.origin import ModelOrigin
 from .pooled_model import PooledModel
@@ -51,7 +52,12 @@ class TokenCounter:
 
 @lru_cache(maxsize=1)
 def load(
-    name: str, *, four_bit: bool = True, compute: Compute = "auto", workers: int = 1
+    name: str,
+    *,
+    four_bit: bool = True,
+    compute: Compute = "auto",
+    engine: EngineName = "own",
+    workers: int = 1,
 ) -> LocalModel | Endpoint:
     """Load a model and its tokenizer; the same name gives the same object again.
 
@@ -64,12 +70,13 @@ def load(
         four_bit: NF4 weights; else the compute dtype's.
         compute: `float32` to compute in nothing else; a replay repeats what was
             recorded.
+        engine: what samples it; `auto` measures on a GPU, once for a card and a model.
         workers: that sample it, each with an engine of its own; they are processes
             of Ray where there are several.
 
     Raises:
-        ModelError: it cannot be found, or is no causal language model with a
-            chat template.
+        ModelError: it cannot be found, is no causal language model with a chat
+            template, or the engine is not installed.
         RunError: a replay has no record of it, the ledger fails, or workers do not
             start.
     """
@@ -77,19 +84,35 @@ def load(
         return _endpoint(name)
     if is_replay():
         return replay.load_recorded(name, four_bit=four_bit)
-    origin = ModelOrigin(name, four_bit, compute)
+    origin = ModelOrigin(name, four_bit, compute, engine)
     local = origin.load() if workers == 1 else PooledModel(origin, workers)
     if ledger_address():
         recordings.record_model(name, local.identity, local.stop_ids, origin.folder)
     return local
 
 
-def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
+def require_sampler(params: StepParams) -> None:
+    """Refuse at once an engine that this machine does not have.
+
+    Args:
+        params: of a step that is going to run; nothing is loaded.
+
+    Raises:
+        ModelError: it says what to install or set.
+    """
+    if not is_endpoint(params.model) and not is_replay():
+        require_engine(params.engine)
+
+
+def open_sampler(
+    params: StepParams, name: str = "", *, workers: int | None = None
+) -> LocalModel | Endpoint:
     """The model of a step, or another one; an endpoint within the study's limits.
 
     Args:
         params: of the step.
         name: of the other model.
+        workers: in place of the study's.
 
     Raises:
         ModelError: as `load` does.
@@ -97,7 +120,12 @@ def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
     name = name or params.model
     if is_endpoint(name):
         return _endpoint(name, params.endpoint, spending_folder(params.study))
-    return load(name, compute=params.compute, workers=params.workers)
+    return load(
+        name,
+        compute=params.compute,
+        engine=params.engine,
+        workers=params.workers if workers is None else workers,
+    )
 
 
 def token_counter(params: StepParams) -> TokenCounter | Sampler:

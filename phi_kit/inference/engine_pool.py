@@ -28,6 +28,7 @@ from phi_kit.core.progress import print_status
 
 from .local.model import LocalModel
 from .local.origin import ModelOrigin
+from .local.sampling_engine import OwnEngine
 from .types import Completion, Sampler, SampleRequest, SamplingParams
 from .work_units import UnitQueue, work_units
 
@@ -155,7 +156,8 @@ class EngineWorker:
             for name, content in adapter.items():
                 (folder / name).write_bytes(content)
         self.model = self._adapted.enter_context(self.base.adapter(folder))
-        self._adapted.enter_context(weights_for_decoding(self.model.model))
+        if isinstance(self.model.engine, OwnEngine):
+            self._adapted.enter_context(weights_for_decoding(self.model.model))
         self._on = adapter
 
 

@@ -14,6 +14,7 @@ from phi_kit.models.model_dir import identity
 from .engine_pool import EnginePool, Task, pool_of
 from .local.model import LocalModel, require_weights
 from .local.origin import ModelOrigin
+from .local.sampling_engine import OwnEngine
 from .replay import ModelStub
 from .types import Completion, Sampler, SampleRequest, SamplingParams
 
@@ -52,6 +53,7 @@ class PooledModel(LocalModel):
             origin=origin,
             workers=workers,
             folder=folder,
+            engine=OwnEngine(),  # of this process, which draws nothing
         )
 
     @property

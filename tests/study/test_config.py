@@ -144,6 +144,10 @@ def test_five_faults_are_five_lines(study):
             "domains: [math]\ncompute: half\n",
             "line 2   compute: input should be 'auto' or 'float32'",
         ),
+        (
+            "domains: [math]\nengine: vlm\n",
+            "line 2   engine: input should be 'auto', 'own', 'transformers' or 'vllm'",
+        ),
         ("domains: [math]\nfrom: a b\n", "line 2   from: 'a b' cannot be a folder"),
         ("domains: [math]\nfrom: 7\n", "line 2   from: 7 is no text"),
         ("domains: [math]\nmodl: x\n", "line 2   modl: unknown key; did you mean"),
@@ -173,13 +177,14 @@ def test_one_fault_one_line(study, text, fault):
 def test_sets_change_the_study_and_have_the_last_word(study):
     text = "domains:\n  math: {filter_edge: {samples: 8}}\n  puzzles:\n"
     sets = ("filter_edge.SAMPLES=3", "puzzles.filter_edge.samples=5", "rng_seed=3")
-    sets += ("compute=float32",)
+    sets += ("compute=float32", "engine=transformers")
     loaded = study(text, *sets, "filter_edge.note=17", "filter_edge.rate=1e-5")
     math, puzzles = (unit(loaded, "filter_edge", d) for d in ("math", "puzzles"))
     assert (math.samples, puzzles.samples) == (3, 5)
     assert (math.note, math.rate) == ("17", 1e-5)
     assert {u.params.rng_seed for u in loaded.units()} == {3}
     assert {u.params.compute for u in loaded.units()} == {"float32"}
+    assert {u.params.engine for u in loaded.units()} == {"transformers"}
     renamed = study(text, "study=other", "domains=[puzzles]")
     assert renamed.name == "other"
     assert unit(renamed, "benchmark").domains == ["puzzles"]

@@ -12,7 +12,7 @@ import fake_study
 import pytest
 
 from phi_kit.core import step_table
-from phi_kit.core.errors import RunError, StudyError
+from phi_kit.core.errors import ModelError, RunError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.step_state import up_to_date
 from phi_kit.study import config, runner
@@ -40,6 +40,15 @@ def run(*sets, **options):
 def finish(project, study="toy", domain="math"):
     """Finish the first step without a kernel."""
     fake_study.run(fake_study.Pick(study=study, domain=domain))
+
+
+def test_an_engine_that_is_not_here_is_refused_before_anything_runs(
+    project, monkeypatch
+):
+    monkeypatch.setenv("PHI_KIT_VLLM", str(project / "no-such-program"))
+    with pytest.raises(ModelError, match="engine: vllm needs the program vllm"):
+        run("engine=vllm")
+    assert fake_study.executions(project) == []
 
 
 def test_a_study_runs_once_and_redoes_what_a_change_touches(project, monkeypatch):

@@ -23,15 +23,18 @@ from phi_kit.core.number_format import (
 )
 from phi_kit.core.step_state import run_folder_path, up_to_date
 from phi_kit.study.config import Unit
+from phi_kit.study.notebook import warm_kernels
 
 from .memory_fit import MemoryFit
 from .speed_probe import MachineSpeed, ProbedDomain, without_model
 from .teacher_bill import bill_lines
 from .workload import StepLoad, TeacherLoad, UnitKey, seeds_read, workload
 
-# A kernel that starts, its imports, tables and figures: seconds of every notebook (kit
-# default, from the quickstart's steps 2 and 5, which ask no model).
-NOTEBOOK = 5.0
+# Seconds of every notebook beside its step: a kernel that is forked, tables, figures;
+# and what a kernel that starts from nothing imports (kit defaults: on two cores the
+# quickstart's notebooks 2 and 5 took 0.7 to 2.1 s more than their steps; a kernel was
+# ready in 0.4 s where it was forked and in 6.5 s where it was not).
+NOTEBOOK, IMPORTS = 2.0, 6.0
 FORMULA = "phi_kit/study/planning/memory_estimate.py"
 
 
@@ -206,9 +209,14 @@ def _trained(load: StepLoad, speed: MachineSpeed) -> float:
     return sum(rows * speed.domains[domain].row for domain, rows in load.rows.items())
 
 
+def notebook_seconds() -> float:
+    """What every notebook takes beside its step, as kernels start here."""
+    return NOTEBOOK + IMPORTS * (not warm_kernels.wanted())
+
+
 def _seconds(load: StepLoad, speed: MachineSpeed) -> float:
     return (
-        NOTEBOOK
+        notebook_seconds()
         + speed.load * bool(load.samples or load.rows)
         + _sampled(load, speed)[1]
         + _trained(load, speed) / speed.train_tps
@@ -263,7 +271,7 @@ def _gb(size: float) -> str:
 def _probe(speed: MachineSpeed) -> Iterator[str]:
     yield (
         f"From a probe of {duration(speed.seconds)}: {speed.train_tps:.0f} tokens/s "
-        "trained."
+        f"trained; engine {speed.engine} sampled, and is assumed to do so in the study."
     )
     for name, probed in speed.domains.items():
         plain, ends = probed.plain, zip(*probed.outlook(), strict=True)

@@ -19,6 +19,7 @@ from phi_kit.core.number_format import duration, plural
 from phi_kit.core.paths import SWEEP_STATE, display_path, runs_root
 from phi_kit.core.step_state import fingerprint, run_folder_path, up_to_date
 from phi_kit.core.taken_over import take_over
+from phi_kit.inference import completion
 from phi_kit.study.config import Unit
 from phi_kit.study.runner import run_lock
 
@@ -53,11 +54,13 @@ def run_sweep(
         StudyError: a name fits no variant, or a study has the sweep's name.
         RunError: variants failed, all of them named; or another process runs the
             sweep.
-        ModelError: a step loads weights and the model is an endpoint.
+        ModelError: a step loads weights and the model is an endpoint, or an engine is
+            not installed.
     """
     variants = chosen(sweep, names)
     for unit in (unit for variant in variants for unit in variant.units):
         unit.params.require_weights()  # before hours of sampling, not after
+        completion.require_sampler(unit.params)
     items = plan_work(sweep.variants)
     _require_own(sweep)
     began = time.monotonic()

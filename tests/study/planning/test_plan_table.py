@@ -8,8 +8,10 @@ from typer.testing import CliRunner
 
 from phi_kit.cli import app
 from phi_kit.study import config
+from phi_kit.study.notebook.warm_kernels import COLD
 from phi_kit.study.planning import plan_table, speed_probe
 from phi_kit.study.planning.plan_table import (
+    IMPORTS,
     NOTEBOOK,
     FinishedUnit,
     Prices,
@@ -23,6 +25,7 @@ from phi_kit.study.planning.speed_probe import (
 )
 from phi_kit.training import memory
 
+pytestmark = pytest.mark.usefixtures("forking")
 STUDY = Path(__file__).with_name("planned.yaml")
 TEACHER = "teacher=http://127.0.0.1:9/v1#m"  # nobody is there, nor need be
 GB = 10**9
@@ -79,6 +82,22 @@ def test_what_finished_steps_kept_is_known(finished):
     probe = found["probe_sft", "math"]
     assert probe.trained == 40 * 3 * 7 * 3
     assert probe.seconds == probe.most
+
+
+@pytest.fixture
+def forking(monkeypatch):
+    """A machine whose kernels are forked."""
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv(COLD, raising=False)
+
+
+def test_kernels_that_start_from_nothing_import_in_every_notebook(monkeypatch):
+    warm = plan_steps(units(), SPEED, PEAK)
+    monkeypatch.setenv(COLD, "1")
+    cold = plan_steps(units(), SPEED, PEAK)
+    for one, other in zip(warm, cold, strict=True):
+        assert other.seconds == pytest.approx(one.seconds + IMPORTS)
+        assert other.most == pytest.approx(one.most + IMPORTS)
 
 
 def test_time_is_work_by_pace():
