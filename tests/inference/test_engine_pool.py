@@ -132,15 +132,15 @@ def fresh_ledger(monkeypatch, tmp_path, name):
 
 
 @pytest.mark.slow
-def test_four_ray_workers_one_killed_draw_the_same(
+def test_two_ray_workers_one_killed_draw_the_same(
     folder, tmp_path, monkeypatch, capfd
 ):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     prompts = [f"{'word ' * (i % 5)}What is {i}?" for i in range(60)]
     fresh_ledger(monkeypatch, tmp_path, "one")
     alone = draw(load(folder), prompts, SAMPLING, k=3)
-    fresh_ledger(monkeypatch, tmp_path, "four")
-    student = load(folder, workers=4)
+    fresh_ledger(monkeypatch, tmp_path, "two")
+    student = load(folder, workers=2)
     pool = student.pool
     while not all(member.facts for member in pool.members):
         list(pool._returned())
