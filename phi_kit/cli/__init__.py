@@ -19,9 +19,11 @@ from typer.core import TyperGroup
 
 from phi_kit import __version__
 from phi_kit.cli import (
+    benchmarks,
     compare,
     domains,
     export,
+    history,
     init,
     lab,
     ledger,
@@ -29,9 +31,10 @@ from phi_kit.cli import (
     plan,
     report,
     run,
+    scale,
     status,
     sweep,
-    synthesis,
+    synthesize,
     verify,
     why,
     withdraw,
@@ -71,14 +74,17 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(sweep.sweep)
 app.command()(status.status)
-app.command()(synthesis.synthesize)
+app.command()(synthesize.synthesize)
 app.command()(report.report)
 app.command()(compare.compare)
+app.command()(scale.scale)
 app.command()(export.export)
+app.command()(history.history)
 app.command()(verify.verify)
 app.command()(why.why)
 app.command()(withdraw.withdraw)
 app.command()(domains.domains)
+app.command()(benchmarks.benchmarks)
 app.command()(init.init)
 app.command()(lab.lab)
 app.add_typer(models.models, name="models")
