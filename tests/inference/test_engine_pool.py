@@ -132,9 +132,7 @@ def fresh_ledger(monkeypatch, tmp_path, name):
 
 
 @pytest.mark.slow
-def test_two_ray_workers_one_killed_draw_the_same(
-    folder, tmp_path, monkeypatch, capfd
-):
+def test_two_ray_workers_one_killed_draw_the_same(folder, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     prompts = [f"{'word ' * (i % 5)}What is {i}?" for i in range(60)]
     fresh_ledger(monkeypatch, tmp_path, "one")
