@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from phi_kit import __version__
 from phi_kit.cli import (
+    atlas,
     benchmarks,
     compare,
     domains,
@@ -76,6 +77,7 @@ app.command()(sweep.sweep)
 app.command()(status.status)
 app.command()(synthesize.synthesize)
 app.command()(report.report)
+app.command()(atlas.atlas)
 app.command()(compare.compare)
 app.command()(scale.scale)
 app.command()(export.export)

@@ -266,7 +266,7 @@ def test_writing_where_one_may_not_is_one_clear_message(tmp_path, monkeypatch):
         finish()
 
 
-def test_a_studys_own_thinking_tags_hold_while_its_step_runs():
+def test_a_studys_own_thinking_tags_hold_while_its_step_runs(runs):
     params = Pick(thinking_tags=["<mull>", "</mull>"])
     with open_run(params) as run:
         run.save_rows(pd.DataFrame({"n": [1]}))

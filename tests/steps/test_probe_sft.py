@@ -243,7 +243,7 @@ def test_the_recipe_is_the_best_on_dev_and_is_written(full):
 
 
 @pytest.mark.parametrize(("budget", "parts"), [(None, None), (120, 60)])
-def test_half_a_dose_sees_half_of_the_arms_budget(budget, parts):
+def test_half_a_dose_sees_half_of_the_arms_budget(runs, budget, parts):
     seen = []
 
     class Counting(ProbeBench):

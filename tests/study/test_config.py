@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import fake_study
 import pytest
 
 from phi_kit.core.errors import StudyError
@@ -8,13 +7,9 @@ from phi_kit.study import config
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch):
-    fake_study.make_project(tmp_path)
-    fake_study.install(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-
+def study(project):
     def load(text, *sets, name="demo.yaml"):
-        (tmp_path / "params" / name).write_text(text)
+        (project / "params" / name).write_text(text)
         return config.load(f"params/{name}", sets)
 
     return load

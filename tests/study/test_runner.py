@@ -21,15 +21,6 @@ from phi_kit.study.notebook import scrub
 SECRET = "sk-verysecret-0123"
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    fake_study.make_project(tmp_path)
-    fake_study.install(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PHI_KIT_RUNS", raising=False)
-    return tmp_path
-
-
 def run(*sets, **options):
     lines = []
     study = config.load("params/toy.yaml", ("domains=[math]", *sets))

@@ -22,6 +22,7 @@ from phi_kit.core.paths import REPORT, display_path, runs_root
 from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats.comparison import NOT_CONSTANT
+from phi_kit.study.notebook.scrub import scrubbed_text
 from phi_kit.study.time_use import time_use
 
 from . import methods, published
@@ -260,5 +261,5 @@ def write(study: str) -> Path:
     report = read(study)
     text = page(TEMPLATE, study=report, published=published, verdicts=VERDICTS)
     path = report.root / REPORT
-    write_atomic(path, text)
+    write_atomic(path, scrubbed_text(text))  # a study's files may lie anywhere
     return path

@@ -65,6 +65,18 @@ def page():
     return Page(study_report.write("demo").read_text(encoding="utf-8"))
 
 
+def test_no_secret_and_no_machine_path_is_in_it(demo, monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "sk-verysecret-0123")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    params = {"study": "demo", "sources": [{"path": "/home/somebody/x.csv"}]}
+    params |= {"note": f"sk-verysecret-0123 in {demo}"}
+    fake_study.write_manifest(demo / "math/02_collect_seeds", {}, params=params)
+    said = page().text
+    assert "~/x.csv" in said
+    for hidden in ("sk-verysecret", "/home/somebody", str(demo)):
+        assert hidden not in said
+
+
 def test_it_says_where_the_time_went(demo):
     # 12 steps by hand, 200.4 s each: of these 90 s sampling and 60.5 s training.
     assert (
