@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-BYTES_PER_GRADIENT = 4  # float32, as `training.ranks` exchanges them
+BYTES_PER_GRADIENT = 4  # float32
 
 
 class SamplingWork(NamedTuple):
