@@ -18,6 +18,7 @@ import numpy as np
 from phi_kit.core.number_format import points, points_span
 from phi_kit.stats import power
 from phi_kit.stats.comparison import LEVEL, MIN_ITEMS, Gain, paired_gain
+from phi_kit.stats.items_needed import items_to_see
 from phi_kit.stats.recipe_gain import ONE_RUN, RecipeGain, mean_recipe_gain, recipe_gain
 
 Status = Literal["met", "failed", "open"]
@@ -245,7 +246,7 @@ def still_rising(evidence: Sequence[DomainEvidence], rule: Rule) -> Criterion:
     if unclear:
         by_name = {one.domain: one for one in evidence}
         why = "; ".join(f"{d} {_told(by_name[d].last_dose)}" for d in unclear)
-        needed = max(_items_for(by_name[d].last_dose, rule) for d in unclear)
+        needed = max(_dose_items(by_name[d].last_dose, rule) for d in unclear)
         todo = f"pick_domain.dev_items: {needed}" + _tokens(
             1.75 * sum(by_name[d].run_tokens for d in unclear)
         )
@@ -275,10 +276,10 @@ def _items_against_loss(one: DomainEvidence, gain: Gain, rule: Rule) -> int:
     return ceil((_reach(rule) * max(float(moved.std()), 0.1) / away) ** 2)
 
 
-def _items_for(gain: Gain, rule: Rule) -> int:
-    """Items on which a gain of the margin would be seen, by an interval's width."""
-    error = (gain.high - gain.low) / (2 * power.minimum_detectable(1.0, power=0.5))
-    return ceil(gain.n * (_reach(rule) * error / rule.margin) ** 2)
+def _dose_items(gain: Gain, rule: Rule) -> int:
+    """Dev items on which a gain of the margin per doubling would be seen."""
+    width = {"low": gain.low, "high": gain.high, "n": gain.n}
+    return int(items_to_see(rule.margin, **width))
 
 
 def _more_runs(both: Sequence[DomainEvidence], mean: RecipeGain, rule: Rule) -> str:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from math import ceil, sqrt
 
 from .comparison import LEVEL
+from .items_needed import POWER
 
-POWER = 0.8  # the usual aim: four of five true differences are found
 # How often base and a tuned model disagree on an item where nothing is known yet: in
 # the kit's own quickstart .2 to .8, between two adapters .1 to .3 (kit default).
 DISCORDANCE = 0.2

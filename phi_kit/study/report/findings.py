@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from phi_kit.core.number_format import count, is_number, percent, points, points_span
+from phi_kit.evaluation.decision import SCALE
 from phi_kit.stats.comparison import NOT_CONSTANT
 from phi_kit.stats.items_needed import detectable_gain, items_to_see
+from phi_kit.stats.paired_tests import EQUAL
 
 FINAL = {
     "better": "On held-out {domain} the final adapter is better than base",
@@ -70,6 +72,8 @@ MERGED = {
     "alone gave",
     "cannot tell": "This run cannot tell whether training on all domains at once "
     "changes what {domain} alone gave",
+    EQUAL: "Training on all domains at once keeps what training on {domain} alone "
+    "gave: the two are equal within the margin",
 }
 
 # Different responses of the student's own below which a reader is warned: eight
@@ -199,6 +203,20 @@ def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:
                 about = f"final over {control.replace('_', '-')}"
                 found.append(finding(words, domain, over, about=about))
     return found
+
+
+def on_decision(result: Mapping[str, Any]) -> list[Finding]:
+    """What step 7 decided, and what would settle what is open; none of an older kit."""
+    decision = result.get("decision") or {}
+    if not isinstance(decision, Mapping) or not decision.get("verdict"):
+        return []
+    said = [f"Decision: {decision['verdict']}."]
+    for one in decision.get("criteria") or []:
+        said.append(f"{one.get('status')}: {one.get('name')} ({one.get('why')}).")
+        if one.get("next"):
+            said.append(f"Next: {one['next']}.")
+    scaled = decision["verdict"] == SCALE
+    return [Finding(" ".join(said), "better" if scaled else "cannot tell")]
 
 
 def over_control(row: Mapping[str, Any], control: str) -> dict[str, Any]:

@@ -213,5 +213,6 @@ def findings_of(
     if number == 6:
         return findings.after_merging(listed(result, "retention"))
     if number == 7:
-        return findings.on_benchmarks(listed(result, "scores"))
+        told = findings.on_benchmarks(listed(result, "scores"))
+        return [*told, *findings.on_decision(result)]
     return []
