@@ -101,7 +101,7 @@ class EngineFacts(NamedTuple):
     pid: int
 
 
-class Task(NamedTuple):
+class DrawTask(NamedTuple):
     """How the units of a draw are decoded.
 
     Attributes:
@@ -139,7 +139,7 @@ class EngineWorker:
             self.base.identity, self.base.stop_ids, os.uname().nodename, os.getpid()
         )
 
-    def draw(self, requests: Sequence[SampleRequest], task: Task) -> Drawn:
+    def draw(self, requests: Sequence[SampleRequest], task: DrawTask) -> Drawn:
         """Decode a unit; (index in `requests`, sample) of each."""
         if self._on != task.adapter:
             self._put_on(task.adapter)
@@ -227,7 +227,7 @@ class EnginePool:
             self.members.append(Member(actor, actor.load.remote()))
 
     def stream(
-        self, requests: Sequence[SampleRequest], task: Task
+        self, requests: Sequence[SampleRequest], task: DrawTask
     ) -> Iterator[tuple[int, Completion]]:
         """Draw the samples; yields (index in `requests`, sample) unit by unit.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from phi_kit.models.loading import load_tokenizer
 from phi_kit.models.model_dir import identity
 
-from .engine_pool import EnginePool, Task, pool_of
+from .engine_pool import DrawTask, EnginePool, pool_of
 from .local.model import LocalModel, require_weights
 from .local.origin import ModelOrigin
 from .local.sampling_engine import OwnEngine
@@ -108,7 +108,7 @@ class PooledModel(LocalModel):
             files = {
                 p.name: p.read_bytes() for p in self.folder.iterdir() if p.is_file()
             }
-        yield from self.pool.stream(requests, Task(sampling, sampler, files))
+        yield from self.pool.stream(requests, DrawTask(sampling, sampler, files))
 
     @contextmanager
     def adapter(self, folder: Path | None) -> Iterator[LocalModel]:

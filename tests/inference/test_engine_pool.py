@@ -15,7 +15,7 @@ from phi_kit.core.errors import ModelError, RunError
 from phi_kit.core.sample_counts import count_samples
 from phi_kit.inference import completion, engine_pool, work_units
 from phi_kit.inference.draw import draw
-from phi_kit.inference.engine_pool import EnginePool, Task
+from phi_kit.inference.engine_pool import DrawTask, EnginePool
 from phi_kit.inference.pooled_model import PooledModel
 from phi_kit.inference.scoring import mean_logprobs
 from phi_kit.inference.types import SampleRequest, SamplingParams
@@ -61,7 +61,7 @@ def itself(model):
 
 
 def drawn(pool):
-    return sorted(pool.stream(REQUESTS, Task(SAMPLING, itself, {})))
+    return sorted(pool.stream(REQUESTS, DrawTask(SAMPLING, itself, {})))
 
 
 def test_workers_draw_what_one_process_draws_to_the_bit(tiny, monkeypatch):

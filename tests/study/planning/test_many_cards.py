@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from phi_kit.study.planning.scale import SamplingWork, TrainingWork
+from phi_kit.study.planning.many_cards import SamplingWork, TrainingWork
 
 SAMPLING = SamplingWork(
     samples=1e6, tokens=100, rate=1000, driver_seconds=1e-3, unit=512
