@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup quickstart lab report test test-slow test-all test-gpu lint \
+.PHONY: help setup quickstart lab report test test-slow test-all test-gpu lint docs \
   bench clean
 
 help: ## list the targets
@@ -43,11 +43,16 @@ test-all: $(READY) ## run every test there is, measurements and browser too
 	$(BIN)/python -m pytest -m "" $(ARGS)
 
 test-gpu: $(READY) ## run the tests that need a GPU, and measure on it
-	$(BIN)/python -m pytest tests/gpu -m gpu -rs $(ARGS)
+	$(BIN)/python -m pytest tests/gpu -m 'gpu and not slow' -rs $(ARGS)
 
 lint: $(READY) ## check style and format of package, tests and notebooks
 	$(BIN)/python -m ruff check phi_kit tests notebooks
 	$(BIN)/python -m ruff format --check phi_kit tests notebooks
+
+docs: $(READY) ## build the site into docs/_build; a warning is an error
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	  -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 bench: $(READY) ## measure, and write benchmarks.json
 	$(BIN)/python -m pytest tests/benchmarks -m bench $(ARGS)

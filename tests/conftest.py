@@ -15,6 +15,16 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_tree_untouched(tmp_path_factory):
+    """What writes run folders says where; nothing goes into the tree it lies in."""
+    stray = tmp_path_factory.mktemp("stray") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PHI_KIT_RUNS", str(stray))
+        yield
+    assert not list(stray.rglob("manifest.json")), "a test writes outside its folder"
+
+
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     """An empty folder of run folders, and of a ledger."""

@@ -128,6 +128,15 @@ def install(monkeypatch) -> None:
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
 
 
+def enter_project(folder: Path, monkeypatch) -> Path:
+    """Make a project there and work in it, with the toy steps."""
+    make_project(folder)
+    install(monkeypatch)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("PHI_KIT_RUNS", raising=False)
+    return folder
+
+
 def environment() -> dict[str, str]:
     path = [str(HERE.parent), str(HERE)]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}

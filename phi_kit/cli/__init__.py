@@ -19,18 +19,26 @@ from typer.core import TyperGroup
 
 from phi_kit import __version__
 from phi_kit.cli import (
+    atlas,
+    benchmarks,
     compare,
     domains,
     export,
+    history,
+    init,
     lab,
     ledger,
     models,
     plan,
     report,
     run,
+    scale,
     status,
     sweep,
+    synthesize,
     verify,
+    why,
+    withdraw,
 )
 from phi_kit.cli.common import TerminatedError
 from phi_kit.core.errors import PhiKitError
@@ -67,11 +75,19 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(sweep.sweep)
 app.command()(status.status)
+app.command()(synthesize.synthesize)
 app.command()(report.report)
+app.command()(atlas.atlas)
 app.command()(compare.compare)
+app.command()(scale.scale)
 app.command()(export.export)
+app.command()(history.history)
 app.command()(verify.verify)
+app.command()(why.why)
+app.command()(withdraw.withdraw)
 app.command()(domains.domains)
+app.command()(benchmarks.benchmarks)
+app.command()(init.init)
 app.command()(lab.lab)
 app.add_typer(models.models, name="models")
 app.add_typer(ledger.ledger, name="ledger")

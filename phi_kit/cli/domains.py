@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +13,7 @@ import typer
 from phi_kit.core.errors import PhiKitError
 
 if TYPE_CHECKING:
-    from phi_kit.domains.base import Domain, SuggestedBenchmarks
+    from phi_kit.domains.base import Domain
 
 
 def domains(
@@ -68,7 +70,7 @@ def _in_full(name: str) -> Iterator[str]:
         star = "*" if family.usual else " "
         yield f"           {star} {family.name:<16} {family.level}"
     yield from _hub(domain)
-    yield from _benchmarks(domain.suggested_benchmarks)
+    yield from _benchmarks(domain.benchmarks)
 
 
 def _transforms(domain: Domain) -> Iterator[str]:
@@ -77,7 +79,7 @@ def _transforms(domain: Domain) -> Iterator[str]:
 
     yield "transforms   name, what it makes (* is in unless you name others)"
     for name, one in transforms_of(domain).items():
-        needs = "; needs a teacher" if one.needs == "teacher" else ""
+        needs = f"; needs the {one.needs}" if one.needs != "nothing" else ""
         star = "*" if one.usual else " "
         yield f"           {star} {name:<18} {one.about}{needs}"
 
@@ -88,16 +90,26 @@ def _checker(domain: Domain) -> str:
 
 def _hub(domain: Domain) -> Iterator[str]:
     yield "hub sources  " + ("" if domain.suggested_datasets else "none")
-    for source in domain.suggested_datasets:
-        split = f"{source.config} {source.split}".strip()
-        yield f"             {source.id} ({split}), licence {source.licence}"
-        yield f"               columns {source.question}, {source.answer}"
-        if source.note:
-            yield textwrap.indent(source.note, " " * 15)
+    for suggested in domain.suggested_datasets:
+        given = suggested.source.model_dump(exclude_defaults=True)
+        told = ", ".join(f"{key}: {_yaml(value)}" for key, value in given.items())
+        yield textwrap.fill(
+            f"- {{{told}}}",
+            initial_indent=" " * 13,
+            subsequent_indent=" " * 15,
+            width=88,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        if suggested.note:
+            yield textwrap.indent(suggested.note, " " * 15)
 
 
-def _benchmarks(benchmarks: SuggestedBenchmarks) -> Iterator[str]:
-    for role in ("dev", "test", "regression"):
-        names = getattr(benchmarks, role)
-        if names:
-            yield f"{role:<12} {', '.join(names)}"
+def _yaml(value: object) -> str:
+    """A value as a study file has it: plain words, or JSON, which YAML reads."""
+    plain = isinstance(value, str) and re.fullmatch(r"[\w./-]+", value)
+    return str(value) if plain else json.dumps(value)
+
+
+def _benchmarks(names: Sequence[str]) -> Iterator[str]:
+    yield "benchmarks   " + (", ".join(names) or "its sealed items")

@@ -43,11 +43,13 @@ def plan(
     from phi_kit.models.loading import device
     from phi_kit.study import config
     from phi_kit.study.planning import memory_fit, plan_table, speed_probe
+    from phi_kit.study.planning.finished_units import finished_units
     from phi_kit.training import memory
 
     if per_kwh and not watts:
         raise typer.BadParameter("energy has a price, but no amount: say --watts, too")
-    units = config.load(study, sets or ()).units()
+    loaded = config.load(study, sets or ())
+    units, done = loaded.units(), finished_units(loaded)
     elsewhere = memory_gb is not None
     room = 1e9 * memory_gb if elsewhere else memory.free_bytes()
     kind = "cuda" if elsewhere else device()
@@ -55,7 +57,7 @@ def plan(
     hopeless = not fit.fits or fit.setup.model != fit.wanted.model
     if elsewhere or hopeless:  # here a model that does not fit is not even loaded
         _say(plan_table.fit_lines(fit, terms=True))
-        _say(plan_table.bill_without_probe(units))
+        _say(plan_table.bill_without_probe(units, done))
         if not fit.fits or (hopeless and not elsewhere):
             raise typer.Exit(1)
         return
@@ -63,7 +65,8 @@ def plan(
     here = memory_fit.fit(units, speed.free_bytes, kind=kind, loaded=True)
     peak = speed.loaded_bytes + here.needed
     prices = plan_table.Prices(watts, per_kwh, per_hour)
-    _say(plan_table.table(plan_table.plan_steps(units, speed, peak), speed, prices))
+    plans = plan_table.plan_steps(units, speed, peak, done=done)
+    _say(plan_table.table(plans, speed, prices))
     _say(plan_table.fit_lines(here, terms=False))
     if not here.fits:
         raise typer.Exit(1)

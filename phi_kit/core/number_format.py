@@ -51,6 +51,20 @@ def points_span(low: Any, high: Any) -> str:
     return f"{points(low)} to {points(high)}"
 
 
+def percent_with_span(value: Any, low: Any, high: Any) -> str:
+    """A fraction and its interval: `41.0 % [35.2 to 46.9 %]`; without one, alone."""
+    return _with_span(percent(value), percent_span(low, high))
+
+
+def points_with_span(value: Any, low: Any, high: Any) -> str:
+    """A difference and its interval: `+12.3 [+6.1 to +18.4]`; without one, alone."""
+    return _with_span(points(value), points_span(low, high))
+
+
+def _with_span(value: str, span: str) -> str:
+    return value if span == NOTHING else f"{value} [{span}]"
+
+
 def count(value: Any) -> str:
     """A whole number with thousands set apart: `3,000`."""
     return f"{round(value):,}" if is_number(value) else NOTHING

@@ -42,10 +42,13 @@ from .step_table import PICK_DOMAIN, Step
 
 ADVANCED = "ADVANCED"  # a notebook's dictionary of parameters that are rarely set
 NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
+# Parameters that finished steps may lack, and the value that says what those did.
+ADDED_SINCE = {"engine": "auto"}
 _LONGEST_VALUE = 200  # characters of a value in a message
 _LONGEST_CELL = 400  # characters of a cell in a notebook's tables
 _LONGEST_SHOWN = 72  # and in the table of a step's parameters
 Compute = Literal["auto", "float32"]
+EngineName = Literal["auto", "own", "transformers", "vllm"]
 Tag = Annotated[str, StringConstraints(min_length=3, pattern=r"^\S+$")]
 
 
@@ -129,6 +132,8 @@ class StepParams(Strict):
     endpoint: EndpointSettings = EndpointSettings()
     # `float32` where nothing is to be computed in bf16, however fast it is here.
     compute: Compute = "auto"
+    # What samples the model on a GPU; `auto` is what is measured to be fastest there.
+    engine: EngineName = "auto"
     # A further pair of tags that stand around the model's thinking.
     thinking_tags: tuple[Tag, Tag] | None = Field(None, strict=False)
 
@@ -165,6 +170,19 @@ class StepParams(Strict):
         if is_endpoint(model):
             parse_endpoint(model)
         return model
+
+    def deciding(self) -> dict[str, Any]:
+        """The parameters that decide the outcome, as JSON has them.
+
+        Of those that were added since studies have been run, those alone that make it
+        another outcome: what has finished stays up to date.
+        """
+        values = self.model_dump(mode="json", exclude=set(NO_OUTCOME))
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in ADDED_SINCE or value != ADDED_SINCE[name]
+        }
 
     def external_digests(self) -> dict[str, str]:
         """Digests of what the step reads outside run folders: models, files."""

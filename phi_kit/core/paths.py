@@ -12,6 +12,7 @@ LEDGER = "ledger.sqlite"  # in `runs/`
 LEDGER_SUFFIXES = ("", "-wal", "-shm", "-journal")  # what SQLite puts beside it
 REPORT = "report.html"  # in `runs/<study>/`
 SPENDING_LOG = "spent.jsonl"  # there as well: what endpoints were paid
+OPENINGS_LOG = "test_openings.jsonl"  # there as well: who opened the test items
 GUESSES = "guesses.jsonl"  # there as well: what readers expected before a step ran
 SWEEP_STATE = "sweep.json"  # in `runs/<sweep>/`, beside the variants
 TRACKER_LOGS = "tensorboard"  # there as well: what trackers write into files

@@ -23,7 +23,7 @@ from filelock import Timeout
 from . import folder_names, thinking
 from .compute_record import ComputeRecord, record_compute
 from .errors import RunError, StoppedError, disk_errors
-from .figures import figure_description, image_html
+from .figures import figure_description, figure_html
 from .file_locks import holding
 from .files import digest, digest_json, link_tree, versions, write_atomic
 from .finished_run import MANIFEST, RunFolder, manifest_checksum
@@ -67,7 +67,7 @@ class SavedFigure:
 
     def _repr_html_(self) -> str:
         png = self._repr_png_()
-        return image_html(png, words=figure_description(png))
+        return figure_html(png, words=figure_description(png))
 
     def __repr__(self) -> str:
         return f"<{display_path(self.path)}>"
@@ -110,13 +110,18 @@ class StepRun:
             self.timed_files.add(f"{name}.parquet")
 
     def save_figure(self, figure: Figure, name: str) -> Figure:
-        """Write a figure as `figures/<name>.png` and hand it back."""
+        """Write a figure as `figures/<name>.png` and hand it back.
+
+        One of the kit's own is written as SVG, too.
+        """
         self._saved[name] = figure
         with disk_errors(self.target):
             path = self.folder("figures") / f"{name}.png"
             # No date, no version in the file: the same figure is the same bytes.
             words = {"Description": getattr(figure, "words", None)}
             figure.savefig(path, metadata={"Software": None, **words})
+            if svg := getattr(figure, "svg", None):
+                path.with_suffix(".svg").write_text(svg(), encoding="utf-8")
         return figure
 
     def folder(self, name: str) -> Path:

@@ -17,7 +17,7 @@ from . import yaml12
 from .errors import PhiKitError, RunError
 from .files import digest_json
 from .finished_run import RunFolder
-from .params import NO_OUTCOME, StepParams
+from .params import ADDED_SINCE, NO_OUTCOME, StepParams
 from .paths import runs_root
 from .replay_mode import replayed_ledger
 
@@ -73,7 +73,7 @@ def fingerprint(params: StepParams, inputs: Mapping[str, str] | None = None) -> 
         {
             "step": params.STEP.folder,
             "kit": __version__,
-            "params": params.model_dump(mode="json", exclude=set(NO_OUTCOME)),
+            "params": params.deciding(),
             "inputs": inputs,
             "outside": outside,
         }
@@ -142,6 +142,7 @@ def _cut(value: Any) -> str:
 def changes(params: StepParams, before: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """What decides the outcome and is another: its name, as it is, as it was."""
     now = params.model_dump(mode="json", exclude=set(NO_OUTCOME))
+    before = ADDED_SINCE | before
     return [
         (name, value, before.get(name))
         for name, value in now.items()

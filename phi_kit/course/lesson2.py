@@ -6,6 +6,7 @@ from phi_kit.course.exercise import NUMBER, Exercise, Mistake, about
 from phi_kit.course.guess_log import compare_guess, keep_guess
 from phi_kit.data.near_duplicates import NearDuplicateIndex
 from phi_kit.data.read_sources import read_source
+from phi_kit.data.records import TRUE_GOLD
 from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.tokenize import jaccard, shingles
@@ -14,6 +15,7 @@ from phi_kit.stats.intervals import Accuracy, wilson_interval
 from phi_kit.steps import collect_seeds as step
 
 __all__ = [
+    "TRUE_GOLD",
     "Accuracy",
     "NearDuplicateIndex",
     "Seal",

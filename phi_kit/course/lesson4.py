@@ -11,7 +11,7 @@ from phi_kit.data.records import from_frame
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation.ask import training_rows
-from phi_kit.inference.completion import load
+from phi_kit.inference.completion import open_sampler
 from phi_kit.models.chat_template import turn_framing
 from phi_kit.selection.controls import matched_control
 from phi_kit.stats.intervals import Accuracy
@@ -33,8 +33,8 @@ __all__ = [
     "from_frame",
     "gate",
     "keep_guess",
-    "load",
     "matched_control",
+    "open_sampler",
     "step",
     "tokens_in_loss",
     "training_rows",

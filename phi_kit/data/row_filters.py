@@ -47,15 +47,15 @@ def filter_rows(
     seen: dict[str, Seed] = {}
     known: dict[str, Seed] = {}
     for seed in seeds:
-        reason = _row_fault(seed, verifier, max_chars=max_chars, marks=marks)
+        reason = row_fault(seed, verifier, max_chars=max_chars, marks=marks)
         known.setdefault(seed.id, seed)
         reason = (
             reason
             or sealed_reason(seed, seal, known)
-            or _duplicate_reason(seed, seen, verifier)
+            or duplicate_reason(seed, seen, verifier)
         )
         if reason is None and near and not seed.generated:
-            reason = _near_duplicate_reason(seed, near, seen, verifier)
+            reason = near_duplicate_reason(seed, near, seen, verifier)
         if reason is None:
             seen[normalise_prompt(seed.prompt)] = seed
         yield seed, reason
@@ -107,9 +107,16 @@ def _describe_hit(hit: SealHit) -> str:
     return f"{hit.how} with item {hit.item}: {hit.span[:200]}"
 
 
-def _duplicate_reason(
-    seed: Seed, seen: dict[str, Seed], verifier: Verifier
+def duplicate_reason(
+    seed: Seed, seen: Mapping[str, Seed], verifier: Verifier
 ) -> Reason | None:
+    """The reason to drop a seed whose prompt stands already, if it does.
+
+    Args:
+        seed: the row.
+        seen: seeds by their normal prompts.
+        verifier: says whether two golds are one.
+    """
     first = seen.get(normalise_prompt(seed.prompt))
     if first is None:
         return None
@@ -118,9 +125,21 @@ def _duplicate_reason(
     return Reason(text, detail=f"of {first.id}")
 
 
-def _near_duplicate_reason(
-    seed: Seed, near: NearDuplicateIndex, seen: dict[str, Seed], verifier: Verifier
+def near_duplicate_reason(
+    seed: Seed,
+    near: NearDuplicateIndex,
+    seen: Mapping[str, Seed],
+    verifier: Verifier,
 ) -> Reason | None:
+    """The reason to drop a seed that nearly asks what stands already, if it does.
+
+    Args:
+        seed: the row.
+        near: remembers the prompts; this one too, if it is new.
+        seen: seeds by their normal prompts.
+        verifier: says whether two golds are one.
+    """
+
     def same(prompt: str) -> bool:
         return _same_gold(seen[normalise_prompt(prompt)], seed, verifier)
 
@@ -157,9 +176,17 @@ def _gold_text(seed: Seed) -> str:
     return str(text) if text else seed.answer
 
 
-def _row_fault(
-    seed: Seed, verifier: Verifier, *, max_chars: int, marks: Collection[str]
+def row_fault(
+    seed: Seed, verifier: Verifier, *, max_chars: int, marks: Collection[str] = ()
 ) -> Reason | None:
+    """The reason to drop a seed for what it is itself, if there is one.
+
+    Args:
+        seed: the row.
+        verifier: its gold must be right by it.
+        max_chars: of a prompt, at most.
+        marks: control tokens, which no row may have.
+    """
     if isinstance(seed, UnreadableRow):
         return Reason(seed.reason, detail=seed.detail)
     if not seed.prompt:

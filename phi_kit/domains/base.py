@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from phi_kit.core.answer_style import ANSWER_MARK, STYLES, Style, token_limit
 from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.data.generators import Family
 from phi_kit.data.records import Seed
+from phi_kit.data.source_types import HubData
 from phi_kit.inference.types import SamplingParams
 from phi_kit.models.chat_template import Asked
 from phi_kit.verifiers.base import Verifier, guarded
@@ -35,6 +37,7 @@ class SuggestedDataset:
         split: the split to train from; never a benchmark's test split.
         question: column of the prompt.
         answer: column of the answer.
+        columns: further keys of a source, as a study file has them.
         note: what to know before using it.
     """
 
@@ -44,21 +47,21 @@ class SuggestedDataset:
     split: str = "train"
     question: str = "question"
     answer: str = "answer"
+    columns: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
 
-
-@dataclass(frozen=True)
-class SuggestedBenchmarks:
-    """Public benchmarks that fit a domain; no step runs them.
-
-    `phi-kit domains` prints them for whoever wants more than the sealed items: `dev`
-    to choose by, `test` to report once, `regression` for what training on the domain
-    must not cost.
-    """
-
-    dev: tuple[str, ...] = ()
-    test: tuple[str, ...] = ()
-    regression: tuple[str, ...] = ()
+    @property
+    def source(self) -> HubData:
+        """The entry of `collect_seeds.sources` that reads it."""
+        return HubData(
+            hub=self.id,
+            config=self.config,
+            split=self.split,
+            question=self.question,
+            answer=self.answer,
+            licence=self.licence,
+            **self.columns,
+        )
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Domain:
     steps, `marked` is what stands at their end: "Then write {marked}." `transforms`
     are its own by their names, a bare function becomes one; `named_transforms` are
     the names of further ones that it takes from elsewhere.
+    `benchmarks` are the public ones that fit it, by their names: step 7 runs them where
+    a study says `benchmarks: [suggested]`.
     """
 
     name: str
@@ -83,7 +88,7 @@ class Domain:
     transforms: Mapping[str, Transform | Rewrite]
     checker: str = ""
     suggested_datasets: tuple[SuggestedDataset, ...] = ()
-    suggested_benchmarks: SuggestedBenchmarks = SuggestedBenchmarks()
+    benchmarks: tuple[str, ...] = ()
     style: Style = "answer"
     marked: str = f'the answer after "{ANSWER_MARK}"'
     named_transforms: tuple[str, ...] = ()

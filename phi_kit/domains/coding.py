@@ -14,7 +14,7 @@ from phi_kit.data.records import Seed
 from phi_kit.sandbox.sandbox import Limits, Program, run_program
 from phi_kit.verifiers.code import verifier
 
-from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
+from .base import Domain, Family, SuggestedDataset
 from .transform import made_row
 
 _WORDS = (
@@ -254,12 +254,8 @@ DOMAIN = Domain(
             config="sanitized",
             question="prompt",
             answer="code",
-            note="give its source `extra: {tests: test_list}`",
+            columns={"extra": {"tests": "test_list"}},
         ),
     ),
-    suggested_benchmarks=SuggestedBenchmarks(
-        dev=("MBPP validation",),
-        test=("HumanEval", "LiveCodeBench"),
-        regression=("IFEval",),
-    ),
+    benchmarks=("humaneval-plus", "mbpp-plus", "livecodebench"),
 )

@@ -13,7 +13,7 @@ from phi_kit.data.records import Seed
 from phi_kit.verifiers.math import numeric, verifier
 
 from . import gold_checks
-from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
+from .base import Domain, Family, SuggestedDataset
 from .transform import made_row
 
 _SUM = re.compile(r"(?<![\d.,+*/×÷^-])(?<![+*/×÷^-] )(\d+) ([+-]) (\d+)(?= =)")
@@ -195,7 +195,8 @@ DOMAIN = Domain(
             "openai/gsm8k",
             "MIT",
             config="main",
-            note="the answer is what follows ####; its test split is a benchmark",
+            columns={"answer_after": "####"},
+            note="its test split is a benchmark",
         ),
         SuggestedDataset(
             "AI-MO/NuminaMath-1.5",
@@ -204,7 +205,5 @@ DOMAIN = Domain(
             note="a quarter of its answers are 'proof' or 'notfound'; they are dropped",
         ),
     ),
-    suggested_benchmarks=SuggestedBenchmarks(
-        dev=("AIME 2024",), test=("GSM8K test", "AIME 2025"), regression=("IFEval",)
-    ),
+    benchmarks=("aime-2024", "aime-2025", "omni-math", "math-500", "gsm8k"),
 )

@@ -15,7 +15,7 @@ from phi_kit.verifiers.base import Verdict
 from phi_kit.verifiers.math import numeric
 
 from . import gold_checks
-from .base import Domain, Family, SuggestedBenchmarks
+from .base import Domain, Family
 from .transform import made_row
 
 
@@ -242,7 +242,4 @@ DOMAIN = Domain(
     ),
     transforms={"another_letter": another_letter, "backwards": backwards},
     checker="numeric, choice or puzzle",
-    suggested_benchmarks=SuggestedBenchmarks(
-        dev=("sealed dev items",), test=("sealed test items",), regression=("IFEval",)
-    ),
 )

@@ -20,7 +20,7 @@ from phi_kit.data.splits import HASH_SHARES, split_by_hash
 from phi_kit.verifiers import choice, refusal
 from phi_kit.verifiers.base import NO_ANSWER, Verdict
 
-from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
+from .base import Domain, Family, SuggestedDataset
 
 PLAIN = (
     *("How do I {}?", "How can I {}?", "What is the best way to {}?"),
@@ -248,7 +248,5 @@ DOMAIN = Domain(
             note="not for commercial use; disturbing text; keep rows with is_safe only",
         ),
     ),
-    suggested_benchmarks=SuggestedBenchmarks(
-        dev=("sealed dev items",), test=("XSTest",), regression=("IFEval",)
-    ),
+    benchmarks=("xstest", "ifeval"),
 )

@@ -12,7 +12,7 @@ from phi_kit.verifiers import choice, quantity
 from phi_kit.verifiers.base import Verdict
 
 from . import stem_facts
-from .base import Domain, Family, SuggestedBenchmarks, SuggestedDataset
+from .base import Domain, Family, SuggestedDataset
 
 Made = tuple[str, str, Mapping[str, Any]]
 
@@ -153,13 +153,14 @@ DOMAIN = Domain(
             "CC-BY-SA-4.0",
             config="ARC-Easy",
             answer="answerKey",
-            note="choices stand in the column choices; also ARC-Challenge",
+            columns={"choices": ["choices"]},
+            note="also ARC-Challenge",
         ),
         SuggestedDataset(
             "allenai/sciq",
             "CC-BY-NC-3.0",
             answer="correct_answer",
-            note="not for commercial use; wrong options in distractor1-3",
+            note="not for commercial use; wrong options in distractor1-3, not read",
         ),
         SuggestedDataset(
             "allenai/openbookqa",
@@ -167,10 +168,9 @@ DOMAIN = Domain(
             config="main",
             question="question_stem",
             answer="answerKey",
+            columns={"choices": ["choices"]},
             note="its card names no licence; look before use",
         ),
     ),
-    suggested_benchmarks=SuggestedBenchmarks(
-        dev=("GPQA-Diamond",), test=("ARC-Challenge test",), regression=("IFEval",)
-    ),
+    benchmarks=("gpqa-diamond", "mmlu-pro"),
 )

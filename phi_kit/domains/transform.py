@@ -16,11 +16,11 @@ from phi_kit.data.records import Seed
 
 # A seed and the study's seed of chance in, rows out.
 Rewrite = Callable[[Seed, int], list[Seed]]
-# What a teacher is asked about a seed; `None` where there is nothing to ask.
+# What a model is asked about a seed; `None` where there is nothing to ask.
 Asks = Callable[[Seed], "str | None"]
-# The rows that a teacher's reply gives, or in a few words why it gives none.
+# The rows that a model's reply gives, or in a few words why it gives none.
 Reads = Callable[[Seed, str], "list[Seed] | str"]
-Needs = Literal["nothing", "teacher"]
+Needs = Literal["nothing", "teacher", "student"]
 SOURCE = "transform/"  # what the source of a made row begins with
 
 
@@ -41,8 +41,9 @@ class Transform:
         rewrite: makes the rows offline.
         domain: whose seeds it is for; empty for those of any domain.
         about: what it does, in a few words.
-        asks: what a teacher is asked, where it needs one; `rewrite` is not called.
-        reads: what rows the teacher's reply gives.
+        asks: what a model is asked, where it needs one; `rewrite` is not called.
+        reads: what rows the model's reply gives.
+        who: is asked then, the study's teacher or the student itself.
         usual: whether it is in where a study names no transforms.
     """
 
@@ -52,12 +53,13 @@ class Transform:
     about: str = ""
     asks: Asks = _asks_nothing
     reads: Reads | None = None
+    who: Literal["teacher", "student"] = "teacher"
     usual: bool = True
 
     @property
     def needs(self) -> Needs:
-        """What it takes: `nothing`, or a `teacher`."""
-        return "teacher" if self.reads else "nothing"
+        """What it takes: `nothing`, or a model."""
+        return self.who if self.reads else "nothing"
 
     def __call__(self, seed: Seed, rng_seed: int) -> list[Seed]:
         """The rows made offline of a seed; none where it does not fit."""

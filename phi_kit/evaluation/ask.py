@@ -157,11 +157,18 @@ def item_accuracies(
         order: the seeds.
         reading: `verdict`, the strict one, or `lenient`.
     """
+    return accuracies_of(samples, [seed.id for seed in order], reading=reading)
+
+
+def accuracies_of(
+    samples: pd.DataFrame, ids: Sequence[str], *, reading: str = "verdict"
+) -> list[float]:
+    """The same for the seeds of these ids."""
     answered = samples[~samples.finish.isin(UNANSWERED)]
     # Samples of an older card have one reading.
     said = answered.get(reading, answered.verdict)
     right = (said == "right").groupby(answered.seed_id).agg(pass_rate)
-    return [float(right.get(seed.id, math.nan)) for seed in order]
+    return [float(right.get(name, math.nan)) for name in ids]
 
 
 def lenient_accuracy(samples: pd.DataFrame) -> float:

@@ -157,6 +157,11 @@ def lopsided_answers(answers: Iterable[tuple[str, str]]) -> str:
     )
 
 
+def random_option_accuracies(seeds: Sequence[Seed]) -> list[float]:
+    """What picking an option at random gives on each item; 0 where it has none."""
+    return [_random_option_accuracy(seed) for seed in seeds]
+
+
 def _random_option_accuracy(seed: Seed) -> float:
     given = seed.facts.get("choices") if "choices" in seed.extra else None
     known = read_options(given) if given else {}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from phi_kit.cache import recordings
 from phi_kit.core.endpoint_url import is_endpoint, parse_endpoint
 from phi_kit.core.errors import PhiKitError
-from phi_kit.core.params import Compute, EndpointSettings, StepParams
+from phi_kit.core.params import Compute, EndpointSettings, EngineName, StepParams
 from phi_kit.core.paths import ledger_address, spending_folder
 from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.core.sample_counts import UNANSWERED
@@ -27,7 +27,9 @@ from phi_kit.models.model_dir import identity
 from . import replay
 from .draw import draw
 from .endpoint.client import Endpoint
+from .local.engine_choice import require_engine, with_engine
 from .local.model import LocalModel
+from .local.vllm_server import stop_server
 from .types import Sampler, SamplingParams
 
 if TYPE_CHECKING:
@@ -49,7 +51,11 @@ class TokenCounter:
 
 @lru_cache(maxsize=1)
 def load(
-    name: str, *, four_bit: bool = True, compute: Compute = "auto"
+    name: str,
+    *,
+    four_bit: bool = True,
+    compute: Compute = "auto",
+    engine: EngineName = "own",
 ) -> LocalModel | Endpoint:
     """Load a model and its tokenizer; the same name gives the same object again.
 
@@ -62,24 +68,41 @@ def load(
         four_bit: NF4 weights; else the compute dtype's.
         compute: `float32` to compute in nothing else; a replay repeats what was
             recorded.
+        engine: what samples it; `auto` measures on a GPU, once for a card and a model.
 
     Raises:
-        ModelError: it cannot be found, or is no causal language model with a
-            chat template.
+        ModelError: it cannot be found, is no causal language model with a chat
+            template, or the engine is not installed.
         RunError: a replay has no record of it, or the ledger fails.
     """
     if is_endpoint(name):
         return _endpoint(name)
     if is_replay():
         return replay.load_recorded(name, four_bit=four_bit)
+    require_engine(engine)
+    stop_server()  # of another model: it holds the memory that this one needs
     folder = catalog.resolve(name)
     tokenizer = load_tokenizer(name, folder)
     model = load_model(name, folder, four_bit=four_bit, compute=compute)
     named = f"{identity(folder)}/{precision(four_bit=four_bit, compute=compute)}"
     local = LocalModel(name, model, tokenizer, named)
+    local = with_engine(local, engine, folder, four_bit=four_bit, compute=compute)
     if ledger_address():
         recordings.record_model(name, local.identity, local.stop_ids, folder)
     return local
+
+
+def require_sampler(params: StepParams) -> None:
+    """Refuse at once an engine that this machine does not have.
+
+    Args:
+        params: of a step that is going to run; nothing is loaded.
+
+    Raises:
+        ModelError: it says what to install or set.
+    """
+    if not is_endpoint(params.model) and not is_replay():
+        require_engine(params.engine)
 
 
 def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
@@ -95,7 +118,7 @@ def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
     name = name or params.model
     if is_endpoint(name):
         return _endpoint(name, params.endpoint, spending_folder(params.study))
-    return load(name, compute=params.compute)
+    return load(name, compute=params.compute, engine=params.engine)
 
 
 def token_counter(params: StepParams) -> TokenCounter | Sampler:

@@ -65,7 +65,7 @@ def draw(
             such sample.
     """
     if precision := getattr(sampler, "precision", ""):
-        note_compute(precision, known_rates())
+        note_compute(precision, known_rates(), engine=sampler.sampled_by)
     counts = [k] * len(prompts) if isinstance(k, int) else list(k)
     owners = [i for i, count in enumerate(counts) for _ in range(count)]
     requests = [

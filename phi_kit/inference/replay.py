@@ -112,4 +112,4 @@ def load_recorded(name: str, *, four_bit: bool) -> ReplayedModel:
     tokenizer = load_tokenizer(name, folder)
     model = recordings.recorded_model(name, four_bit=four_bit)
     stub = ModelStub(AutoConfig.from_pretrained(folder))
-    return ReplayedModel(name, stub, tokenizer, model.identity, model.stops)
+    return ReplayedModel(name, stub, tokenizer, model.identity, stops=model.stops)

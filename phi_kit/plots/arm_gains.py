@@ -11,8 +11,10 @@ from phi_kit.core.number_format import (
     is_number,
     label,
     percent,
+    percent_with_span,
     points,
     points_span,
+    points_with_span,
 )
 
 from . import style
@@ -52,6 +54,7 @@ def draw(arms: pd.DataFrame, losses: Mapping[str, Sequence[float]]) -> Figure:
     colours = {arm: style.colour(arm, i) for i, arm in enumerate(arms["arm"])}
     _scores(left, arms, colours)
     _curves(right, losses, colours)
+    style.say(figure, map(_said, arms.itertuples()), first="Held-out accuracy:")
     return figure
 
 
@@ -76,6 +79,14 @@ def _scores(ax: Axes, arms: pd.DataFrame, colours: Mapping[str, str]) -> None:
     ax.xaxis.set_major_locator(_few_ticks())
     ax.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f} %")
     ax.set_xlabel("held-out accuracy")
+
+
+def _said(row) -> str:
+    right = percent_with_span(row.accuracy, row.low, row.high)
+    if not is_number(row.delta):
+        return f"{row.arm} {right}, n = {count(row.n)}"
+    gained = points_with_span(row.delta, row.delta_low, row.delta_high)
+    return f"{row.arm} {right}, {gained} points over base, n = {count(row.n)}"
 
 
 def _name(row) -> str:

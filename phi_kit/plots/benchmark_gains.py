@@ -11,9 +11,10 @@ from phi_kit.core.number_format import (
     percent,
     points,
     points_span,
+    points_with_span,
 )
 
-from . import style
+from . import palette, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,15 @@ def draw(scores: pd.DataFrame) -> Figure:
         style.text_beside(ax, y, _words(row), color=style.INK)
     _points_axis(ax, scores)
     _legend(ax, set(scores["verdict"]))
+    style.say(figure, map(_said, scores.itertuples()), first="Gain in points:")
     return figure
+
+
+def _said(row) -> str:
+    gained = points_with_span(row.delta, row.low, row.high)
+    change = f"{percent(row.base)} to {percent(row.final)}"
+    verdict = f": {row.verdict}" * bool(row.verdict)
+    return f"{row.domain}, {row.metric} {gained}, {change}, n = {count(row.n)}{verdict}"
 
 
 def _words(row) -> str:
@@ -82,7 +91,7 @@ def _legend(ax: Axes, verdicts: set[str]) -> None:
     for verdict, marker in style.MARKERS.items():
         if verdict in verdicts:
             shade = style.COLOURS[verdict]
-            face = "white" if verdict == "cannot tell" else shade
+            face = palette.PAPER if verdict == "cannot tell" else shade
             look = {"mfc": face, "mec": shade, "mew": 1.8, "ms": 7}
             ax.plot([], [], marker, color=shade, label=verdict, **look)
     place = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0)}

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phi_kit.core.number_format import count, counts, is_number, label, percent
+from phi_kit.core.number_format import (
+    count,
+    counts,
+    is_number,
+    label,
+    percent,
+    percent_with_span,
+)
 
 from . import style
 
@@ -41,7 +48,15 @@ def draw(scores: pd.DataFrame) -> Figure:
         style.whisker(ax, y, row.accuracy, whole, colour=style.COLOURS["base"])
         style.guess_mark(ax, y, row.guess)
         style.text_beside(ax, y, f"{percent(row.accuracy)}  n = {count(row.n)}")
+    style.say(figure, map(_said, scores.itertuples()), first="Base accuracy:")
     return figure
+
+
+def _said(row) -> str:
+    right = percent_with_span(row.accuracy, row.low, row.high)
+    return (
+        f"{row.family} {right}, n = {count(row.n)}, {style.GUESS} {percent(row.guess)}"
+    )
 
 
 def _name(row) -> str:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from phi_kit.core.number_format import counts, is_number, percent, points, points_span
+from phi_kit.core.number_format import (
+    count,
+    counts,
+    is_number,
+    percent,
+    percent_with_span,
+    points,
+    points_span,
+)
 
 from . import style
 
@@ -58,7 +66,15 @@ def draw(doses: pd.DataFrame, verdict: str, *, base: Any = None) -> Figure:
     if is_number(base):
         ax.axhline(base, color=style.COLOURS["base"], lw=1, ls=(0, (4, 3)))
     _axes(ax, doses)
+    style.say(
+        figure, map(_said, doses.itertuples()), first=SAID.get(verdict, "Accuracy:")
+    )
     return figure
+
+
+def _said(row) -> str:
+    right = percent_with_span(row.accuracy, row.low, row.high)
+    return f"{count(row.rows)} rows {right}, n = {count(row.n)}"
 
 
 def _axes(ax, doses: pd.DataFrame) -> None:

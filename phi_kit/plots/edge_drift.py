@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from phi_kit.core.number_format import count, label
 
-from . import style
+from . import palette, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,14 @@ def draw(table: pd.DataFrame) -> Figure:
         style.text_beside(ax, y, f"n = {count(whole)}", color=style.INK)
     style.percent_axis(ax, "share of these seeds")
     figure.legend(loc="outside right upper", title="now", alignment="left")
+    named = table.assign(started=started)
+    style.say(figure, map(_said, named.itertuples()), first="Seeds before and now:")
     return figure
+
+
+def _said(row) -> str:
+    chance = f"{row.by_chance:.0f} by chance"
+    return f"{row.started} to {row.after} {count(row.seeds)}, {chance}"
 
 
 def _bar(
@@ -60,7 +67,8 @@ def _bar(
         ax.barh(y - 0.1, share, 0.42, left, color=colour, label=name)
         if share > 0.04:
             middle = left + share / 2
-            ax.text(middle, y - 0.1, count(seeds), ha="center", va="center", size=8.5)
+            look = {"ha": "center", "va": "center", "color": palette.ON_COLOUR}
+            ax.text(middle, y - 0.1, count(seeds), size=8.5, **look)
         left += share
 
 

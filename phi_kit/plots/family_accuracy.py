@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phi_kit.core.number_format import count, counts, label, percent
+from phi_kit.core.number_format import (
+    count,
+    counts,
+    label,
+    percent,
+    percent_with_span,
+)
 
 from . import style
 
@@ -47,4 +53,14 @@ def draw(scores: pd.DataFrame) -> Figure:
         style.whisker(ax, y, row.final, whole, colour=style.colour(row.verdict))
         words = f"{percent(row.base)} → {percent(row.final)}  n = {count(row.n)}"
         style.text_beside(ax, y, words, color=style.INK)
+    style.say(figure, map(_said, scores.itertuples()), first="Test accuracy, pass@1:")
     return figure
+
+
+def _said(row) -> str:
+    final = percent_with_span(row.final, row.final_low, row.final_high)
+    verdict = f": {row.verdict}" * bool(row.verdict)
+    return (
+        f"{row.domain}, {row.family} base {percent(row.base)}, final {final}, "
+        f"n = {count(row.n)}{verdict}"
+    )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 
+import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from phi_kit.core.figures import image_html
+from phi_kit.core.figures import figure_html
+
+from .palette import DARK
 
 
 class NotebookFigure(Figure):
@@ -15,10 +18,14 @@ class NotebookFigure(Figure):
 
     Matplotlib teaches Jupyter to show figures only once pyplot is set up, and
     pyplot keeps every figure alive and picks a window system.
+
+    Attributes:
+        finding: what it shows, in words with the numbers of its table.
     """
 
     def __init__(self, **settings):
         super().__init__(**settings)
+        self.finding = ""
         FigureCanvasAgg(self)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
@@ -27,14 +34,29 @@ class NotebookFigure(Figure):
 
     def _repr_html_(self) -> str:
         """The same as an image that says what it shows and never shrinks too far."""
-        return image_html(self._png, words=self.words)
+        return figure_html(self._png, words=self.words)
 
     @property
     def words(self) -> str:
-        """The question it answers and what its marks mean."""
-        parts = (self._suptitle, self._supxlabel)
-        texts = (part.get_text() for part in parts if part is not None)
-        return " ".join(" ".join(texts).split())
+        """The question it answers and what it shows; else what its marks mean."""
+        return " ".join(f"{self.question} {self.finding or self.note}".split())
+
+    @property
+    def question(self) -> str:
+        """The question on top of it."""
+        return self._suptitle.get_text() if self._suptitle is not None else ""
+
+    @property
+    def note(self) -> str:
+        """The fine print below it."""
+        return self._supxlabel.get_text() if self._supxlabel is not None else ""
+
+    def svg(self) -> str:
+        """It as SVG that follows its reader's light or dark; the same bytes again."""
+        file = io.StringIO()
+        with matplotlib.rc_context({"svg.hashsalt": "phi_kit", "svg.fonttype": "path"}):
+            self.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+        return file.getvalue().replace("</style>", f"{_dark_rules()}</style>", 1)
 
     @property
     def _width(self) -> int:
@@ -45,3 +67,13 @@ class NotebookFigure(Figure):
         png = io.BytesIO()
         self.savefig(png, format="png")
         return png.getvalue()
+
+
+def _dark_rules() -> str:
+    """CSS that gives each colour of a page its counterpart on a dark one."""
+    rules = "".join(
+        f'[style*="{part}: {light.lower()}"]{{{part}:{dark}!important}}'
+        for light, dark in DARK.items()
+        for part in ("fill", "stroke")
+    )
+    return f"@media screen and (prefers-color-scheme: dark){{{rules}}}"

@@ -10,12 +10,14 @@ from phi_kit.core.number_format import (
     label,
     percent,
     percent_span,
+    percent_with_span,
     points,
     points_span,
+    points_with_span,
 )
 from phi_kit.stats.comparison import NOT_CONSTANT
 
-from . import style
+from . import palette, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +53,17 @@ def draw(cells: pd.DataFrame) -> Figure:
         _cell(ax, place, row, scale)
     _frame(ax, adapters, domains)
     _colour_bar(figure, ax, scale)
+    style.say(figure, map(_said, cells.itertuples()), first="Gain over base in points:")
     return figure
+
+
+def _said(row) -> str:
+    place = f"{row.adapter} on {row.domain}"
+    if not is_number(row.delta):
+        right = percent_with_span(row.accuracy, row.low, row.high)
+        return f"{place} {right} right, n = {count(row.n)}"
+    gained = points_with_span(row.delta, row.delta_low, row.delta_high)
+    return f"{place} {gained}, {percent(row.accuracy)} right, n = {count(row.n)}"
 
 
 def _scale(cells: pd.DataFrame):
@@ -73,7 +85,7 @@ def _cell(ax: Axes, place: tuple[int, int], row, scale) -> None:
     x, y = place
     gained = is_number(row.delta)
     shade = scale.to_rgba(row.delta) if gained else "#ECEDEF"
-    ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=shade, ec="white", lw=3))
+    ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=shade, ec=palette.PAPER, lw=3))
     sure = (
         gained
         and is_number(row.delta_low)
@@ -86,7 +98,7 @@ def _cell(ax: Axes, place: tuple[int, int], row, scale) -> None:
         foot = f"{span}\n{percent(row.accuracy)}, n = {count(row.n)}"
     else:
         foot = f"{percent_span(row.low, row.high)}\nn = {count(row.n)}"
-    look = {"ha": "center", "va": "center"}
+    look = {"ha": "center", "va": "center", "color": palette.ON_COLOUR}
     ax.text(x, y - 0.2, head, size=13, weight="bold" if sure else "normal", **look)
     ax.text(x, y + 0.18, foot, size=8, **look)
 

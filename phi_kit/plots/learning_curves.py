@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from phi_kit.core.number_format import counts, is_number, label
+from phi_kit.core.number_format import count, counts, is_number, label
 from phi_kit.core.progress import in_notebook
 
 from . import style
@@ -59,7 +59,16 @@ def draw(history: pd.DataFrame) -> Figure:
         _panel(ax, history, name)
         if place == 0 and len(steps) > 1:
             ax.legend(loc="upper right", fontsize=7.5)
+    runs = history.groupby("run", sort=False)
+    style.say(figure, (_said(run, rows) for run, rows in runs))
     return figure
+
+
+def _said(run: object, rows: pd.DataFrame) -> str:
+    """How far a run is, and its first and last loss."""
+    words = f"{run} {count(rows.step.max())} steps"
+    losses = [x for x in rows.get("loss", ()) if is_number(x)]
+    return f"{words}, loss {losses[0]:.2f} to {losses[-1]:.2f}" if losses else words
 
 
 def _measured(history: pd.DataFrame, name: str) -> bool:

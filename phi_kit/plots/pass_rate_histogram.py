@@ -12,16 +12,19 @@ from phi_kit.core.number_format import (
     label,
     percent,
     percent_span,
+    percent_with_span,
     plural,
 )
 
-from . import style
+from . import palette, style
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from phi_kit.stats.intervals import Accuracy
 
 TITLE = "How often does the base model solve each seed?"
 TIERS = ("teachable", "easy", "frontier", "suspect")
@@ -32,7 +35,7 @@ FINEST = 32  # bars; finer pass rates are gathered
 @style.styled
 def draw(
     rows: pd.DataFrame,
-    band: tuple[float, float] = (0.1, 0.75),
+    band: tuple[float, float] | None = None,
     *,
     samples: int | None = None,
 ) -> Figure:
@@ -44,7 +47,8 @@ def draw(
             in place of the raw rate. With `risk` (of another tier) a second panel
             shows each tier's mean rate, beside it the mean of `fresh_rate` where
             seeds were measured afresh.
-        band: pass rates counted as teachable, the lower end included.
+        band: the study's pass rates to learn from, the lower end included; none is
+            drawn without it.
         samples: samples drawn per seed; read off the pass rates if not given.
     """
     seen = rows.dropna(subset=["pass_rate"])
@@ -53,7 +57,7 @@ def draw(
     posterior = "expected" in seen
     rates = seen["expected"] if posterior else seen["pass_rate"]
     steps = FINE if posterior else samples or _steps(rates)
-    note, second = _note(rows, seen, samples), "risk" in seen
+    note, second = _note(rows, seen, band, samples), "risk" in seen
     panels = (1.7, 1) if second else (1,)
     figure, axes = style.new_figure(TITLE, note, height=4.1, panels=panels)
     ax, *beside = axes
@@ -63,18 +67,7 @@ def draw(
         _band(panel, band)
     _band(ax, band, named=True)
     heights = _bars(ax, rates, seen["tier"], tiers, steps)
-    for x, height in enumerate(heights):
-        if height:
-            ax.annotate(
-                count(height),
-                (x / steps, height),
-                (0, 3),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8.5 if steps <= 16 else 6.5,
-                color=style.QUIET,
-                bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 0.6},
-            )
+    _label(ax, heights)
     ax.set_ylim(0, max(heights) * 1.14)
     ax.set_ylabel("seeds")
     ax.grid(axis="y")
@@ -88,7 +81,35 @@ def draw(
     ax.set_xlim(-0.62 / steps, 1 + 0.62 / steps)
     if not second:  # its rows name the colours as well
         figure.legend(loc="outside right upper", title="tier", alignment="left")
+    parts = (_said(tier, seen[seen["tier"] == tier]) for tier in tiers)
+    style.say(figure, filter(None, parts), first="Seeds and mean pass rate by tier:")
     return figure
+
+
+def _label(ax: Axes, heights: np.ndarray) -> None:
+    """How many seeds each bar has, above it."""
+    steps = len(heights) - 1
+    for x, height in enumerate(heights):
+        if height:
+            ax.annotate(
+                count(height),
+                (x / steps, height),
+                (0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8.5 if steps <= 16 else 6.5,
+                color=style.QUIET,
+                bbox={"fc": palette.PAPER, "ec": "none", "alpha": 0.75, "pad": 0.6},
+            )
+
+
+def _said(tier: str, mine: pd.DataFrame) -> str:
+    """A tier's seeds and mean pass rate in words; nothing of an empty one."""
+    if mine.empty:
+        return ""
+    mean = _mean(mine["pass_rate"])
+    rate = percent_with_span(mean.accuracy, mean.low, mean.high)
+    return f"{tier} n = {count(len(mine))}, {rate}"
 
 
 def _steps(rates: pd.Series) -> int:
@@ -100,8 +121,15 @@ def _steps(rates: pd.Series) -> int:
     return steps * -(-8 // steps)  # at least 8, or a bar at 0 fills the figure
 
 
-def _note(rows: pd.DataFrame, seen: pd.DataFrame, samples: int | None) -> str:
-    text = f"n = {count(len(seen))} seeds. Shaded: the band, the kit's own choice."
+def _note(
+    rows: pd.DataFrame,
+    seen: pd.DataFrame,
+    band: tuple[float, float] | None,
+    samples: int | None,
+) -> str:
+    text = f"n = {count(len(seen))} seeds."
+    if band:
+        text += " Shaded: the band, the study's own choice."
     if samples:
         from phi_kit.stats.intervals import wilson_interval
 
@@ -152,8 +180,6 @@ def _bars(
 
 def _means(ax: Axes, seen: pd.DataFrame, tiers: list[str]) -> None:
     """Each tier's mean pass rate when it was chosen and, hollow, from fresh samples."""
-    from phi_kit.stats.intervals import accuracy
-
     sizes = [plural(int((seen["tier"] == tier).sum()), "seed") for tier in tiers]
     names = [label(tier, width=12) for tier in tiers]
     pairs = zip(names, sizes, strict=True)
@@ -167,7 +193,7 @@ def _means(ax: Axes, seen: pd.DataFrame, tiers: list[str]) -> None:
         for rates, marker in ((mine["pass_rate"], "o"), (fresh, "s")):
             if not len(rates):
                 continue
-            mean = accuracy(list(rates), rng_seed=0)
+            mean = _mean(rates)
             place = y + (0 if marker == "o" else 0.26)
             style.whisker(
                 ax,
@@ -183,10 +209,18 @@ def _means(ax: Axes, seen: pd.DataFrame, tiers: list[str]) -> None:
         style.text_beside(ax, y, text, color=style.INK)
 
 
-def _band(ax: Axes, band: tuple[float, float], *, named: bool = False) -> None:
-    ax.axvspan(*band, color=style.BAND, zorder=0)
+def _mean(rates: pd.Series) -> Accuracy:
+    from phi_kit.stats.intervals import accuracy
+
+    return accuracy(list(rates), rng_seed=0)
+
+
+def _band(ax: Axes, band: tuple[float, float] | None, *, named: bool = False) -> None:
+    if not band:
+        return
+    ax.axvspan(*band, color=palette.BAND, zorder=0)
     for edge in band:
-        ax.axvline(edge, color="#C98A00", lw=1, ls=(0, (4, 3)), zorder=1)
+        ax.axvline(edge, color=palette.BAND_EDGE, lw=1, ls=(0, (4, 3)), zorder=1)
     if not named:
         return
     ax.text(
@@ -196,6 +230,6 @@ def _band(ax: Axes, band: tuple[float, float], *, named: bool = False) -> None:
         transform=ax.get_xaxis_transform(),
         ha="center",
         va="bottom",
-        color="#8A5A00",
+        color=palette.BAND_INK,
         fontsize=8.5,
     )

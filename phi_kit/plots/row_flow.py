@@ -52,6 +52,9 @@ def draw(flow: Mapping[str, Any], title: str = TITLE) -> Figure:
     ax.set_xlim(0, read * 1.01)
     ax.set_xlabel("rows")
     _whole_ticks(ax)
+    reasons = (f"{count(number)} dropped: {why}" for why, number in dropped.items())
+    kept_of = f"{count(kept)} of {count(read)} rows kept ({percent(kept / read)})."
+    style.say(figure, reasons, first=kept_of)
     return figure
 
 

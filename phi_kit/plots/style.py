@@ -7,20 +7,20 @@ colour says.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from phi_kit.core.number_format import is_number
 from phi_kit.stats.comparison import NOT_CONSTANT
 
+from .palette import INK, PAPER, QUIET, RULE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Args = ParamSpec("Args")
-
-INK, QUIET, RULE, BAND = "#222222", "#5F6368", "#D9DCE0", "#FFF4DC"
 
 COLOURS = {
     # arms
@@ -59,11 +59,13 @@ COLOURS = {
 MARKERS = {"better": "o", NOT_CONSTANT: "v", "worse": "s", "cannot tell": "D"}
 GUESS = "one constant answer"  # what guessing gives, in notes and tables
 GUESS_LINE: dict[str, Any] = {"color": INK, "lw": 1.8, "ls": (0, (1, 1)), "zorder": 3}
+MOST_SAID = 16  # rows that an alternative text reads out
 _SPARE = ("#CC79A7", "#009E73", "#56B4E9", "#D55E00", "#8C6D31")
 
 _RC: dict[str, Any] = {
     "figure.dpi": 144,
-    "figure.facecolor": "white",
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
     "figure.constrained_layout.h_pad": 0.09,
     "figure.constrained_layout.w_pad": 0.09,
     "font.family": "DejaVu Sans",  # ships with matplotlib: alike on every machine
@@ -130,10 +132,27 @@ def new_figure(
     return figure, [figure.add_subplot(cell) for cell in grid]
 
 
+def say(figure: Figure, rows: Iterable[str], *, first: str = "") -> None:
+    """Put into words what a figure shows, for its alternative text.
+
+    Args:
+        figure: of `new_figure`.
+        rows: one part per row, with the numbers of its table.
+        first: a sentence before them.
+    """
+    parts = list(rows)
+    if len(parts) > MOST_SAID:
+        more = len(parts) - MOST_SAID
+        parts = [*parts[:MOST_SAID], f"and {more} more in the table"]
+    listed = "; ".join(parts)
+    figure.finding = f"{first} {listed}{'.' * bool(listed)}".strip()
+
+
 def empty_figure(title: str, reason: str) -> Figure:
     """A figure that says why there is nothing to show."""
     figure, (ax,) = new_figure(title, "", height=2.2)
     write_message(ax, reason)
+    say(figure, (), first=reason)
     return figure
 
 
@@ -186,7 +205,7 @@ def whisker(
         ax.plot([low, high], [y, y], color=colour, lw=2.2, solid_capstyle="butt")
         ax.plot([low, high], [y, y], "|", color=colour, ms=9, mew=1.6)
     if is_number(value):
-        face = "white" if hollow else colour
+        face = PAPER if hollow else colour
         ax.plot([value], [y], marker, ms=8, mfc=face, mec=colour, mew=1.8, zorder=4)
 
 

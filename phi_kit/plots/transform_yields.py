@@ -39,6 +39,12 @@ def draw(transforms: pd.DataFrame, mix: Mapping[str, int]) -> Figure:
     )
     _yields(left, transforms)
     _mix(right, mix)
+    kept = (
+        f"{row.transform} kept {count(row.kept)} of {count(row.tried)}"
+        for row in transforms.itertuples()
+    )
+    rows = (f"{count(rows)} {kind} rows in the data set" for kind, rows in mix.items())
+    style.say(figure, (*rows, *kept))
     return figure
 
 

@@ -10,12 +10,13 @@ import numpy as np
 from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.evaluation.ask import ask
+from phi_kit.evaluation.equal_answers import judged_answers
 from phi_kit.inference.types import SamplingParams
 from phi_kit.stats.intervals import wilson_interval
 
 from .adaptive_sampling import AdaptiveResult, SamplingPlan, sample_adaptively
 from .pass_rate_posterior import Counts, credible_interval
-from .voting import judged_answers, mean_of_known, vote
+from .voting import mean_of_known, vote
 
 if TYPE_CHECKING:
     import pandas as pd

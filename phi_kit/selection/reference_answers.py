@@ -17,13 +17,14 @@ from phi_kit.core import thinking
 from phi_kit.core.errors import DataError
 from phi_kit.core.rng import rng
 from phi_kit.data.records import NO_GOLD, Seed
+from phi_kit.evaluation.equal_answers import grouped_answers
 from phi_kit.inference import completion
 from phi_kit.inference.draw import draw
 from phi_kit.inference.types import Completion, Sampler, SamplingParams
 from phi_kit.stats.intervals import wilson_interval
 from phi_kit.verifiers.base import Verifier
 
-from .voting import Votes, grouped_answers, vote
+from .voting import Votes, vote
 
 if TYPE_CHECKING:
     import pandas as pd

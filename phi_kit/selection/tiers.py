@@ -14,10 +14,10 @@ import numpy as np
 
 from phi_kit.core.errors import DataError
 from phi_kit.data.records import Seed
+from phi_kit.evaluation.equal_answers import RIGHT
 from phi_kit.training.arms import TeachableRule
 
 from .pass_rate_posterior import Counts, Prior
-from .voting import RIGHT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -57,7 +57,11 @@ class Gain:
 
 
 def paired_gain(
-    before: Sequence[float], after: Sequence[float], *, rng_seed: int
+    before: Sequence[float],
+    after: Sequence[float],
+    *,
+    rng_seed: int,
+    clusters: Sequence[str] | None = None,
 ) -> Gain:
     """Paired difference `after - before` over the same items, in points of 1.
 
@@ -65,6 +69,7 @@ def paired_gain(
         before: one accuracy per item.
         after: the same items, in the same order.
         rng_seed: the resampling is repeatable.
+        clusters: the group of each item, where items belong together.
 
     Raises:
         ValueError: the two do not hold the same number of items.
@@ -74,7 +79,7 @@ def paired_gain(
     difference = np.asarray(after, float) - np.asarray(before, float)
     if len(difference) == 0:
         return Gain(float("nan"), -1.0, 1.0, 0)
-    low, high = bootstrap_interval(difference, rng_seed)
+    low, high = bootstrap_interval(difference, rng_seed, clusters=clusters)
     mean = float(difference.mean())
     return Gain(mean, max(low, -1.0), min(high, 1.0), len(difference))
 
@@ -103,6 +108,7 @@ def gain_over_seeds(
     after: Sequence[Sequence[float]],
     *,
     rng_seed: int,
+    clusters: Sequence[str] | None = None,
 ) -> Gain:
     """Paired difference `after - before` over items and training runs.
 
@@ -111,24 +117,33 @@ def gain_over_seeds(
             trained) stands against every run of the other.
         after: the same items, in the same order.
         rng_seed: the resampling is repeatable.
+        clusters: the group of each item, where items belong together.
     """
     first, second = np.asarray(before, float), np.asarray(after, float)
     if len(first) == len(second) == 1:
-        return paired_gain(first[0], second[0], rng_seed=rng_seed)
+        return paired_gain(first[0], second[0], rng_seed=rng_seed, clusters=clusters)
     if len(first) != len(second):  # not paired by run: against the mean
         first = first.mean(axis=0, keepdims=True)
     difference = second - first
-    low, high = _crossed_bootstrap(difference, rng_seed)
+    low, high = _crossed_bootstrap(difference, rng_seed, clusters)
     mean = float(difference.mean())
     return Gain(mean, max(low, -1.0), min(high, 1.0), difference.shape[1])
 
 
-def _crossed_bootstrap(values: np.ndarray, rng_seed: int) -> tuple[float, float]:
+def _crossed_bootstrap(
+    values: np.ndarray, rng_seed: int, clusters: Sequence[str] | None = None
+) -> tuple[float, float]:
     """Bootstrap interval of the mean of `values` (runs, items), both resampled."""
     draw, (runs, items) = rng(rng_seed, "crossed bootstrap"), values.shape
-    of_items = draw.multinomial(items, [1 / items] * items, size=RESAMPLES) / items
+    groups = range(items) if clusters is None else clusters
+    _, places = np.unique(np.asarray(groups), return_inverse=True)
+    sizes = np.bincount(places)
+    many = len(sizes)
+    sums = np.array([np.bincount(places, weights=run) for run in values])
+    of_items = draw.multinomial(many, [1 / many] * many, size=RESAMPLES)
     of_runs = draw.multinomial(runs, [1 / runs] * runs, size=RESAMPLES) / runs
-    means = ((of_items @ values.T) * of_runs).sum(axis=1)
+    of_each = (of_items @ sums.T) / (of_items @ sizes)[:, None]
+    means = (of_each * of_runs).sum(axis=1)
     if np.ptp(means) == 0:  # equal everywhere: what `gain` says of one run
         one = paired_gain(np.zeros(items), values[0], rng_seed=rng_seed)
         return one.low, one.high
@@ -239,12 +254,27 @@ def dose_tapering(doses: Mapping[float, Sequence[float]], *, rng_seed: int) -> G
     shares = sorted(doses)[-3:]
     if len(shares) < 3:
         raise ValueError("a curve needs three doses")
-    early, late = (
-        (np.asarray(doses[more], float) - np.asarray(doses[less], float))
-        / np.log2(more / less)
-        for less, more in pairwise(shares)
-    )
+    early, late = (_per_doubling(doses, less, more) for less, more in pairwise(shares))
     return paired_gain(early, late, rng_seed=rng_seed)
+
+
+def last_dose_gain(doses: Mapping[float, Sequence[float]], *, rng_seed: int) -> Gain:
+    """What the last increase of the dose gave per doubling, paired by item.
+
+    Args:
+        doses: per share of the rows (at least two) one accuracy per item.
+        rng_seed: the resampling is repeatable.
+    """
+    less, more = sorted(doses)[-2:]
+    gained = _per_doubling(doses, less, more)
+    return paired_gain(np.zeros(len(gained)), gained, rng_seed=rng_seed)
+
+
+def _per_doubling(
+    doses: Mapping[float, Sequence[float]], less: float, more: float
+) -> np.ndarray:
+    gained = np.asarray(doses[more], float) - np.asarray(doses[less], float)
+    return gained / np.log2(more / less)
 
 
 def curve_verdict(found: Gain) -> str:

@@ -22,6 +22,7 @@ from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows
+from phi_kit.data.dropped_rows import Reason
 from phi_kit.data.near_duplicates import NearDuplicateIndex
 from phi_kit.data.read_sources import (
     available_rows,
@@ -33,6 +34,7 @@ from phi_kit.data.records import Seed, to_frame
 from phi_kit.data.row_filters import filter_rows
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.data.source_types import Procedural, Source, Task
+from phi_kit.data.withdrawn import REASON, withdrawn_sources
 from phi_kit.domains.base import Domain, Family
 from phi_kit.evaluation import guessing_baseline
 from phi_kit.inference import completion
@@ -68,6 +70,8 @@ class Params(StepParams):
             f"{number} {source.name}": source.digest()
             for number, source in enumerate(self.sources, 1)
         }
+        if gone := withdrawn_sources(self.study, self.domain):
+            digests["withdrawn"] = ", ".join(gone)
         return {name: digest for name, digest in digests.items() if digest}
 
 
@@ -79,9 +83,11 @@ def run(params: Params) -> StepRun:
         card = run.read(step_table.PICK_DOMAIN)
         families = domain.chosen(card.manifest["params"]["families"])
         rows, mix = read_rows(params, domain, families)
-        filtered = list(
+        gone = withdrawn_sources(params.study, params.domain)
+        filtered = [(row, Reason(REASON)) for row in rows if row.source in gone]
+        filtered += list(
             filter_rows(
-                rows,
+                [row for row in rows if row.source not in gone],
                 domain.verifier,
                 Seal.of([card]),
                 max_chars=params.max_chars,

@@ -2,17 +2,19 @@
 
 Reads every domain's frozen data set and sealed dev set. Writes an adapter per
 domain, one trained once on all of them concatenated (the additive property is
-about data, not about adding adapters), and how each does on each domain.
+about data, not about adding adapters), and how each does on each domain. On the side,
+if asked: the domains one after another, and adapters added up without training. With
+it dev is finished: the rule of step 7's decision is locked in the manifest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from phi_kit.core import step_table
 from phi_kit.core.errors import DataError
@@ -28,6 +30,7 @@ from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.additivity import foresight, interference, retention
 from phi_kit.evaluation.ask import (
     ask,
     base_answers,
@@ -35,19 +38,23 @@ from phi_kit.evaluation.ask import (
     step_sampling,
     training_rows,
 )
+from phi_kit.evaluation.decision import MARGIN, Rule
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
+from phi_kit.models.adapter_merge import Combination, merge_adapters
 from phi_kit.plots import interference_matrix, learning_curves
 from phi_kit.stats.comparison import beyond_guessing, paired_gain
 from phi_kit.stats.intervals import accuracy
 from phi_kit.training import training_config as recipes
-from phi_kit.training.arms import epochs_of
+from phi_kit.training.arms import epochs_of, trained_tokens
+from phi_kit.training.data_order import phases_in_turn
 from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.model_card import add_accuracy
 from phi_kit.training.qlora import TrainingResult, train
 from phi_kit.training.trainer import RunHooks
 from phi_kit.training.training_config import TrainingConfig
 
+ItemAccuracies = dict[tuple[str, str], list[float]]  # by adapter and domain
 GUESS = "one constant answer"  # stands among the adapters: what guessing gives
 
 
@@ -66,12 +73,45 @@ class Params(TrainingConfig, StepParams):
     # About three times the rows of a probe: as many steps (kit default).
     epochs: int = Field(1, ge=1)
     recipe: Literal["own", "best"] = "own"
+    train_seeds: list[int] = Field([])  # of the merged adapter; none: `rng_seed`
+    equal_tokens: bool = False  # adapters of one domain see as many as the merged one
+    sequence: bool = False  # also the domains one after another, at the same tokens
+    replay: float = Field(0.0, ge=0, lt=1)  # share of earlier rows seen again there
+    merges: list[Combination] = Field([])  # also the adapters added up, untrained
+    margin: float = Field(MARGIN, gt=0, lt=1)  # what counts as equal, and as no loss
+    primary: str = ""  # the domain whose gain decides; empty: the mean of all
 
     _known = field_validator("domains")(all_known)
+
+    @model_validator(mode="after")
+    def _decidable(self) -> Self:
+        if self.primary and self.primary not in self.domains:
+            raise ValueError(
+                f"primary: '{self.primary}' is none of {', '.join(self.domains)}"
+            )
+        if len(set(self.train_seeds)) < len(self.train_seeds):
+            raise ValueError("train_seeds: names one twice")
+        if self.replay and not self.sequence:
+            raise ValueError("replay needs sequence: what is mixed has none")
+        return self
+
+    @property
+    def rule(self) -> Rule:
+        """What step 7 will decide by."""
+        return Rule(self.margin, self.primary)
 
     def external_digests(self) -> dict[str, str]:
         """The model's weights."""
         return {"model": completion.model_fingerprint(self.model)}
+
+
+class PlannedAdapter(NamedTuple):
+    """An adapter to train: on which domains, by which seed, and whether in turn."""
+
+    name: str
+    domains: list[str]
+    rng_seed: int
+    in_turn: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,52 +123,147 @@ class TrainingPart:
     recipe: TrainingConfig
 
 
+@dataclass(frozen=True)
+class ExpansionBench:
+    """What all adapters of the step have in common."""
+
+    run: StepRun
+    student: LocalModel
+    cards: dict[str, RunFolder]
+    dev: dict[str, list[Seed]]
+    seal: Seal
+    parts: dict[str, TrainingPart]
+    view: learning_curves.LiveCurves
+
+    def folder(self, adapter: str) -> Path:
+        """Where an adapter lies."""
+        return self.run.folder(f"adapters/{adapter}")
+
+    def scores(self, student: LocalModel, adapter: str) -> ItemAccuracies:
+        """What an adapter gets on every dev item."""
+        return _accuracy_per_item(
+            student, adapter, self.cards, self.dev, params=self.run.params
+        )
+
+    def train(self, job: PlannedAdapter) -> TrainingResult:
+        """Train an adapter on the rows of its domains, each with its own epochs."""
+        parts = [self.parts[name] for name in job.domains]
+        sizes = [len(part.rows) for part in parts]
+        phases, params = None, self.run.params
+        if job.in_turn:
+            phases = phases_in_turn(sizes, replay=params.replay, rng_seed=job.rng_seed)
+        return train(
+            self.student,
+            [row for part in parts for row in part.rows],
+            recipes.merge_configs(part.recipe for part in parts),
+            out=self.folder(job.name),
+            rng_seed=job.rng_seed,
+            sealed=self.seal.hit,
+            epochs=[often for part in parts for often in part.epochs],
+            budget=self._budget(job),
+            phases=phases,
+            hooks=RunHooks(
+                self.run.work,
+                self.run.logs,
+                self.view.watch(job.name),
+                lambda tuned: self._held_out(tuned, job.domains),
+            ),
+        )
+
+    def added_up(self, kind: Combination) -> str:
+        """The adapter that is the sum of the domains' own; its name."""
+        names = self.run.params.domains
+        merged = f"{'+'.join(names)}-{kind}"
+        merge_adapters(
+            [self.folder(name) for name in names],
+            self.folder(merged),
+            weights=[1.0] * len(names),
+            combination=kind,
+        )
+        return merged
+
+    def _budget(self, job: PlannedAdapter) -> int | None:
+        """With `equal_tokens`, what the merged adapter sees in all."""
+        if not self.run.params.equal_tokens or len(job.domains) > 1:
+            return None
+        return sum(
+            trained_tokens(
+                self.student,
+                part.rows,
+                part.epochs,
+                most=part.recipe.max_row_tokens,
+            )
+            for part in self.parts.values()
+        )
+
+    def _held_out(self, tuned: LocalModel, domains: list[str]) -> float:
+        items = _accuracy_per_item(
+            tuned,
+            "held out",
+            {name: self.cards[name] for name in domains},
+            self.dev,
+            params=self.run.params,
+        )
+        means = [sum(values) / len(values) for values in items.values()]
+        return sum(means) / len(means)
+
+
 @reuse_finished
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.LiveCurves() as view:
-        student = completion.load(params.model, compute=params.compute)
+        student = completion.open_sampler(params)
         cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
         seal = combined_seal(run)  # once: it indexes every item
-        parts = training_parts(run, student, seal)
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}
+        parts = training_parts(run, student, seal)
+        bench = ExpansionBench(run, student, cards, dev, seal, parts, view)
+        fewest = min(map(len, dev.values()))
+        for line in foresight(len(dev), fewest, margin=params.margin):
+            print(f"{params.STEP}: {line}")
         items = _baselines_per_item(student, cards, dev, params=params)
         done = {}
-        for adapter, names in adapter_plan(params.domains).items():
-            folder = run.folder(f"adapters/{adapter}")
-            done[adapter] = _train_adapter(
-                run,
-                student,
-                [parts[n] for n in names],
-                folder=folder,
-                view=view,
-                seal=seal,
-                cards={n: cards[n] for n in names},
-                dev=dev,
-            )
-            with student.adapter(folder) as tuned:
-                items |= _accuracy_per_item(tuned, adapter, cards, dev, params=params)
-        cells = compare_adapters(items, rng_seed=params.rng_seed)
-        for row in cells[~cells.adapter.isin(["base", GUESS])].itertuples():
-            add_accuracy(
-                run.folder(f"adapters/{row.adapter}"), f"dev of {row.domain}", row
-            )
-        run.save_rows(cells)
-        run.save_rows(item_table(items, dev), "items")
-        run.save_rows(_training_history(done), "training", timed=True)
-        run.figure = run.save_figure(interference_matrix.draw(cells), "interference")
-        run.table = cells
-        run.result = {
-            "matrix": cells.astype(object)
-            .where(cells.notna(), None)
-            .to_dict("records"),
-            "retention": retention(items, params),
-            "gate": {name: result.gate for name, result in done.items()},
-            "final": list(adapter_plan(params.domains))[-1],
-            "rows": {name: len(part.rows) for name, part in parts.items()},
-            "recipe": recipes.merge_configs(p.recipe for p in parts.values()).outcome(),
-        }
+        for job in training_plan(params):
+            done[job.name] = bench.train(job)
+            with student.adapter(bench.folder(job.name)) as tuned:
+                items |= bench.scores(tuned, job.name)
+        for kind in params.merges if len(params.domains) > 1 else ():
+            merged = bench.added_up(kind)
+            with student.adapter(bench.folder(merged)) as tuned:
+                items |= bench.scores(tuned, merged)
+        _save(bench, items, done)
     return run
+
+
+def _save(
+    bench: ExpansionBench,
+    items: ItemAccuracies,
+    done: dict[str, TrainingResult],
+) -> None:
+    run, params = bench.run, bench.run.params
+    cells = compare_adapters(items, rng_seed=params.rng_seed)
+    for row in cells[cells.adapter.isin(list(done))].itertuples():
+        add_accuracy(bench.folder(row.adapter), f"dev of {row.domain}", row)
+    run.save_rows(cells)
+    run.save_rows(item_table(items, bench.dev), "items")
+    run.save_rows(_training_history(done), "training", timed=True)
+    run.figure = run.save_figure(interference_matrix.draw(cells), "interference")
+    run.table = cells
+    finals = final_adapters(params)
+    seed, parts = params.rng_seed, bench.parts
+    run.result = {
+        "matrix": cells.astype(object).where(cells.notna(), None).to_dict("records"),
+        "retention": retention(
+            items, params.domains, finals, margin=params.margin, rng_seed=seed
+        ),
+        "interference": interference(items, params.domains, rng_seed=seed),
+        "gate": {name: result.gate for name, result in done.items()},
+        "final": finals[0],
+        "finals": finals,
+        "rule": params.rule.as_dict(),
+        "rows": {name: len(part.rows) for name, part in parts.items()},
+        "recipe": recipes.merge_configs(p.recipe for p in parts.values()).outcome(),
+    }
 
 
 def combined_seal(run: StepRun) -> Seal:
@@ -205,35 +340,31 @@ def adapter_plan(names: list[str]) -> dict[str, list[str]]:
     return alone | {"+".join(names): names} if len(names) > 1 else alone
 
 
-def _train_adapter(
-    run: StepRun,
-    student: LocalModel,
-    parts: list[TrainingPart],
-    *,
-    folder: Path,
-    view: learning_curves.LiveCurves,
-    seal: Seal,
-    cards: dict[str, RunFolder],
-    dev: dict[str, list[Seed]],
-) -> TrainingResult:
-    """One adapter on the rows of all parts together, each with its own epochs."""
-    params = run.params
+def training_plan(params: Params) -> list[PlannedAdapter]:
+    """Every adapter that is trained, in order.
 
-    def heldout(tuned: LocalModel) -> float:
-        items = _accuracy_per_item(tuned, "held out", cards, dev, params=params)
-        means = [sum(accuracies) / len(accuracies) for accuracies in items.values()]
-        return sum(means) / len(cards)
+    Each domain alone, all merged, with `train_seeds` again by every further seed, and
+    with `sequence` one domain after the other.
+    """
+    seeds = params.train_seeds or [params.rng_seed]
+    plan = [
+        PlannedAdapter(name, names, seeds[0])
+        for name, names in adapter_plan(params.domains).items()
+    ]
+    last = plan[-1]
+    plan += [
+        PlannedAdapter(f"{last.name}@{seed}", last.domains, seed) for seed in seeds[1:]
+    ]
+    if params.sequence and len(params.domains) > 1:
+        name = "-then-".join(params.domains)
+        plan.append(PlannedAdapter(name, params.domains, seeds[0], in_turn=True))
+    return plan
 
-    return train(
-        student,
-        [row for part in parts for row in part.rows],
-        recipes.merge_configs(part.recipe for part in parts),
-        out=folder,
-        rng_seed=params.rng_seed,
-        sealed=seal.hit,
-        epochs=[often for part in parts for often in part.epochs],
-        hooks=RunHooks(run.work, run.logs, view.watch(folder.name), heldout),
-    )
+
+def final_adapters(params: Params) -> list[str]:
+    """The adapter that all domains were merged for, of each training seed."""
+    final = list(adapter_plan(params.domains))[-1]
+    return [final, *(f"{final}@{seed}" for seed in params.train_seeds[1:])]
 
 
 def _baselines_per_item(
@@ -242,7 +373,7 @@ def _baselines_per_item(
     dev: dict[str, list[Seed]],
     *,
     params: Params,
-) -> dict[tuple[str, str], list[float]]:
+) -> ItemAccuracies:
     """What the base model and the guesser get on every dev item."""
     items = {}
     for name, card in cards.items():
@@ -262,7 +393,7 @@ def _accuracy_per_item(
     dev: dict[str, list[Seed]],
     *,
     params: Params,
-) -> dict[tuple[str, str], list[float]]:
+) -> ItemAccuracies:
     found = {}
     for name, card in cards.items():
         domain = domain_of(params, name)
@@ -277,9 +408,7 @@ def _accuracy_per_item(
     return found
 
 
-def compare_adapters(
-    items: dict[tuple[str, str], list[float]], *, rng_seed: int
-) -> pd.DataFrame:
+def compare_adapters(items: ItemAccuracies, *, rng_seed: int) -> pd.DataFrame:
     """One row per adapter and domain: accuracy and paired gain over base.
 
     Base and `GUESS` stand among the adapters; they have no verdict. `guess` is the
@@ -305,9 +434,7 @@ def compare_adapters(
     return pd.DataFrame(rows)
 
 
-def item_table(
-    items: dict[tuple[str, str], list[float]], dev: dict[str, list[Seed]]
-) -> pd.DataFrame:
+def item_table(items: ItemAccuracies, dev: dict[str, list[Seed]]) -> pd.DataFrame:
     """One row per adapter and dev item: what studies are compared by."""
     return pd.DataFrame(
         [
@@ -316,22 +443,6 @@ def item_table(
             for seed, value in zip(dev[name], values, strict=True)
         ]
     )
-
-
-def retention(items: dict[tuple[str, str], list[float]], params: Params) -> list[dict]:
-    """Per domain: the merged adapter against the one tuned on it alone."""
-    final = list(adapter_plan(params.domains))[-1]
-    return [
-        {
-            "domain": name,
-            "alone": sum(items[name, name]) / len(items[name, name]),
-            "merged": sum(items[final, name]) / len(items[final, name]),
-            **paired_gain(
-                items[name, name], items[final, name], rng_seed=params.rng_seed
-            ).as_dict(),
-        }
-        for name in params.domains
-    ]
 
 
 def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:

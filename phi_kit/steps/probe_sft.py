@@ -88,7 +88,7 @@ def run(params: Params) -> StepRun:
         bench = ProbeBench(
             run=run,
             guess=guessing_baseline.guesser_of_card(card, domain).per_item(dev),
-            student=completion.load(params.model, compute=params.compute),
+            student=completion.open_sampler(params),
             domain=domain,
             pool=edge.table(),
             responses=edge.table("responses"),
@@ -289,16 +289,24 @@ def _dose_curve(
         if share < 1
     } | {1.0: probes[arm]}
     rows = dose_table(arm, base, parts, rng_seed=params.rng_seed)
-    verdict, change = "cannot tell", None
+    verdict, change, last = "cannot tell", None, None
+    means = {share: probe.mean for share, probe in parts.items()}
+    if len(parts) > 1:
+        last = comparison.last_dose_gain(means, rng_seed=params.rng_seed).as_dict()
     if len(parts) > 2:
-        means = {share: probe.mean for share, probe in parts.items()}
         tapering = comparison.dose_tapering(means, rng_seed=params.rng_seed)
         verdict = comparison.curve_verdict(tapering)
         change = tapering.as_dict()
     frame = pd.DataFrame(rows)
     start = table.accuracy[table.arm == "base"].iloc[0]
     bench.run.save_figure(dose_plot.draw(frame, verdict, base=start), "dose")
-    return {"arm": arm, "points": rows, "change": change, "verdict": verdict}
+    return {
+        "arm": arm,
+        "points": rows,
+        "change": change,
+        "last": last,
+        "verdict": verdict,
+    }
 
 
 def record_drift(run: StepRun, student: LocalModel, domain: Domain, *, k: int) -> None:

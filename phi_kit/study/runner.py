@@ -41,6 +41,7 @@ from phi_kit.core.step_state import (
 )
 from phi_kit.core.taken_over import take_over
 from phi_kit.core.yaml12 import shown as printable
+from phi_kit.inference import completion
 
 from .config import Study, Unit
 from .notebook.warm_kernels import WarmKernels, warm_kernels
@@ -73,7 +74,8 @@ def run_study(
     Raises:
         StudyError: `first` or `last` is no step, or they are the wrong way round.
         RunError: a step failed, or another process is running this study.
-        ModelError: a chosen step loads weights and the model is an endpoint.
+        ModelError: a chosen step loads weights and the model is an endpoint, or an
+            engine is not installed.
     """
     from .notebook.kernel import kernel_environment  # imports Jupyter's libraries
 
@@ -86,6 +88,7 @@ def run_study(
     units = units_between(study, first=first, last=last)
     for unit in units:  # before hours of sampling, not after
         unit.params.require_weights()
+        completion.require_sampler(unit.params)
     began = time.monotonic()
     ran: list[RunFolder] = []
     done = list(takewhile(partial(_is_done, redo=redo), units))

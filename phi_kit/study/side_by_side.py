@@ -65,15 +65,19 @@ class ItemScores:
     @classmethod
     def of(cls, samples: pd.DataFrame) -> ItemScores:
         """From the samples of one arm; an item that got no answer is left out."""
-        answered = samples[~samples.finish.isin(UNANSWERED)]
-        trained = answered.get("train_seed", 0)
-        rates = (
-            answered.assign(right=answered.verdict == "right", run=trained)
-            .fillna({"run": 0})
-            .pivot_table(index="run", columns="seed_id", values="right", aggfunc="mean")
-            .dropna(axis="columns")
-        )
-        return cls(rates.to_numpy(float), tuple(rates.columns))
+        answered = samples[~samples.finish.isin(UNANSWERED).to_numpy()]
+        ids, item = np.unique(answered.seed_id.to_numpy(str), return_inverse=True)
+        run = np.zeros(len(answered), int)
+        if "train_seed" in answered:
+            run = answered.train_seed.factorize(sort=True, use_na_sentinel=False)[0]
+        # A pivot table says the same, in several times the time.
+        place, shape = run * len(ids) + item, (run.max(initial=0) + 1, len(ids))
+        size = shape[0] * shape[1]
+        asked = np.bincount(place, minlength=size).reshape(shape)
+        right = answered.verdict.to_numpy() == "right"
+        rates = np.bincount(place, right, size).reshape(shape) / np.maximum(asked, 1)
+        everywhere = (asked > 0).all(axis=0)
+        return cls(rates[:, everywhere], tuple(ids[everywhere].tolist()))
 
     def on(self, ids: Sequence[str]) -> np.ndarray:
         """The columns of these items."""

@@ -25,6 +25,7 @@ from . import (
     program_transforms,
     request_twins,
     science_transforms,
+    teacher_transforms,
 )
 
 GROUP = "phi_kit.transforms"
@@ -34,6 +35,7 @@ KIT: tuple[Transform, ...] = (
     *science_transforms.TRANSFORMS,
     *request_twins.TRANSFORMS,
     *instances.TRANSFORMS,
+    *teacher_transforms.TRANSFORMS,
 )
 
 

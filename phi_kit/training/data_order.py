@@ -12,7 +12,7 @@ from itertools import chain
 
 import numpy as np
 
-from phi_kit.core.rng import rng
+from phi_kit.core.rng import label_seed, rng
 
 from .encoding import EncodedRow
 
@@ -24,6 +24,7 @@ def step_order(
     epochs: Sequence[float],
     rng_seed: int,
     budget: int | None = None,
+    phases: Sequence[int] | None = None,
 ) -> list[list[int]]:
     """Indices into `rows` of every optimiser step.
 
@@ -35,7 +36,25 @@ def step_order(
         rng_seed: names the order.
         budget: trained tokens to see in all. Epochs are then repeated, or cut,
             until the next row would not come closer to it.
+        phases: when each row is seen: all of an earlier phase, each as often as its
+            epochs say, before any of a later one. All at once if not given.
+
+    Raises:
+        ValueError: both a budget and phases are given.
     """
+    if phases is not None:
+        if budget is not None:
+            raise ValueError("a budget would cut the last phases off")
+        return [
+            step
+            for phase in sorted(set(phases))
+            for step in step_order(
+                rows,
+                batch=batch,
+                epochs=np.where(np.asarray(phases) == phase, epochs, 0.0),
+                rng_seed=label_seed(rng_seed, "phase", phase),
+            )
+        ]
     passes = _passes(np.asarray(epochs, float), rng_seed, for_ever=budget is not None)
     if budget is not None:
         passes = _up_to(passes, [row.trained for row in rows], budget)
@@ -84,6 +103,30 @@ def _up_to(
         if cut or not spent:
             yield order[: max(cut, 1)]
         return
+
+
+def phases_in_turn(sizes: Sequence[int], *, replay: float, rng_seed: int) -> list[int]:
+    """When each row is seen where one part follows another.
+
+    Each row is seen in one phase only, so that the arm sees as many tokens as one
+    that mixes all parts.
+
+    Args:
+        sizes: rows of each part, in their order.
+        replay: share of a part's rows that is held back and spread over the later
+            phases, so that what was learnt first is seen again.
+        rng_seed: names the choice.
+    """
+    phases = []
+    for place, size in enumerate(sizes):
+        later = range(place + 1, len(sizes))
+        own = [place] * size
+        draw = rng(rng_seed, "replay", place)
+        back = draw.permutation(size)[: round(replay * size)] if later else []
+        for number, row in enumerate(back):
+            own[row] = later[number % len(later)]
+        phases += own
+    return phases
 
 
 def micro_batches(

@@ -75,6 +75,7 @@ def train(
     sealed: SealLookup | None = None,
     epochs: Sequence[float] | None = None,
     budget: int | None = None,
+    phases: Sequence[int] | None = None,
     hooks: RunHooks = NO_HOOKS,
 ) -> TrainingResult:
     """Train a fresh adapter on `rows` and save it as a PEFT folder.
@@ -91,6 +92,7 @@ def train(
         sealed: tells the gate what a text has in common with a held-out item.
         epochs: how often each row is seen; all `config.epochs` if not given.
         budget: trained tokens to see in all, in place of whole epochs.
+        phases: when each row is seen, see `data_order.step_order`.
         hooks: checkpoints to carry on from, a watcher, held-out items.
 
     Raises:
@@ -99,13 +101,7 @@ def train(
         TrainingStoppedError: by hand, which is a `KeyboardInterrupt` as well.
     """
     checked = gate(student, rows, max_tokens=config.max_row_tokens, sealed=sealed)
-    steps = step_order(
-        checked,
-        batch=config.batch,
-        epochs=_epochs(checked, len(rows), epochs, config),
-        rng_seed=label_seed(rng_seed, "order"),
-        budget=budget,
-    )
+    steps = _steps(checked, len(rows), config, rng_seed, epochs, budget, phases)
     with ExitStack() as stack:
         work = hooks.work or Path(stack.enter_context(TemporaryDirectory()))
         run = TrainingRun(
@@ -125,6 +121,26 @@ def train(
         outcome = _finished(run) or run_training(student, run)
         _copy_adapter(run.checkpoints.adapter, out)
     return _result(checked, steps, outcome)
+
+
+def _steps(
+    checked: CheckedRows,
+    rows: int,
+    config: TrainingConfig,
+    rng_seed: int,
+    epochs: Sequence[float] | None,
+    budget: int | None,
+    phases: Sequence[int] | None,
+) -> list[list[int]]:
+    """The data order over the rows that passed the gate, of so many that came."""
+    return step_order(
+        checked,
+        batch=config.batch,
+        epochs=_epochs(checked, rows, epochs, config),
+        rng_seed=label_seed(rng_seed, "order"),
+        budget=budget,
+        phases=phases and [phases[index] for index in checked.indices],
+    )
 
 
 def _epochs(

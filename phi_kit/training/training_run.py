@@ -75,6 +75,7 @@ def run_training(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
     """
     if student.precision:
         note_compute(student.precision, known_rates())
+    student.engine.close()  # its server's memory is for training now
     memory.release()  # what loading the model left behind
     try:
         return _train(student, run)

@@ -23,6 +23,7 @@ MODULES = {
     "refusal": "refusal",
     "judge": "llm_judge",
     "quantity": "quantity",
+    "instructions": "instruction_following",
 }
 # The verifiers that can ask a model; `judge` cannot do without one.
 MODEL_VERIFIERS = ("judge", "refusal")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
+from benchmark_file import BenchmarkFile
 
-from phi_kit.core.files import versions
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models.product_rates import product_rates
-
-FILE = Path(__file__).resolve().parents[2] / "benchmarks.json"
 
 Record = Callable[..., None]
 
@@ -38,25 +34,9 @@ needs_bf16 = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="session")
-def record() -> Iterator[Record]:
-    """Collect figures; a run that measures all of them replaces the file."""
-    rows: dict[str, dict] = {}
-    if FILE.is_file():
-        rows = {row["name"]: row for row in json.loads(FILE.read_text())}
-
-    def add(name: str, figure: float, *, unit: str, n: int, what: str) -> None:
-        rows[name] = {
-            "name": name,
-            "figure": round(figure, 3),
-            "unit": unit,
-            "n": n,
-            "what": what,
-            "versions": dict(versions()),
-        }
-
-    yield add
-    ordered = [rows[name] for name in sorted(rows)]
-    FILE.write_text(json.dumps(ordered, indent=1) + "\n")
+def record() -> Record:
+    """Keep a figure in benchmarks.json."""
+    return BenchmarkFile().add
 
 
 def ratio(

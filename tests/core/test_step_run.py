@@ -249,12 +249,13 @@ def test_the_manifest_is_plain_json(runs):
 def test_the_manifest_says_in_what_the_models_computed(runs):
     assert json.loads((finish().path / MANIFEST).read_text())["compute"] is None
     with open_run(Pick(redo=True)) as run:
-        note_compute("nf4-float32", {})
+        note_compute("nf4-float32", {}, engine="vllm")
         note_compute("nf4-float32-bfloat16-products", {"float32": 80.0, "bf16": 160.0})
         run.save_rows(pd.DataFrame({"x": [1]}))
     assert run.run_folder.manifest["compute"] == {
         "precisions": ["nf4-float32", "nf4-float32-bfloat16-products"],
         "gflops_per_core": {"float32": 80.0, "bf16": 160.0},
+        "engines": ["vllm"],
     }
 
 
@@ -265,7 +266,7 @@ def test_writing_where_one_may_not_is_one_clear_message(tmp_path, monkeypatch):
         finish()
 
 
-def test_a_studys_own_thinking_tags_hold_while_its_step_runs():
+def test_a_studys_own_thinking_tags_hold_while_its_step_runs(runs):
     params = Pick(thinking_tags=["<mull>", "</mull>"])
     with open_run(params) as run:
         run.save_rows(pd.DataFrame({"n": [1]}))

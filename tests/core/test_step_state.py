@@ -9,7 +9,7 @@ from fake_study import Bench, Edge, Pick
 
 from phi_kit.core import sample_counts
 from phi_kit.core.errors import RunError, StoppedError
-from phi_kit.core.finished_run import MANIFEST, RunFolder
+from phi_kit.core.finished_run import MANIFEST, RunFolder, manifest_checksum
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_state import (
     outdated_upstream,
@@ -59,6 +59,19 @@ def test_redo_is_no_part_of_the_outcome_and_does_it_again(toy):
     assert again.result != before
     assert "redo" not in again.run_folder.manifest["params"]
     assert up_to_date(Pick())
+
+
+def test_what_finished_before_a_parameter_was_added_stays_up_to_date(toy):
+    """It did what the parameter's first value says."""
+    manifest = json.loads((toy.path / MANIFEST).read_text())
+    del manifest["params"]["engine"], manifest["checksum"]
+    manifest["checksum"] = manifest_checksum(manifest)
+    (toy.path / MANIFEST).write_text(json.dumps(manifest))
+    assert "engine" not in Pick().deciding()
+    assert up_to_date(Pick())
+    other = step_state(Pick(engine="transformers"))
+    assert other.why == "engine is 'transformers', was 'auto'"
+    assert step_state(Pick(items=4)).why == "items is 4, was 3"
 
 
 @pytest.mark.parametrize("by_hand", [True, False])

@@ -91,3 +91,21 @@ def test_every_hub_source_names_its_licence_and_no_test_split():
         assert source.licence
         assert "/" in source.id
         assert "test" not in source.split
+
+
+def test_every_hub_source_is_one_that_a_study_can_name():
+    from phi_kit.data.source_types import HubData
+
+    for name in domains.names():
+        for suggested in domains.get(name).suggested_datasets:
+            given = suggested.source.model_dump(exclude_defaults=True)
+            assert HubData(**given) == suggested.source
+            assert suggested.source.hub == suggested.id
+
+
+def test_every_benchmark_of_a_domain_is_one_that_step_7_runs():
+    from phi_kit.evaluation.benchmarks import benchmark_table
+
+    named = [one for name in domains.names() for one in domains.get(name).benchmarks]
+    assert len(named) >= 8
+    assert set(named) <= set(benchmark_table.names())

@@ -18,6 +18,7 @@ CALLS = {
     },
     "pass_rate": {"predictions": [[True, False], [True, True, True, False]]},
     "pass_at_k": {"predictions": [[True] + [False] * 9, [False] * 10], "k": [1, 5, 10]},
+    "g_pass_at_k": {"predictions": [[True] * 3 + [False], [True] * 4], "k": 2},
     "maj_at_k": {
         "predictions": [["12", "13", "12"], ["7", "8", "8"], ["", "", "3"], ["", ""]],
         "references": [[True, False, True], [True, False, False], [False, False, True],
@@ -29,6 +30,8 @@ WANT = {
     "pass_rate": {"pass_rate": 0.625, "per_item": [0.5, 0.75]},
     # One right of ten: half of all choices of five hold it.
     "pass_at_k": {"pass@1": 0.05, "pass@5": 0.25, "pass@10": 0.5},
+    # Of six pairs of the first item's samples three are right in both.
+    "g_pass_at_k": {"g_pass@2_0.5": 1.0, "g_pass@2_1": 0.75, "mg_pass@2": 0.75},
     "maj_at_k": {"maj_at_k": 0.5, "per_item": [1, 0, 1, 0]},
 }
 SCRIPT = """
@@ -83,6 +86,25 @@ def test_pass_at_k_holds_where_binomials_overflow_a_float():
 def test_pass_at_k_refuses_what_it_cannot_estimate(n, right, k):
     with pytest.raises(ValueError, match=f"pass@{k} needs"):
         scores.pass_at_k(n, right, k)
+
+
+@pytest.mark.parametrize(("n", "right"), [(1, 1), (5, 0), (5, 3), (6, 5), (7, 7)])
+def test_g_pass_at_k_is_the_mean_over_all_choices_of_k_samples(n, right):
+    samples = [True] * right + [False] * (n - right)
+    for k in range(1, n + 1):
+        for share in (0.25, 0.5, 0.6, 1.0):
+            choices = [sum(c) >= share * k - 1e-9 for c in combinations(samples, k)]
+            want = sum(choices) / len(choices)
+            assert scores.g_pass_at_k(n, right, k, share) == pytest.approx(want)
+        any_right = scores.g_pass_at_k(n, right, k, 1 / k)
+        assert any_right == pytest.approx(scores.pass_at_k(n, right, k))
+
+
+def test_g_pass_refuses_what_it_cannot_estimate():
+    with pytest.raises(ValueError, match="G-pass@4 needs"):
+        scores.g_pass_at_k(3, 1, 4, 0.5)
+    with pytest.raises(ValueError, match="a share lies above 0"):
+        scores.g_pass_at_k(3, 1, 2, 0)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,25 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models.architecture import _PUBLISHED_CONFIGS
+from phi_kit.models.loading import compute_dtype
 from phi_kit.training.encoding import TrainingRow, encode
+
+from .device import DEVICE, REHEARSAL, free_memory
+
+# Instead of the published sizes, in a rehearsal: just the tokenizer's vocabulary.
+_TINY = {
+    "vocab_size": 49152,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
 
 
 def student(name: str) -> LocalModel:
     """A model as `completion.load` gives it, but for what it has learnt."""
-    fields = dict(_PUBLISHED_CONFIGS[name])
+    fields = _PUBLISHED_CONFIGS[name] | (_TINY if REHEARSAL else {})
     torch.manual_seed(0)
     config = AutoConfig.for_model(
         fields.pop("model_type"),
@@ -27,8 +40,8 @@ def student(name: str) -> LocalModel:
         pad_token_id=0,
         max_position_embeddings=16384,
     )
-    with torch.device("cuda"):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    with torch.device(DEVICE):
+        model = AutoModelForCausalLM.from_config(config, dtype=compute_dtype())
     head = model.get_output_embeddings()
     layers = [
         (parent, place, layer)
@@ -42,7 +55,7 @@ def student(name: str) -> LocalModel:
         del layer
     model.is_loaded_in_4bit = True  # peft asks
     model.requires_grad_(False)
-    torch.cuda.empty_cache()
+    free_memory()
     return LocalModel(name, model.eval(), tokenizer())
 
 
@@ -52,7 +65,7 @@ def packed(layer: torch.nn.Linear) -> Any:
         layer.in_features,
         layer.out_features,
         bias=False,
-        compute_dtype=torch.bfloat16,
+        compute_dtype=layer.weight.dtype,
         quant_type="nf4",
         compress_statistics=True,
         device="meta",
@@ -62,7 +75,7 @@ def packed(layer: torch.nn.Linear) -> Any:
         requires_grad=False,
         quant_type="nf4",
         compress_statistics=True,
-    ).to("cuda")
+    ).to(DEVICE)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,15 +20,17 @@ from phi_kit.training.qlora import TrainingResult, train
 from phi_kit.training.trainer import RunHooks
 from phi_kit.training.training_config import TrainingConfig
 
+from .device import DEVICE, free_memory, peak_memory, settle
+
 SEED, NAME = 1, "arm"
 
 
 class Clock:
-    """Seconds of each optimiser step, and the most memory torch held."""
+    """Seconds of each optimiser step, and the most memory torch allocated and held."""
 
     def __init__(self) -> None:
         self.steps: list[float] = []
-        self.reserved = self.allocated = 0
+        self.allocated = self.held = 0
 
     def callback(self) -> Any:
         """A Trainer's callback that times its steps."""
@@ -37,14 +40,13 @@ class Clock:
 
         class Timed(TrainerCallback):
             def on_step_begin(self, *_, **__):
-                torch.cuda.synchronize()
+                settle()
                 self.began = time.perf_counter()
 
             def on_step_end(self, *_, **__):
-                torch.cuda.synchronize()
+                settle()
                 clock.steps.append(time.perf_counter() - self.began)
-                clock.reserved = torch.cuda.max_memory_reserved()
-                clock.allocated = torch.cuda.max_memory_allocated()
+                clock.allocated, clock.held = peak_memory()
 
         return Timed()
 
@@ -78,6 +80,8 @@ def trl(
 ) -> list[float]:
     """TRL's SFTTrainer in bf16, with our rows in our order; its losses.
 
+    As fast as it can be made with what is installed: Liger's kernels where they are.
+
     Args:
         student: a model that is not needed afterwards: TRL leaves hooks on it.
         rows: as ours.
@@ -108,6 +112,7 @@ def trl(
             for i in step
         ]
     )
+    on_card = DEVICE == "cuda"
     torch.manual_seed(label_seed(SEED, "adapter", NAME))
     lora = LoraConfig(
         r=config.rank,
@@ -128,14 +133,16 @@ def trl(
             learning_rate=config.learning_rate,
             warmup_steps=round(config.warmup * len(order)),
             max_grad_norm=0.3,
-            optim="paged_adamw_8bit",
+            optim="paged_adamw_8bit" if on_card else "adamw_torch",
             train_sampling_strategy="sequential",
             per_device_train_batch_size=micro,
             gradient_accumulation_steps=config.batch // micro,
             gradient_checkpointing=config.gradient_checkpointing == "on",
             completion_only_loss=True,
             max_length=None,
-            bf16=True,
+            bf16=on_card,
+            use_cpu=not on_card,
+            use_liger_kernel=on_card and find_spec("liger_kernel") is not None,
             logging_steps=1,
             save_strategy="no",
             report_to="none",
@@ -150,11 +157,12 @@ def trl(
         for name, weight in model.named_parameters():
             if same_start and name in fresh:
                 weight.data = fresh[name]
-        torch.cuda.reset_peak_memory_stats()
+        free_memory()
         trainer.add_callback(clock.callback())
-        trainer.train()
-    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
-    model.unload()
-    vars(student.model).pop("peft_config", None)
-    student.model.eval()
-    return losses
+        try:
+            trainer.train()
+        finally:
+            model.unload()
+            vars(student.model).pop("peft_config", None)
+            student.model.eval()
+    return [row["loss"] for row in trainer.state.log_history if "loss" in row]

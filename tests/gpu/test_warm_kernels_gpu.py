@@ -11,7 +11,9 @@ from started_kernel import run
 from phi_kit.study.notebook.kernel import kernel_environment
 from phi_kit.study.notebook.warm_kernels import warm_kernels
 
-pytestmark = pytest.mark.gpu
+from .device import needs_card
+
+pytestmark = [pytest.mark.gpu, needs_card]
 
 CELL = """
 import json, os, sys

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import headless_browser
 import nbformat
 import pytest
 
@@ -95,21 +95,8 @@ def served(root: Path, runs: Path) -> Iterator[str]:
 @pytest.fixture
 def browser(tmp_path: Path):
     """A headless Chromium."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    if not shutil.which("chromedriver"):
-        pytest.skip("no chromedriver")
-    options = webdriver.ChromeOptions()
-    flags = ("headless", "no-sandbox", "disable-gpu", "disable-background-networking")
-    for flag in (
-        *flags,
-        "window-size=1400,2200",
-        f"user-data-dir={tmp_path / 'chrome'}",
-    ):
-        options.add_argument(f"--{flag}")
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    with headless_browser.chromium(tmp_path) as driver:
+        yield driver
 
 
 # The notebook's panel, focused or not.

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from phi_kit.plots import (
     family_accuracy,
     interference_matrix,
     learning_curves,
+    palette,
     pass_rate_histogram,
     row_flow,
     style,
@@ -346,12 +348,109 @@ def test_the_tiers_posterior_mean_is_what_the_bars_show():
 
 def test_a_notebook_shows_words_for_who_cannot_see_and_small_print_that_can_be_read():
     page = drawn("gains")._repr_html_()
-    assert f'alt="{benchmark_gains.TITLE}' in page
-    assert "Dotted: one constant answer" in page
+    assert f'alt="{benchmark_gains.TITLE} Gain in points: math, pass@1 +10.0' in page
     assert "min-width:600px" in page
     assert "overflow-x:auto" in page
     long = difficulty.draw(pd.DataFrame([family('"><script>')]))
     assert "<script>" not in long._repr_html_()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_figure_says_in_words_what_it_shows(name):
+    figure = drawn(name)
+    assert figure.words.startswith(figure.question)
+    assert re.search(r"\d|–", figure.finding), figure.finding
+    assert "nan" not in figure.finding
+    assert len(figure.words) < 4000
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("difficulty", "gcd 40.0 % [30.0 to 50.0 %], n = 40, one constant answer 25.0"),
+        ("flow", "50 of 100 rows kept (50.0 %). 30 dropped: duplicate; 20 dropped: an"),
+        (
+            "passrates",
+            "tier: teachable n = 2, 31.2 % [12.5 to 50.0 %]; easy n = 1, 100",
+        ),
+        (
+            "arms",
+            "base 40.0 % [30.0 to 50.0 %], n = 40; few-shot base 40.0 % [30.0 to ",
+        ),
+        ("arms", "+14.0 [+8.0 to +20.0] points over base, n = 40"),
+        (
+            "matrix",
+            "base on math 40.0 % [30.0 to 50.0 %] right, n = 40; math on math +",
+        ),
+        ("gains", "+10.0 [+2.0 to +18.0], 20.0 % to 30.0 %, n = 120: cannot tell."),
+        (
+            "families",
+            "math, sums base 20.0 %, final 30.0 % [22.0 to 39.0 %], n = 120: ",
+        ),
+        (
+            "yields",
+            "60 synthetic rows in the data set; 0 self rows in the data set; re",
+        ),
+        ("dose", "the gain tapers. 20 rows 40.0 % [30.0 to 50.0 %], n = 40; 40 rows"),
+        ("drift", "below to below 30, 25 by chance; below to inside 4, 4 by chance"),
+        ("training", "random 6 steps, loss 2.00 to 1.00"),
+    ],
+)
+def test_its_words_hold_the_numbers_of_its_table(name, words):
+    assert words in drawn(name).words.replace("\u00a0", " ")
+
+
+def test_words_do_not_read_out_a_hundred_rows():
+    rows = pd.DataFrame([family(f"f{number}") for number in range(100)])
+    assert difficulty.draw(rows).words.endswith("; and 84 more in the table.")
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if "," not in name])
+def test_a_figure_is_written_as_svg_that_follows_light_and_dark(name):
+    svg = drawn(name).svg()
+    ET.fromstring(svg)
+    assert svg.count("prefers-color-scheme: dark") == 1
+    # The rules name colours as Matplotlib writes them.
+    for light in (palette.PAPER, palette.INK, palette.QUIET):
+        if name.startswith(("difficulty", "gains")):
+            assert f"fill: {light.lower()}" in svg.partition("</style>")[2]
+
+
+def test_the_same_figure_is_the_same_svg():
+    module, arguments = CALLS["gains"]
+    assert module.draw(*arguments).svg() == module.draw(*arguments).svg()
+
+
+def _luminance(colour):
+    parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    parts = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+    return np.dot(parts, (0.2126, 0.7152, 0.0722))
+
+
+def contrast(one, other):
+    """As WCAG 2.2 defines it."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("page", ["light", "dark"])
+def test_words_and_marks_stand_out_from_a_page(page):
+    seen = palette.DARK if page == "dark" else {}
+    paper = seen.get(palette.PAPER, palette.PAPER)
+    for words in (palette.INK, palette.QUIET):
+        assert contrast(seen.get(words, words), paper) >= 4.5
+    band = seen.get(palette.BAND, palette.BAND)
+    assert contrast(seen.get(palette.BAND_INK, palette.BAND_INK), band) >= 4.5
+    for name in ("base", "random", "own", "few-shot base", "worse", "better"):
+        colour = style.COLOURS[name]
+        assert contrast(seen.get(colour, colour), paper) >= 3, name
+
+
+def test_a_band_is_the_studys_own_or_none():
+    edges = [line.get_xdata()[0] for line in drawn("passrates, one").axes[0].lines]
+    assert edges == [0.2, 0.9]
+    assert not drawn("passrates").axes[0].lines
+    assert "band" not in texts(drawn("passrates"))
 
 
 def test_drift_stands_above_what_chance_would_do():
@@ -470,7 +569,7 @@ def test_pyplot_is_never_touched_and_matplotlib_only_when_drawing():
 
 
 def test_every_module_has_one_public_function_named_draw():
-    shared = {"__init__", "style", "figure"}
+    shared = {"__init__", "palette", "style", "figure"}
     modules = {path.stem: path for path in Path(plots.__file__).parent.glob("*.py")}
     figures = {module.__name__.rpartition(".")[2] for module, _ in CALLS.values()}
     # A new figure needs a case of its own above.

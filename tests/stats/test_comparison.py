@@ -164,3 +164,14 @@ def test_a_curve_that_flattens():
 )
 def test_better_has_to_beat_what_guessing_gives(said, over_guess, expected):
     assert beyond_guessing(said, over_guess) == expected
+
+
+def test_runs_and_groups_of_items_are_resampled_together():
+    base = [0.0] * 240
+    arm = np.repeat(items(0.4, n=30, seed=2), 8)
+    names = [str(place) for place in np.repeat(np.arange(30), 8)]
+    runs = [arm, arm]
+    plain = gain_over_seeds([base], runs, rng_seed=1)
+    grouped = gain_over_seeds([base], runs, rng_seed=1, clusters=names)
+    ratio = (grouped.high - grouped.low) / (plain.high - plain.low)
+    assert ratio == pytest.approx(np.sqrt(8), rel=0.1)

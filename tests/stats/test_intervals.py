@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from phi_kit.stats.comparison import Gain, paired_gain
-from phi_kit.stats.intervals import accuracy, wilson_interval
+from phi_kit.stats.intervals import accuracy, bootstrap_interval, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,52 @@ def test_unpaired_items_are_refused(before, after):
 )
 def test_verdicts(low, high, verdict):
     assert Gain((low + high) / 2, low, high, 50).verdict == verdict
+
+
+# --- how often an interval holds the truth, exactly: over all counts of n items ---
+
+
+def coverage(n, rate):
+    """The chance that Wilson's interval of n items holds the true rate."""
+    ends = np.array([wilson_interval(right, n) for right in range(n + 1)])
+    holds = (ends[:, 0] <= rate) & (rate <= ends[:, 1])
+    return float(binom.pmf(np.arange(n + 1), n, rate)[holds].sum())
+
+
+@pytest.mark.parametrize("n", [20, 50, 100, 300, 1000])
+def test_intervals_of_single_answers_cover_what_they_say(n):
+    ends = {right: accuracy([1.0] * right + [0.0] * (n - right), rng_seed=1)
+            for right in (0, 1, n // 3, n)}  # fmt: skip
+    assert {k: (e.low, e.high) for k, e in ends.items()} == {
+        k: wilson_interval(k, n) for k in ends
+    }
+    found = [coverage(n, rate) for rate in np.arange(0.02, 0.981, 0.005)]
+    assert 0.945 <= np.mean(found) <= 0.96
+    assert min(found) >= 0.91
+    if n >= 300:
+        assert 0.93 <= min(found) <= max(found) <= 0.97
+
+
+def test_items_that_belong_together_are_resampled_together():
+    draw = np.random.default_rng(8)
+    groups = np.repeat(np.arange(30), 8)
+    values = np.repeat(draw.random(30) < 0.4, 8).astype(float)
+    names = [f"group {place}" for place in groups]
+    alone = bootstrap_interval(values, 1)
+    together = bootstrap_interval(values, 1, clusters=names)
+    # Eight copies of an answer say as much as one: the error of 30 items, not of 240.
+    widths = [high - low for low, high in (alone, together)]
+    assert widths[1] / widths[0] == pytest.approx(np.sqrt(8), rel=0.1)
+    # A cluster each is no clustering.
+    singles = [str(place) for place in range(240)]
+    assert bootstrap_interval(values, 1, clusters=singles) == alone
+
+
+@pytest.mark.slow
+def test_identical_models_raise_few_false_alarms():
+    draw, told = np.random.default_rng(11), 0
+    for trial in range(1000):
+        rates = draw.beta(0.6, 2.4, 100)
+        one, other = ((draw.random(100) < rates).astype(float) for _ in range(2))
+        told += paired_gain(one, other, rng_seed=trial).verdict != "cannot tell"
+    assert told <= 50

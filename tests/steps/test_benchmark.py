@@ -16,6 +16,7 @@ from phi_kit.core.step_run import open_run
 from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits
 from phi_kit.data.records import Seed, to_frame
+from phi_kit.evaluation import tested_domain
 from phi_kit.evaluation.few_shot import FEW_SHOT
 from phi_kit.inference import completion
 from phi_kit.inference.types import Completion
@@ -23,7 +24,6 @@ from phi_kit.stats.comparison import NOT_CONSTANT
 from phi_kit.steps import benchmark
 
 K = 3
-PARAMS = benchmark.Params(samples=K)
 # Two families of 40: every gold of `lop` is 1 but ten, those of `even` differ.
 ITEMS = [
     Seed("d", f"{family} {place}", gold, family=family, level=level)
@@ -78,7 +78,7 @@ def solves(seed):
     [(always_one, NOT_CONSTANT), (half_of_all, NOT_CONSTANT), (solves, "better")],
 )
 def test_a_model_has_to_beat_the_constant_too(model, verdict):
-    rows = benchmark.compare_models(outcome(model), params=PARAMS)
+    rows = benchmark.compare_models(outcome(model), rng_seed=7)
     assert [row["metric"] for row in rows] == ["pass@1", "maj@3"]
     assert {row["verdict"] for row in rows} == {verdict}
     assert {row["guess"] for row in rows} == {30 / 80}
@@ -86,12 +86,14 @@ def test_a_model_has_to_beat_the_constant_too(model, verdict):
 
 
 def test_a_single_sample_takes_no_vote():
-    rows = benchmark.compare_models(outcome(solves), params=benchmark.Params(samples=1))
+    once = [frame[frame["sample"] == 0] for frame in map(samples, (always_one, solves))]
+    tested = benchmark.TestedDomain("d", ITEMS, *once, {}, GUESS)
+    rows = benchmark.compare_models(tested, rng_seed=7)
     assert [row["metric"] for row in rows] == ["pass@1"]
 
 
 def test_families_show_where_a_gain_lies():
-    easy, hard = benchmark.compare_families(outcome(half_of_all), params=PARAMS)
+    easy, hard = benchmark.compare_families(outcome(half_of_all), rng_seed=7)
     assert (easy["family"], easy["n"], hard["family"], hard["n"]) == (
         "lop",
         40,
@@ -110,7 +112,7 @@ def test_a_model_that_loses_is_worse_whatever_guessing_gives():
     swapped = benchmark.TestedDomain(
         "d", ITEMS, samples(solves), samples(always_one), {}, GUESS
     )
-    assert benchmark.compare_models(swapped, params=PARAMS)[0]["verdict"] == "worse"
+    assert benchmark.compare_models(swapped, rng_seed=7)[0]["verdict"] == "worse"
 
 
 def voted(*answers):
@@ -136,14 +138,14 @@ def voted(*answers):
     ],
 )
 def test_the_most_frequent_answer_counts(answers, right):
-    assert benchmark.by_majority(voted(*answers), ITEMS[:1]) == [right]
+    assert tested_domain.by_majority(voted(*answers), ITEMS[:1]) == [right]
 
 
 def test_majority_keeps_the_order_of_the_items():
     answers = samples(half_of_all)
     shuffled = answers.sample(frac=1, random_state=3)
     expected = [float(half_of_all(seed) == seed.answer) for seed in ITEMS]
-    assert benchmark.by_majority(shuffled, ITEMS) == expected
+    assert tested_domain.by_majority(shuffled, ITEMS) == expected
 
 
 # --- what costs nothing, beside base and final ---
@@ -151,7 +153,7 @@ def test_majority_keeps_the_order_of_the_items():
 
 def test_final_is_held_against_what_costs_nothing():
     controls = {FEW_SHOT: half_of_all, "own": always_one}
-    for row in benchmark.compare_models(outcome(solves, **controls), params=PARAMS):
+    for row in benchmark.compare_models(outcome(solves, **controls), rng_seed=7):
         assert row["few_shot"] == 0.5
         assert row["few_shot_low"] < 0.5 < row["few_shot_high"]
         assert row["over_few_shot"] == 0.5
@@ -163,7 +165,7 @@ def test_final_is_held_against_what_costs_nothing():
 @pytest.mark.parametrize("there", [(), (FEW_SHOT,), ("own",)])
 def test_a_control_that_was_not_asked_has_no_columns(there):
     found = outcome(solves, **dict.fromkeys(there, half_of_all))
-    (row, _) = benchmark.compare_models(found, params=PARAMS)
+    (row, _) = benchmark.compare_models(found, rng_seed=7)
     named = {key for key in row if "few_shot" in key or "own" in key}
     assert len(named) == 6 * len(there)
     assert row["verdict"] == "better"
@@ -191,6 +193,23 @@ class Merged(StepParams):
     domains: list[str] = Field(["math", "puzzles"])
 
 
+def probed(domain, arms):
+    """Samples of step 4: every arm solves what its name is long enough for."""
+    return pd.DataFrame(
+        [
+            {
+                "arm": arm,
+                "train_seed": 7,
+                "seed_id": f"{domain} {place}",
+                "verdict": "right" if place < len(arm) else "wrong",
+                "finish": "stop",
+            }
+            for arm in arms
+            for place in range(20)
+        ]
+    )
+
+
 class Weights:
     """A model whose skill hangs on its adapter and on being shown examples."""
 
@@ -216,13 +235,22 @@ class Weights:
 
     @contextmanager
     def adapter(self, folder):
-        tuned = Weights(folder.name)
+        tuned = Weights(folder.name.partition("@")[0])
         tuned.asked = self.asked
         yield tuned
 
 
-def finished(*, own):
-    """Steps 1, 3, 4 and 6 of two domains; `own` names those that trained that arm."""
+RULE = {"margin": 0.1, "primary": "math"}
+
+
+def finished(*, own, finals=("final",), rule=RULE):
+    """Steps 1, 3, 4 and 6 of two domains.
+
+    Args:
+        own: the domains that trained that arm.
+        finals: the merged adapter of each training seed.
+        rule: that step 6 locked, if it did.
+    """
     for domain in ("math", "puzzles"):
         items = [Seed(domain, f"Test {n}?", str(n), family="f") for n in range(24)]
         seeds = [Seed(domain, f"Row {n}?", str(n), family="f") for n in range(12)]
@@ -239,11 +267,14 @@ def finished(*, own):
         with open_run(Arms(study="s", domain=domain)) as run:
             arms = ["base", "teachable", *(["own"] if domain in own else [])]
             run.save_rows(pd.DataFrame({"arm": arms}))
+            run.save_rows(probed(domain, arms), "samples")
+            run.result = {"arms": [{"arm": "teachable", "trained_tokens": 500}]}
             for arm in arms[1:]:
                 (run.folder(f"adapters/{arm}") / "weights").write_text(arm)
     with open_run(Merged(study="s")) as run:
-        (run.folder("adapters/final") / "weights").write_text("final")
-        run.result = {"final": "final"}
+        for name in finals:
+            (run.folder(f"adapters/{name}") / "weights").write_text(name)
+        run.result = {"final": finals[0], "finals": list(finals), "rule": rule}
 
 
 @pytest.fixture
@@ -299,3 +330,86 @@ def test_one_domain_may_have_trained_its_own_and_another_not(weights):
     assert own["puzzles"].isna().all()
     assert "own" not in run.result["scores"][-1]
     assert (run.target / "figures" / "gains.png").is_file()
+
+
+# --- the decision ---
+
+
+def test_the_rule_is_said_before_the_items_are_opened(weights, capsys):
+    finished(own=set())
+    run = benchmark.run(benchmark.Params(study="s", samples=1, few_shot=0))
+    said = capsys.readouterr().out
+    assert "rule (margin 10 points, math): locked on 20" in said
+    assert "look 1 at the test items\n" in said
+    assert "decision: cannot tell" in said
+    decision = run.result["decision"]
+    assert [one["status"] for one in decision["criteria"]] == ["open", "met", "open"]
+    assert run.result["rule"]["margin"] == 0.1
+
+
+def test_a_second_look_with_other_settings_is_counted(weights, capsys):
+    finished(own=set())
+    benchmark.run(benchmark.Params(study="s", samples=1, few_shot=0))
+    benchmark.run(benchmark.Params(study="s", samples=1, few_shot=0, redo=True))
+    assert "look 1 at the test items\n" in capsys.readouterr().out
+    benchmark.run(benchmark.Params(study="s", samples=2, few_shot=0))
+    said = capsys.readouterr().out
+    assert "look 2 at the test items; what an earlier look chose" in said
+    looks = RunFolder.of("s", step_table.BENCHMARK).table("looks")
+    assert len(looks) == 2
+
+
+def test_a_study_without_a_locked_rule_is_told_so(weights, capsys):
+    finished(own=set(), rule=None)
+    run = benchmark.run(benchmark.Params(study="s", samples=1, few_shot=0))
+    assert "the kit's own, for an older kit ran step 6" in capsys.readouterr().out
+    assert run.result["rule"]["margin"] == 0.05
+
+
+def test_one_checkpoint_is_no_recipe_and_three_are(weights):
+    finished(own=set(), finals=("final", "final@2", "final@3"))
+    run = benchmark.run(benchmark.Params(study="s", samples=1, few_shot=0))
+    row = run.table.set_index("domain").loc["math"]
+    assert (row.verdict, row.as_recipe, row.runs) == ("better", "better", 3)
+    samples = RunFolder.of("s", step_table.BENCHMARK).table("samples")
+    assert set(samples.model) == {"base", "final", "final@2", "final@3"}
+    finished(own=set())
+    run = benchmark.run(benchmark.Params(study="s", samples=1, few_shot=0))
+    row = run.table.set_index("domain").loc["math"]
+    assert (row.verdict, row.as_recipe, row.runs) == ("better", "cannot tell", 1)
+
+
+def test_step_4s_runs_say_how_far_runs_lie_apart():
+    base, final = samples(lambda seed: "no"), samples(half_of_all)
+    for run_sd, said in ((None, "cannot tell"), (0.02, "better"), (0.4, "cannot tell")):
+        tested = benchmark.TestedDomain(
+            "d", ITEMS, base, final, {}, GUESS, run_sd=run_sd
+        )
+        row = benchmark.compare_models(tested, rng_seed=7)[0]
+        assert row["as_recipe"] == said
+
+
+def test_what_flipped_is_listed_losses_first():
+    tested = benchmark.TestedDomain(
+        "d", ITEMS, samples(always_one), samples(half_of_all), {}, GUESS
+    )
+    flips = benchmark.flipped(tested)
+    row = benchmark.compare_models(tested, rng_seed=7)[0]
+    assert (flips.way == "lost").sum() == row["lost"] == 15
+    assert (flips.way == "gained").sum() == row["gained"]
+    assert flips.way.tolist() == sorted(flips.way, reverse=True)
+    assert flips.prompt.str.startswith(("lop", "even")).all()
+    same = benchmark.TestedDomain(
+        "d", ITEMS, samples(solves), samples(solves), {}, GUESS
+    )
+    assert benchmark.flipped(same).empty
+    assert "prompt" in benchmark.flipped(same)
+
+
+def test_mcnemar_stands_beside_single_answers():
+    tested = benchmark.TestedDomain(
+        "d", ITEMS, samples(always_one), samples(solves), {}, GUESS
+    )
+    row = benchmark.compare_models(tested, rng_seed=7)[0]
+    assert row["lost"] == 0
+    assert row["mcnemar_p"] == pytest.approx(0.5 ** row["gained"])

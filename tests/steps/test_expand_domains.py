@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from phi_kit.data.records import Seed
 from phi_kit.stats.comparison import NOT_CONSTANT
@@ -10,8 +11,9 @@ from phi_kit.steps.expand_domains import (
     Params,
     adapter_plan,
     compare_adapters,
+    final_adapters,
     item_table,
-    retention,
+    training_plan,
 )
 
 ITEMS = {
@@ -57,26 +59,59 @@ def test_every_item_of_every_adapter_has_a_row():
     assert little.accuracy.tolist() == ITEMS["little", "math"]
 
 
-def test_retention_compares_the_merged_adapter_with_the_one_tuned_alone():
-    items = {
-        ("math", "math"): [1.0] * 30 + [0.0] * 30,
-        ("puzzles", "puzzles"): [1.0] * 30 + [0.0] * 30,
-        ("math", "puzzles"): [1.0] * 60,  # another domain's adapter is no part of it
-        ("math+puzzles", "math"): [0.0] * 60,
-        ("math+puzzles", "puzzles"): [1.0] * 30 + [0.0] * 30,
-    }
-    params = Params(domains=["math", "puzzles"])
-    math, puzzles = retention(items, params)
-    assert (math["domain"], math["alone"], math["merged"]) == ("math", 0.5, 0.0)
-    assert math["delta"] == -0.5
-    assert math["verdict"] == "worse"
-    assert (puzzles["alone"], puzzles["merged"], puzzles["delta"]) == (0.5, 0.5, 0.0)
-    assert puzzles["verdict"] == "cannot tell"
+def test_the_plan_trains_each_alone_then_all():
+    plan = training_plan(Params(domains=["math", "puzzles"], rng_seed=3))
+    assert [(job.name, job.domains, job.rng_seed) for job in plan] == [
+        ("math", ["math"], 3),
+        ("puzzles", ["puzzles"], 3),
+        ("math+puzzles", ["math", "puzzles"], 3),
+    ]
+
+
+def test_further_seeds_train_the_merged_adapter_again():
+    params = Params(domains=["math", "puzzles"], train_seeds=[1, 2, 3], sequence=True)
+    plan = training_plan(params)
+    assert [(job.name, job.rng_seed, job.in_turn) for job in plan] == [
+        ("math", 1, False),
+        ("puzzles", 1, False),
+        ("math+puzzles", 1, False),
+        ("math+puzzles@2", 2, False),
+        ("math+puzzles@3", 3, False),
+        ("math-then-puzzles", 1, True),
+    ]
+    assert final_adapters(params) == [
+        "math+puzzles",
+        "math+puzzles@2",
+        "math+puzzles@3",
+    ]
 
 
 def test_with_one_domain_the_final_adapter_is_its_own():
     assert adapter_plan(["math"]) == {"math": ["math"]}
-    items = {("math", "math"): [1.0] * 20 + [0.0] * 20}
-    (row,) = retention(items, Params(domains=["math"]))
-    assert row["alone"] == row["merged"] == 0.5
-    assert row["delta"] == 0
+    params = Params(domains=["math"], sequence=True)
+    assert [job.name for job in training_plan(params)] == ["math"]
+    assert final_adapters(params) == ["math"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"primary": "coding"}, "primary: 'coding' is none of math, puzzles"),
+        ({"train_seeds": [1, 1]}, "names one twice"),
+        ({"replay": 0.1}, "replay needs sequence"),
+        ({"margin": 0.0}, "greater than 0"),
+    ],
+)
+def test_what_cannot_be_asked_for(given, said):
+    with pytest.raises(ValidationError, match=said):
+        Params(domains=["math", "puzzles"], **given)
+
+
+def test_the_rule_is_the_studys():
+    rule = Params(margin=0.1, primary="math").rule
+    assert rule.as_dict() == {
+        "margin": 0.1,
+        "primary": "math",
+        "level": 0.05,
+        "stopping": rule.stopping,
+    }

@@ -24,7 +24,7 @@ from phi_kit.evaluation.few_shot import FEW_SHOT, NO_ROOM
 from phi_kit.evaluation.probe import Probe, ProbeBench
 from phi_kit.inference import completion
 from phi_kit.steps import expand_domains, probe_sft, synthesize
-from phi_kit.study.report import findings, tables
+from phi_kit.study.report import findings, step_tables
 from phi_kit.training import training_config as recipes
 from phi_kit.training.arms import rows_of_arm
 
@@ -243,7 +243,7 @@ def test_the_recipe_is_the_best_on_dev_and_is_written(full):
 
 
 @pytest.mark.parametrize(("budget", "parts"), [(None, None), (120, 60)])
-def test_half_a_dose_sees_half_of_the_arms_budget(budget, parts):
+def test_half_a_dose_sees_half_of_the_arms_budget(runs, budget, parts):
     seen = []
 
     class Counting(ProbeBench):
@@ -296,7 +296,7 @@ def test_nothing_is_left_to_carry_on_from(full):
 
 @pytest.mark.slow
 def test_the_report_tells_of_it(full):
-    titles = [table.title for table in tables.of_step(4, full.result)]
+    titles = [table.title for table in step_tables.of_step(4, full.result)]
     assert titles == [
         "Arms on held-out items",
         "Recipes tried on 'random', chosen by dev accuracy",

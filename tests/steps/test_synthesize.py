@@ -1,6 +1,7 @@
 """Step 5: which made rows join the mix."""
 
 import re
+import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
@@ -12,6 +13,7 @@ from fake_models import Fake, stopped
 
 from phi_kit import domains
 from phi_kit.core import step_table
+from phi_kit.core.errors import RunError, StoppedError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
@@ -31,6 +33,7 @@ from phi_kit.steps.synthesize import (
     solution_fault,
     variants,
 )
+from phi_kit.synthesis.gates import STOPPED
 
 
 def made(answers, *, kind="synthetic"):
@@ -405,3 +408,70 @@ def test_bare_answers_are_synthesized_as_before(monkeypatch):
     assert rows[rows.kind == "self"].completion.tolist() == [said[0][2]]
     mine = dropped[dropped.by == "own solution"]
     assert mine.reason.tolist() == ["same as the gold", "a step does not hold"]
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RunError("the budget is spent")])
+def test_a_step_that_is_stopped_leaves_no_row_unaccounted_for(monkeypatch, stop):
+    def say(prompt, draw, limit):
+        raise stop
+
+    strong = Fake(say, "strong")
+    study(monkeypatch, strong=strong, teacher="strong", responses=["teacher"])
+    with pytest.raises((StoppedError, RunError)):
+        synthesized()
+    target = RunFolder.of("s", step_table.SYNTHESIZE, domain="math").path
+    told = pd.read_parquet(
+        target.with_name(f".{target.name}.work") / "unfinished.parquet"
+    )
+    params = Params(study="s", model="student")
+    made = list(variants(domains.get("math"), SUMS, params))
+    assert len(told) == len(made) > 40
+    assert set(told.gate[told.reason == STOPPED]) == {"response"}
+    assert set(told.reason) == {STOPPED, "duplicate"}
+
+
+@pytest.mark.usefixtures("runs")
+def test_rows_that_a_budget_does_not_reach_say_so(monkeypatch):
+    def say(prompt, draw, limit):
+        a, b = (int(n) for n in re.findall(r"(\d+) \+ (\d+)", prompt)[0])
+        return stopped(f"{a} + {b} = {a + b}\nAnswer: {a + b}")
+
+    how = {"teacher": "strong", "responses": ["teacher"], "teacher_budget": 5}
+    study(monkeypatch, strong=Fake(say, "strong"), **how)
+    _, rows, dropped = synthesized(transforms=["swap"])
+    assert (rows.kind == "synthetic").sum() == 5
+    missed = dropped[dropped.gate == "response"]
+    assert Counter(missed.reason) == {"not asked": len(SUMS) - 5}
+    assert set(missed.detail) == {"the teacher's budget was spent"}
+
+
+@pytest.mark.usefixtures("runs")
+def test_what_is_frozen_says_what_it_is(monkeypatch):
+    from datasets import load_from_disk
+
+    study(monkeypatch)
+    run, rows, dropped = synthesized(transforms=["backward", "harder"])
+    folder = run.target / "dataset"
+    assert load_from_disk(folder).to_pandas().row_id.tolist() == rows.row_id.tolist()
+    assert rows.row_id.is_unique
+    card = (folder / "README.md").read_text()
+    assert run.result["frozen"] in card
+    kept = int((rows.by == "backward").sum())
+    assert f"| backward | 16 | {kept} |" in card
+    assert f"| made/sums | {len(SUMS)} | unknown |" in card
+    told = run.result["gates"]
+    names = ["invalid", "text", "gold", "agreement", "sealed", "duplicate", "response"]
+    assert list(told) == [*names, "own solution", "share"]
+    assert set(dropped.gate) <= set(told)
+    assert (folder / "croissant.json").is_file()
+
+
+@pytest.mark.usefixtures("runs")
+def test_seeds_in_another_order_freeze_to_the_same(monkeypatch):
+    study(monkeypatch)
+    first = synthesized()[0].result["frozen"]
+    monkeypatch.setattr(sys.modules[__name__], "SUMS", SUMS[::-1])
+    study(monkeypatch)
+    run, *_ = synthesized()
+    assert run.result["frozen"] == first

@@ -73,7 +73,9 @@ def changed(tmp_path):
             dose=[0.25, 0.5],
             search={"learning_rate": [1e-4, 5e-3], "rank": [4]},
         ),
-        "synthesize": synthesize.Params(arm="random", transforms=["swap", "no"]),
+        "synthesize": synthesize.Params(
+            arm="random", transforms=["swap", "story"], grader="no"
+        ),
         "expand_domains": expand_domains.Params(
             domains=["puzzles", "math"], recipe="best", redo=True
         ),

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import fake_study
 import pytest
 
 from phi_kit.core.errors import StudyError
@@ -8,13 +7,9 @@ from phi_kit.study import config
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch):
-    fake_study.make_project(tmp_path)
-    fake_study.install(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-
+def study(project):
     def load(text, *sets, name="demo.yaml"):
-        (tmp_path / "params" / name).write_text(text)
+        (project / "params" / name).write_text(text)
         return config.load(f"params/{name}", sets)
 
     return load
@@ -144,6 +139,10 @@ def test_five_faults_are_five_lines(study):
             "domains: [math]\ncompute: half\n",
             "line 2   compute: input should be 'auto' or 'float32'",
         ),
+        (
+            "domains: [math]\nengine: vlm\n",
+            "line 2   engine: input should be 'auto', 'own', 'transformers' or 'vllm'",
+        ),
         ("domains: [math]\nfrom: a b\n", "line 2   from: 'a b' cannot be a folder"),
         ("domains: [math]\nfrom: 7\n", "line 2   from: 7 is no text"),
         ("domains: [math]\nmodl: x\n", "line 2   modl: unknown key; did you mean"),
@@ -173,13 +172,14 @@ def test_one_fault_one_line(study, text, fault):
 def test_sets_change_the_study_and_have_the_last_word(study):
     text = "domains:\n  math: {filter_edge: {samples: 8}}\n  puzzles:\n"
     sets = ("filter_edge.SAMPLES=3", "puzzles.filter_edge.samples=5", "rng_seed=3")
-    sets += ("compute=float32",)
+    sets += ("compute=float32", "engine=transformers")
     loaded = study(text, *sets, "filter_edge.note=17", "filter_edge.rate=1e-5")
     math, puzzles = (unit(loaded, "filter_edge", d) for d in ("math", "puzzles"))
     assert (math.samples, puzzles.samples) == (3, 5)
     assert (math.note, math.rate) == ("17", 1e-5)
     assert {u.params.rng_seed for u in loaded.units()} == {3}
     assert {u.params.compute for u in loaded.units()} == {"float32"}
+    assert {u.params.engine for u in loaded.units()} == {"transformers"}
     renamed = study(text, "study=other", "domains=[puzzles]")
     assert renamed.name == "other"
     assert unit(renamed, "benchmark").domains == ["puzzles"]

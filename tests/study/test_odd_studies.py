@@ -325,14 +325,10 @@ MANIFESTS = ["", "[]", "{}", "3", '{"result": 3}', '{"files": []}', '{"flow": [1
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    fake_study.make_project(tmp_path)
-    fake_study.install(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PHI_KIT_RUNS", raising=False)
+def project(project):
     for name in ("Pick", "Edge"):
         fake_study.run(getattr(fake_study, name)(study="toy"))
-    return tmp_path
+    return project
 
 
 def toy():

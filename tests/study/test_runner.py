@@ -12,22 +12,13 @@ import fake_study
 import pytest
 
 from phi_kit.core import step_table
-from phi_kit.core.errors import RunError, StudyError
+from phi_kit.core.errors import ModelError, RunError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.step_state import up_to_date
 from phi_kit.study import config, runner
 from phi_kit.study.notebook import scrub
 
 SECRET = "sk-verysecret-0123"
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    fake_study.make_project(tmp_path)
-    fake_study.install(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PHI_KIT_RUNS", raising=False)
-    return tmp_path
 
 
 def run(*sets, **options):
@@ -40,6 +31,15 @@ def run(*sets, **options):
 def finish(project, study="toy", domain="math"):
     """Finish the first step without a kernel."""
     fake_study.run(fake_study.Pick(study=study, domain=domain))
+
+
+def test_an_engine_that_is_not_here_is_refused_before_anything_runs(
+    project, monkeypatch
+):
+    monkeypatch.setenv("PHI_KIT_VLLM", str(project / "no-such-program"))
+    with pytest.raises(ModelError, match="engine: vllm needs the program vllm"):
+        run("engine=vllm")
+    assert fake_study.executions(project) == []
 
 
 def test_a_study_runs_once_and_redoes_what_a_change_touches(project, monkeypatch):

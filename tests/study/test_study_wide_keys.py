@@ -136,13 +136,10 @@ def test_faults_on_the_command_line(load, given, fault):
     assert fault in line
 
 
-def test_any_step_may_have_such_keys(tmp_path, monkeypatch):
-    fake_study.make_project(tmp_path)
-    fake_study.install(monkeypatch)
-    monkeypatch.chdir(tmp_path)
+def test_any_step_may_have_such_keys(project, monkeypatch):
     monkeypatch.setattr(fake_study.Edge, "AT_TOP", ("note", "band"))
     text = "note: all\ndomains:\n  math: {note: mine, band: [0.1, 0.3]}\n  puzzles:\n"
-    (tmp_path / "params" / "demo.yaml").write_text(text)
+    (project / "params" / "demo.yaml").write_text(text)
     study = config.load("params/demo.yaml", ["band=[0.3, 0.4]", "puzzles.note=5"])
     found = [unit.params for unit in study.units() if unit.step == "filter_edge"]
     assert [(p.note, p.band) for p in found] == [

@@ -357,12 +357,14 @@ def test_a_runner_killed_while_its_template_imports_leaves_nothing(tmp_path):
     code = (
         "import time\n"
         "from phi_kit.study.notebook import warm_kernels\n"
-        "warm_kernels.PRELOAD = ('toy_slow',)\n"
+        "warm_kernels.PRELOAD = ('toy_slow', 'toy_next')\n"
         "with warm_kernels.warm_kernels(print) as warm: time.sleep(60)"
     )
     note = tmp_path / "pid"
     slow = f"open({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(2)"
     (tmp_path / "toy_slow.py").write_text(f"import os, time\n{slow}")
+    late = tmp_path / "late"
+    (tmp_path / "toy_next.py").write_text(f"open({str(late)!r}, 'w')")
     environment = fake_study.environment()
     environment["PYTHONPATH"] += f":{tmp_path}"
     runner = subprocess.Popen([sys.executable, "-c", code], env=environment)
@@ -370,6 +372,7 @@ def test_a_runner_killed_while_its_template_imports_leaves_nothing(tmp_path):
     runner.kill()
     runner.wait()
     fake_study.until(lambda: not fake_study.alive(int(note.read_text())), seconds=10)
+    assert not late.exists()  # it looks before it imports on
 
 
 @pytest.mark.slow
@@ -435,10 +438,10 @@ def test_the_real_template_has_no_threads_of_its_own_to_lose(template):
 @pytest.mark.slow
 def test_nothing_that_asks_a_gpu_is_imported_where_there_is_one():
     code = (
-        "import sys\n"
+        "import os, sys\n"
         "from phi_kit.study.notebook import kernel_template, warm_kernels\n"
         "kernel_template.has_gpu = lambda: True\n"
-        "kernel_template.preload([*warm_kernels.PRELOAD])\n"
+        "kernel_template.preload([*warm_kernels.PRELOAD], os.getppid())\n"
         "assert 'phi_kit.steps.probe_sft' in sys.modules\n"
         "print(*{*kernel_template.ASK_THE_GPU} & sys.modules.keys())"
     )

@@ -5,7 +5,12 @@ from itertools import chain
 
 import pytest
 
-from phi_kit.training.data_order import count_tokens, micro_batches, step_order
+from phi_kit.training.data_order import (
+    count_tokens,
+    micro_batches,
+    phases_in_turn,
+    step_order,
+)
 from phi_kit.training.encoding import IGNORE_INDEX, EncodedRow
 
 
@@ -71,3 +76,23 @@ def test_micro_batches_hold_every_row_once_and_keep_to_the_limit(tokens, padded)
         assert size <= tokens or len(part) == 1
     if tokens == 1000:
         assert len(parts) == 1
+
+
+def test_phases_come_one_after_another_and_show_each_row_as_often():
+    rows = ROWS[:12]
+    phases = [0] * 5 + [1] * 7
+    steps = step_order(rows, batch=4, epochs=[2] * 12, rng_seed=3, phases=phases)
+    seen = [index for step in steps for index in step]
+    assert Counter(seen) == dict.fromkeys(range(12), 2)
+    assert [phases[index] for index in seen] == [0] * 10 + [1] * 14
+    with pytest.raises(ValueError, match="budget"):
+        step_order(rows, batch=4, epochs=[1] * 12, rng_seed=3, phases=phases, budget=9)
+
+
+def test_rows_held_back_are_seen_again_later_and_never_more_often():
+    phases = phases_in_turn([100, 50, 30], replay=0.2, rng_seed=3)
+    first, second, last = phases[:100], phases[100:150], phases[150:]
+    assert Counter(first) == {0: 80, 1: 10, 2: 10}
+    assert Counter(second) == {1: 40, 2: 10}
+    assert Counter(last) == {2: 30}
+    assert phases_in_turn([3, 2], replay=0, rng_seed=3) == [0, 0, 0, 1, 1]

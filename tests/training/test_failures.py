@@ -7,7 +7,9 @@ import subprocess
 import sys
 import textwrap
 import weakref
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from runs_of_five import RECIPE, run
@@ -284,3 +286,11 @@ def test_a_tracker_is_told(tiny, tmp_path):
     assert {"train/learning_rate", "train/tokens_per_second", "train/memory_mb"} <= set(
         events.Tags()["scalars"]
     )
+
+
+def test_a_server_gives_its_memory_back_before_training(tiny, monkeypatch):
+    closed = []
+    server = SimpleNamespace(close=lambda: closed.append("closed"))
+    monkeypatch.setattr(training_run, "_train", lambda *_: {"first": [*closed]})
+    student = replace(tiny, engine=server)
+    assert training_run.run_training(student, None) == {"first": ["closed"]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-NAMES = ("exact_match", "maj_at_k", "pass_at_k", "pass_rate")
+NAMES = ("exact_match", "g_pass_at_k", "maj_at_k", "pass_at_k", "pass_rate")
 
 
 def path(name: str) -> str:

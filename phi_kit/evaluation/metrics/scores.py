@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import nan, prod
+from math import ceil, nan, prod
 
 from phi_kit.data.records import Seed
 from phi_kit.verifiers import exact
@@ -39,6 +39,38 @@ def pass_at_k(n: int, right: int, k: int) -> float:
     if n - right < k:
         return 1.0
     return 1.0 - prod(1.0 - k / i for i in range(n - right + 1, n + 1))
+
+
+def g_pass_at_k(n: int, right: int, k: int, share: float) -> float:
+    """Chance that at least a share of k samples is right, from n samples of an item.
+
+    G-Pass@k of Liu et al. 2024 (arXiv:2412.13147), a hypergeometric tail:
+    share 1 asks that all k are right, a share of at most 1/k is pass@k.
+
+    Args:
+        n: samples drawn of the item.
+        right: how many of them are right.
+        k: how many samples are looked at.
+        share: of the k that has to be right, above 0 and up to 1.
+
+    Raises:
+        ValueError: fewer than k samples were drawn, or the counts do not fit.
+    """
+    from scipy.stats import hypergeom
+
+    if not 0 <= right <= n or not 1 <= k <= n:
+        raise ValueError(f"G-pass@{k} needs 1 <= k <= n and right <= n: {right} of {n}")
+    if not 0 < share <= 1:
+        raise ValueError(f"a share lies above 0 and up to 1, not at {share}")
+    least = ceil(share * k - 1e-9)  # .6 of 5 is 3 whatever the floats say
+    return float(hypergeom.sf(least - 1, n, right, k))
+
+
+def mean_g_pass_at_k(n: int, right: int, k: int) -> float:
+    """G-Pass@k averaged over shares above one half (mG-Pass@k there)."""
+    half = ceil(0.5 * k)
+    shares = [i / k for i in range(half + 1, k + 1)]
+    return 2 / k * sum(g_pass_at_k(n, right, k, share) for share in shares)
 
 
 def majority(answers: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def decode(
     """
     if not requests:
         return
-    prompt_ids = _token_ids(local, requests)
+    prompt_ids = token_ids(local, requests)
     longest = max(map(len, prompt_ids.values())) + sampling.max_tokens
     config = local.model.config.get_text_config()
     with weights_for_decoding(local.model):
@@ -122,23 +122,29 @@ def attends_to_all(config: Any, longest: int) -> bool:
     return layer_types == {"full_attention"}
 
 
-def _token_ids(
+def token_ids(
     local: DecodableModel, requests: Sequence[SampleRequest]
 ) -> dict[str, list[int]]:
+    """The token ids of every prompt, as a model reads them."""
     prompts = list(dict.fromkeys(request.prompt for request in requests))
     # The template has written its own BOS.
     ids = local.tokenizer(prompts, add_special_tokens=False).input_ids
     return dict(zip(prompts, ids, strict=True))
 
 
-def _rows_that_fit(model: Any, longest: int) -> int:
-    """How many rows of `longest` tokens the free memory holds, at least one."""
+def kv_bytes(model: Any) -> int:
+    """Bytes of the keys and values of one token."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None)
     size = size or config.hidden_size // config.num_attention_heads
-    row_bytes = 2 * config.num_hidden_layers * heads * size * longest
-    row_bytes *= model.dtype.itemsize
+    return 2 * config.num_hidden_layers * heads * size * model.dtype.itemsize
+
+
+def _rows_that_fit(model: Any, longest: int) -> int:
+    """How many rows of `longest` tokens the free memory holds, at least one."""
+    config = model.config.get_text_config()
+    row_bytes = longest * kv_bytes(model)
     row_bytes += 3 * 4 * config.vocab_size  # logits, and what is made of them
     return max(1, int(MEMORY_SHARE * unused_bytes(model.device) / row_bytes))
 
@@ -184,15 +190,15 @@ class DecodingRow:
 
 
 def completion_of(
-    local: DecodableModel, tokens: list[int], logprob: float
+    local: DecodableModel, tokens: list[int], logprob: float | None
 ) -> Completion:
-    """The sample that these tokens are; `logprob` is the sum over them."""
+    """The sample that these tokens are; `logprob` is the sum over them, if known."""
     text = local.tokenizer.decode(tokens, skip_special_tokens=True)
     return Completion(
         text.strip(),
         len(tokens),
         "stop" if tokens[-1] in local.stop_ids else "length",
-        round(logprob / len(tokens), 4),
+        None if logprob is None else round(logprob / len(tokens), 4),
     )
 
 

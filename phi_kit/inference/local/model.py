@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,12 @@ from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
 from phi_kit.models.chat_template import Examples, render
 from phi_kit.models.model_dir import identity
 
+from .sampling_engine import OwnEngine, SamplingEngine
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_IDENTITY = re.compile("[^/]*/?(?P<precision>[^@+]*)(@(?P<engine>[^+]*))?")
 
 
 @dataclass(frozen=True)
@@ -26,13 +31,16 @@ class LocalModel:
         name: as in study files; `+` and the adapter's name follow where one is on.
         model: the transformers model.
         tokenizer: with its chat template.
-        identity: of the weights: files, precision, adapter; see `Sampler`.
+        identity: `WEIGHTS/PRECISION@ENGINE+ADAPTER`, without the engine where it is
+            the kit's own, without the adapter where there is none; see `Sampler`.
+        engine: what draws its samples.
     """
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     identity: str = ""
+    engine: SamplingEngine = field(default_factory=OwnEngine)
 
     def render(
         self,
@@ -51,14 +59,17 @@ class LocalModel:
         self, requests: Sequence[SampleRequest], sampling: SamplingParams
     ) -> Iterator[tuple[int, Completion]]:
         """Decode the requested samples; see `Sampler`."""
-        from .engine import decode  # imports torch
-
-        yield from decode(self, requests, sampling)
+        yield from self.engine.stream(self, requests, sampling)
 
     @property
     def precision(self) -> str:
         """In what it computes, as its identity names it; empty without one."""
-        return self.identity.partition("/")[2].partition("+")[0]
+        return _parts(self.identity)["precision"]
+
+    @property
+    def sampled_by(self) -> str:
+        """The name of its engine, which a recorded model's identity keeps."""
+        return _parts(self.identity)["engine"] or OwnEngine.name
 
     @property
     def about(self) -> str:
@@ -99,14 +110,22 @@ class LocalModel:
 
         tuned = PeftModel.from_pretrained(self.model, folder)
         tuned.eval()
+        engine = self.engine.adapted(folder)
         try:
             yield LocalModel(
                 f"{self.name}+{folder.name}",
                 tuned,
                 self.tokenizer,
                 f"{self.identity}+{identity(folder)}",
+                engine,
             )
         finally:
+            engine.close()
             tuned.unload()
             # peft leaves its config on the base model and warns at the next one.
             vars(self.model).pop("peft_config", None)
+
+
+def _parts(identity: str) -> dict[str, str]:
+    """What the identity of a model on this machine says: precision and engine."""
+    return _IDENTITY.match(identity).groupdict(default="")

@@ -30,7 +30,8 @@ from phi_kit.core.params import ADVANCED, StepParams
 from phi_kit.core.paths import display_path, project_root
 
 from .kernel import kernel_class, kernel_config, log_tail
-from .scrub import SCHEME, ScrubbedFile, without_secrets
+from .scrub import SCHEME, ScrubbedFile, scrubbed_text
+from .slim import last_states
 from .warm_kernels import WarmKernels
 
 CARRY_ON = "the same command carries on from here"
@@ -70,6 +71,8 @@ class LineWriter:
         *lines, self.rest = (self.rest + text).split("\n")
         for line in lines:
             self._pass_on(line)
+        # A bar that never ends its line would grow without end.
+        self.rest = self.rest[self.rest.rstrip("\r").rfind("\r") + 1 :]
         return len(text)
 
     def flush(self) -> None:
@@ -82,9 +85,7 @@ class LineWriter:
             self.rest = ""
 
     def _pass_on(self, line: str) -> None:
-        # Of a progress bar, which rewrites its line, the last state.
-        visible = line.rstrip("\r").rpartition("\r")[2]
-        self.say(f"{self.prefix}{without_secrets(visible)}")
+        self.say(f"{self.prefix}{scrubbed_text(last_states(line))}")
 
 
 def execute(
@@ -186,7 +187,7 @@ def _without_fields(path: str) -> str:
 def _error_text(error: PapermillExecutionError) -> str:
     text = _ANSI.sub("", f"{error.ename}: {error.evalue}").strip()
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
-    return "\n  ".join(without_secrets(text).splitlines())
+    return "\n  ".join(scrubbed_text(text).splitlines())
 
 
 def _stopped(name: str, position: Position, why: str, output: Path) -> RunError:
@@ -201,7 +202,7 @@ def _stopped(name: str, position: Position, why: str, output: Path) -> RunError:
 def _died(name: str, position: Position, log: str, output: Path) -> KernelDiedError:
     why = "It was killed from outside, most likely because memory ran out."
     if log:
-        log = without_secrets(log).replace("\n", "\n    ")
+        log = scrubbed_text(log).replace("\n", "\n    ")
         why = f"Its last words; if they say nothing, memory ran out:\n    {log}"
     return KernelDiedError(
         f"the kernel of {name} died {position}\n  {why}",

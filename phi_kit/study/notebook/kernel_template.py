@@ -58,7 +58,7 @@ def main() -> None:
     # As ipykernel's launcher does; the shell puts it back.
     if Path(sys.path[0] or ".").resolve() == Path.cwd():
         del sys.path[0]
-    preload(sys.argv[2:])
+    preload(sys.argv[2:], runner)
     if why := unfit_to_fork():
         sys.exit(why)
     for stream in (sys.stdout, sys.stderr):
@@ -74,8 +74,13 @@ def main() -> None:
 # --- the template --------------------------------------------------------------
 
 
-def preload(names: list[str]) -> None:
-    """Import modules as a kernel would, settings first."""
+def preload(names: list[str], runner: int) -> None:
+    """Import modules as a kernel would, settings first; not for a runner that is gone.
+
+    Args:
+        names: of the modules.
+        runner: the runner's process id.
+    """
     import ipykernel.kernelapp  # noqa: F401
 
     # A kernel's shell sets it before anything is imported.
@@ -87,6 +92,8 @@ def preload(names: list[str]) -> None:
     loading.prepare_libraries()
     gpu = has_gpu()
     for name in names:
+        if os.getppid() != runner:
+            os._exit(0)
         if not (gpu and name in ASK_THE_GPU):
             importlib.import_module(name)
 

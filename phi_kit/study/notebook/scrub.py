@@ -1,7 +1,7 @@
-"""Keep this machine's paths and secrets out of executed notebooks.
+"""Keep this machine's paths and secrets out of executed notebooks and their lines.
 
 Papermill writes a notebook after every cell; each write passes through here,
-so that even the notebook of a killed run has neither.
+so that even the notebook of a killed run has neither, and stays small.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 from phi_kit.core.files import write_atomic
 from phi_kit.core.paths import display_path, project_root, runs_root
+
+from .slim import slim
 
 SCHEME = "phi-kit:"  # what papermill knows this writer by
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
@@ -35,6 +37,7 @@ class ScrubbedFile:
         target = Path(path.removeprefix(SCHEME))
         notebook = json.loads(text)
         notebook["metadata"].get("papermill", {})["output_path"] = str(target)
+        slim(notebook)
         body = json.dumps(scrubbed(notebook), indent=1, ensure_ascii=False)
         write_atomic(target, f"{body}\n")
 
@@ -46,26 +49,26 @@ class ScrubbedFile:
 
 def scrubbed(notebook: dict[str, Any]) -> dict[str, Any]:
     """A copy of a notebook's JSON without machine paths and secrets."""
+    return _map_strings(notebook, _scrubber())
+
+
+def scrubbed_text(text: str) -> str:
+    """The text without machine paths, and with `***` for every environment secret."""
+    return _scrubber()(text)
+
+
+def _scrubber() -> Callable[[str], str]:
     folders, secrets = _folders(), _secrets()
 
     def change(text: str) -> str:
         for literal, pattern, short in folders:
             if literal in text:  # far quicker than the pattern, which looks behind
                 text = pattern.sub(short, text)
-        return _without(secrets, text)
+        for value in secrets:
+            text = text.replace(value, "***")
+        return text
 
-    return _map_strings(notebook, change)
-
-
-def without_secrets(text: str) -> str:
-    """The text with `***` for the value of every environment secret."""
-    return _without(_secrets(), text)
-
-
-def _without(secrets: list[str], text: str) -> str:
-    for value in secrets:
-        text = text.replace(value, "***")
-    return text
+    return change
 
 
 def _secrets() -> list[str]:

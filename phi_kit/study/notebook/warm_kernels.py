@@ -182,6 +182,11 @@ class WarmKernels:
             self.close()
 
 
+def wanted() -> bool:
+    """Whether kernels are to be forked here."""
+    return sys.platform.startswith("linux") and not os.environ.get(COLD)
+
+
 @contextmanager
 def warm_kernels(say: Callable[[str], None]) -> Iterator[WarmKernels | None]:
     """Warm kernels for a run, on their way already; `None` where there are none.
@@ -189,7 +194,7 @@ def warm_kernels(say: Callable[[str], None]) -> Iterator[WarmKernels | None]:
     Args:
         say: is told, once, if they fail and why.
     """
-    if not sys.platform.startswith("linux") or os.environ.get(COLD):
+    if not wanted():
         yield None
         return
     kernels = WarmKernels(say)

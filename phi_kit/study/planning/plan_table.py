@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 from phi_kit.core import step_table
-from phi_kit.core.errors import RunError
-from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.number_format import (
     NOTHING,
     aligned_table,
@@ -21,25 +17,21 @@ from phi_kit.core.number_format import (
     duration,
     percent,
 )
-from phi_kit.core.step_state import run_folder_path, up_to_date
 from phi_kit.study.config import Unit
+from phi_kit.study.notebook import warm_kernels
 
+from .finished_units import FinishedUnit
 from .memory_fit import MemoryFit
 from .speed_probe import MachineSpeed, ProbedDomain, without_model
 from .teacher_bill import bill_lines
 from .workload import StepLoad, TeacherLoad, UnitKey, seeds_read, workload
 
-# A kernel that starts, its imports, tables and figures: seconds of every notebook (kit
-# default, from the quickstart's steps 2 and 5, which ask no model).
-NOTEBOOK = 5.0
+# Seconds of every notebook beside its step: a kernel that is forked, tables, figures;
+# and what a kernel that starts from nothing imports (kit defaults: on two cores the
+# quickstart's notebooks 2 and 5 took 0.7 to 2.1 s more than their steps; a kernel was
+# ready in 0.4 s where it was forked and in 6.5 s where it was not).
+NOTEBOOK, IMPORTS = 2.0, 6.0
 FORMULA = "phi_kit/study/planning/memory_estimate.py"
-
-
-class FinishedUnit(NamedTuple):
-    """A unit that need not run again: seconds it took, and rows it kept, if any."""
-
-    seconds: float
-    kept: int | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +91,11 @@ class Prices:
 
 
 def plan_steps(
-    units: Sequence[Unit], speed: MachineSpeed, training_bytes: float
+    units: Sequence[Unit],
+    speed: MachineSpeed,
+    training_bytes: float,
+    *,
+    done: Mapping[UnitKey, FinishedUnit] | None = None,
 ) -> list[StepPlan]:
     """What every unit will take on this machine.
 
@@ -107,11 +103,12 @@ def plan_steps(
         units: of the whole study, in order.
         speed: of this machine at this study's work.
         training_bytes: memory in use at the peak of training.
+        done: the units that need not run; none if they are not given.
 
     Raises:
         DataError: a source is without limit and too large to be counted.
     """
-    done = _done(units)
+    done = done or {}
     return [
         StepPlan(
             done.get(_key(load.unit)),
@@ -155,18 +152,6 @@ def expected_loads(
     return zip(*loads, strict=True)
 
 
-def finished_unit(unit: Unit) -> FinishedUnit | None:
-    """What a unit's run folder tells, if it need not run again."""
-    try:
-        if up_to_date(unit.params):
-            manifest = RunFolder(run_folder_path(unit.params)).manifest
-            kept_rows = (manifest["flow"] or {}).get("kept")
-            return FinishedUnit(float(manifest["seconds"]), kept_rows)
-    except RunError:  # what it reads has not finished
-        pass
-    return None
-
-
 def _seeds(unit: Unit, kept_rows: Mapping[UnitKey, int]) -> int:
     """Rows of a domain after its step 2: those it kept, else those it will read."""
     rows = kept_rows.get(_key(unit))
@@ -175,21 +160,6 @@ def _seeds(unit: Unit, kept_rows: Mapping[UnitKey, int]) -> int:
 
 def _key(unit: Unit) -> UnitKey:
     return unit.step, unit.domain
-
-
-def _done(units: Sequence[Unit]) -> dict[UnitKey, FinishedUnit]:
-    """The units that need not run again."""
-    done: dict[UnitKey, FinishedUnit] = {}
-    redone: set[Path] = set()
-    for unit in units:
-        entry = finished_unit(unit)
-        # What reads a step that is redone is going to change.
-        sources = {folder.path for folder in unit.params.upstream().values()}
-        if entry is None or sources & redone:
-            redone.add(run_folder_path(unit.params))
-        else:
-            done[_key(unit)] = entry
-    return done
 
 
 def _sampled(load: StepLoad, speed: MachineSpeed) -> tuple[float, float]:
@@ -206,9 +176,14 @@ def _trained(load: StepLoad, speed: MachineSpeed) -> float:
     return sum(rows * speed.domains[domain].row for domain, rows in load.rows.items())
 
 
+def notebook_seconds() -> float:
+    """What every notebook takes beside its step, as kernels start here."""
+    return NOTEBOOK + IMPORTS * (not warm_kernels.wanted())
+
+
 def _seconds(load: StepLoad, speed: MachineSpeed) -> float:
     return (
-        NOTEBOOK
+        notebook_seconds()
         + speed.load * bool(load.samples or load.rows)
         + _sampled(load, speed)[1]
         + _trained(load, speed) / speed.train_tps
@@ -222,7 +197,7 @@ def table(
     """The plan of a study on this machine, in lines."""
     left = [plan for plan in plans if plan.done is None]
     rows = [
-        {"step": plan.unit.title, "time": f"done ({duration(plan.done.seconds)})"}
+        {"step": plan.unit.title, "time": _done(plan.done)}
         if plan.done is not None
         else {"step": plan.unit.title, **_cells([plan], prices)}
         for plan in plans
@@ -235,6 +210,11 @@ def table(
     yield from _probe(speed)
     loads = [(plan.load, plan.most_load) for plan in left]
     yield from bill_lines([plan.unit for plan in plans], loads)
+
+
+def _done(unit: FinishedUnit) -> str:
+    how = f"from '{unit.study}'" if unit.study else "done"
+    return f"{how} ({duration(unit.seconds)})"
 
 
 def _cells(plans: Sequence[StepPlan], prices: Prices) -> dict[str, str]:
@@ -263,7 +243,7 @@ def _gb(size: float) -> str:
 def _probe(speed: MachineSpeed) -> Iterator[str]:
     yield (
         f"From a probe of {duration(speed.seconds)}: {speed.train_tps:.0f} tokens/s "
-        "trained."
+        f"trained; engine {speed.engine} sampled, and is assumed to do so in the study."
     )
     for name, probed in speed.domains.items():
         plain, ends = probed.plain, zip(*probed.outlook(), strict=True)
@@ -299,10 +279,11 @@ def _probe(speed: MachineSpeed) -> Iterator[str]:
     )
 
 
-def bill_without_probe(units: Sequence[Unit]) -> Iterator[str]:
+def bill_without_probe(
+    units: Sequence[Unit], done: Mapping[UnitKey, FinishedUnit]
+) -> Iterator[str]:
     """What a teacher is asked, where no model is loaded: lines; none without one."""
     if any(getattr(unit.params, "teacher", "") for unit in units):
-        done = _done(units)
         loads = expected_loads(units, without_model(units), done)
         left = [both for both in loads if _key(both[0].unit) not in done]
         yield from bill_lines(units, left)

@@ -132,6 +132,7 @@ class MachineSpeed:
         loaded_bytes: memory in use with the model loaded, before training.
         free_bytes: memory that was free then.
         seconds: that the probe took.
+        engine: that sampled, as a study file names it.
         domains: by name.
     """
 
@@ -142,6 +143,7 @@ class MachineSpeed:
     loaded_bytes: float = 0.0
     free_bytes: float = 0.0
     seconds: float = 0.0
+    engine: str = "own"
     domains: dict[str, ProbedDomain] = field(default_factory=dict)
 
 
@@ -176,8 +178,8 @@ def measure(units: Sequence[Unit], *, seconds: float) -> MachineSpeed:
         if not is_endpoint(recipe.model):
             catalog.resolve(recipe.model)  # fetched once, and not by every step
         loading = time.monotonic()
-        student = completion.load(recipe.model, compute=recipe.compute)
-        speed.load = time.monotonic() - loading
+        student = completion.open_sampler(recipe)
+        speed.load, speed.engine = time.monotonic() - loading, student.engine.name
         rows: list[TrainingRow] = []
         found = first_seeds(units)
         for name, first in found.items():
@@ -354,6 +356,7 @@ def _train(
 
     The first one warms up.
     """
+    student.engine.close()
     step_trainer_class()  # what the Trainer imports counts as in use
     memory.release()
     speed.loaded_bytes, speed.free_bytes = 1e6 * memory.used_mb(), memory.free_bytes()

@@ -260,9 +260,13 @@ def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
         name: states[name].frozen * (states[name].epochs if best else p.epochs)
         for name in p.domains
     }
-    adapters = expand_domains.adapter_plan(p.domains).values()
-    rounds = len(adapters) + sum(
-        _evaluations(1, sum(rows[name] for name in among), p) for among in adapters
+    adapters = [job.domains for job in expand_domains.training_plan(p)]
+    rounds = (
+        len(adapters)
+        + len(p.merges)
+        + sum(
+            _evaluations(1, sum(rows[name] for name in among), p) for among in adapters
+        )
     )
     return StepLoad(
         unit,

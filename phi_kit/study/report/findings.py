@@ -1,16 +1,20 @@
 """What a study found, in sentences made from its numbers.
 
-"Cannot tell" is a finding like the other two and is said as plainly.
+"Cannot tell" is a finding like the other two and is said as plainly, with what it would
+take to settle it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from phi_kit.core.number_format import count, is_number, percent, points, points_span
+from phi_kit.evaluation.decision import SCALE
 from phi_kit.stats.comparison import NOT_CONSTANT
+from phi_kit.stats.items_needed import detectable_gain, items_to_see
+from phi_kit.stats.paired_tests import EQUAL
 
 FINAL = {
     "better": "On held-out {domain} the final adapter is better than base",
@@ -68,6 +72,8 @@ MERGED = {
     "alone gave",
     "cannot tell": "This run cannot tell whether training on all domains at once "
     "changes what {domain} alone gave",
+    EQUAL: "Training on all domains at once keeps what training on {domain} alone "
+    "gave: the two are equal within the margin",
 }
 
 # Different responses of the student's own below which a reader is warned: eight
@@ -86,20 +92,63 @@ DOSE = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence and the verdict it rests on."""
+    """One sentence and the verdict it rests on.
+
+    Attributes:
+        text: the sentence.
+        verdict: better, worse, cannot tell, or better than base only.
+        about: what was compared, in a few words; empty for a warning.
+        row: the comparison: `delta`, `low`, `high` and `n`.
+    """
 
     text: str
     verdict: str
+    about: str = ""
+    row: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def least_seen(self) -> float | None:
+        """The least gain that these items show in four of five studies."""
+        low, high = self.row.get("low"), self.row.get("high")
+        if not (is_number(low) and is_number(high) and high > low):
+            return None
+        return detectable_gain(low, high)
+
+    def items_for(self, gain: Any) -> float | None:
+        """How many items would show such a gain; `None` if that is not known."""
+        if self.least_seen is None or not is_number(self.row.get("n")):
+            return None
+        if not is_number(gain) or not gain:
+            return None
+        low, high = self.row["low"], self.row["high"]
+        return items_to_see(gain, low=low, high=high, n=self.row["n"])
+
+    @property
+    def settling(self) -> str:
+        """What would settle a "cannot tell"; empty for another verdict."""
+        if self.verdict != "cannot tell" or self.least_seen is None:
+            return ""
+        said = (
+            f"These {count(self.row.get('n'))} items show a difference of "
+            f"{100 * self.least_seen:.1f} points in four of five studies"
+        )
+        if items := self.items_for(self.row.get("delta")):
+            said += f"; one as large as was found here takes {count(items)} items"
+        return f"{said}, one of 5 points {count(self.items_for(0.05))}."
 
 
-def verdict(row: Mapping[str, Any], low: str = "low", high: str = "high") -> str:
-    """A row's verdict; read off its interval where a step gave none."""
-    if recorded := row.get("verdict"):
-        return str(recorded)
-    least, most = row.get(low), row.get(high)
-    if is_number(least) and least > 0:
+def verdict_of(said: Any, low: Any, high: Any) -> str:
+    """A verdict; read off the interval where a step gave none."""
+    if said:
+        return str(said)
+    if is_number(low) and low > 0:
         return "better"
-    return "worse" if is_number(most) and most < 0 else "cannot tell"
+    return "worse" if is_number(high) and high < 0 else "cannot tell"
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """A row's verdict."""
+    return verdict_of(row.get("verdict"), row.get("low"), row.get("high"))
 
 
 def evidence(row: Mapping[str, Any]) -> str:
@@ -113,8 +162,17 @@ def evidence(row: Mapping[str, Any]) -> str:
     )
 
 
-def finding(words: Mapping[str, str], domain: Any, row: Mapping[str, Any]) -> Finding:
-    """One row of a step's result as a sentence."""
+def finding(
+    words: Mapping[str, str], domain: Any, row: Mapping[str, Any], *, about: str
+) -> Finding:
+    """One row of a step's result as a sentence.
+
+    Args:
+        words: the sentence by verdict.
+        domain: that was measured.
+        row: the comparison.
+        about: what was compared, in a few words.
+    """
     outcome = verdict(row)
     text = words.get(outcome, words["cannot tell"]).format(domain=domain)
     guess = ""
@@ -123,7 +181,8 @@ def finding(words: Mapping[str, str], domain: Any, row: Mapping[str, Any]) -> Fi
             f" One constant answer per family gives {percent(row['guess'])}, the "
             f"adapter {percent(row.get('final'))}."
         )
-    return Finding(f"{text}: {evidence(row)}.{guess}", outcome)
+    text = f"{text}: {evidence(row)}.{guess}"
+    return Finding(text, outcome, f"{domain}: {about}", row)
 
 
 def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:
@@ -138,11 +197,26 @@ def on_benchmarks(scores: Iterable[Mapping[str, Any]]) -> list[Finding]:
             headlines[domain] = row
     found = []
     for domain, row in headlines.items():
-        found.append(finding(FINAL, domain, row))
+        found.append(finding(FINAL, domain, row, about="final over base"))
         for control, words in FINAL_OVER.items():
             if over := over_control(row, control):
-                found.append(finding(words, domain, over))
+                about = f"final over {control.replace('_', '-')}"
+                found.append(finding(words, domain, over, about=about))
     return found
+
+
+def on_decision(result: Mapping[str, Any]) -> list[Finding]:
+    """What step 7 decided, and what would settle what is open; none of an older kit."""
+    decision = result.get("decision") or {}
+    if not isinstance(decision, Mapping) or not decision.get("verdict"):
+        return []
+    said = [f"Decision: {decision['verdict']}."]
+    for one in decision.get("criteria") or []:
+        said.append(f"{one.get('status')}: {one.get('name')} ({one.get('why')}).")
+        if one.get("next"):
+            said.append(f"Next: {one['next']}.")
+    scaled = decision["verdict"] == SCALE
+    return [Finding(" ".join(said), "better" if scaled else "cannot tell")]
 
 
 def over_control(row: Mapping[str, Any], control: str) -> dict[str, Any]:
@@ -160,12 +234,12 @@ def teachable_or_random(domain: str, result: Mapping[str, Any]) -> list[Finding]
     All of it is step 4's.
     """
     found = [
-        finding(words, domain, row)
-        for words, row in (
-            (ARMS, result.get("teachable_vs_random")),
-            (OWN, result.get("teachable_vs_own")),
-            (FEW_SHOT, result.get("teachable_vs_few_shot")),
-            (DOSE, (result.get("dose") or {}).get("change")),
+        finding(words, domain, row, about=about)
+        for words, row, about in (
+            (ARMS, result.get("teachable_vs_random"), "teachable over random"),
+            (OWN, result.get("teachable_vs_own"), "teachable over own"),
+            (FEW_SHOT, result.get("teachable_vs_few_shot"), "teachable over few-shot"),
+            (DOSE, (result.get("dose") or {}).get("change"), "last dose over earlier"),
         )
         if row
     ]
@@ -190,4 +264,7 @@ def _few_own(domain: str, result: Mapping[str, Any]) -> list[Finding]:
 
 def after_merging(retention: Iterable[Mapping[str, Any]]) -> list[Finding]:
     """What merging the domains did to each of them (step 6)."""
-    return [finding(MERGED, row.get("domain", "items"), row) for row in retention]
+    return [
+        finding(MERGED, row.get("domain", "items"), row, about="together over alone")
+        for row in retention
+    ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from phi_kit.core.number_format import NOTHING, count, is_number, percent
 
-from .tables import Result, plain
+from .table_form import Result, plain
 
 RULES = {
     "gap": "what the student does not solve yet and a response shows",

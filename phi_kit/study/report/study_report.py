@@ -7,48 +7,33 @@ steps that have finished and names the others.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, StrictUndefined, Template
 
 from phi_kit.core import step_table
-from phi_kit.core.errors import RunError, StudyError, did_you_mean
+from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.core.files import write_atomic
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.folder_names import domain_fault, place_fault
-from phi_kit.core.number_format import NOTHING, count, duration, percent
+from phi_kit.core.number_format import count, duration
 from phi_kit.core.paths import REPORT, display_path, runs_root
 from phi_kit.core.step_table import STEPS
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.stats.comparison import NOT_CONSTANT
+from phi_kit.study.notebook.scrub import scrubbed_text
 from phi_kit.study.time_use import time_use
 
-from . import findings, published, step_facts, tables
+from . import methods, published
+from .certainty import DomainAnswer, answer_of, certainty_table
+from .findings import Finding
+from .page import page
+from .side_by_side_answers import SideBySide, side_by_side
+from .step_report import StepReport
+from .table_form import Result, Table, listed, mapped
 
-# What a step is called on the page, and the question it answers.
-WORDS = {
-    "pick_domain": ("Pick a domain", "Where does the base model stand?"),
-    "collect_seeds": ("Collect seeds", "Which rows are clean enough to learn from?"),
-    "filter_edge": (
-        "Filter to the edge",
-        "Which seeds can the base model learn from?",
-    ),
-    "probe_sft": (
-        "Probe with short runs",
-        "Does training on teachable seeds beat random ones?",
-    ),
-    "synthesize": ("Synthesize variants", "Which rewrites survive checking?"),
-    "expand_domains": (
-        "Expand to all domains",
-        "Do the domains help or hurt each other?",
-    ),
-    "benchmark": ("Benchmark", "What did the final adapter gain?"),
-}
+TEMPLATE = Path(__file__).with_name("report.html.j2")
 # The steps that run once per domain, and those that run once per study.
 PER_DOMAIN = [step for step in STEPS if step.per_domain]
 PER_STUDY = [step for step in STEPS if not step.per_domain]
@@ -59,141 +44,6 @@ VERDICTS = {
     "cannot tell": "cannot-tell",
     NOT_CONSTANT: "only-base",
 }
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """One step of a study, finished or not, as the template shows it."""
-
-    step: step_table.Step
-    domain: str
-    folder: RunFolder
-
-    @property
-    def name(self) -> str:
-        """Its folder, `03_filter_edge`."""
-        return self.step.folder
-
-    @cached_property
-    def _read(self) -> tuple[dict[str, Any], str]:
-        try:
-            manifest, _ = self.folder.manifest, self.folder.outcome
-            # Whatever form the result has, a page is made, or says why not.
-            result = tables.mapped(manifest, "result")
-            tables.of_step(self.number, result)
-            step_facts.of_step(self.number, result)
-            _findings(self.number, self.domain, result)
-            return manifest, ""
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            return {}, f"{self.name} has a result that cannot be shown: {error}"
-        except RunError as error:
-            return {}, error.what if self.folder.finished else ""
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        """What the step's manifest says; empty if it has not finished."""
-        return self._read[0]
-
-    @property
-    def fault(self) -> str:
-        """Why a step is not shown though it has a manifest."""
-        return self._read[1]
-
-    @property
-    def number(self) -> int:
-        """1 to 7."""
-        return self.step.number
-
-    @property
-    def place(self) -> str:
-        """Its folder inside the study's."""
-        return f"{self.domain}/{self.name}".lstrip("/")
-
-    @property
-    def title(self) -> str:
-        """Its name in words: `Filter to the edge`."""
-        return WORDS[self.step.name][0]
-
-    @property
-    def question(self) -> str:
-        """What the step answers."""
-        return WORDS[self.step.name][1]
-
-    @property
-    def result(self) -> Mapping[str, Any]:
-        """The step's findings; empty if there are none."""
-        return tables.mapped(self.manifest, "result")
-
-    @property
-    def tables(self) -> list[tables.Table]:
-        """Its numbers as tables."""
-        return tables.of_step(self.number, self.result)
-
-    @property
-    def findings(self) -> list[findings.Finding]:
-        """What it found, in sentences; empty for a step that finds none."""
-        return _findings(self.number, self.domain, self.result)
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """Its single values by name."""
-        return step_facts.of_step(self.number, self.result)
-
-    @property
-    def params(self) -> dict[str, str]:
-        """Its parameters as text."""
-        recorded = tables.mapped(self.manifest, "params")
-        return {name: tables.plain(value) for name, value in recorded.items()}
-
-    @property
-    def duration(self) -> str:
-        """How long it took."""
-        return duration(self.manifest.get("seconds"))
-
-    @property
-    def samples(self) -> str:
-        """How many it asked for, and how many of them the ledger had."""
-        counted = tables.mapped(self.manifest, "samples")
-        both = (counted.get(name) for name in ("asked", "from_ledger"))
-        return " / ".join(map(count, both)) if counted else NOTHING
-
-    @property
-    def figures(self) -> Iterator[str]:
-        """Its figures as `data:` addresses."""
-        for path in sorted(self.folder.path.glob("figures/*.png")):
-            code = base64.b64encode(path.read_bytes()).decode()
-            yield f"data:image/png;base64,{code}"
-
-    @property
-    def flow(self) -> dict[str, Any]:
-        """Rows read, kept and dropped; empty if the step counts none."""
-        flow = tables.mapped(self.manifest, "flow")
-        if not flow.get("read"):
-            return {}
-        read, kept = flow["read"], flow.get("kept") or 0
-        unread = flow.get("unread") or 0
-        beyond = f" of {count(read + unread)}; a limit left the others" * bool(unread)
-        dropped = sorted(
-            tables.mapped(flow, "dropped").items(), key=lambda item: -item[1]
-        )
-        return {
-            "sum": f"{count(kept)} kept + {count(read - kept)} dropped = "
-            f"{count(read)} read{beyond}",
-            "rows": [(why, count(n), percent(n / read)) for why, n in dropped],
-            "lost": read - kept - sum(n for _, n in dropped),
-        }
-
-
-def _findings(
-    number: int, domain: str, result: Mapping[str, Any]
-) -> list[findings.Finding]:
-    if number == 4:
-        return findings.teachable_or_random(domain, result)
-    if number == 6:
-        return findings.after_merging(tables.listed(result, "retention"))
-    if number == 7:
-        return findings.on_benchmarks(tables.listed(result, "scores"))
-    return []
 
 
 @dataclass(frozen=True)
@@ -235,7 +85,7 @@ class StudyReport:
         return [step for step in self.steps if not step.manifest]
 
     @property
-    def verdicts(self) -> list[findings.Finding]:
+    def verdicts(self) -> list[Finding]:
         """What was found, the final result first."""
         return [
             finding
@@ -246,6 +96,74 @@ class StudyReport:
         ]
 
     @property
+    def question(self) -> str:
+        """What the study asks, in one sentence."""
+        domains = " and ".join(self.domains) or "its domains"
+        return (
+            f"Does {self.models or 'the base model'} answer held-out questions of "
+            f"{domains} better after training on checked, chosen rows?"
+        )
+
+    @property
+    def answers(self) -> list[DomainAnswer]:
+        """Step 7's answer, domain by domain; empty before it has finished."""
+        scores = listed(self.last[-1].result, "scores")
+        return [answer_of(row) for row in scores if row.get("metric") == "pass@1"]
+
+    @property
+    def certainty(self) -> Table:
+        """How sure each verdict is: what its items can show, and what it would take."""
+        return certainty_table(self.verdicts)
+
+    @property
+    def trained_once(self) -> bool:
+        """Whether no arm of step 4 was trained more than once."""
+        seeds = [
+            mapped(step.manifest, "result").get("train_seeds")
+            for step in self.done
+            if step.number == 4
+        ]
+        known = [one for one in seeds if isinstance(one, list)]
+        return bool(known) and all(len(one) == 1 for one in known)
+
+    @cached_property
+    def examples(self) -> dict[str, list[SideBySide]]:
+        """A question of each outcome by domain, answered by base and by final."""
+        found = {domain: side_by_side(self.name, domain) for domain in self.domains}
+        return {domain: shown for domain, shown in found.items() if shown}
+
+    @property
+    def methods(self) -> str:
+        """A methods paragraph."""
+        by_number: dict[int, list[Result]] = {}
+        for step in self.done:
+            by_number.setdefault(step.number, []).append(step.manifest)
+        return methods.paragraph(by_number, self.models)
+
+    @property
+    def bibtex(self) -> str:
+        """BibTeX entries to cite; empty before a step has finished."""
+        if not self.done:
+            return ""
+        last = self.done[-1].manifest
+        year, digest = self.finished[:4], str(last.get("digest"))
+        return methods.bibtex(self.name, model=self.models, year=year, digest=digest)
+
+    @property
+    def cost(self) -> str:
+        """What all steps together asked, paid and spent, in a sentence."""
+        counted = [mapped(step.manifest, "samples") for step in self.done]
+        asked, paid, tokens, money = (
+            sum(one.get(name) or 0 for one in counted)
+            for name in ("asked", "paid", "paid_tokens", "cost")
+        )
+        said = (
+            f"{count(asked)} samples, {count(paid)} of them drawn anew "
+            f"({count(tokens)} tokens)"
+        )
+        return f"{said}, for {money:,.2f}" if money else said
+
+    @property
     def models(self) -> str:
         """The base models the steps name; more than one is worth noticing."""
         return ", ".join(self._all("params", "model"))
@@ -254,9 +172,7 @@ class StudyReport:
     def versions(self) -> dict[str, str]:
         """Versions by package, all of them where steps differ."""
         names = dict.fromkeys(
-            name
-            for step in self.done
-            for name in tables.mapped(step.manifest, "versions")
+            name for step in self.done for name in mapped(step.manifest, "versions")
         )
         return {name: ", ".join(self._all("versions", name)) for name in names}
 
@@ -291,9 +207,7 @@ class StudyReport:
 
     def _domain_names(self) -> list[str]:
         # In the order of the study file; folders that it does not name come after.
-        lists = [
-            tables.mapped(step.manifest, "params").get("domains") for step in self.last
-        ]
+        lists = [mapped(step.manifest, "params").get("domains") for step in self.last]
         listed = [
             domain
             for names in lists
@@ -309,7 +223,7 @@ class StudyReport:
         return list(dict.fromkeys([*listed, *folders]))
 
     def _all(self, part: str, key: str) -> list[str]:
-        every = (tables.mapped(step.manifest, part).get(key) for step in self.done)
+        every = (mapped(step.manifest, part).get(key) for step in self.done)
         return sorted({str(value) for value in every if value})
 
 
@@ -338,16 +252,6 @@ def _has_any(folder: Path, steps: Iterable[step_table.Step]) -> bool:
     return any((folder / step.folder).is_dir() for step in steps)
 
 
-@cache
-def _template() -> Template:
-    """The page's template, compiled once."""
-    text = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(text)
-
-
 def write(study: str) -> Path:
     """Write `runs/<study>/report.html` from whatever steps have finished.
 
@@ -355,7 +259,7 @@ def write(study: str) -> Path:
         StudyError: no step of that study was ever started here.
     """
     report = read(study)
-    page = _template().render(study=report, published=published, verdicts=VERDICTS)
+    text = page(TEMPLATE, study=report, published=published, verdicts=VERDICTS)
     path = report.root / REPORT
-    write_atomic(path, page)
+    write_atomic(path, scrubbed_text(text))  # a study's files may lie anywhere
     return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from phi_kit.study.yaml_lines import (
     read,
 )
 
+from .race_plan import RaceSettings, race_fault
 from .sweep_file import (
     OWN_PATHS,
     Combination,
@@ -36,26 +37,10 @@ from .sweep_file import (
     combinations,
     plain_path,
 )
-from .variant_names import variant_names
+from .sweep_variant import Variant
+from .variant_names import short_labels, variant_names
 
 FOLDER = "params/sweeps"
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One study of a sweep.
-
-    Attributes:
-        name: of its folder in the sweep's.
-        sets: what it changes, as `--set` takes it; `sets` of the sweep included.
-        study: the base study with these changes.
-        units: its notebooks, up to the sweep's last step.
-    """
-
-    name: str
-    sets: tuple[str, ...]
-    study: config.Study
-    units: tuple[Unit, ...]
 
 
 @dataclass(frozen=True)
@@ -70,6 +55,8 @@ class Sweep:
         limits: what it may not exceed.
         variants: in the file's order; no two change the same.
         repeated: how many combinations came twice.
+        race: how its variants are raced, if they are.
+        labels: the parameter that each label in variants' names means.
     """
 
     name: str
@@ -79,6 +66,8 @@ class Sweep:
     limits: SweepLimits
     variants: tuple[Variant, ...]
     repeated: int = 0
+    race: RaceSettings | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_sweep(path: str | Path) -> bool:
@@ -152,10 +141,21 @@ class _SweepDraft:
         if base is None or self.source.faults:
             return nothing
         unlike = _unlike(found)
+        labels = short_labels({path for one in unlike for path in one.settings})
         variants = tuple(self._variants(file, name, base, unlike))
-        repeated = len(found) - len(unlike)
+        ready = file.race and not self.source.faults
+        if ready and (fault := race_fault(file.race, variants)):
+            self._fault(("race",), fault)
         return Sweep(
-            name, self.path, base, file.workers, file.limits, variants, repeated
+            name,
+            self.path,
+            base,
+            file.workers,
+            file.limits,
+            variants,
+            repeated=len(found) - len(unlike),
+            race=file.race,
+            labels={label: path for path, label in labels.items()},
         )
 
     def _base(self, file: SweepFile) -> Path | None:
@@ -242,15 +242,11 @@ class _SweepDraft:
                 yield Variant(called, sets, study, self._units(file, study))
 
     def _units(self, file: SweepFile, study: config.Study) -> tuple[Unit, ...]:
-        last = None if file.to is None else str(file.to)
         try:
-            units = units_between(study, first=None, last=last)
+            return units_up_to(study, None if file.to is None else str(file.to))
         except StudyError as error:
             self._fault(("to",), error.what)
             return ()
-        # A sweep runs nothing twice, whatever its base study says.
-        once = {"redo": False}
-        return tuple(u._replace(params=u.params.model_copy(update=once)) for u in units)
 
     def _note(
         self, fault: FileFault, file: SweepFile, one: Combination, variant: str
@@ -273,6 +269,17 @@ class _SweepDraft:
         named = [p for p in keys if _speaks_of(fault.text, p)] or list(keys)[:1]
         at = keys[named[0]] if named else ("base",)
         self._fault(at, f"{fault.text}, in the variant '{variant}'")
+
+
+def units_up_to(study: config.Study, last: str | None) -> tuple[Unit, ...]:
+    """A variant's notebooks; a sweep runs nothing twice, whatever its base study says.
+
+    Raises:
+        StudyError: there is no such step.
+    """
+    units = units_between(study, first=None, last=last)
+    once = {"redo": False}
+    return tuple(u._replace(params=u.params.model_copy(update=once)) for u in units)
 
 
 def _speaks_of(text: str, path: str) -> bool:

@@ -8,11 +8,14 @@ from typing import NamedTuple
 from phi_kit.core.errors import ModelError
 from phi_kit.core.number_format import NOTHING, aligned_table, count, duration, plural
 from phi_kit.core.paths import display_path
+from phi_kit.study.planning.finished_units import FinishedUnit
 from phi_kit.study.planning.plan_table import StepPlan, plan_steps
 from phi_kit.study.planning.speed_probe import MachineSpeed, measure
 
 from .finished_results import FinishedResults
-from .sweep_config import Sweep, Variant
+from .sweep_config import Sweep
+from .sweep_race import SweepRace, fresh_variant
+from .sweep_variant import Variant
 from .work_plan import WorkItem, finished_items, place_in_study, plan_work
 
 
@@ -46,12 +49,14 @@ def sweep_cost(sweep: Sweep, *, seconds: float) -> SweepCost:
         RunError: a file that a study names cannot be read.
         DataError: the first seeds of a domain cannot be read or trained on.
     """
-    items = plan_work(sweep.variants)
-    finished = frozenset(finished_items(items, FinishedResults()))
+    variants = _run_variants(sweep)
+    items = plan_work(variants)
+    found = finished_items(items, FinishedResults())
+    finished = frozenset(found)
     plans: dict[str, StepPlan] = {}
     speeds: dict[tuple, MachineSpeed] = {}
     try:
-        for variant in sweep.variants:
+        for variant in variants:
             own = {place_in_study(unit): unit for unit in variant.units}
             keys = {
                 place: key
@@ -65,12 +70,33 @@ def sweep_cost(sweep: Sweep, *, seconds: float) -> SweepCost:
             kind = _asked(variant)
             if kind not in speeds:
                 speeds[kind] = measure(variant.study.units(), seconds=seconds)
-            for plan in plan_steps(variant.study.units(), speeds[kind], 0.0):
+            done = {
+                (unit.step, unit.domain): FinishedUnit.of(found[keys[place]])
+                for place, unit in own.items()
+                if keys[place] in finished
+            }
+            for plan in plan_steps(variant.study.units(), speeds[kind], 0.0, done=done):
                 if (place := place_in_study(plan.unit)) in left:
                     plans[keys[place]] = plan
     except ModelError as error:  # an endpoint is not probed
         return SweepCost(items, finished, {}, error.what)
     return SweepCost(items, finished, plans)
+
+
+def _run_variants(sweep: Sweep) -> list[Variant]:
+    """The variants that a run would see to its end, as far as a race has told.
+
+    Of a race the winner is measured again; until it is known, the first contestant
+    stands for it.
+    """
+    if not sweep.race:
+        return list(sweep.variants)
+    items = plan_work(sweep.variants)
+    race = SweepRace(sweep, items)
+    dropped = race.look(finished_items(items, FinishedResults()), ())
+    first = next(iter(race.entries.values()))
+    again = race.again or fresh_variant(sweep, first, at=sweep.race.at)
+    return [*(one for one in sweep.variants if one.name not in dropped), again]
 
 
 def _asked(variant: Variant) -> tuple:
@@ -109,6 +135,11 @@ def cost_lines(sweep: Sweep, cost: SweepCost) -> Iterator[str]:
         yield (
             "The time is of one notebook after another, from a probe of the first "
             "variant. Not counted: what the ledger has already."
+        )
+    if sweep.race:
+        yield (
+            "The race may leave out a part of it. That the winner is measured again "
+            "is counted, with what it would take of the first variant."
         )
 
 

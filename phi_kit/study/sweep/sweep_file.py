@@ -20,12 +20,14 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from phi_kit.core.params import Strict
 from phi_kit.core.rng import rng
 from phi_kit.study.study_draft import START
 from phi_kit.study.yaml_lines import Keys
+
+from .race_plan import RaceSettings
 
 # Where a variant lies, what it starts from and what is run is for the sweep to say.
 OWN_PATHS = ("study", START, "redo")
@@ -123,11 +125,18 @@ class SweepFile(Strict):
     to: str | int | None = None
     workers: int = Field(1, ge=1)  # notebooks at once
     limits: SweepLimits = SweepLimits()
+    race: RaceSettings | None = None
     sets: dict[str, Any] = Field({})
     grid: dict[str, Values] = Field({})
     variants: list[dict[str, Any]] = Field([])
     random: RandomDraws | None = None
     rng_seeds: list[int] = Field([])
+
+    @field_validator("race", mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        """`race: true` is a race with everything as usual."""
+        return {True: {}, False: None}[given] if isinstance(given, bool) else given
 
 
 class Setting(NamedTuple):

@@ -18,20 +18,25 @@ from phi_kit.core.number_format import duration, plural
 from phi_kit.core.paths import SWEEP_STATE, display_path, runs_root
 from phi_kit.core.step_state import fingerprint, run_folder_path, up_to_date
 from phi_kit.core.taken_over import take_over
+from phi_kit.inference import completion
 from phi_kit.study.config import Unit
+from phi_kit.study.notebook.scrub import scrubbed_text
 from phi_kit.study.runner import run_lock
 
 from .finished_results import FinishedResults
 from .notebook_engine import Engine, Outcome, in_process
-from .sweep_config import Sweep, Variant, chosen
+from .sweep_config import Sweep, chosen
+from .sweep_race import SweepRace
 from .sweep_state import SweepState, WorkState, read_state
-from .sweep_table import LiveTable, failures, summary
+from .sweep_table import LiveTable, failures, progress, summary
+from .sweep_variant import Variant
 from .work_claims import WorkClaims, work_claims
-from .work_plan import WorkItem, plan_work
+from .work_plan import WorkItem, join_work, plan_work
 
 Say = Callable[[str], None]
 _WAIT_SECONDS = 1.0
 _RETRIES = 2  # of a notebook whose kernel, worker or machine was lost (kit default)
+_LONGEST_SAID = 200  # letters of a notebook's last line, which a table shows
 
 
 def run_sweep(
@@ -50,23 +55,29 @@ def run_sweep(
         live: draws the table in place of lines of progress.
 
     Raises:
-        StudyError: a name fits no variant, or a study has the sweep's name.
+        StudyError: a name fits no variant or meant another one before, or a study
+            has the sweep's name.
         RunError: variants failed, all of them named; or another process runs the
             sweep.
-        ModelError: a step loads weights and the model is an endpoint.
+        ModelError: a step loads weights and the model is an endpoint, or an engine is
+            not installed.
     """
     variants = chosen(sweep, names)
     for unit in (unit for variant in variants for unit in variant.units):
         unit.params.require_weights()  # before hours of sampling, not after
+        completion.require_sampler(unit.params)
     items = plan_work(sweep.variants)
     _require_own(sweep)
     began = time.monotonic()
     with run_lock(sweep.name, what="sweep"):
         before = read_state(sweep.name)
+        _require_names(sweep, before)
         state = _first_state(sweep, variants, items, before)
         try:
             with work_claims() as claims, in_process(sweep.workers, say) as engine:
-                run = _SweepRun(sweep, items, engine, claims, state, say, live)
+                # Who names variants wants them run, whatever a race may say.
+                race = SweepRace(sweep, items) if sweep.race and not names else None
+                run = _SweepRun(sweep, items, engine, claims, state, say, live, race)
                 last = {failure.key for failure in before.failures.values()}
                 run.carry_out({variant.name for variant in variants}, last=last)
         finally:
@@ -74,6 +85,8 @@ def run_sweep(
             state.save()
     say(f"sweep '{sweep.name}': {summary(state, state.variant_states())}")
     say(f"{run.tally()}; {duration(time.monotonic() - began)}")
+    for line in state.notes:
+        say(line)
     _raise_failures(sweep, state, say)
 
 
@@ -94,6 +107,22 @@ def _require_own(sweep: Sweep) -> None:
         )
 
 
+def _require_names(sweep: Sweep, before: SweepState) -> None:
+    """Refuse names that meant other variants before: their folders are theirs.
+
+    Raises:
+        StudyError: a part of a name stood for another parameter.
+    """
+    for label, path in sweep.labels.items():
+        if (meant := before.labels.get(label, path)) != path:
+            raise StudyError(
+                f"in the names of this sweep's variants '{label}' was {meant}, and "
+                f"would be {path} now",
+                where=display_path(before.path),
+                todo="give the sweep another name: sweep: NAME",
+            )
+
+
 def _first_state(
     sweep: Sweep,
     variants: Sequence[Variant],
@@ -102,6 +131,7 @@ def _first_state(
 ) -> SweepState:
     """The state at the start; of variants that are not run, what was known of them."""
     state = SweepState(sweep.name, {one.name: list(one.sets) for one in sweep.variants})
+    state.labels = {**before.labels, **sweep.labels}
     state.work = {
         key: WorkState(item.title, list(item.units)) for key, item in items.items()
     }
@@ -114,6 +144,11 @@ def _first_state(
         for name, failure in before.failures.items()
         if name in state.variants and name not in running
     }
+    state.dropped = {
+        name: why
+        for name, why in before.dropped.items()
+        if name in state.variants and name not in running
+    }
     state.save()
     return state
 
@@ -123,13 +158,16 @@ def _raise_failures(sweep: Sweep, state: SweepState, say: Say) -> None:
     for line in failures(state):
         say(line)
     if failed:
-        only = " ".join(f"--only {name}" for name in failed[:3])
+        # The winner of a race that is measured again has no name to call it by.
+        named = [name for name in failed if name in {v.name for v in sweep.variants}]
+        only = " ".join(f"--only {name}" for name in named[:3])
+        alone = f", or alone: phi-kit sweep {sweep.path.stem} {only}" if only else ""
         raise RunError(
             f"{plural(len(failed), 'variant')} of the sweep '{sweep.name}' failed: "
             f"{', '.join(failed)}",
             where=display_path(state.path),
-            todo="mend the cause; the same command tries them again after all the "
-            f"others, or alone: phi-kit sweep {sweep.path.stem} {only}",
+            todo=f"mend the cause; the same command tries them again after all the "
+            f"others{alone}",
         )
 
 
@@ -145,13 +183,14 @@ class _SweepRun:
         state: SweepState,
         say: Say,
         live: LiveTable | None,
+        race: SweepRace | None,
     ):
         self.items, self.engine, self.claims, self.state = items, engine, claims, state
-        self.say, self.live = say, live
+        self.say, self.live, self.race = say, live, race
         self.results = FinishedResults()
         self.wanted: set[str] = set()  # variants that are run and have not failed
         self.pending: list[str] = []
-        self.finished: set[str] = set()
+        self.finished: dict[str, RunFolder] = {}  # by key
         self.ran = 0  # notebooks
         self.marks: dict[str, str] = {}  # fingerprints of what is ready and not found
         self.running: dict[str, Unit] = {}
@@ -167,7 +206,7 @@ class _SweepRun:
         self.pending = [key for key in self.items if self._units(key)]
         self.pending.sort(key=lambda key: key in last)
         while True:
-            while self._settle():
+            while self._settle() or self._look():
                 pass
             self._begin()
             if self.live:
@@ -176,6 +215,8 @@ class _SweepRun:
                 break
             for outcome in self.engine.wait(_WAIT_SECONDS):
                 self._ended(outcome)
+        if self.race:
+            self.state.note_race({}, self.race.lines(self.finished))
         if self.live:
             self.live.draw(self.state, now=True)
         if self.pending:
@@ -195,11 +236,12 @@ class _SweepRun:
         return self.ends is not None and time.monotonic() >= self.ends
 
     def _ready(self) -> list[str]:
-        """What could begin: all that it reads is finished."""
+        """What could begin: all that it reads is finished, and its turn has come."""
         return [
             key
             for key in self.pending
             if all(read in self.finished for read in self.items[key].reads.values())
+            and (not self.race or self.race.may_run(key, self._units(key)))
         ]
 
     def _units(self, key: str) -> dict[str, Unit]:
@@ -220,6 +262,36 @@ class _SweepRun:
                 self.pending.remove(key)
                 self._share(key, source)
         return len(self.pending) < before
+
+    def _look(self) -> bool:
+        """Hold the looks of a race that are due; whether one was."""
+        if not self.race:
+            return False
+        held = len(self.race.result.leaders)
+        dropped = self.race.look(self.finished, self.state.failures)
+        if len(self.race.result.leaders) == held:
+            return False
+        self.wanted -= dropped.keys()
+        self.state.note_race(dropped, self.race.lines(self.finished))
+        if self.race.again:
+            self._add(self.race.again)
+        if self.live is None:
+            for name, why in dropped.items():
+                self.say(f"{name} is dropped: {why}")
+        return True
+
+    def _add(self, variant: Variant) -> None:
+        """Run one variant more."""
+        more = plan_work([variant])
+        join_work(self.items, more)
+        work = {key: item.title for key, item in more.items()}
+        self.state.add(variant.name, variant.sets, work)
+        self.wanted.add(variant.name)
+        for key in more:
+            self.finished.pop(key, None)  # the new one has yet to be given it
+            if key not in self.pending and key not in self.running:
+                self.pending.append(key)
+                self.state.tell(key, kind="waiting")
 
     def _found(self, key: str) -> RunFolder | None:
         """A finished result of a ready notebook, wherever it is."""
@@ -266,8 +338,8 @@ class _SweepRun:
 
     def _said(self, key: str, variant: str, line: str) -> None:
         """A line of a running notebook; from the engine's thread."""
-        text = line.partition("] ")[2]
-        self.state.tell(key, said=text or line)
+        text = line.partition("] ")[2] or line
+        self.state.tell(key, said=text[:_LONGEST_SAID])
         if self.live is None:
             others = len(self.items[key].units) - 1
             self.say(f"{variant}{f' (+{others})' * bool(others)} {line}")
@@ -288,6 +360,8 @@ class _SweepRun:
         self.ran += 1
         self.state.tell(key, seconds=took)
         self._share(key, folder)
+        if self.live is None and (self.pending or self.running):
+            self.say(progress(self.state))
 
     def _try_again(self, key: str, outcome: Outcome) -> None:
         """Put a notebook that was lost behind all others."""
@@ -315,10 +389,11 @@ class _SweepRun:
                     )
             except PhiKitError as error:
                 self._fail(key, [name], error)
-        self.finished.add(key)
+        self.finished[key] = source
         per_domain = self.items[key].step.per_domain
         study = source.path.parents[1 if per_domain else 0].relative_to(runs_root())
-        self.state.tell(key, kind="finished", study=str(study), said="")
+        took = self.state.work[key].seconds or float(source.manifest["seconds"])
+        self.state.tell(key, kind="finished", study=str(study), said="", seconds=took)
 
     def _fail(self, key: str, names: Sequence[str], error: PhiKitError) -> None:
         """Some variants end here; all the others go on."""
@@ -327,7 +402,8 @@ class _SweepRun:
             self.state.fail(name, key, str(error))
         if self.live is None:
             title = self.items[key].title
-            self.say(f"{', '.join(names)} [{title}] failed: {error.what}")
+            why = scrubbed_text(error.what)
+            self.say(f"{', '.join(names)} [{title}] failed: {why}")
 
     def tally(self) -> str:
         """How many notebooks were run, and how many were there already."""

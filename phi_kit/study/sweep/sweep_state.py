@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from phi_kit.core.file_locks import is_held
 from phi_kit.core.files import write_atomic
 from phi_kit.core.paths import SWEEP_STATE, runs_root
+from phi_kit.study.notebook.scrub import scrubbed_text
 from phi_kit.study.runner import run_lock_file
 
 Kind = Literal["waiting", "in flight", "finished", "failed", "left out"]
@@ -30,7 +31,8 @@ class WorkState:
     Attributes:
         title: `03 filter_edge math`.
         variants: who needs it.
-        kind: `left out` is what cannot run, since what it reads has failed.
+        kind: `left out` is what cannot run, since what it reads has failed, or need
+            not, since a race has dropped who wanted it.
         study: in whose folder it runs or ran, or from where it was taken over.
         began: when, in seconds since 1970.
         seconds: it took, or takes.
@@ -61,11 +63,12 @@ class VariantState:
     """Where one variant stands.
 
     Attributes:
-        kind: `finished`, `failed`, `in flight` or `waiting`.
+        kind: `finished`, `failed`, `dropped`, `in flight` or `waiting`.
         done: notebooks that are finished.
         of: notebooks it has.
         at: the notebook that is in flight, if there is one.
         failure: if it has failed.
+        dropped: why a race has dropped it, if one has.
     """
 
     kind: str
@@ -73,6 +76,7 @@ class VariantState:
     of: int
     at: WorkState | None = None
     failure: Failure | None = None
+    dropped: str = ""
 
 
 @dataclass
@@ -83,6 +87,9 @@ class SweepState:
     variants: dict[str, list[str]] = field(default_factory=dict)  # what each sets
     work: dict[str, WorkState] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)  # by variant
+    dropped: dict[str, str] = field(default_factory=dict)  # why a race has, by variant
+    notes: list[str] = field(default_factory=list)  # how the race stands, as text
+    labels: dict[str, str] = field(default_factory=dict)  # what labels in names mean
     _saved: float = 0.0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -100,10 +107,32 @@ class SweepState:
                 self.save()
 
     def fail(self, variant: str, key: str, why: str) -> None:
-        """Note that a variant has failed."""
+        """Note that a variant has failed; what is this machine's own is left out."""
         with self._lock:
+            why = scrubbed_text(why)
             self.failures[variant] = Failure(key, self.work[key].title, why)
             self.save()
+
+    def note_race(self, dropped: Mapping[str, str], notes: Iterable[str]) -> None:
+        """Note which variants a race drops now and why, and how it stands."""
+        with self._lock:
+            self.dropped |= dropped
+            self.notes = list(notes)
+            self.save()
+
+    def add(self, variant: str, sets: Sequence[str], work: Mapping[str, str]) -> None:
+        """Take in one variant more.
+
+        Args:
+            variant: its name.
+            sets: what it sets.
+            work: the titles of its notebooks by their keys.
+        """
+        with self._lock:
+            self.variants[variant] = list(sets)
+            for key, title in work.items():
+                state = self.work.setdefault(key, WorkState(title, []))
+                state.variants.append(variant)
 
     def save(self) -> None:
         """Write the file."""
@@ -111,8 +140,11 @@ class SweepState:
             self._saved = time.monotonic()
             body = {
                 "sweep": self.name,
+                "labels": self.labels,
                 "variants": self.variants,
                 "failures": self.failures,
+                "dropped": self.dropped,
+                "notes": self.notes,
                 "work": {key: asdict(state) for key, state in self.work.items()},
             }
             write_atomic(self.path, json.dumps(body, indent=1, ensure_ascii=False))
@@ -125,7 +157,9 @@ class SweepState:
                 for name in state.variants:
                     own[name].append(state)
             return {
-                name: _variant_state(states, self.failures.get(name))
+                name: _variant_state(
+                    states, self.failures.get(name), self.dropped.get(name, "")
+                )
                 for name, states in own.items()
             }
 
@@ -137,7 +171,9 @@ class SweepState:
                     state.kind, state.said, state.worker = "waiting", "", ""
 
 
-def _variant_state(work: Sequence[WorkState], failure: Failure | None) -> VariantState:
+def _variant_state(
+    work: Sequence[WorkState], failure: Failure | None, dropped: str
+) -> VariantState:
     done = sum(state.kind == "finished" for state in work)
     at = next((state for state in work if state.kind == "in flight"), None)
     kind = "finished" if done == len(work) else "waiting"
@@ -145,7 +181,9 @@ def _variant_state(work: Sequence[WorkState], failure: Failure | None) -> Varian
         kind = "failed"
     elif at:
         kind = "in flight"
-    return VariantState(kind, done, len(work), at, failure)
+    elif dropped and kind == "waiting":
+        kind = "dropped"
+    return VariantState(kind, done, len(work), at, failure, dropped)
 
 
 def read_state(name: str) -> SweepState:
@@ -157,6 +195,9 @@ def read_state(name: str) -> SweepState:
         state.work = {key: WorkState(**one) for key, one in body["work"].items()}
         failed = body["failures"].items()
         state.failures = {name: Failure(*failure) for name, failure in failed}
+        state.dropped = dict(body.get("dropped", {}))
+        state.notes = list(body.get("notes", []))
+        state.labels = dict(body.get("labels", {}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return SweepState(name)
     return state

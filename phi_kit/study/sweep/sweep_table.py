@@ -12,8 +12,10 @@ from typing import TextIO
 from phi_kit.core.number_format import aligned_table, duration, plural
 
 from .sweep_state import Failure, SweepState, VariantState
+from .time_left import PaceSoFar, time_left
 
-_ORDER = ("in flight", "failed", "waiting", "finished")  # of a table too long to show
+# Of a table too long to show.
+_ORDER = ("in flight", "failed", "waiting", "dropped", "finished")
 _REDRAW_SECONDS = 1.0
 
 
@@ -29,7 +31,9 @@ def table(state: SweepState, *, most: int | None = None) -> Iterator[str]:
     if most is not None and len(names) > most:
         names.sort(key=lambda name: _ORDER.index(variants[name].kind))
         names = names[:most]
-    yield from aligned_table([_row(name, variants[name]) for name in names], left=6)
+    pace = PaceSoFar(state)
+    rows = [_row(name, variants[name], pace) for name in names]
+    yield from aligned_table(rows, left=6)
     if len(names) < len(variants):
         yield f"… and {len(variants) - len(names)} more"
     yield summary(state, variants)
@@ -66,20 +70,29 @@ def summary(state: SweepState, variants: Mapping[str, VariantState]) -> str:
     """`6 variants: 4 finished, 1 failed, 1 in flight; 14 notebooks, 9 of them …`."""
     kinds = Counter(one.kind for one in variants.values())
     counts = ", ".join(f"{kinds[kind]} {kind}" for kind in _ORDER[::-1] if kinds[kind])
+    told = progress(state, timed=bool(kinds["in flight"]))
+    return f"{plural(len(variants), 'variant')}: {counts}; {told}"
+
+
+def progress(state: SweepState, *, timed: bool = True) -> str:
+    """`9 of 14 notebooks finished; about 6 min 0 s left`."""
     done = sum(work.kind == "finished" for work in state.work.values())
-    return (
-        f"{plural(len(variants), 'variant')}: {counts}; {done} of "
-        f"{plural(len(state.work), 'notebook')} finished"
-    )
+    left = str(time_left(state, now=time.time())) if timed else ""
+    told = f"{done} of {plural(len(state.work), 'notebook')} finished"
+    return told + f"; {left}" * bool(left)
 
 
-def _row(name: str, variant: VariantState) -> list[str]:
+def _row(name: str, variant: VariantState, pace: PaceSoFar) -> list[str]:
     cells = [name, variant.kind, f"{variant.done}/{variant.of}"]
     if failure := variant.failure:
         return [*cells, failure.title, "", failure.why.splitlines()[0]]
     if work := variant.at:
         spent = duration(time.time() - work.began)
+        if expected := pace.expected(work):
+            spent += f" of {duration(expected)}"
         return [*cells, work.title, spent, " ".join([work.worker, work.said]).strip()]
+    if variant.kind == "dropped":
+        return [*cells, "", "", variant.dropped]
     return cells
 
 

@@ -19,7 +19,7 @@ from phi_kit.core.step_table import Step
 from phi_kit.study.config import Unit
 
 from .finished_results import FinishedResults
-from .sweep_config import Variant
+from .sweep_variant import Variant
 
 
 @dataclass
@@ -69,6 +69,12 @@ def plan_work(variants: Iterable[Variant]) -> dict[str, WorkItem]:
             item = items.setdefault(key, WorkItem(key, reads))
             item.units[variant.name] = unit
     return items
+
+
+def join_work(items: dict[str, WorkItem], more: Mapping[str, WorkItem]) -> None:
+    """Add notebooks to others; who needs the same one shares it."""
+    for key, item in more.items():
+        items.setdefault(key, item).units |= item.units
 
 
 def place_in_study(unit: Unit) -> str:

@@ -8,8 +8,10 @@ from typer.testing import CliRunner
 
 from phi_kit.cli import app
 from phi_kit.study import config
-from phi_kit.study.planning import plan_table, speed_probe
+from phi_kit.study.notebook.warm_kernels import COLD
+from phi_kit.study.planning import speed_probe
 from phi_kit.study.planning.plan_table import (
+    IMPORTS,
     NOTEBOOK,
     FinishedUnit,
     Prices,
@@ -23,6 +25,7 @@ from phi_kit.study.planning.speed_probe import (
 )
 from phi_kit.training import memory
 
+pytestmark = pytest.mark.usefixtures("forking")
 STUDY = Path(__file__).with_name("planned.yaml")
 TEACHER = "teacher=http://127.0.0.1:9/v1#m"  # nobody is there, nor need be
 GB = 10**9
@@ -55,30 +58,40 @@ def nothing_finished(tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "runs"))
 
 
-@pytest.fixture
-def finished(monkeypatch):
-    """Say which units have finished."""
-    return lambda tell: monkeypatch.setattr(plan_table, "finished_unit", tell)
-
-
 def units(*sets):
     return config.load(STUDY, sets).units()
 
 
-def test_what_finished_steps_kept_is_known(finished):
+def test_what_finished_steps_kept_is_known():
     kept = {"pick_domain": None, "collect_seeds": 80, "filter_edge": 7}
-
-    def tell(unit):
-        return FinishedUnit(1.0, kept[unit.step]) if unit.step in kept else None
-
-    finished(tell)
-    plans = plan_steps(units(), SPEED, PEAK)
+    done = {
+        (unit.step, unit.domain): FinishedUnit(1.0, kept[unit.step])
+        for unit in units()
+        if unit.step in kept
+    }
+    plans = plan_steps(units(), SPEED, PEAK, done=done)
     found = {key_of(step): step for step in plans}
     # Four tokens an answer, eight after worked examples.
     assert found["filter_edge", "math"].sampled == 4 * (5 * 80 + 2 * 40) + 8 * 160
     probe = found["probe_sft", "math"]
     assert probe.trained == 40 * 3 * 7 * 3
     assert probe.seconds == probe.most
+
+
+@pytest.fixture
+def forking(monkeypatch):
+    """A machine whose kernels are forked."""
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv(COLD, raising=False)
+
+
+def test_kernels_that_start_from_nothing_import_in_every_notebook(monkeypatch):
+    warm = plan_steps(units(), SPEED, PEAK)
+    monkeypatch.setenv(COLD, "1")
+    cold = plan_steps(units(), SPEED, PEAK)
+    for one, other in zip(warm, cold, strict=True):
+        assert other.seconds == pytest.approx(one.seconds + IMPORTS)
+        assert other.most == pytest.approx(one.most + IMPORTS)
 
 
 def test_time_is_work_by_pace():
@@ -118,14 +131,15 @@ def test_the_table_has_every_step_and_the_sum():
     assert "money" not in without
 
 
-def test_a_finished_step_takes_no_more_time(finished):
-    def tell(unit):
-        return FinishedUnit(61.0, None) if unit.step == "pick_domain" else None
-
-    finished(tell)
-    found = plan_steps(units(), SPEED, PEAK)
+def test_a_finished_step_takes_no_more_time():
+    done = {
+        ("pick_domain", "math"): FinishedUnit(61.0, None),
+        ("pick_domain", "puzzles"): FinishedUnit(61.0, None, "first"),
+    }
+    found = plan_steps(units(), SPEED, PEAK, done=done)
     text = "\n".join(table(found, SPEED, Prices()))
-    assert text.count("done (1 min 1 s)") == 2
+    assert "done (1 min 1 s)" in text
+    assert "from 'first' (1 min 1 s)" in text
     assert "all that is left" in text
 
 
@@ -154,13 +168,14 @@ def test_what_a_teacher_is_asked_and_what_it_costs():
     assert "its budget" not in unpriced
 
 
-def test_a_teacher_that_has_been_asked_is_not_paid_again(finished):
-    finished(
-        lambda unit: (
-            FinishedUnit(9.0, 50) if "edge" in unit.step else FinishedUnit(9, 64)
-        )
-    )
-    assert "is asked for" not in lines(TEACHER)
+def test_a_teacher_that_has_been_asked_is_not_paid_again():
+    asked = units(TEACHER)
+    done = {
+        (unit.step, unit.domain): FinishedUnit(9.0, 50 if "edge" in unit.step else 64)
+        for unit in asked
+    }
+    plans = plan_steps(asked, SPEED, PEAK, done=done)
+    assert "is asked for" not in "\n".join(table(plans, SPEED, Prices()))
 
 
 def test_rows_without_a_known_response_are_named():
@@ -217,18 +232,3 @@ def test_an_endpoint_cannot_be_planned_for():
     done = call("smoke", "--set", "model=http://127.0.0.1:9/v1#m")
     assert done.exit_code == 1
     assert "needs the model's weights" in done.stderr
-
-
-def test_what_reads_a_step_that_is_redone_is_not_done(finished):
-    stale = ("filter_edge", "math")
-    took = {True: None, False: FinishedUnit(61.0, None)}
-    finished(lambda unit: took[(unit.step, unit.domain) == stale])
-    found = plan_steps(units(), SPEED, PEAK)
-    left = [key_of(step) for step in found if step.done is None]
-    assert left == [
-        ("filter_edge", "math"),
-        ("probe_sft", "math"),
-        ("synthesize", "math"),
-        ("expand_domains", ""),
-        ("benchmark", ""),
-    ]

@@ -9,13 +9,9 @@ from phi_kit.study.sweep import sweep_config, sweep_run
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    fake_study.make_project(tmp_path)
-    fake_study.install(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PHI_KIT_RUNS", raising=False)
-    (tmp_path / "params/sweeps").mkdir()
-    return tmp_path
+def project(project):
+    (project / "params/sweeps").mkdir()
+    return project
 
 
 @pytest.fixture

@@ -231,7 +231,7 @@ def test_a_sweep_file_is_told_from_a_study_file(load):
 def test_every_sweep_file_of_the_kit_loads():
     found = sorted((Path(__file__).parents[3] / "params/sweeps").glob("*.yaml"))
     sizes = {path.stem: len(sweep_config.load(path).variants) for path in found}
-    assert sizes == {"bands": 6, "organic_share": 4, "recipe": 24}
+    assert sizes == {"bands": 6, "claims": 6, "organic_share": 4, "recipe": 24}
     for path in found:
         sweep = sweep_config.load(path)
         assert sweep.name == path.stem

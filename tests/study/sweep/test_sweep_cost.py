@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import fake_study
 import pytest
 
@@ -16,14 +18,15 @@ ALONE = "6 notebooks if every variant ran alone; 4 different ones"
 @pytest.fixture
 def probed(monkeypatch):
     """A machine on which a notebook takes 100 s, 10 more for each of its `samples`."""
-    asked = []
+    probed = SimpleNamespace(measured=[], done=[])
 
     def measure(units, *, seconds):
-        asked.append(units)
+        probed.measured.append(units)
         return "speed"
 
-    def plan_steps(units, speed, training_bytes):
+    def plan_steps(units, speed, training_bytes, *, done):
         assert speed == "speed"
+        probed.done.append(done)
         times = [100 + 10 * getattr(unit.params, "samples", 0) for unit in units]
         return [
             StepPlan(None, StepLoad(unit), StepLoad(unit), time, 2 * time, 50, 7, 0)
@@ -32,7 +35,7 @@ def probed(monkeypatch):
 
     monkeypatch.setattr(sweep_cost, "measure", measure)
     monkeypatch.setattr(sweep_cost, "plan_steps", plan_steps)
-    return asked
+    return probed
 
 
 def lines(sweep):
@@ -52,7 +55,7 @@ def test_every_notebook_is_counted_once(project, load, probed):
     assert "03 filter_edge math 3 0 7 min 0 s 14 min 0 s 150 21" in said
     assert "all 4 0 8 min 40 s 17 min 20 s 200 28" in said
     assert f"{ALONE}, 4 left to run" in said
-    assert len(probed) == 1  # one probe for all
+    assert len(probed.measured) == 1  # one probe for all
 
 
 def test_what_is_finished_costs_nothing(project, load, probed, run, no_kernels):
@@ -61,10 +64,12 @@ def test_what_is_finished_costs_nothing(project, load, probed, run, no_kernels):
     said = lines(load(GRID))
     assert "01 pick_domain math 1 1" in said
     assert "03 filter_edge math 3 1 4 min 40 s 9 min 20 s 100 14" in said
+    # Its rows are known, whichever study has kept them.
+    assert [one["pick_domain", "math"].kept for one in probed.done] == [2, 2]
     run(GRID)
-    probed.clear()
+    probed.measured.clear()
     assert f"{ALONE}, 0 left to run" in lines(load(GRID))
-    assert not probed
+    assert not probed.measured
 
 
 def test_a_model_that_cannot_be_probed_is_said(project, load, monkeypatch):

@@ -13,7 +13,9 @@ from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_state import fingerprint
 from phi_kit.study import config, runner
+from phi_kit.study.sweep import sweep_run
 from phi_kit.study.sweep.sweep_state import read_state
+from phi_kit.study.sweep.sweep_status import show_status
 
 SMALL = "sets: {domains: [math]}\nto: filter_edge\n"
 THREE = f"{SMALL}grid:\n  filter_edge.samples: [3, 4, 5]\n"
@@ -188,17 +190,72 @@ def test_after_its_hours_a_sweep_begins_nothing(project, run, no_kernels):
     assert fake_study.executions(project) == []
 
 
-def test_no_secret_and_no_machine_path_is_left(project, run, monkeypatch):
-    monkeypatch.setenv("SOME_API_KEY", "sk-verysecret-0123")
-    cell = "import os\nprint(os.environ['SOME_API_KEY'], os.getcwd() + '/x')"
-    fake_study.write_notebook(project, "pick_domain", cell)
-    run(THREE.replace("[3, 4, 5]", "[3]"))
-    for path in (project / "runs/demo").rglob("*"):
-        if path.is_file():
-            text = path.read_text(errors="replace")
-            assert "sk-verysecret" not in text
-            assert str(project) not in text
-            assert path.stat().st_size < 1e6
+def test_24_variants_run_as_many_notebooks_as_differ(project, run, no_kernels):
+    """The issue's case: all differ from one step on, what lies before runs once."""
+    grid = "grid:\n  filter_edge.samples: [2, 3, 4, 5, 6, 7]\n"
+    grid += "  filter_edge.rate: [1e-3, 1e-4]\n  filter_edge.adapt: [true, false]\n"
+    lines = run(SMALL + grid)
+    assert lines[-1].startswith("25 notebooks run, 0 finished earlier; ")
+    steps = [line.split()[0] for line in fake_study.executions(project)]
+    assert (steps.count("01_pick_domain"), steps.count("03_filter_edge")) == (1, 24)
+    # A second sweep shares all of that, and executes only what comes after it.
+    more = run(SMALL.replace("to: filter_edge\n", "") + grid, name="further")
+    assert more[-1].startswith("24 notebooks run, 25 finished earlier; ")
+    steps = [line.split()[0] for line in fake_study.executions(project)[25:]]
+    assert set(steps) == {"07_benchmark"}
+
+
+def test_what_changes_no_outcome_makes_no_other_notebook(project, run, no_kernels):
+    text = f"{SMALL}grid:\n  endpoint: [{{concurrency: 4}}, {{timeout: 9}}]\n"
+    lines = run(text)
+    assert "2 variants: 2 finished; 2 of 2 notebooks finished" in lines[-2]
+    assert len(fake_study.executions(project)) == 2
+
+
+def test_a_name_that_would_mean_another_variant_is_refused(project, run, no_kernels):
+    run(THREE)
+    run(f"{THREE}  benchmark.items: [5]\n")  # other labels, nothing lost
+    with pytest.raises(StudyError, match=r"'samples' was filter_edge\.samples, and"):
+        run(THREE.replace("filter_edge.samples", "math.filter_edge.samples"))
+    assert result("samples-3")["samples"] == 3
+
+
+SPOILT = """
+import os, sys
+key, here, home = os.environ["SOME_API_KEY"], os.getcwd(), os.path.expanduser("~")
+for n in range(3000):
+    print(f"\\r{n}/3000", end="", file=sys.stderr, flush=True)
+print(key, here + "/x", home + "/y")
+if getattr(params, "samples", 0) == 4:
+    raise ValueError(f"no {key} in {here}/a.csv or {home}/b.csv")
+"""
+
+
+def test_no_secret_no_machine_path_and_no_flood_is_left(
+    project, load, run, monkeypatch
+):
+    secret, home = "sk-verysecret-0123", "/home/somebody"
+    monkeypatch.setenv("SOME_API_KEY", secret)
+    monkeypatch.setenv("HOME", home)
+    fake_study.write_notebook(project, "filter_edge", SPOILT)
+    fake_study.run(fake_study.Pick(study="toy"))
+    lines = []
+    with pytest.raises(RunError) as caught:
+        sweep_run.run_sweep(
+            load(THREE.replace("[3, 4, 5]", "[3, 4]")), say=lines.append
+        )
+    show_status(load(THREE), say=lines.append)
+    assert any("ValueError: no *** in a.csv or ~/b.csv" in line for line in lines)
+    assert len(lines) < 40
+    told = ["\n".join([*lines, str(caught.value)])]
+    files = [path for path in (project / "runs/demo").rglob("*") if path.is_file()]
+    assert {"notebook.ipynb", "sweep.json"} <= {path.name for path in files}
+    for text in [*told, *(path.read_text(errors="replace") for path in files)]:
+        assert secret not in text
+        assert str(project) not in text
+        assert home not in text
+        assert "2999/3000" not in text or "1500/3000" not in text
+        assert len(text) < 100_000
     assert json.loads((project / "runs/demo/sweep.json").read_text())["variants"]
 
 

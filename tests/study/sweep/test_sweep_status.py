@@ -1,12 +1,15 @@
 import io
+import time
 
 import fake_study
 import pytest
 
 from phi_kit.core.errors import RunError
+from phi_kit.study.sweep import sweep_status
 from phi_kit.study.sweep.sweep_state import SweepState, WorkState, read_state
 from phi_kit.study.sweep.sweep_status import show_status, sweep_state
 from phi_kit.study.sweep.sweep_table import LiveTable, table
+from phi_kit.study.sweep.time_left import time_left
 
 GRID = (
     "sets: {domains: [math]}\nto: filter_edge\n"
@@ -84,3 +87,54 @@ def test_a_table_shows_first_who_is_at_work(runs):
     live.draw(state, now=True)
     assert (drawn, out.getvalue().count("v7")) == (1, 2)
     assert "\x1b[10A" in out.getvalue()  # back to its first line
+
+
+def in_flight(runs):
+    """Two notebooks of a kind have taken 100 s each; one runs since 40 s, two wait."""
+    (runs / "demo").mkdir(parents=True)
+    state = SweepState("demo", {f"v{n}": [] for n in range(5)})
+    for n in range(5):
+        state.work[f"k{n}"] = WorkState("03 filter_edge math", [f"v{n}"])
+    for n in range(2):
+        state.tell(f"k{n}", kind="finished", seconds=100.0)
+    state.tell("k2", kind="in flight", began=time.time() - 40)
+    return state
+
+
+def test_the_time_left_is_told_by_what_alike_notebooks_took(runs):
+    state = in_flight(runs)
+    lines = list(table(state))
+    assert "40 s of 1 min 40 s" in lines[2]
+    assert lines[-1].endswith("2 of 5 notebooks finished; about 4 min 20 s left")
+    state.tell(
+        "k3", kind="in flight", began=time.time() - 500
+    )  # slower than the others
+    left = time_left(state, now=time.time())
+    assert left.seconds == pytest.approx((60 + 0 + 100) / 2, abs=1)
+    state.work["k4"].title = "03 filter_edge puzzles"  # the step in another domain
+    assert time_left(state, now=time.time()).seconds == pytest.approx(80, abs=1)
+    state.work["k4"].title = "04 probe_sft math"
+    assert str(time_left(state, now=time.time())) == (
+        "about 30 s left, and 1 notebook of a kind that has not run yet"
+    )
+    for n in (2, 3, 4):
+        state.tell(f"k{n}", kind="finished")
+    assert list(table(state))[-1].endswith("5 of 5 notebooks finished")
+
+
+def test_nothing_is_said_of_time_that_nobody_can_know(runs):
+    state = in_flight(runs)
+    for work in state.work.values():
+        work.seconds = 0.0
+    assert list(table(state))[-1].endswith("2 of 5 notebooks finished")
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_sweep(project, load, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep_status, "is_going_on", lambda name: True)
+    monkeypatch.setattr(sweep_status.time, "sleep", interrupt)
+    said, out = [], io.StringIO()
+    show_status(load(GRID), say=said.append, live=LiveTable(out))
+    assert said == ["no longer watched; the sweep goes on"]

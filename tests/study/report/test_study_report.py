@@ -9,12 +9,16 @@ import fake_study
 import pytest
 
 from phi_kit.core.errors import StudyError
+from phi_kit.plots import row_flow
 from phi_kit.study.report import (
     findings,
     published,
     step_facts,
+    step_report,
+    step_sentences,
+    step_tables,
     study_report,
-    tables,
+    table_form,
 )
 
 VOID = {"meta", "img", "br", "hr", "link"}
@@ -26,12 +30,14 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.open, self.tags, self.words, self.attributes = [], [], [], []
+        self.elements = []
         self.feed(html)
         assert not self.open
         self.text = " ".join(" ".join(self.words).split())
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
+        self.elements.append((tag, attrs))
         self.attributes += attrs
         if tag not in VOID:
             self.open.append(tag)
@@ -59,6 +65,18 @@ def page():
     return Page(study_report.write("demo").read_text(encoding="utf-8"))
 
 
+def test_no_secret_and_no_machine_path_is_in_it(demo, monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "sk-verysecret-0123")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    params = {"study": "demo", "sources": [{"path": "/home/somebody/x.csv"}]}
+    params |= {"note": f"sk-verysecret-0123 in {demo}"}
+    fake_study.write_manifest(demo / "math/02_collect_seeds", {}, params=params)
+    said = page().text
+    assert "~/x.csv" in said
+    for hidden in ("sk-verysecret", "/home/somebody", str(demo)):
+        assert hidden not in said
+
+
 def test_it_says_where_the_time_went(demo):
     # 12 steps by hand, 200.4 s each: of these 90 s sampling and 60.5 s training.
     assert (
@@ -80,6 +98,88 @@ def test_a_whole_study_is_one_file_with_its_figures(runs):
             assert head == "data:image/png;base64"
             assert base64.b64decode(code) == png
     assert [path.name for path in folder.glob("*report*")] == ["report.html"]
+
+
+def test_a_figure_says_its_finding_and_its_svg_is_shown_where_there_is_one(demo):
+    figure = row_flow.draw({"read": 3, "kept": 2, "dropped": {"sealed": 1}})
+    folder = demo / "math/02_collect_seeds/figures"
+    folder.mkdir()
+    figure.savefig(folder / "flow.png", metadata={"Description": figure.words})
+    (folder / "flow.svg").write_text(figure.svg())
+    (image,) = [dict(attributes) for tag, attributes in page().elements if tag == "img"]
+    assert image["alt"].replace("\u00a0", " ") == (
+        "Which rows were kept, and why not the others? 2 of 3 rows kept (66.7 %). "
+        "1 dropped: sealed."
+    )
+    assert base64.b64decode(image["src"].partition(",")[2]).startswith(b"<?xml")
+
+
+def test_a_figure_without_words_has_the_sentence_of_its_step(runs):
+    fake_study.build(runs, figure=b"\x89PNG, and damaged beyond reading")
+    words = [value for name, value in page().attributes if name == "alt"]
+    assert any("Base gets 34.0" in said for said in words)
+    assert all(said for said in words)
+
+
+def test_the_question_and_the_answer_come_first(demo):
+    text = page().text
+    said = [
+        "Does smollm2-135m answer held-out questions of math and puzzles better",
+        "math Yes 34.0 % → 46.3 % +12.3 [+6.1 to +18.4] points, n = 120",
+        "puzzles No: worse 31.0 % → 27.0 % −4.0 [−7.0 to −1.0] points, n = 120",
+        "What it found, and how sure that is",
+    ]
+    places = [text.index(words) for words in said]
+    assert places == sorted(places)
+
+
+def test_every_step_says_a_sentence_with_its_numbers(demo):
+    text = page().text
+    for words in (
+        "Base gets 34.0 % [27.0 to 41.0 %] of 120 items right; one constant answer per "
+        "family would give 17.3 %.",
+        "1,110 of 1,500 rows are kept (74.0 %); most others are dropped as: duplicate "
+        "(240).",
+        "380 of 710 seeds are teachable, 53.5 % [49.8 to 57.2 %]: what the student "
+        "does not solve yet and a response shows.",
+        "On 120 held-out items the arm 'teachable' stands highest: 46.0 % [39.0 to "
+        "53.0 %], +12.3 [+6.1 to +18.4] points over base. The highest of 3 arms looks "
+        "better than it is.",
+        "The frozen data set has 963 rows: 380 organic, 463 synthetic, 120 self; 463 "
+        "of 690 rewrites passed every check, 67.1 % [63.5 to 70.5 %].",
+        "Trained alone and together: math 46.3 % alone, 47.5 % together, +1.2",
+        "From base to the final adapter: math 34.0 % → 46.3 %, +12.3",
+    ):
+        assert words in text, words
+
+
+def test_a_verdict_says_what_would_settle_it(demo):
+    text = page().text
+    # An interval of 8.6 points over 120 items: half of it / 1.96 * 2.8.
+    assert (
+        "These 120 items show a difference of 6.1 points in four of five studies; one "
+        "as large as was found here takes 3,149 items, one of 5 points 182."
+    ) in text
+    assert (
+        "puzzles: teachable over random +1.2 [−3.1 to +5.5] 120 cannot tell 6.1" in text
+    )
+    assert "Every arm was trained once" not in text  # it does not say
+
+
+def test_executed_notebooks_are_linked_where_they_are(demo):
+    (demo / "math/02_collect_seeds/notebook.ipynb").write_text("{}")
+    links = [value for name, value in page().attributes if name == "href"]
+    assert "math/02_collect_seeds/notebook.ipynb" in links
+    assert sum(link.endswith(".ipynb") for link in links) == 1
+
+
+def test_it_says_how_to_cite_and_what_was_done(demo):
+    text = page().text
+    assert "@misc{demo, title = {The phi\\_kit study \\texttt{demo}}" in text
+    assert "eprint = {2502.02737}" in text  # of the base model
+    assert "(1,110)" not in text
+    assert "were read from their sources (3,000)" in text
+    assert "which left 2,220 seeds" in text
 
 
 def test_it_needs_nothing_from_outside(demo):
@@ -168,7 +268,7 @@ def test_every_step_shows_its_numbers(demo):
         "One constant answer per family gives 17.3 %, the adapter 46.3 %.",
         "LiveCodeBench 8/24-1/25 53.8 53.1 DeepSeek-R1-Distill-Llama-70B 57.5 report",
         "the kit’s own choice",
-        "math/03_filter_edge 3 min 20 s 2026-03-01T10:20:30Z",
+        "math/03_filter_edge 3 min 20 s 1 min 30 s / 1 min 0 s 2026-03-01T10:20:30Z",
         "torch 2.13",
     ):
         assert words in text
@@ -176,7 +276,7 @@ def test_every_step_shows_its_numbers(demo):
 
 def test_without_its_figure_a_step_still_asks_its_question(demo):
     text = page().text
-    assert all(question in text for _, question in study_report.WORDS.values())
+    assert all(question in text for _, question in step_report.WORDS.values())
 
 
 def test_text_is_escaped(demo):
@@ -236,11 +336,12 @@ def test_results_may_lack_anything(demo):
     checked = 0
     for number, result in enumerate(fake_study.RESULTS.values(), 1):
         for broken in holes(result("math")):
-            tables.of_step(number, broken)
+            step_tables.of_step(number, broken)
             step_facts.of_step(number, broken)
-            findings.on_benchmarks(tables.listed(broken, "scores"))
+            step_sentences.of_step(number, broken, {})
+            findings.on_benchmarks(table_form.listed(broken, "scores"))
             findings.teachable_or_random("math", broken)
-            findings.after_merging(tables.listed(broken, "retention"))
+            findings.after_merging(table_form.listed(broken, "retention"))
             checked += 1
     assert checked > 100
 

@@ -1,0 +1,173 @@
+"""Step 6 as it runs: which adapters are trained, on what, and what is written."""
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from phi_kit.core import step_table
+from phi_kit.core.finished_run import RunFolder
+from phi_kit.core.params import StepParams
+from phi_kit.core.step_run import open_run
+from phi_kit.core.step_table import Step
+from phi_kit.data import sealed_splits
+from phi_kit.data.records import Seed
+from phi_kit.inference import completion
+from phi_kit.inference.types import Completion
+from phi_kit.steps import expand_domains
+from phi_kit.training.qlora import TrainingResult
+from phi_kit.training.training_config import TrainingConfig
+
+DOMAINS = ["math", "puzzles"]
+DEV = {
+    name: [Seed(name, f"{name} {n}?", str(n)) for n in range(24)] for name in DOMAINS
+}
+
+
+class Card(StepParams):
+    STEP: ClassVar[Step] = step_table.PICK_DOMAIN
+    domain: str = "math"
+    style: str = "steps"
+    samples: int = 1
+    max_tokens: int | None = 20
+    temperature: float = 0.6
+
+
+class Frozen(StepParams):
+    STEP: ClassVar[Step] = Step(5, "synthesize")
+    domain: str = "math"
+
+
+class Probed(Frozen):
+    STEP: ClassVar[Step] = Step(4, "probe_sft")
+
+
+class Adapted:
+    """A model that solves what its adapter was trained on."""
+
+    name = identity = "smollm2-135m"
+
+    def __init__(self, skills=()):
+        self.skills = skills
+
+    def render(self, instruction, prompt, *, thinking=False, examples=()):
+        return prompt
+
+    def stream(self, requests, sampling):
+        for place, one in enumerate(requests):
+            domain, number = one.prompt.rstrip("?").split()
+            right = np.random.default_rng(one.seed).random() < 0.9
+            said = number if domain in self.skills and right else "1000"
+            yield place, Completion(f"So it is.\nAnswer: {said}", 5, "stop")
+
+    @contextmanager
+    def adapter(self, folder):
+        yield Adapted([name for name in DOMAINS if name in folder.name])
+
+
+@pytest.fixture
+def trained(runs, monkeypatch):
+    """What was trained, by the adapter's name; nothing really is."""
+    monkeypatch.setattr(expand_domains.Params, "external_digests", lambda self: {})
+    monkeypatch.setattr(completion, "load", lambda name, **_: Adapted())
+    guesser = SimpleNamespace(per_item=lambda items: [0.05] * len(items))
+    monkeypatch.setattr(
+        expand_domains.guessing_baseline, "guesser_of_card", lambda *_: guesser
+    )
+    seal = SimpleNamespace(hit=lambda text: None)
+    monkeypatch.setattr(expand_domains, "combined_seal", lambda run: seal)
+    part = expand_domains.TrainingPart
+    sizes = {"math": 10, "puzzles": 6}
+    parts = {n: part([n] * k, [1.0] * k, TrainingConfig()) for n, k in sizes.items()}
+    monkeypatch.setattr(expand_domains, "training_parts", lambda *_: parts)
+    monkeypatch.setattr(expand_domains, "trained_tokens", lambda *_, **__: 500)
+    done, carded = {}, []
+    monkeypatch.setattr(
+        expand_domains, "add_accuracy", lambda folder, *_: carded.append(folder.name)
+    )
+
+    def train(student, rows, config, *, out, **given):
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "weights").write_text(out.name)
+        done[out.name] = SimpleNamespace(rows=rows, carded=carded, **given)
+        history = [{"step": 1, "loss": 1.0, "seconds": 0.1}]
+        return TrainingResult(len(rows), 0, 9, 5, [1.0], {"rows": 1}, 1, 0, history)
+
+    monkeypatch.setattr(expand_domains, "train", train)
+    for name in DOMAINS:
+        with open_run(Card(study="s", domain=name)) as run:
+            sealed_splits.seal_split(run, "dev", DEV[name])
+            sealed_splits.seal_split(run, "test", [])
+            rows = [
+                {"seed_id": s.id, "verdict": "wrong", "finish": "stop", "tokens": 1}
+                for s in DEV[name]
+            ]
+            run.save_rows(pd.DataFrame(rows), "samples")
+            run.result = {"guessing": {"families": []}}
+        for kind in (Probed, Frozen):
+            with open_run(kind(study="s", domain=name)) as run:
+                run.result = {}
+    return done
+
+
+def run(**given):
+    params = expand_domains.Params(study="s", domains=DOMAINS, **given)
+    return expand_domains.run(params)
+
+
+def test_each_alone_and_all_merged(trained, capsys):
+    done = run()
+    assert list(trained) == ["math", "puzzles", "math+puzzles"]
+    assert trained["math+puzzles"].rows == ["math"] * 10 + ["puzzles"] * 6
+    cells = done.table.set_index(["adapter", "domain"]).accuracy
+    assert cells["math", "math"] > 0.7 > 0.1 > cells["math", "puzzles"]
+    assert cells["math+puzzles", "puzzles"] > 0.7
+    result = done.result
+    assert result["final"] == "math+puzzles"
+    assert result["finals"] == ["math+puzzles"]
+    assert result["rule"]["margin"] == 0.05
+    assert [row["domain"] for row in result["retention"]] == DOMAINS
+    assert len(result["interference"]) == 2
+    assert set(trained["math"].carded) == set(trained)
+    said = capsys.readouterr().out
+    assert "before the run: 24 items" in said
+    assert "2 domains: 2 pairs" in said
+
+
+def test_seeds_sequence_and_equal_tokens(trained):
+    done = run(train_seeds=[1, 2], sequence=True, replay=0.5, equal_tokens=True)
+    assert list(trained) == [
+        "math",
+        "puzzles",
+        "math+puzzles",
+        "math+puzzles@2",
+        "math-then-puzzles",
+    ]
+    assert [trained[name].rng_seed for name in trained] == [1, 1, 1, 2, 1]
+    assert trained["math"].budget == 1000  # as many as both domains have
+    assert trained["math+puzzles"].budget is None
+    assert trained["math-then-puzzles"].phases.count(0) == 5  # of ten, half held back
+    assert done.result["finals"] == ["math+puzzles", "math+puzzles@2"]
+    table = RunFolder.of("s", step_table.EXPAND_DOMAINS).table("items")
+    assert set(table.adapter) >= {*trained, "base"}
+
+
+def test_added_up_adapters_are_asked_beside_the_trained_ones(trained, monkeypatch):
+    made = []
+
+    def merge(adapters, out, *, weights, combination):
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "weights").write_text("sum")
+        made.append(([a.name for a in adapters], out.name, weights, combination))
+
+    monkeypatch.setattr(expand_domains, "merge_adapters", merge)
+    done = run(merges=["cat", "svd"])
+    assert made == [
+        (DOMAINS, "math+puzzles-cat", [1.0, 1.0], "cat"),
+        (DOMAINS, "math+puzzles-svd", [1.0, 1.0], "svd"),
+    ]
+    assert {"math+puzzles-cat", "math+puzzles-svd"} <= set(done.table.adapter)
+    assert done.result["final"] == "math+puzzles"
