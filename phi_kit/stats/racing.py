@@ -2,9 +2,9 @@
 
 How often everybody is compared is fixed beforehand. At each look whoever is still in
 is held against the one that leads then, item by item, and dropped where the interval
-lies below zero and the p-value does so after Holm's correction for all comparisons
-that the race may make. Who is truly best is the leader's equal at least, so that it
-is dropped in at most one race of twenty, however many take part.
+lies below zero and the p-value is small after Holm's correction for all pairs at all
+looks. So in at most one race of twenty anybody is dropped who is as good as the leader,
+whoever is truly best among them, however many take part.
 
 This is the idea of Hoeffding races (O. Maron, A. Moore, NIPS 1993) and of F-races
 (M. Birattari et al., GECCO 2002), with paired intervals.
@@ -101,7 +101,8 @@ def run_race(
         The same for the same measurements: a race is computed, never kept.
     """
     result, ps, scores = RaceResult(looks), [], _Scores(measured)
-    family = looks * max(len(measured) - 1, 1)
+    # Who leads is chosen by the answers that are compared: every pair counts.
+    family = looks * len(measured) * (len(measured) - 1) // 2
     for look in range(1, looks + 1):
         still_in = [name for name in measured if name not in result.dropped]
         if any(len(measured[name]) < look for name in still_in):

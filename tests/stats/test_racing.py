@@ -1,5 +1,7 @@
 """Races whose true gaps are known."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,12 @@ from phi_kit.stats.comparison import LEVEL
 from phi_kit.stats.racing import Measurement, run_race, run_spread
 
 RACES = 1000
+
+
+@pytest.fixture(autouse=True)
+def no_collecting(monkeypatch):
+    """Statsmodels' correction collects garbage each time: of a race's time 19/20."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 def measured(draw, levels, *, looks=2, items=100, spread=0.02, fresh_items=False):
@@ -71,7 +79,7 @@ def test_the_best_is_kept_beside_its_equal_and_worse_ones():
 
 
 def test_who_is_25_points_behind_is_dropped_and_the_best_is_not():
-    shares = dropped(names(0.55, 0.3, 0.3, 0.3), races=40)
+    shares = dropped(names(0.55, 0.3, 0.3, 0.3), races=200)
     assert min(shares[name] for name in ("v1", "v2", "v3")) > 0.9
     assert shares["v0"] == 0
 

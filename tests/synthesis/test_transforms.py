@@ -162,15 +162,10 @@ def test_a_puzzle_with_two_solutions_is_not_made():
     (one,) = domains.get("puzzles").chosen(["sudoku-4"])
     seed = next(generate_items("puzzles", one, rng_seed=3, split="train"))
     assert solved_again(seed)
-    grid = next(line for line in seed.prompt.split("\n") if "_" in line)
-    emptied = seed.prompt.replace(grid, "_ _ _ _", 1)
-    two = "\n".join(["_ _ _ _"] * 4) + "\n"
-    assert not solved_again(replace(seed, prompt=two, answer=seed.answer))
-    assert solved_again(seed) or emptied
-    assert (
-        len(list(itertools.islice(completed([["_"] * 4 for _ in range(4)]), 300)))
-        == 288
-    )
+    blank = "\n".join(["_ _ _ _"] * 4) + "\n"
+    assert not solved_again(replace(seed, prompt=blank))
+    # As many 4x4 sudokus as there are (oeis.org/A107739).
+    assert len(list(completed([["_"] * 4 for _ in range(4)]))) == 288
 
 
 @pytest.mark.parametrize(
