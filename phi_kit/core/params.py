@@ -41,7 +41,8 @@ from .paths import display_path, project_root, runs_root
 from .step_table import PICK_DOMAIN, Step
 
 ADVANCED = "ADVANCED"  # a notebook's dictionary of parameters that are rarely set
-NO_OUTCOME = frozenset({"study", "endpoint", "redo"})  # what a fingerprint leaves out
+# What a fingerprint leaves out.
+NO_OUTCOME = frozenset({"study", "endpoint", "workers", "redo"})
 # Parameters that finished steps may lack, and the value that says what those did.
 ADDED_SINCE = {"engine": "auto"}
 _LONGEST_VALUE = 200  # characters of a value in a message
@@ -134,6 +135,9 @@ class StepParams(Strict):
     compute: Compute = "auto"
     # What samples the model on a GPU; `auto` is what is measured to be fastest there.
     engine: EngineName = "auto"
+    # Processes that share a step's sampling, over Ray where there are several; the
+    # samples are the same.
+    workers: int = Field(1, ge=1)
     # A further pair of tags that stand around the model's thinking.
     thinking_tags: tuple[Tag, Tag] | None = Field(None, strict=False)
 

@@ -21,15 +21,16 @@ from phi_kit.core.paths import ledger_address, spending_folder
 from phi_kit.core.replay_mode import replayed_ledger
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.models import catalog
-from phi_kit.models.loading import load_model, load_tokenizer, precision
+from phi_kit.models.loading import load_tokenizer
 from phi_kit.models.model_dir import identity
 
 from . import replay
 from .draw import draw
 from .endpoint.client import Endpoint
-from .local.engine_choice import require_engine, with_engine
+from .local.engine_choice import require_engine
 from .local.model import LocalModel
-from .local.vllm_server import stop_server
+from .local.origin import ModelOrigin
+from .pooled_model import PooledModel
 from .types import Sampler, SamplingParams
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def load(
     four_bit: bool = True,
     compute: Compute = "auto",
     engine: EngineName = "own",
+    workers: int = 1,
 ) -> LocalModel | Endpoint:
     """Load a model and its tokenizer; the same name gives the same object again.
 
@@ -69,26 +71,23 @@ def load(
         compute: `float32` to compute in nothing else; a replay repeats what was
             recorded.
         engine: what samples it; `auto` measures on a GPU, once for a card and a model.
+        workers: that sample it, each with an engine of its own; they are processes
+            of Ray where there are several.
 
     Raises:
         ModelError: it cannot be found, is no causal language model with a chat
             template, or the engine is not installed.
-        RunError: a replay has no record of it, or the ledger fails.
+        RunError: a replay has no record of it, the ledger fails, or workers do not
+            start.
     """
     if is_endpoint(name):
         return _endpoint(name)
     if is_replay():
         return replay.load_recorded(name, four_bit=four_bit)
-    require_engine(engine)
-    stop_server()  # of another model: it holds the memory that this one needs
-    folder = catalog.resolve(name)
-    tokenizer = load_tokenizer(name, folder)
-    model = load_model(name, folder, four_bit=four_bit, compute=compute)
-    named = f"{identity(folder)}/{precision(four_bit=four_bit, compute=compute)}"
-    local = LocalModel(name, model, tokenizer, named)
-    local = with_engine(local, engine, folder, four_bit=four_bit, compute=compute)
+    origin = ModelOrigin(name, four_bit, compute, engine)
+    local = origin.load() if workers == 1 else PooledModel(origin, workers)
     if ledger_address():
-        recordings.record_model(name, local.identity, local.stop_ids, folder)
+        recordings.record_model(name, local.identity, local.stop_ids, origin.folder)
     return local
 
 
@@ -105,12 +104,15 @@ def require_sampler(params: StepParams) -> None:
         require_engine(params.engine)
 
 
-def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
+def open_sampler(
+    params: StepParams, name: str = "", *, workers: int | None = None
+) -> LocalModel | Endpoint:
     """The model of a step, or another one; an endpoint within the study's limits.
 
     Args:
         params: of the step.
         name: of the other model.
+        workers: in place of the study's.
 
     Raises:
         ModelError: as `load` does.
@@ -118,7 +120,12 @@ def open_sampler(params: StepParams, name: str = "") -> LocalModel | Endpoint:
     name = name or params.model
     if is_endpoint(name):
         return _endpoint(name, params.endpoint, spending_folder(params.study))
-    return load(name, compute=params.compute, engine=params.engine)
+    return load(
+        name,
+        compute=params.compute,
+        engine=params.engine,
+        workers=params.workers if workers is None else workers,
+    )
 
 
 def token_counter(params: StepParams) -> TokenCounter | Sampler:

@@ -20,7 +20,9 @@ from phi_kit.models.shortage import is_out_of_memory
 from .draw import draw
 from .local.decoding_weights import weights_for_decoding
 from .local.model import LocalModel
+from .pooled_model import PooledModel
 from .types import Completion, Sampler, SampleRequest, SamplingParams
+from .work_units import work_units
 
 if TYPE_CHECKING:
     import torch
@@ -102,17 +104,26 @@ class TextScorer:
             RunError: memory does not suffice for one text, or the model's logits are
                 not finite.
         """
+        if isinstance(self.local, PooledModel):
+            yield from self.local.stream_by(TextScorer, requests, sampling)
+            return
+        units = work_units(len(requests), self.local.model.device.type)
+        with weights_for_decoding(self.local.model):
+            for unit in units:
+                for number, score in self._unit(requests[unit.start : unit.stop]):
+                    yield unit[number], Completion("", 0, "stop", round(score, 6))
+
+    def _unit(self, requests: Sequence[SampleRequest]) -> Iterator[tuple[int, float]]:
+        """The scores of a unit, with their indices in it, batch by batch."""
         texts = [self._encoded(*json.loads(request.prompt)) for request in requests]
         # Prompts of one length together: logits are wanted only behind them.
         order = sorted(
             range(len(texts)),
             key=lambda i: (len(texts[i].ids) - texts[i].scored, len(texts[i].ids)),
         )
-        with weights_for_decoding(self.local.model):
-            for batch in self._batches(order, texts):
-                scores = self._scores([texts[index] for index in batch])
-                for index, score in zip(batch, scores, strict=True):
-                    yield index, Completion("", 0, "stop", round(score, 6))
+        for batch in self._batches(order, texts):
+            scores = self._scores([texts[index] for index in batch])
+            yield from zip(batch, scores, strict=True)
 
     def _encoded(self, prompt: str, completion: str) -> ScoredText:
         """The token ids that a training row of this text has."""

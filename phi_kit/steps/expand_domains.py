@@ -212,7 +212,7 @@ class ExpansionBench:
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.LiveCurves() as view:
-        student = completion.open_sampler(params)
+        student = completion.open_sampler(params, workers=1)  # it is trained
         cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
         seal = combined_seal(run)  # once: it indexes every item
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}

@@ -88,7 +88,8 @@ def run(params: Params) -> StepRun:
         bench = ProbeBench(
             run=run,
             guess=guessing_baseline.guesser_of_card(card, domain).per_item(dev),
-            student=completion.open_sampler(params),
+            # Its draws are small, and its runs short: not worth several workers.
+            student=completion.open_sampler(params, workers=1),
             domain=domain,
             pool=edge.table(),
             responses=edge.table("responses"),

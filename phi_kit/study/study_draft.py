@@ -29,8 +29,8 @@ from phi_kit.domains.custom import Definition
 from .yaml_lines import ON_COMMAND_LINE, FileFault, Keys, Source, dotted
 
 # Keys of the whole study, and those that no section may hold.
-COMMON = ("study", "rng_seed", "model", "endpoint", "compute", "engine", "redo")
-COMMON += ("thinking_tags",)
+COMMON = ("study", "rng_seed", "model", "endpoint", "compute", "engine", "workers")
+COMMON += ("redo", "thinking_tags")
 START = "from"  # the study whose finished steps are taken over
 _TOP = (*COMMON, "domain", "domains")
 _DEFINES = tuple(Definition.model_fields)  # what defines a domain of a user's own

@@ -322,13 +322,14 @@ def test_a_tokenizer_without_pad_gets_one(tiny, monkeypatch):
     import transformers
 
     from phi_kit.inference import completion
+    from phi_kit.inference.local import origin
     from phi_kit.models import catalog
 
     bare = SimpleNamespace(
         pad_token_id=None, pad_token=None, eos_token="</s>", chat_template="x"
     )
     monkeypatch.setattr(catalog, "resolve", lambda name: "nowhere")
-    monkeypatch.setattr(completion, "identity", lambda folder: "0" * 16)
+    monkeypatch.setattr(origin, "identity", lambda folder: "0" * 16)
     for kind, made in (("Tokenizer", bare), ("ModelForCausalLM", tiny.model)):
         monkeypatch.setattr(
             getattr(transformers, f"Auto{kind}"),

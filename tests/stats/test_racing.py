@@ -7,7 +7,7 @@ import pytest
 
 from phi_kit.core.rng import rng
 from phi_kit.stats.comparison import LEVEL
-from phi_kit.stats.racing import Measurement, run_race, run_spread
+from phi_kit.stats.racing import RUN_SPREAD, Measurement, run_race, run_spread
 
 RACES = 1000
 
@@ -45,7 +45,11 @@ def dropped(levels, *, looks=2, races=RACES, **more):
     counts = dict.fromkeys(levels, 0)
     for number in range(races):
         draw = rng(7, "race", number, *levels.values())
-        found = run_race(measured(draw, levels, looks=looks, **more), looks=looks)
+        found = run_race(
+            measured(draw, levels, looks=looks, **more),
+            looks=looks,
+            spread=more.get("spread", RUN_SPREAD),  # what the study has said of it
+        )
         for name in found.dropped:
             counts[name] += 1
     return {name: count / races for name, count in counts.items()}

@@ -100,12 +100,7 @@ class LocalModel:
         if folder is None:
             yield self
             return
-        if weight_record(folder) is not None:
-            raise ModelError(
-                "this adapter is from a replay and has no weights",
-                where=str(folder),
-                todo="run the step that trains it with the model: --redo",
-            )
+        require_weights(folder)
         from peft import PeftModel
 
         tuned = PeftModel.from_pretrained(self.model, folder)
@@ -129,3 +124,17 @@ class LocalModel:
 def _parts(identity: str) -> dict[str, str]:
     """What the identity of a model on this machine says: precision and engine."""
     return _IDENTITY.match(identity).groupdict(default="")
+
+
+def require_weights(folder: Path) -> None:
+    """Refuse the folder of an adapter that only a replay has made.
+
+    Raises:
+        ModelError: it has no weights.
+    """
+    if weight_record(folder) is not None:
+        raise ModelError(
+            "this adapter is from a replay and has no weights",
+            where=str(folder),
+            todo="run the step that trains it with the model: --redo",
+        )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from phi_kit.inference.types import Completion, SampleRequest, SamplingParams
+from phi_kit.inference.work_units import work_units
 
 if TYPE_CHECKING:
     from .engine import DecodableModel
@@ -62,9 +63,15 @@ class OwnEngine:
         sampling: SamplingParams,
     ) -> Iterator[tuple[int, Completion]]:
         """Draw the samples, each with a random stream of its own."""
+        from .decoding_weights import weights_for_decoding
         from .engine import decode  # imports torch
 
-        yield from decode(local, requests, sampling)
+        units = work_units(len(requests), local.model.device.type)
+        with weights_for_decoding(local.model):  # once for all units
+            for unit in units:
+                part = requests[unit.start : unit.stop]
+                for number, completion in decode(local, part, sampling):
+                    yield unit[number], completion
 
     def adapted(self, folder: Path) -> OwnEngine:
         """Itself: it decodes the model that it is given."""

@@ -178,7 +178,7 @@ def measure(units: Sequence[Unit], *, seconds: float) -> MachineSpeed:
         if not is_endpoint(recipe.model):
             catalog.resolve(recipe.model)  # fetched once, and not by every step
         loading = time.monotonic()
-        student = completion.open_sampler(recipe)
+        student = completion.open_sampler(recipe, workers=1)
         speed.load, speed.engine = time.monotonic() - loading, student.engine.name
         rows: list[TrainingRow] = []
         found = first_seeds(units)

@@ -67,6 +67,8 @@ _FACTS: dict[int, dict[str, tuple[str, Callable[[Any], str]]]] = {
         "style": ("style", plain),
         "instruction": ("instruction", plain),
         "sealed": ("sealed items", _sealed),
+        "lenient": ("right where the answer may stand anywhere", percent),
+        "truncated": ("answers cut off", percent),
         "ran_out": ("families that ran out", plain),
     },
     2: {"lopsided": ("one answer too often", plain)},

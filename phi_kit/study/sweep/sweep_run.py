@@ -7,13 +7,12 @@ run, and taken over; what is not is run. A study is its own sweep of one variant
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from filelock import FileLock, Timeout
-
-from phi_kit.core.errors import PhiKitError, RunError, StudyError, disk_errors
+from phi_kit.core.errors import PhiKitError, RunError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.number_format import duration, plural
 from phi_kit.core.paths import SWEEP_STATE, display_path, runs_root
@@ -31,11 +30,12 @@ from .sweep_race import SweepRace
 from .sweep_state import SweepState, WorkState, read_state
 from .sweep_table import LiveTable, failures, progress, summary
 from .sweep_variant import Variant
+from .work_claims import WorkClaims, work_claims
 from .work_plan import WorkItem, join_work, plan_work
 
 Say = Callable[[str], None]
-_CLAIMS = ".claims"  # in `runs/`: a lock for each piece of work that a sweep runs
 _WAIT_SECONDS = 1.0
+_RETRIES = 2  # of a notebook whose kernel, worker or machine was lost (kit default)
 _LONGEST_SAID = 200  # letters of a notebook's last line, which a table shows
 
 
@@ -74,10 +74,10 @@ def run_sweep(
         _require_names(sweep, before)
         state = _first_state(sweep, variants, items, before)
         try:
-            with in_process(sweep.workers, say) as engine:
+            with work_claims() as claims, in_process(sweep.workers, say) as engine:
                 # Who names variants wants them run, whatever a race may say.
                 race = SweepRace(sweep, items) if sweep.race and not names else None
-                run = _SweepRun(sweep, items, engine, state, say, live, race)
+                run = _SweepRun(sweep, items, engine, claims, state, say, live, race)
                 last = {failure.key for failure in before.failures.values()}
                 run.carry_out({variant.name for variant in variants}, last=last)
         finally:
@@ -179,12 +179,13 @@ class _SweepRun:
         sweep: Sweep,
         items: dict[str, WorkItem],
         engine: Engine,
+        claims: WorkClaims,
         state: SweepState,
         say: Say,
         live: LiveTable | None,
         race: SweepRace | None,
     ):
-        self.items, self.engine, self.state = items, engine, state
+        self.items, self.engine, self.claims, self.state = items, engine, claims, state
         self.say, self.live, self.race = say, live, race
         self.results = FinishedResults()
         self.wanted: set[str] = set()  # variants that are run and have not failed
@@ -193,7 +194,7 @@ class _SweepRun:
         self.ran = 0  # notebooks
         self.marks: dict[str, str] = {}  # fingerprints of what is ready and not found
         self.running: dict[str, Unit] = {}
-        self.claims: dict[str, FileLock] = {}
+        self.lost: Counter[str] = Counter()  # how often, by key
         hours = sweep.limits.hours
         self.ends = time.monotonic() + 3600 * hours if hours else None
 
@@ -316,10 +317,11 @@ class _SweepRun:
             # What has other parameters upstream may still read the same.
             if mark in {self.marks[other] for other in self.running}:
                 continue
-            if not self._claim(mark):
+            if not self.claims.take(mark):
                 continue
-            if self.results.find(mark):  # another sweep has finished it meanwhile
-                self._release(mark)
+            self.results.look_again()  # others have finished what they had claimed
+            if self.results.find(mark):
+                self.claims.let_go(mark)
                 continue
             name, unit = next(iter(self._units(key).items()))
             self.pending.remove(key)
@@ -327,7 +329,12 @@ class _SweepRun:
             self.state.tell(
                 key, kind="in flight", study=unit.params.study, began=time.time()
             )
-            self.engine.start(key, unit, partial(self._said, key, name))
+            said, at = partial(self._said, key, name), partial(self._placed, key)
+            self.engine.start(key, unit, said, at)
+
+    def _placed(self, key: str, worker: str) -> None:
+        """A notebook has begun on a worker, for which it may have waited."""
+        self.state.tell(key, worker=worker, began=time.time())
 
     def _said(self, key: str, variant: str, line: str) -> None:
         """A line of a running notebook; from the engine's thread."""
@@ -340,7 +347,10 @@ class _SweepRun:
     def _ended(self, outcome: Outcome) -> None:
         key, unit = outcome.key, self.running.pop(outcome.key)
         took = time.time() - self.state.work[key].began
-        self._release(self.marks[key])
+        self.claims.let_go(self.marks[key])
+        if outcome.lost and self.lost[key] < _RETRIES:
+            self._try_again(key, outcome)
+            return
         if outcome.error:
             self.state.tell(key, kind="failed", seconds=took, said="")
             self._fail(key, list(self._units(key)), outcome.error)
@@ -352,6 +362,17 @@ class _SweepRun:
         self._share(key, folder)
         if self.live is None and (self.pending or self.running):
             self.say(progress(self.state))
+
+    def _try_again(self, key: str, outcome: Outcome) -> None:
+        """Put a notebook that was lost behind all others."""
+        self.lost[key] += 1
+        self.pending.append(key)
+        self.state.tell(key, kind="waiting", worker="", said="")
+        if self.live is None:
+            self.say(
+                f"[{self.items[key].title}] was lost and is tried again, "
+                f"{self.lost[key]} of {_RETRIES} times: {outcome.error.what}"
+            )
 
     # --- how things end ---
 
@@ -383,23 +404,6 @@ class _SweepRun:
             title = self.items[key].title
             why = scrubbed_text(error.what)
             self.say(f"{', '.join(names)} [{title}] failed: {why}")
-
-    def _claim(self, mark: str) -> bool:
-        """Whether no other sweep runs this very notebook; then none will."""
-        folder = runs_root() / _CLAIMS
-        with disk_errors(folder):
-            folder.mkdir(exist_ok=True)
-            lock = FileLock(folder / f"{mark}.lock", thread_local=False)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                return False
-        self.results.look_again()  # others have finished what they had claimed
-        self.claims[mark] = lock
-        return True
-
-    def _release(self, mark: str) -> None:
-        self.claims.pop(mark).release()
 
     def tally(self) -> str:
         """How many notebooks were run, and how many were there already."""

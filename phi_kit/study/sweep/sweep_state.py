@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from filelock import FileLock, Timeout
-
+from phi_kit.core.file_locks import is_held
 from phi_kit.core.files import write_atomic
 from phi_kit.core.paths import SWEEP_STATE, runs_root
 from phi_kit.study.notebook.scrub import scrubbed_text
+from phi_kit.study.runner import run_lock_file
 
 Kind = Literal["waiting", "in flight", "finished", "failed", "left out"]
 _SAVE_SECONDS = 0.5  # between two writings
@@ -37,6 +37,7 @@ class WorkState:
         began: when, in seconds since 1970.
         seconds: it took, or takes.
         said: its last line.
+        worker: that it runs on, `node-3 pid 4711 GPU 0`; empty in the sweep's process.
     """
 
     title: str
@@ -46,6 +47,7 @@ class WorkState:
     began: float = 0.0
     seconds: float = 0.0
     said: str = ""
+    worker: str = ""
 
 
 class Failure(NamedTuple):
@@ -166,7 +168,7 @@ class SweepState:
         with self._lock:
             for state in self.work.values():
                 if state.kind == "in flight":
-                    state.kind, state.said = "waiting", ""
+                    state.kind, state.said, state.worker = "waiting", "", ""
 
 
 def _variant_state(
@@ -207,13 +209,4 @@ def _as_lists(variants: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
 
 def is_going_on(name: str) -> bool:
     """Whether a process runs this sweep now."""
-    folder = runs_root() / name
-    if not folder.is_dir():
-        return False
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):
-        return True
-    lock.release()
-    return False
+    return is_held(run_lock_file(name))

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
 from phi_kit.core.number_format import aligned_table, duration, plural
@@ -47,6 +47,23 @@ def failures(state: SweepState) -> Iterator[str]:
     for failure, names in together.items():
         yield f"{failure.title} failed in {', '.join(names)}:"
         yield from (f"  {line}" for line in failure.why.splitlines())
+        if missed := _not_reached(state, failure, names):
+            yield f"  not reached: {', '.join(missed)}"
+
+
+def _not_reached(
+    state: SweepState, failure: Failure, names: Sequence[str]
+) -> list[str]:
+    """The notebooks that these variants never came to, by their titles."""
+    return list(
+        dict.fromkeys(
+            work.title
+            for key, work in state.work.items()
+            if work.kind in ("waiting", "left out")
+            and key != failure.key
+            and set(names) & set(work.variants)
+        )
+    )
 
 
 def summary(state: SweepState, variants: Mapping[str, VariantState]) -> str:
@@ -73,7 +90,7 @@ def _row(name: str, variant: VariantState, pace: PaceSoFar) -> list[str]:
         spent = duration(time.time() - work.began)
         if expected := pace.expected(work):
             spent += f" of {duration(expected)}"
-        return [*cells, work.title, spent, work.said]
+        return [*cells, work.title, spent, " ".join([work.worker, work.said]).strip()]
     if variant.kind == "dropped":
         return [*cells, "", "", variant.dropped]
     return cells
