@@ -12,6 +12,8 @@ import pytest
 from phi_kit.cluster import ray_session
 from phi_kit.core.errors import RunError
 
+# Those that start a Ray are not among the slow tests: beside others that may take
+# minutes, and Ray's own patience ends after 15 to 30 seconds.
 ORPHAN_SECONDS = 15  # after the death of its worker
 
 
@@ -25,7 +27,7 @@ def test_without_ray_it_is_said_what_to_install(monkeypatch):
     assert caught.value.todo == "pip install 'phi-kit[cluster]'"
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_ray_of_its_own_is_gone_afterwards(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     before, on_term = dict(os.environ), signal.getsignal(signal.SIGTERM)
@@ -41,7 +43,7 @@ def test_a_ray_of_its_own_is_gone_afterwards(monkeypatch):
     fake_study.until(lambda: not any(map(fake_study.alive, pids)))
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_what_a_killed_worker_has_started_ends_with_it(tmp_path):
     from ray.exceptions import WorkerCrashedError
 
@@ -63,7 +65,7 @@ def test_what_a_killed_worker_has_started_ends_with_it(tmp_path):
         fake_study.until(lambda: not fake_study.alive(pid), seconds=ORPHAN_SECONDS)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_where_no_ray_is_it_is_said(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with (

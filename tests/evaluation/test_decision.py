@@ -81,7 +81,7 @@ def test_a_known_truth_is_found_or_left_open(truth):
         assert not found[SCALE]
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("truth", TRUTHS)
 def test_known_truths_in_many_studies(truth):
     found, right = verdicts(truth, studies=200, seed=1), TRUTHS[truth][1]
@@ -90,7 +90,7 @@ def test_known_truths_in_many_studies(truth):
         assert not found[SCALE]
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("run_sd", [0.0, 0.02, 0.04])
 def test_arms_that_do_not_differ_are_seldom_scaled(run_sd):
     found = verdicts("none", studies=200, run_sd=run_sd, seed=2)

@@ -131,7 +131,7 @@ def fresh_ledger(monkeypatch, tmp_path, name):
     monkeypatch.setenv("PHI_KIT_LEDGER", str(tmp_path / f"{name}.sqlite"))
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_two_ray_workers_one_killed_draw_the_same(folder, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     prompts = [f"{'word ' * (i % 5)}What is {i}?" for i in range(60)]
@@ -165,7 +165,9 @@ def test_two_ray_workers_one_killed_draw_the_same(folder, tmp_path, monkeypatch,
     assert again.paid == 0
 
 
-@pytest.fixture(params=["in this process", pytest.param("Ray", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=["in this process", pytest.param("Ray", marks=pytest.mark.sweep)]
+)
 def cluster(request, monkeypatch):
     """Where workers run."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

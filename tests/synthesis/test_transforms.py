@@ -109,8 +109,15 @@ def test_a_few_programs_are_confirmed(name):
     assert confirmed(name, 4) >= 4
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(OFFLINE))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=pytest.mark.sweep if name in SANDBOXED else pytest.mark.slow
+        )
+        for name in sorted(OFFLINE)
+    ],
+)
 def test_five_hundred_rows_are_confirmed(name):
     assert confirmed(name, 500) >= 500
 
@@ -141,7 +148,7 @@ def test_a_few_instances_are_confirmed(name, one):
     assert instances(name, one, 3) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize(("name", "one"), FAMILIES, ids=lambda x: getattr(x, "name", x))
 def test_many_instances_are_confirmed(name, one):
     # 500 rows of the transform and more over all families.
