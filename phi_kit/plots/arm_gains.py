@@ -95,7 +95,7 @@ def _name(row) -> str:
     if is_number(passes := getattr(row, "passes", None)):
         return f"{name}\n{count(row.rows)} rows × {passes:.1f}"
     if is_number(examples := getattr(row, "examples", None)):
-        return f"{name}\n{examples:.1f} examples"
+        return f"{name}\n{round(examples, 1):g} examples"
     return name
 
 
