@@ -23,6 +23,23 @@ def sweep(
             help="run this variant alone, * and ? for any letters; may be repeated",
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            help="notebooks at once, whatever the file says",
+        ),
+    ] = None,
+    address: Annotated[
+        str,
+        typer.Option(
+            "--address",
+            metavar="ADDRESS",
+            help="of a Ray cluster: auto, host:6379 or ray://host:10001",
+        ),
+    ] = "",
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -42,6 +59,7 @@ def sweep(
     from phi_kit.study.sweep import sweep_config, sweep_run
 
     loaded = sweep_config.load(sweep)
+    loaded = sweep_config.with_workers(loaded, workers=workers, address=address)
     if dry_run:
         from phi_kit.study.sweep import sweep_cost  # loads torch
 

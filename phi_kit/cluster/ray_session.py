@@ -16,12 +16,18 @@ from types import ModuleType
 
 from phi_kit.core.errors import RunError
 
-# Ray's own name. Without it what a killed worker has started lives on: a Jupyter
+# Ray's own names. Without them what a killed worker has started lives on: a Jupyter
 # kernel leads a session of its own, and no process group of the worker's holds it.
-# With it a node ends all of that within ten seconds:
+# With the first a node ends all of that within ten seconds; the second, on in Ray
+# 2.60, would turn it off:
 # https://docs.ray.io/en/latest/ray-core/user-spawn-processes.html
 SUBREAPER = "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper"
-SETTINGS = {SUBREAPER: "true", "RAY_USAGE_STATS_ENABLED": "0"}
+PROCESS_GROUPS = "RAY_process_group_cleanup_enabled"
+SETTINGS = {
+    SUBREAPER: "true",
+    PROCESS_GROUPS: "false",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 OWN = "local"  # Ray's word for one that is started, whatever else runs here
 
 
@@ -47,13 +53,13 @@ def session(
     Raises:
         RunError: Ray is not installed, does not start, or does not answer there.
     """
-    ray = _imported()
-    if ray.is_initialized():
-        yield ray
-        return
     address = address or OWN
     own = {"num_cpus": workers, "include_dashboard": False} if address == OWN else {}
-    with _ray_variables_put_back():
+    with _variables_put_back():
+        ray = _imported()
+        if ray.is_initialized():
+            yield ray
+            return
         os.environ.update(SETTINGS)
         try:
             with _sigterm_put_back():
@@ -81,19 +87,24 @@ def _imported() -> ModuleType:
 
 
 @contextmanager
-def _ray_variables_put_back() -> Iterator[None]:
+def _variables_put_back() -> Iterator[None]:
     """Leave the environment as it was; Ray sets variables of its own as it starts."""
-    before = _ray_variables()
+    before = _own_variables()
     try:
         yield
     finally:
-        for name in _ray_variables():
+        for name in _own_variables():
             del os.environ[name]
         os.environ.update(before)
 
 
-def _ray_variables() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name[:4] == "RAY_"}
+def _own_variables() -> dict[str, str]:
+    """Those of Ray; by the second one its debugger is found."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("RAY_", "PYTHONBREAKPOINT"))
+    }
 
 
 @contextmanager

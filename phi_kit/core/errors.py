@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 _LONGEST_WORD = 100  # characters of a word that may be a misspelt name
 # "File too large" counts: quotas and container limits report it for a full disk.
@@ -34,6 +36,10 @@ class _MessageError(BaseException):
     def __init__(self, what: str, *, where: str = "", todo: str = ""):
         super().__init__(what, where, todo)
         self.what, self.where, self.todo = what, where, todo
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To another process and back: two of the arguments have to be named.
+        return partial(type(self), where=self.where, todo=self.todo), (self.what,)
 
     def __str__(self) -> str:
         lines = [self.what]
@@ -73,6 +79,14 @@ class RunError(PhiKitError, RuntimeError):
     """A step that cannot start or did not finish."""
 
 
+class DiskFullError(RunError):
+    """There is no room for what a step writes."""
+
+
+class KernelDiedError(RunError):
+    """A kernel ended in the middle of a notebook, by no doing of a cell's."""
+
+
 class SealError(PhiKitError, PermissionError):
     """A step tried to read held-out items it has no business with."""
 
@@ -95,7 +109,7 @@ def disk_errors(path: Path | str) -> Iterator[None]:
         raise
     except Exception as error:
         if _errno(error) in _DISK_FULL:
-            raise RunError(
+            raise DiskFullError(
                 f"the disk is full: {os.strerror(_errno(error))}",
                 where=str(path),
                 todo="free some space and run the same command again; "
@@ -116,6 +130,13 @@ def disk_errors(path: Path | str) -> Iterator[None]:
                 "to the disk's root",
             ) from error
         raise
+
+
+def tells_of_full_disk(text: str) -> bool:
+    """Whether the text of some error, of whatever library, is that of a full disk."""
+    words = [os.strerror(number) for number in _DISK_FULL]
+    numbers = [f"(os error {number})" for number in _DISK_FULL]
+    return any(part in text for part in words + numbers)
 
 
 def _in_the_way(error: Exception) -> str:

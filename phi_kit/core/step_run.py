@@ -18,12 +18,13 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from . import folder_names, thinking
 from .compute_record import ComputeRecord, record_compute
 from .errors import RunError, StoppedError, disk_errors
 from .figures import figure_description, image_html
+from .file_locks import holding
 from .files import digest, digest_json, link_tree, versions, write_atomic
 from .finished_run import MANIFEST, RunFolder, manifest_checksum
 from .params import StepParams
@@ -258,9 +259,8 @@ def step_lock(params: StepParams) -> Iterator[None]:
             if runs_root() in folder.parents:
                 _require_own(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)
     try:
-        with disk_errors(target), lock:
+        with disk_errors(target), holding(lock_of_step(target)):
             yield
     except Timeout:
         raise RunError(
@@ -268,6 +268,11 @@ def step_lock(params: StepParams) -> Iterator[None]:
             where=display_path(target),
             todo="wait for it, or give this study another name",
         ) from None
+
+
+def lock_of_step(target: Path) -> Path:
+    """The file whose lock a process holds while it writes a run folder."""
+    return target.with_name(f".{target.name}.lock")
 
 
 def _require_own(folder: Path) -> None:

@@ -23,7 +23,7 @@ from phi_kit.core.progress import print_status
 
 from . import catalog, loading
 from .logit_diff import Agreement, AnswerTokens, compare, token_logprobs
-from .model_dir import TOKENIZER_FILES, identity, publish, publish_lock
+from .model_dir import TOKENIZER_FILES, identity, publish
 
 if TYPE_CHECKING:
     import torch
@@ -140,10 +140,7 @@ def merge_adapter(
             "agreement": {name: each.as_dict() for name, each in agreements.items()},
         }
 
-    try:
-        publish(out, fill)
-    finally:
-        publish_lock(out).unlink(missing_ok=True)  # a folder of the user's, no cache
+    publish(out, fill)
     if not agreements:  # another process was faster
         raise _exists_already(out)
     return MergedModel(out, **agreements)

@@ -19,9 +19,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import platformdirs
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from phi_kit.core.errors import ModelError, disk_errors
+from phi_kit.core.file_locks import let_go, take_lock
 from phi_kit.core.progress import print_status
 from phi_kit.core.weight_records import weight_record
 
@@ -125,19 +126,18 @@ def publish(target: Path, fill: Callable[[Path, Path], dict]) -> Path:
     with _cache_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         # A kernel lock: a killed process cannot leave it held.
-        lock = FileLock(publish_lock(target))
         try:
-            lock.acquire(timeout=0)
+            lock = take_lock(_publish_lock(target))
         except Timeout:
             print_status(f"another process is preparing {target.name}; waiting for it")
-            lock.acquire()
+            lock = take_lock(_publish_lock(target), seconds=-1)
         try:
             return target if is_complete(target) else _publish_locked(target, fill)
         finally:
-            lock.release()
+            let_go(lock)
 
 
-def publish_lock(target: Path) -> Path:
+def _publish_lock(target: Path) -> Path:
     """The file that a process locks while it makes `target`."""
     return target.parent / f".{target.name}.lock"
 

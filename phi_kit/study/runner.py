@@ -8,16 +8,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from phi_kit import steps
 from phi_kit.core.errors import RunError, StudyError, did_you_mean, disk_errors
+from phi_kit.core.file_locks import holding, is_held
 from phi_kit.core.finished_run import MANIFEST, RunFolder
 from phi_kit.core.number_format import aligned_table, duration
 from phi_kit.core.paths import (
@@ -28,7 +29,7 @@ from phi_kit.core.paths import (
     runs_root,
 )
 from phi_kit.core.row_counts import RowCounts
-from phi_kit.core.step_run import NOTEBOOK, require_replayable
+from phi_kit.core.step_run import NOTEBOOK, lock_of_step, require_replayable
 from phi_kit.core.step_state import (
     changes,
     fingerprint,
@@ -48,7 +49,7 @@ from .time_use import time_use
 Say = Callable[[str], None]
 # The kernel of a killed run ends within a second or two, unless it is inside one
 # long operation.
-_ORPHAN_SECONDS = 20.0
+ORPHAN_SECONDS = 20.0
 _GLANCE_SECONDS = 0.2  # `phi-kit status` looks whether a lock is held by taking it
 
 
@@ -149,10 +150,10 @@ def run_lock(name: str, *, what: str = "study") -> Iterator[None]:
     folder = runs_root() / name
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    lock = ExitStack()
     try:
         with disk_errors(folder):
-            lock.acquire(timeout=_GLANCE_SECONDS)
+            lock.enter_context(holding(run_lock_file(name), seconds=_GLANCE_SECONDS))
     except Timeout:
         raise RunError(
             f"another phi-kit run of {what} '{name}' is going on",
@@ -160,10 +161,13 @@ def run_lock(name: str, *, what: str = "study") -> Iterator[None]:
             todo=f"wait for it, or give this {what} another name"
             + ": --set study=NAME" * (what == "study"),
         ) from None
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
+
+
+def run_lock_file(name: str) -> Path:
+    """The file whose lock the run of a study or a sweep holds."""
+    return runs_root() / name / ".lock"
 
 
 def _is_done(unit: Unit, *, redo: bool) -> bool:
@@ -204,7 +208,12 @@ def _taken_over(unit: Unit, study: str, *, say: Say) -> bool:
 
 
 def run_unit(
-    unit: Unit, *, redo: bool = False, say: Say, warm: WarmKernels | None = None
+    unit: Unit,
+    *,
+    redo: bool = False,
+    say: Say,
+    warm: WarmKernels | None = None,
+    patience: float = ORPHAN_SECONDS,
 ) -> list[RunFolder]:
     """Execute a unit's notebook, unless its step is finished and nothing changed.
 
@@ -215,6 +224,7 @@ def run_unit(
         redo: run it even if nothing changed.
         say: takes one line of text at a time.
         warm: where the kernel comes from, if not from nothing.
+        patience: seconds to wait for another process that writes the step.
 
     Returns:
         Its run folder; nothing if it was not executed.
@@ -238,7 +248,11 @@ def run_unit(
         raise RunError("there is no such notebook", where=display_path(notebook))
     require_replayable(unit.params)
     expected, before = fingerprint(unit.params), _manifest_version(target)
-    _wait_for_lock(unit, target, say=say)
+    if _waited_for_lock(unit, target, say=say, patience=patience) and _is_done(
+        unit, redo=redo
+    ):
+        _say_done(unit, say=say)  # by that process
+        return []
     began = time.monotonic()
     say(f"[{unit.title}] starts")
     out = LineWriter(f"[{unit.title}] ", say)
@@ -254,29 +268,31 @@ def run_unit(
     return [RunFolder(target)]
 
 
-def _wait_for_lock(unit: Unit, target: Path, *, say: Say) -> None:
+def _waited_for_lock(unit: Unit, target: Path, *, say: Say, patience: float) -> bool:
     """Wait until no other process writes a step, such as a killed run's kernel.
 
+    Returns:
+        Whether there was one.
+
     Raises:
-        RunError: one still does after some seconds.
+        RunError: one still does after that many seconds.
     """
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(target.parent / f".{target.name}.lock")
+        if not is_held(lock_of_step(target)):
+            return False
+    say(f"[{unit.title}] another process writes this step; waiting for it")
     try:
-        lock.acquire(timeout=0)
+        with disk_errors(target), holding(lock_of_step(target), seconds=patience):
+            pass
     except Timeout:
-        say(f"[{unit.title}] another process writes this step; waiting for it")
-        try:
-            lock.acquire(timeout=_ORPHAN_SECONDS)
-        except Timeout:
-            raise RunError(
-                f"{unit.params.STEP} is being written by another process",
-                where=display_path(target),
-                todo="wait for it or shut its kernel down in JupyterLab, or give "
-                "this study another name: --set study=NAME",
-            ) from None
-    lock.release()
+        raise RunError(
+            f"{unit.params.STEP} is being written by another process",
+            where=display_path(target),
+            todo="wait for it or shut its kernel down in JupyterLab, or give "
+            "this study another name: --set study=NAME",
+        ) from None
+    return True
 
 
 def _manifest_version(target: Path) -> tuple[int, int] | None:

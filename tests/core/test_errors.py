@@ -1,10 +1,20 @@
 """An error says what, where and what to do."""
 
 import errno
+import pickle
 
 import pytest
 
-from phi_kit.core.errors import PhiKitError, RunError, did_you_mean, disk_errors
+from phi_kit.core.errors import (
+    DiskFullError,
+    KernelDiedError,
+    PhiKitError,
+    RunError,
+    StudyError,
+    did_you_mean,
+    disk_errors,
+    tells_of_full_disk,
+)
 
 
 def test_says_what_where_and_what_to_do():
@@ -44,3 +54,15 @@ def test_a_full_disk_is_one_clear_message(error, tmp_path):
 def test_other_errors_stay_what_they_are(error, tmp_path):
     with pytest.raises(type(error)), disk_errors(tmp_path):
         raise error
+
+
+@pytest.mark.parametrize("kind", [RunError, DiskFullError, KernelDiedError, StudyError])
+def test_an_error_goes_to_another_process_and_back_whole(kind):
+    error = pickle.loads(pickle.dumps(kind("what", where="here", todo="that")))
+    assert type(error) is kind
+    assert (error.what, error.where, error.todo) == ("what", "here", "that")
+
+
+def test_a_full_disk_is_known_by_its_text():
+    assert tells_of_full_disk("OSError: [Errno 28] No space left on device: 'x'")
+    assert not tells_of_full_disk("ValueError: no space")

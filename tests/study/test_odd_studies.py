@@ -384,7 +384,7 @@ def test_a_run_with_nothing_to_do_writes_nothing(project, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", closed)
-    monkeypatch.setattr(runner, "FileLock", closed)
+    monkeypatch.setattr(runner, "holding", closed)
     lines = []
     runner.run_study(toy(), last="filter_edge", say=lines.append)
     assert [line.endswith("nothing changed") for line in lines] == [True, True, False]

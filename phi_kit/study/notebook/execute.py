@@ -20,7 +20,12 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.iorw import papermill_io
 from traitlets.config import Config
 
-from phi_kit.core.errors import RunError
+from phi_kit.core.errors import (
+    DiskFullError,
+    KernelDiedError,
+    RunError,
+    tells_of_full_disk,
+)
 from phi_kit.core.params import ADVANCED, StepParams
 from phi_kit.core.paths import display_path, project_root
 
@@ -100,7 +105,9 @@ def execute(
         warm: where the kernel comes from, if not from nothing.
 
     Raises:
-        RunError: a cell raised or left the notebook, or the kernel died.
+        RunError: a cell raised or left the notebook; a `DiskFullError` where it
+            found no room to write.
+        KernelDiedError: the kernel did.
     """
     position = Position()
     # Its log repeats on stderr what the errors below say better.
@@ -183,19 +190,20 @@ def _error_text(error: PapermillExecutionError) -> str:
 
 
 def _stopped(name: str, position: Position, why: str, output: Path) -> RunError:
-    return RunError(
+    kind = DiskFullError if tells_of_full_disk(why) else RunError
+    return kind(
         f"{name} stopped {position}\n  {why}",
         where=display_path(output),
         todo=f"open that notebook to see all of it and mend the cause; {CARRY_ON}",
     )
 
 
-def _died(name: str, position: Position, log: str, output: Path) -> RunError:
+def _died(name: str, position: Position, log: str, output: Path) -> KernelDiedError:
     why = "It was killed from outside, most likely because memory ran out."
     if log:
         log = without_secrets(log).replace("\n", "\n    ")
         why = f"Its last words; if they say nothing, memory ran out:\n    {log}"
-    return RunError(
+    return KernelDiedError(
         f"the kernel of {name} died {position}\n  {why}",
         where=display_path(output),
         todo="close other programs, or choose smaller sizes (a batch, the number of "

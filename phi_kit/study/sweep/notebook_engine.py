@@ -16,14 +16,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from phi_kit.core.errors import PhiKitError, RunError
+from phi_kit.core.errors import KernelDiedError, PhiKitError, RunError
 from phi_kit.core.paths import project_root
 from phi_kit.study.config import Unit
 from phi_kit.study.notebook.warm_kernels import WarmKernels, warm_kernels
-from phi_kit.study.runner import run_unit
+from phi_kit.study.runner import ORPHAN_SECONDS, run_unit
 
 Say = Callable[[str], None]
-_POLITE_SECONDS = 20.0  # for a step to end by itself, with what it has paid for kept
+POLITE_SECONDS = 20.0  # for a step to end by itself, with what it has paid for kept
 _INTERRUPT_SECONDS = 4.0  # between one interrupt and the next
 
 
@@ -33,10 +33,12 @@ class Outcome(NamedTuple):
     Attributes:
         key: of the work.
         error: why it failed; `None` if its step is finished.
+        lost: whether what carried it out is gone, so that it may be tried again.
     """
 
     key: str
     error: PhiKitError | None = None
+    lost: bool = False
 
 
 class Engine(Protocol):
@@ -46,8 +48,15 @@ class Engine(Protocol):
     def free(self) -> int:
         """How many more it would begin at once."""
 
-    def start(self, key: str, unit: Unit, say: Say) -> None:
-        """Begin a notebook; its lines go to `say`, from whatever thread."""
+    def start(self, key: str, unit: Unit, say: Say, at: Say) -> None:
+        """Begin a notebook.
+
+        Args:
+            key: names it.
+            unit: what to run.
+            say: takes its lines, from whatever thread.
+            at: is told where it runs, if that is another process' doing.
+        """
 
     def wait(self, seconds: float) -> list[Outcome]:
         """What has ended since, waiting at most so long for a first one."""
@@ -63,10 +72,11 @@ class InProcessEngine:
         workers: notebooks at once. Several share the processors: each kernel gets
             its part of them, unless `OMP_NUM_THREADS` says how many.
         say: is told if warm kernels fail, and why.
+        patience: seconds to wait for another process that writes a step.
     """
 
-    def __init__(self, workers: int, say: Say):
-        self.workers, self.say = workers, say
+    def __init__(self, workers: int, say: Say, *, patience: float = ORPHAN_SECONDS):
+        self.workers, self.say, self._patience = workers, say, patience
         self._template = ExitStack()  # of the kernels; none until one is wanted
         self._warm: WarmKernels | None = None
         self._begun = False
@@ -79,7 +89,7 @@ class InProcessEngine:
         """How many more it would begin at once."""
         return self.workers - self._running
 
-    def start(self, key: str, unit: Unit, say: Say) -> None:
+    def start(self, key: str, unit: Unit, say: Say, at: Say) -> None:
         """Begin a notebook."""
         if not self._begun:
             self._begun = True
@@ -90,12 +100,12 @@ class InProcessEngine:
     def _run(self, key: str, unit: Unit, say: Say) -> None:
         error: PhiKitError | None = None
         try:
-            run_unit(unit, say=say, warm=self._warm)
+            run_unit(unit, say=say, warm=self._warm, patience=self._patience)
         except PhiKitError as raised:
             error = raised
         except BaseException as raised:
             error = RunError(f"{type(raised).__name__}: {raised}")
-        self._ended.put(Outcome(key, error))
+        self._ended.put(Outcome(key, error, isinstance(error, KernelDiedError)))
 
     def wait(self, seconds: float) -> list[Outcome]:
         """What has ended since, waiting at most so long for a first one."""
@@ -118,7 +128,7 @@ class InProcessEngine:
 
         self._pool.shutdown(wait=False)
         now = time.monotonic()
-        kill_at, next_time = now + _POLITE_SECONDS, now
+        kill_at, next_time = now + POLITE_SECONDS, now
         while self._running:
             try:
                 now = time.monotonic()
@@ -132,7 +142,7 @@ class InProcessEngine:
         self._template.close()
 
 
-def _cores() -> int:
+def cores() -> int:
     """Processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -150,7 +160,7 @@ def in_process(workers: int, say: Say) -> Iterator[InProcessEngine]:
         stack.callback(os.chdir, Path.cwd())
         os.chdir(project_root())
         if workers > 1 and "OMP_NUM_THREADS" not in os.environ:
-            os.environ["OMP_NUM_THREADS"] = str(max(1, _cores() // workers))
+            os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // workers))
             stack.callback(os.environ.pop, "OMP_NUM_THREADS", None)
         engine = InProcessEngine(workers, say)
         stack.callback(engine.stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from phi_kit.core.errors import StudyError, did_you_mean
 from phi_kit.core.folder_names import BESIDE_DOMAINS, study_fault
 from phi_kit.core.params import fault_in_words
+from phi_kit.core.paths import display_path
 from phi_kit.core.yaml12 import shown as printable
 from phi_kit.study import config
 from phi_kit.study.config import Unit
@@ -39,6 +40,7 @@ from .sweep_file import (
 from .variant_names import variant_names
 
 FOLDER = "params/sweeps"
+MOST_IN_PROCESS = 2  # notebooks at once without Ray, unless `engine` says so
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,30 @@ class Sweep:
         name: of its folder in `runs/`.
         path: of the file.
         base: the study file that its variants change.
-        workers: notebooks at once.
         limits: what it may not exceed.
         variants: in the file's order; no two change the same.
         repeated: how many combinations came twice.
+        workers: notebooks at once; `None` where nobody says how many.
+        engine: `process`, `ray`, or `None` for what suits the workers.
+        address: of a Ray cluster; empty for none.
     """
 
     name: str
     path: Path
     base: Path
-    workers: int
     limits: SweepLimits
     variants: tuple[Variant, ...]
     repeated: int = 0
+    workers: int | None = None
+    engine: str | None = None
+    address: str = ""
+
+    @property
+    def on_ray(self) -> bool:
+        """Whether its notebooks run on Ray: more than two at once, or a cluster."""
+        if self.engine:
+            return self.engine == "ray"
+        return bool(self.address) or (self.workers or 1) > MOST_IN_PROCESS
 
 
 def is_sweep(path: str | Path) -> bool:
@@ -134,7 +147,7 @@ class _SweepDraft:
 
     def sweep(self) -> Sweep:
         """The sweep; what is wrong with it stands among the source's faults."""
-        nothing = Sweep("", self.path, self.path, 1, SweepLimits(), ())
+        nothing = Sweep("", self.path, self.path, SweepLimits(), ())
         if not self.source.values:
             return nothing
         try:
@@ -155,7 +168,15 @@ class _SweepDraft:
         variants = tuple(self._variants(file, name, base, unlike))
         repeated = len(found) - len(unlike)
         return Sweep(
-            name, self.path, base, file.workers, file.limits, variants, repeated
+            name,
+            self.path,
+            base,
+            file.limits,
+            variants,
+            repeated,
+            workers=file.workers,
+            engine=file.engine,
+            address=file.address,
         )
 
     def _base(self, file: SweepFile) -> Path | None:
@@ -291,6 +312,27 @@ def _unlike(found: Sequence[Combination]) -> list[Combination]:
 
 def _canonical(sets: Mapping[str, Any]) -> str:
     return "\n".join(sorted(as_set(path, value) for path, value in sets.items()))
+
+
+def with_workers(sweep: Sweep, *, workers: int | None, address: str) -> Sweep:
+    """The sweep with other workers than its file says, or on another cluster.
+
+    Args:
+        sweep: the sweep.
+        workers: notebooks at once; as before if `None`.
+        address: of a Ray cluster; as before if empty.
+
+    Raises:
+        StudyError: its file wants it in this process alone.
+    """
+    if address and sweep.engine == "process":
+        raise StudyError(
+            f"the sweep '{sweep.name}' is to run in this process, not on a cluster",
+            where=display_path(sweep.path),
+            todo="leave out --address, or `engine: process` in the file",
+        )
+    workers, address = workers or sweep.workers, address or sweep.address
+    return replace(sweep, workers=workers, address=address)
 
 
 def chosen(sweep: Sweep, names: Sequence[str]) -> list[Variant]:

@@ -18,7 +18,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -121,13 +121,21 @@ class SweepFile(Strict):
     sweep: str = ""  # its folder in `runs/`; the file's name if there is none
     base: str = Field(min_length=1)
     to: str | int | None = None
-    workers: int = Field(1, ge=1)  # notebooks at once
+    workers: int | None = Field(None, ge=1)  # notebooks at once
+    engine: Literal["process", "ray"] | None = None  # by `workers` if not said
+    address: str = ""  # of a Ray cluster
     limits: SweepLimits = SweepLimits()
     sets: dict[str, Any] = Field({})
     grid: dict[str, Values] = Field({})
     variants: list[dict[str, Any]] = Field([])
     random: RandomDraws | None = None
     rng_seeds: list[int] = Field([])
+
+    @model_validator(mode="after")
+    def _one_engine(self) -> Self:
+        if self.engine == "process" and self.address:
+            raise ValueError("engine should be ray where address names a cluster")
+        return self
 
 
 class Setting(NamedTuple):

@@ -7,13 +7,13 @@ run, and taken over; what is not is run. A study is its own sweep of one variant
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from filelock import FileLock, Timeout
-
-from phi_kit.core.errors import PhiKitError, RunError, StudyError, disk_errors
+from phi_kit.core.errors import PhiKitError, RunError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.number_format import duration, plural
 from phi_kit.core.paths import SWEEP_STATE, display_path, runs_root
@@ -27,11 +27,12 @@ from .notebook_engine import Engine, Outcome, in_process
 from .sweep_config import Sweep, Variant, chosen
 from .sweep_state import SweepState, WorkState, read_state
 from .sweep_table import LiveTable, failures, summary
+from .work_claims import WorkClaims, work_claims
 from .work_plan import WorkItem, plan_work
 
 Say = Callable[[str], None]
-_CLAIMS = ".claims"  # in `runs/`: a lock for each piece of work that a sweep runs
 _WAIT_SECONDS = 1.0
+_RETRIES = 2  # of a notebook whose kernel, worker or machine was lost (kit default)
 
 
 def run_sweep(
@@ -65,8 +66,8 @@ def run_sweep(
         before = read_state(sweep.name)
         state = _first_state(sweep, variants, items, before)
         try:
-            with in_process(sweep.workers, say) as engine:
-                run = _SweepRun(sweep, items, engine, state, say, live)
+            with work_claims() as claims, _engine(sweep, say) as engine:
+                run = _SweepRun(sweep, items, engine, claims, state, say, live)
                 last = {failure.key for failure in before.failures.values()}
                 run.carry_out({variant.name for variant in variants}, last=last)
         finally:
@@ -75,6 +76,23 @@ def run_sweep(
     say(f"sweep '{sweep.name}': {summary(state, state.variant_states())}")
     say(f"{run.tally()}; {duration(time.monotonic() - began)}")
     _raise_failures(sweep, state, say)
+
+
+@contextmanager
+def _engine(sweep: Sweep, say: Say) -> Iterator[Engine]:
+    """What carries out the sweep's notebooks.
+
+    Raises:
+        RunError: they cannot be run where the sweep wants them.
+    """
+    if sweep.on_ray:
+        from .ray_engine import on_ray
+
+        with on_ray(sweep.workers, sweep.address, say) as engine:
+            yield engine
+    else:
+        with in_process(sweep.workers or 1, say) as engine:
+            yield engine
 
 
 def _require_own(sweep: Sweep) -> None:
@@ -141,11 +159,12 @@ class _SweepRun:
         sweep: Sweep,
         items: dict[str, WorkItem],
         engine: Engine,
+        claims: WorkClaims,
         state: SweepState,
         say: Say,
         live: LiveTable | None,
     ):
-        self.items, self.engine, self.state = items, engine, state
+        self.items, self.engine, self.claims, self.state = items, engine, claims, state
         self.say, self.live = say, live
         self.results = FinishedResults()
         self.wanted: set[str] = set()  # variants that are run and have not failed
@@ -154,7 +173,7 @@ class _SweepRun:
         self.ran = 0  # notebooks
         self.marks: dict[str, str] = {}  # fingerprints of what is ready and not found
         self.running: dict[str, Unit] = {}
-        self.claims: dict[str, FileLock] = {}
+        self.lost: Counter[str] = Counter()  # how often, by key
         hours = sweep.limits.hours
         self.ends = time.monotonic() + 3600 * hours if hours else None
 
@@ -244,10 +263,11 @@ class _SweepRun:
             # What has other parameters upstream may still read the same.
             if mark in {self.marks[other] for other in self.running}:
                 continue
-            if not self._claim(mark):
+            if not self.claims.take(mark):
                 continue
-            if self.results.find(mark):  # another sweep has finished it meanwhile
-                self._release(mark)
+            self.results.look_again()  # others have finished what they had claimed
+            if self.results.find(mark):
+                self.claims.let_go(mark)
                 continue
             name, unit = next(iter(self._units(key).items()))
             self.pending.remove(key)
@@ -255,7 +275,12 @@ class _SweepRun:
             self.state.tell(
                 key, kind="in flight", study=unit.params.study, began=time.time()
             )
-            self.engine.start(key, unit, partial(self._said, key, name))
+            said, at = partial(self._said, key, name), partial(self._placed, key)
+            self.engine.start(key, unit, said, at)
+
+    def _placed(self, key: str, worker: str) -> None:
+        """A notebook has begun on a worker, for which it may have waited."""
+        self.state.tell(key, worker=worker, began=time.time())
 
     def _said(self, key: str, variant: str, line: str) -> None:
         """A line of a running notebook; from the engine's thread."""
@@ -268,7 +293,10 @@ class _SweepRun:
     def _ended(self, outcome: Outcome) -> None:
         key, unit = outcome.key, self.running.pop(outcome.key)
         took = time.time() - self.state.work[key].began
-        self._release(self.marks[key])
+        self.claims.let_go(self.marks[key])
+        if outcome.lost and self.lost[key] < _RETRIES:
+            self._try_again(key, outcome)
+            return
         if outcome.error:
             self.state.tell(key, kind="failed", seconds=took, said="")
             self._fail(key, list(self._units(key)), outcome.error)
@@ -278,6 +306,17 @@ class _SweepRun:
         self.ran += 1
         self.state.tell(key, seconds=took)
         self._share(key, folder)
+
+    def _try_again(self, key: str, outcome: Outcome) -> None:
+        """Put a notebook that was lost behind all others."""
+        self.lost[key] += 1
+        self.pending.append(key)
+        self.state.tell(key, kind="waiting", worker="", said="")
+        if self.live is None:
+            self.say(
+                f"[{self.items[key].title}] was lost and is tried again, "
+                f"{self.lost[key]} of {_RETRIES} times: {outcome.error.what}"
+            )
 
     # --- how things end ---
 
@@ -307,23 +346,6 @@ class _SweepRun:
         if self.live is None:
             title = self.items[key].title
             self.say(f"{', '.join(names)} [{title}] failed: {error.what}")
-
-    def _claim(self, mark: str) -> bool:
-        """Whether no other sweep runs this very notebook; then none will."""
-        folder = runs_root() / _CLAIMS
-        with disk_errors(folder):
-            folder.mkdir(exist_ok=True)
-            lock = FileLock(folder / f"{mark}.lock", thread_local=False)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                return False
-        self.results.look_again()  # others have finished what they had claimed
-        self.claims[mark] = lock
-        return True
-
-    def _release(self, mark: str) -> None:
-        self.claims.pop(mark).release()
 
     def tally(self) -> str:
         """How many notebooks were run, and how many were there already."""

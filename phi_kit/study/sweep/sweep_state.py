@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from filelock import FileLock, Timeout
-
+from phi_kit.core.file_locks import is_held
 from phi_kit.core.files import write_atomic
 from phi_kit.core.paths import SWEEP_STATE, runs_root
+from phi_kit.study.runner import run_lock_file
 
 Kind = Literal["waiting", "in flight", "finished", "failed", "left out"]
 _SAVE_SECONDS = 0.5  # between two writings
@@ -35,6 +35,7 @@ class WorkState:
         began: when, in seconds since 1970.
         seconds: it took, or takes.
         said: its last line.
+        worker: that it runs on, `node-3 pid 4711 GPU 0`; empty in the sweep's process.
     """
 
     title: str
@@ -44,6 +45,7 @@ class WorkState:
     began: float = 0.0
     seconds: float = 0.0
     said: str = ""
+    worker: str = ""
 
 
 class Failure(NamedTuple):
@@ -132,7 +134,7 @@ class SweepState:
         with self._lock:
             for state in self.work.values():
                 if state.kind == "in flight":
-                    state.kind, state.said = "waiting", ""
+                    state.kind, state.said, state.worker = "waiting", "", ""
 
 
 def _variant_state(work: Sequence[WorkState], failure: Failure | None) -> VariantState:
@@ -166,13 +168,4 @@ def _as_lists(variants: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
 
 def is_going_on(name: str) -> bool:
     """Whether a process runs this sweep now."""
-    folder = runs_root() / name
-    if not folder.is_dir():
-        return False
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):
-        return True
-    lock.release()
-    return False
+    return is_held(run_lock_file(name))

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
 from phi_kit.core.number_format import aligned_table, duration, plural
@@ -43,6 +43,23 @@ def failures(state: SweepState) -> Iterator[str]:
     for failure, names in together.items():
         yield f"{failure.title} failed in {', '.join(names)}:"
         yield from (f"  {line}" for line in failure.why.splitlines())
+        if missed := _not_reached(state, failure, names):
+            yield f"  not reached: {', '.join(missed)}"
+
+
+def _not_reached(
+    state: SweepState, failure: Failure, names: Sequence[str]
+) -> list[str]:
+    """The notebooks that these variants never came to, by their titles."""
+    return list(
+        dict.fromkeys(
+            work.title
+            for key, work in state.work.items()
+            if work.kind in ("waiting", "left out")
+            and key != failure.key
+            and set(names) & set(work.variants)
+        )
+    )
 
 
 def summary(state: SweepState, variants: Mapping[str, VariantState]) -> str:
@@ -62,7 +79,7 @@ def _row(name: str, variant: VariantState) -> list[str]:
         return [*cells, failure.title, "", failure.why.splitlines()[0]]
     if work := variant.at:
         spent = duration(time.time() - work.began)
-        return [*cells, work.title, spent, work.said]
+        return [*cells, work.title, spent, " ".join([work.worker, work.said]).strip()]
     return cells
 
 

@@ -52,7 +52,7 @@ class Steps:
     def __init__(self):
         self.failing, self.carry_out = set(), fake_study.run
 
-    def run_unit(self, unit, *, say, warm):
+    def run_unit(self, unit, *, say, warm, patience):
         say(f"[{unit.title}] starts")
         if getattr(unit.params, "samples", None) in self.failing:
             raise RunError("it raised", where="a cell")

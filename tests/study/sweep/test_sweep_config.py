@@ -23,7 +23,7 @@ GRID = "grid:\n  filter_edge.samples: [3, 4]\n  math.filter_edge.RATE: [1e-3, 1e
 
 def test_a_grid_crosses_its_values(load):
     sweep = load(GRID + "sets: {rng_seed: 9}\n")
-    assert (sweep.name, sweep.base.name, sweep.workers) == ("demo", "toy.yaml", 1)
+    assert (sweep.name, sweep.base.name, sweep.workers) == ("demo", "toy.yaml", None)
     assert names(sweep) == [
         "samples-3--rate-0.001",
         "samples-3--rate-1e-5",
@@ -114,6 +114,10 @@ def test_every_name_is_a_folder_of_its_own(load, values):
         ("grid:\n  filter_edge.samples: []\n", "line 3   grid.filter_edge.samples: "),
         ("grd: {}\n", "line 2   grd: unknown parameter; did you mean 'grid'?"),
         ("workers: 0\nrng_seeds: [1]\n", "line 2   workers: input should be greater"),
+        (
+            "engine: process\naddress: auto\nrng_seeds: [1]\n",
+            "line 2   engine: should be ray where address names a cluster",
+        ),
         (
             "rng_seeds: [1]\nbase: x\n",
             "line 3   base: is given twice; first on line 1",
@@ -236,3 +240,29 @@ def test_every_sweep_file_of_the_kit_loads():
         sweep = sweep_config.load(path)
         assert sweep.name == path.stem
         assert all(study_fault(variant.name) == "" for variant in sweep.variants)
+
+
+@pytest.mark.parametrize(
+    ("text", "on_ray"),
+    [
+        ("", False),
+        ("workers: 2\n", False),
+        ("workers: 3\n", True),
+        ("workers: 3\nengine: process\n", False),
+        ("engine: ray\n", True),
+        ("address: auto\n", True),
+    ],
+)
+def test_more_than_two_workers_or_a_cluster_are_on_ray(load, text, on_ray):
+    assert load(f"{text}rng_seeds: [1]\n").on_ray == on_ray
+
+
+def test_the_command_line_says_other_workers_and_another_cluster(load):
+    sweep = load("workers: 2\naddress: auto\nrng_seeds: [1]\n")
+    same = sweep_config.with_workers(sweep, workers=None, address="")
+    assert (same.workers, same.address) == (2, "auto")
+    other = sweep_config.with_workers(sweep, workers=5, address="ray://head:10001")
+    assert (other.workers, other.address) == (5, "ray://head:10001")
+    here = load("engine: process\nrng_seeds: [1]\n")
+    with pytest.raises(StudyError, match="in this process, not on a cluster"):
+        sweep_config.with_workers(here, workers=None, address="auto")

@@ -8,7 +8,7 @@ import fake_study
 import pytest
 from filelock import FileLock, Timeout
 
-from phi_kit.core.errors import RunError, StudyError
+from phi_kit.core.errors import KernelDiedError, RunError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_state import fingerprint
@@ -200,3 +200,41 @@ def test_no_secret_and_no_machine_path_is_left(project, run, monkeypatch):
             assert str(project) not in text
             assert path.stat().st_size < 1e6
     assert json.loads((project / "runs/demo/sweep.json").read_text())["variants"]
+
+
+def test_what_was_lost_is_tried_again_after_the_others(project, run, no_kernels):
+    died = []
+
+    def carry_out(params):
+        if getattr(params, "samples", None) == 3 and len(died) < 2:
+            died.append(params)
+            raise KernelDiedError("its kernel died")
+        return fake_study.run(params)
+
+    no_kernels.carry_out = carry_out
+    lines = run(THREE)
+    begun = [line.split()[0] for line in lines if "filter_edge math] starts" in line]
+    assert begun == [f"samples-{n}" for n in (3, 4, 5, 3, 3)]
+    assert lines[-1].startswith("4 notebooks run, 0 finished earlier; ")
+    assert "1 of 2 times: its kernel died" in "\n".join(lines)
+
+
+def test_what_is_lost_every_time_fails_alone(project, run, no_kernels):
+    def carry_out(params):
+        if getattr(params, "samples", None) == 4:
+            raise KernelDiedError("its kernel died")
+        return fake_study.run(params)
+
+    no_kernels.carry_out = carry_out
+    with pytest.raises(RunError, match=r"1 variant of .* failed: samples-4"):
+        run(THREE)
+    assert fake_study.executions(project).count("03_filter_edge math") == 2
+
+
+def test_no_lock_is_left(project, run, no_kernels):
+    claims = project / "runs/.claims"
+    claims.mkdir(parents=True)
+    (claims / "0123456789abcdef.lock").touch()  # of a sweep that was killed
+    run(f"{THREE}workers: 2\n")
+    assert list((project / "runs").rglob("*.lock")) == []
+    assert list((project / "runs").rglob(".lock")) == []
