@@ -95,7 +95,12 @@ def test_rows_come_in_the_same_order(tiny, stopped, monkeypatch):
 
     seen = []
     real = trainer.pack
-    monkeypatch.setattr(trainer, "pack", lambda rows: seen.append(rows) or real(rows))
+
+    def noted(rows, **options):
+        seen.append(rows)
+        return real(rows, **options)
+
+    monkeypatch.setattr(trainer, "pack", noted)
     run(tiny, stopped / "work", stopped / "arm")
     after = [[row.ids for row in rows] for rows in seen]
     seen.clear()
