@@ -5,25 +5,22 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
-from typing import ClassVar
 
 import pandas as pd
 import pytest
 from fake_models import Fake, stopped
+from synthesis_study import Filtered, Picked, Probed
 
 from phi_kit import domains
 from phi_kit.core import step_table
 from phi_kit.core.errors import RunError, StoppedError
 from phi_kit.core.finished_run import RunFolder
-from phi_kit.core.params import StepParams
 from phi_kit.core.step_run import open_run
-from phi_kit.core.step_table import Step
 from phi_kit.data import sealed_splits
 from phi_kit.data.generators import generate_items
 from phi_kit.data.records import Seed, to_frame
 from phi_kit.inference import completion
 from phi_kit.responses.choose import AGAIN
-from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.steps import synthesize
 from phi_kit.steps.synthesize import (
     MixRow,
@@ -203,22 +200,6 @@ def test_a_transform_may_bring_a_solution_of_its_own():
 
 
 # --- the step from end to end, on hand-made steps 1, 3 and 4 ---
-
-
-class Picked(StepParams):
-    STEP: ClassVar[Step] = step_table.PICK_DOMAIN
-    domain: str = "math"
-    style: str = "steps"
-
-
-class Filtered(ResponseConfig, Picked):
-    STEP: ClassVar[Step] = Step(3, "filter_edge")
-    max_tokens: int = 64
-    temperature: float = 0.6
-
-
-class Probed(Picked):
-    STEP: ClassVar[Step] = Step(4, "probe_sft")
 
 
 def added(a, b):
