@@ -44,7 +44,7 @@ def draw(claims: Mapping[str, Sequence[Row]]) -> Figure:
         TITLE,
         "Mark: difference in points, paired by item. Line: 95 % interval over items "
         "and training runs: what the next run\nwould show. Hollow: cannot tell. "
-        "Verdicts are corrected within each claim (Holm). Right: difference [interval].",
+        "Verdicts are corrected in each claim (Holm). Right: difference [interval].",
         height=1.7 + 0.42 * lines,
     )
     names, places, y = [], [], 0

@@ -153,6 +153,10 @@ def made(runs):
     return Runs(runs)
 
 
+def written(made, folder):
+    return write_claims(made.sweep, folder).read_text().replace("\u00a0", " ")
+
+
 def section(page, number):
     return page.split("\n## ")[number]
 
@@ -162,22 +166,20 @@ def test_the_page_says_where_the_filter_pays(made, tmp_path):
     made.pool("equal-levels-gap", 0.5, 0.5, **few_shot)
     made.pool("mostly-solved-gap", 0.4, 0.7)
     made.pool("out-of-reach-band", 0.7, 0.4)
-    page = write_claims(made.sweep, tmp_path).read_text()
+    page = written(made, tmp_path)
     assert "3 of 12 variants have finished, 9 notebooks in 9 min" in page
     assert "Not finished: merged-1" in page
     first = section(page, 1)
     assert "Of 3 comparisons: cannot tell in 1, better in 1, worse in 1." in first
-    (solved,) = [row for row in first.splitlines() if "70.0\u00a0% | +30.0 [" in row]
+    (solved,) = [row for row in first.splitlines() if "70.0 % | +30.0 [" in row]
     assert solved.startswith(
         "| mostly solved already | never-solved taken in | 6 | 6 |"
     )
     assert solved.endswith("| better |")
     assert "| mostly solved already, never-solved taken in | 4 / 0 | 2 / 6 |" in first
     form = section(page, 4)
-    assert (
-        "base with examples in its prompt | 35.0\u00a0% | 50.0\u00a0% | +15.0" in form
-    )
-    assert "its own right answers | 30.0\u00a0% | 50.0\u00a0% | +20.0" in form
+    assert "base with examples in its prompt | 35.0 % | 50.0 % | +15.0" in form
+    assert "its own right answers | 30.0 % | 50.0 % | +20.0" in form
     assert "<svg" in (tmp_path / "figures/claims.svg").read_text()
     assert "mostly solved already" in page.split("![")[1]  # the figure in words
 
@@ -187,9 +189,9 @@ def test_merging_is_held_against_a_margin(made, tmp_path):
     for seed in (1, 2, 3):
         merged = {("math+puzzles", "math"): 0.6, ("math+puzzles", "puzzles"): 0.2}
         made.merged(f"merged-{seed}", seed, rates | merged)
-    page = section(write_claims(made.sweep, tmp_path).read_text(), 2)
+    page = section(written(made, tmp_path), 2)
     # The same draw: the very items that the adapter alone solves.
-    assert "| math | 60.0\u00a0% | 60.0\u00a0% |" in page
+    assert "| math | 60.0 % | 60.0 % |" in page
     (puzzles,) = [row for row in page.splitlines() if row.startswith("| puzzles")]
     assert "| −40.0 [" in puzzles
     assert puzzles.endswith("| worse |")
@@ -197,11 +199,11 @@ def test_merging_is_held_against_a_margin(made, tmp_path):
 
 def test_doses_stand_against_no_rewrite(made, tmp_path):
     made.rewrites("rewrites-one", 0.7, 48)
-    page = write_claims(made.sweep, tmp_path).read_text()
+    page = written(made, tmp_path)
     assert "No dose can be compared yet." in section(page, 3)
     made.rewrites("rewrites-none", 0.4, 0)
-    page = section(write_claims(made.sweep, tmp_path).read_text(), 3)
-    assert "| one for each | 48 | 40.0\u00a0% | 70.0\u00a0% | +30.0 [" in page
+    page = section(written(made, tmp_path), 3)
+    assert "| one for each | 48 | 40.0 % | 70.0 % | +30.0 [" in page
     assert "Organic rows: no rewrite: 50; one for each: 50." in page
 
 
@@ -210,7 +212,7 @@ def test_what_was_written_by_hand_stays(made, tmp_path):
     assert "0 of 12 variants have finished" in page.read_text()
     page.write_text(page.read_text() + "Why: the seeds were few.\n")
     made.pool("equal-levels-gap", 0.5, 0.5)
-    text = write_claims(made.sweep, tmp_path).read_text()
+    text = written(made, tmp_path)
     assert "1 of 12 variants" in text
     assert text.endswith(f"{BY_HAND}\nWhy: the seeds were few.\n")
 
