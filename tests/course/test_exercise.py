@@ -4,8 +4,10 @@ import traceback
 
 import pytest
 
-from phi_kit.course import lesson1, lesson2, lesson3, lesson4
+from phi_kit.course import lesson1, lesson2, lesson3, lesson4, lesson5
 from phi_kit.course.exercise import FUNCTION, Exercise, WrongAnswerError
+
+LESSONS = (lesson1, lesson2, lesson3, lesson4, lesson5)
 
 
 def first_number(text):
@@ -40,6 +42,10 @@ def in_numbers(text):
 
 def never_silent(text):
     return marked_number(text) or ""
+
+
+def missing_factor(product, known):
+    return None if known == 0 or product % known else product // known
 
 
 # Of each exercise a right answer, and typical wrong ones with words of their hints.
@@ -96,6 +102,33 @@ CASES = {
         60,
         [(40, "equal rows"), (27, "upside down"), (100, "in all")],
     ),
+    (lesson5, "agreed_and_wrong"): (
+        0.0154,
+        [
+            (0.01, "divide by those"),
+            (0.0588, "need not be the same"),
+            (0.04, "both are wrong"),
+            (1.54, "not in per cent"),
+            (0.2, "what is `c` here"),
+        ],
+    ),
+    (lesson5, "room_for_made"): (
+        180,
+        [(300, "whole mix"), (72, "one of the mix"), (48, "All of them stay"), (0, "")],
+    ),
+    (lesson5, "missing_factor"): (
+        missing_factor,
+        [
+            (lambda product, known: known and product // known, "put 3 back"),
+            (lambda product, known: product / known, r"\*whole\* number"),
+            (
+                lambda product, known: missing_factor(product, known or 1),
+                "every number",
+            ),
+            (lambda product, known: missing_factor(product, known) or None, "nought"),
+            (lambda product, known: 1, "try it on"),
+        ],
+    ),
 }
 EVERY = pytest.mark.parametrize(
     ("lesson", "name"), list(CASES), ids=lambda one: getattr(one, "__name__", one)
@@ -105,7 +138,7 @@ EVERY = pytest.mark.parametrize(
 def test_every_exercise_of_every_lesson_is_tried_here():
     found = {
         (lesson, name)
-        for lesson in (lesson1, lesson2, lesson3, lesson4)
+        for lesson in LESSONS
         for name, value in vars(lesson).items()
         if isinstance(value, Exercise)
     }

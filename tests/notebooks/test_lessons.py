@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = sorted((ROOT / "notebooks").glob("0*.ipynb"))
-LESSONS = EVERY[:4]
+LESSONS = EVERY[:5]
 BY_LESSON = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
