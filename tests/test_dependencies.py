@@ -84,6 +84,7 @@ def by_tests():
     return distributions(sources, own=own | NOT_DECLARED)
 
 
+@pytest.mark.slow
 def test_the_kit_imports_what_it_declares_and_nothing_else(by_kit):
     declared = set(required(PROJECT["dependencies"]))
     assert sorted(by_kit - declared) == sorted(OPTIONAL)

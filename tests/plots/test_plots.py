@@ -209,6 +209,7 @@ def texts(figure):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_draws(name):
     png, shown = drawn(name)._repr_png_()
@@ -400,11 +401,13 @@ def test_its_words_hold_the_numbers_of_its_table(name, words):
     assert words in drawn(name).words.replace("\u00a0", " ")
 
 
+@pytest.mark.slow
 def test_words_do_not_read_out_a_hundred_rows():
     rows = pd.DataFrame([family(f"f{number}") for number in range(100)])
     assert difficulty.draw(rows).words.endswith("; and 84 more in the table.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CALLS if "," not in name])
 def test_a_figure_is_written_as_svg_that_follows_light_and_dark(name):
     svg = drawn(name).svg()
@@ -557,6 +560,7 @@ def test_a_live_view_is_drawn_by_hand_and_not_headless(monkeypatch):
     assert "Steps done: n = 1" in texts(shown.figures[-1])
 
 
+@pytest.mark.slow
 def test_pyplot_is_never_touched_and_matplotlib_only_when_drawing():
     modules = sorted(Path(plots.__file__).parent.glob("*.py"))
     names = [f"phi_kit.plots.{path.stem}" for path in modules if path.stem != "figure"]

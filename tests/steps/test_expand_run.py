@@ -118,6 +118,7 @@ def run(**given):
     return expand_domains.run(params)
 
 
+@pytest.mark.slow
 def test_each_alone_and_all_merged(trained, capsys):
     done = run()
     assert list(trained) == ["math", "puzzles", "math+puzzles"]
@@ -137,6 +138,7 @@ def test_each_alone_and_all_merged(trained, capsys):
     assert "2 domains: 2 pairs" in said
 
 
+@pytest.mark.slow
 def test_seeds_sequence_and_equal_tokens(trained):
     done = run(train_seeds=[1, 2], sequence=True, replay=0.5, equal_tokens=True)
     assert list(trained) == [

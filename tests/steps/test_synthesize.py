@@ -316,6 +316,7 @@ def test_a_teacher_answers_variants_and_its_faults_are_told(monkeypatch):
     assert (responses.reason[~responses.kept] == "wrong").all()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize(("budget", "left"), [(0, 31), (20, 7), (10, 0)])
 def test_a_teachers_budget_holds_for_steps_3_and_5_together(budget, left, monkeypatch):
@@ -349,6 +350,7 @@ def test_without_scores_the_students_weights_are_not_loaded(monkeypatch):
     assert (rows.kind == "synthetic").sum() > len(SUMS)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runs")
 def test_the_students_own_join_the_mix_once(monkeypatch):
     """What an organic row says already is not said again."""
@@ -448,6 +450,7 @@ def test_what_is_frozen_says_what_it_is(monkeypatch):
     assert (folder / "croissant.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runs")
 def test_seeds_in_another_order_freeze_to_the_same(monkeypatch):
     study(monkeypatch)

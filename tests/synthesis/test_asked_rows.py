@@ -107,6 +107,7 @@ def test_nothing_of_a_bad_teacher_is_frozen_and_all_of_it_is_told(monkeypatch):
     assert hits.item.tolist() == [LEAKED.id]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runs")
 def test_a_second_run_pays_for_no_reply(monkeypatch, tmp_path):
     monkeypatch.setenv("PHI_KIT_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")

@@ -224,6 +224,7 @@ def grown(organic, params=None):
     return numbered(first) + log.rows
 
 
+@pytest.mark.slow
 def test_a_thousand_duplicate_and_permuted_seeds_freeze_to_one_hash():
     import pandas as pd
 
