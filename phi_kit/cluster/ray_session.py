@@ -21,13 +21,17 @@ from phi_kit.core.errors import RunError
 # With the first a node ends all of that within ten seconds; the second, on in Ray
 # 2.60, would turn it off:
 # https://docs.ray.io/en/latest/ray-core/user-spawn-processes.html
+# Without the last, workers and all that they start yield to every other process
+# (`nice` 15).
 SUBREAPER = "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper"
 PROCESS_GROUPS = "RAY_process_group_cleanup_enabled"
 SETTINGS = {
     SUBREAPER: "true",
     PROCESS_GROUPS: "false",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",
 }
+ADDRESS = "RAY_ADDRESS"  # Ray's own name of the cluster to use; else this machine
 OWN = "local"  # Ray's word for one that is started, whatever else runs here
 
 
