@@ -35,18 +35,14 @@ def test_what_has_finished_is_found_wherever_it_is(results):
 
 
 def test_what_finishes_later_is_found_by_another_look(results):
-    beside = fake_study.Edge(study="demo/items-5")
-    new = fake_study.Pick(study="demo/items-7", items=7)
-    again = fake_study.Pick(study="toy", items=8)
-    for params in (again, new):
+    replaced = fake_study.Pick(study="toy", items=8)
+    of_a_new_variant = fake_study.Pick(study="demo/items-7", items=7)
+    after_it = fake_study.Edge(study="demo/items-7")
+    for params in (replaced, of_a_new_variant, after_it):
         fake_study.run(params)
         assert found(results, params) is None
         results.look_again()
         assert found(results, params) == run_folder_path(params)
-    fake_study.run(beside.model_copy(update={"study": "toy"}))
-    results.look_again()
-    assert found(results, beside.model_copy(update={"study": "toy"}))
-    assert found(results, FIRST) is None  # another one is in its place
 
 
 def test_what_has_not_changed_is_not_read_again(results, monkeypatch):
