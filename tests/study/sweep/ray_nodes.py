@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import socket
 import subprocess
@@ -114,7 +115,7 @@ def add_node(nodes, name: str, **options):
     size = {"num_cpus": 2, "num_gpus": 2}
     # A node that chooses them waits 15 s for its agents to say which, and gives up.
     agents = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
-    agents = dict(zip((*agents, "dashboard_agent_listen_port"), ports(4), strict=True))
+    agents = dict(zip(agents, ports(3), strict=True))
     return nodes.add_node(**size, env_vars={"TOY_NODE": name}, **agents, **options)
 
 
@@ -128,10 +129,20 @@ def ports(number: int) -> list[int]:
 
 
 def wait_longer(patch) -> None:
-    """A busy machine takes longer to start a node than the 30 s that Ray waits."""
-    from ray._private import services
+    """A busy machine takes longer to start a node than Ray waits.
 
-    once = services.get_node
+    For the node itself that is 30 s, and 15 s for its agent to say that it has no page.
+    """
+    from ray._private import services
+    from ray._raylet import DASHBOARD_AGENT_LISTEN_PORT_NAME, persist_port
+
+    once, start = services.get_node, services.start_raylet
+
+    def start_raylet(*words, **options):
+        told = inspect.signature(start).bind(*words, **options).arguments
+        place = told["session_dir"], told["node_id"]
+        persist_port(*place, DASHBOARD_AGENT_LISTEN_PORT_NAME, -1)
+        return start(*words, **options)
 
     def get_node(*words, **options):
         end = time.monotonic() + START_SECONDS
@@ -144,3 +155,4 @@ def wait_longer(patch) -> None:
                 time.sleep(0.5)
 
     patch.setattr(services, "get_node", get_node)
+    patch.setattr(services, "start_raylet", start_raylet)

@@ -52,8 +52,8 @@ def test_a_sweep_comes_to_the_same_in_process_on_local_ray_and_on_two_nodes(
     outcomes = {}
     for runs, workers, address in [
         ("process", 2, ""),
-        ("local", 3, ""),
         ("nodes", 4, cluster.address),
+        ("local", 3, ""),
     ]:
         sweep = start(project, workers=workers, address=address, runs=runs)
         code, out, error = ended(sweep)
