@@ -21,6 +21,7 @@ from phi_kit import __version__
 from phi_kit.cli import (
     atlas,
     benchmarks,
+    claims,
     compare,
     domains,
     export,
@@ -80,6 +81,7 @@ app.command()(synthesize.synthesize)
 app.command()(report.report)
 app.command()(atlas.atlas)
 app.command()(compare.compare)
+app.command()(claims.claims)
 app.command()(scale.scale)
 app.command()(export.export)
 app.command()(history.history)

@@ -3,8 +3,9 @@
 Reads every domain's frozen data set and sealed dev set. Writes an adapter per
 domain, one trained once on all of them concatenated (the additive property is
 about data, not about adding adapters), and how each does on each domain. On the side,
-if asked: the domains one after another, and adapters added up without training. With
-it dev is finished: the rule of step 7's decision is locked in the manifest.
+if asked: the domains one after another, adapters added up without training, and
+whether such sums foretell mixes. With it dev is finished: the rule of step 7's decision
+is locked in the manifest.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.adapter_matrix import (
+    GUESS,
+    ItemAccuracies,
+    compare_adapters,
+    item_table,
+)
 from phi_kit.evaluation.additivity import foresight, interference, retention
 from phi_kit.evaluation.ask import (
     ask,
@@ -40,12 +47,11 @@ from phi_kit.evaluation.ask import (
     training_rows,
 )
 from phi_kit.evaluation.decision import MARGIN, Rule
+from phi_kit.evaluation.mix_forecast import MixTrials, forecast_mixes, mix_table
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models.adapter_merge import Combination, merge_adapters
-from phi_kit.plots import interference_matrix, learning_curves
-from phi_kit.stats.comparison import beyond_guessing, paired_gain
-from phi_kit.stats.intervals import accuracy
+from phi_kit.plots import interference_matrix, learning_curves, mix_curve
 from phi_kit.training import training_config as recipes
 from phi_kit.training.arms import epochs_of, trained_tokens
 from phi_kit.training.data_order import phases_in_turn
@@ -54,9 +60,6 @@ from phi_kit.training.model_card import add_accuracy
 from phi_kit.training.qlora import TrainingResult, train
 from phi_kit.training.trainer import RunHooks
 from phi_kit.training.training_config import TrainingConfig
-
-ItemAccuracies = dict[tuple[str, str], list[float]]  # by adapter and domain
-GUESS = "one constant answer"  # stands among the adapters: what guessing gives
 
 
 class Params(TrainingConfig, StepParams):
@@ -79,6 +82,8 @@ class Params(TrainingConfig, StepParams):
     sequence: bool = False  # also the domains one after another, at the same tokens
     replay: float = Field(0.0, ge=0, lt=1)  # share of earlier rows seen again there
     merges: list[Combination] = Field([])  # also the adapters added up, untrained
+    # Whether weighted sums foretell trained mixes: shares to train, {trained: [...]}.
+    predict_mix: MixTrials = Field(MixTrials())
     margin: float = Field(MARGIN, gt=0, lt=1)  # what counts as equal, and as no loss
     primary: str = ""  # the domain whose gain decides; empty: the mean of all
 
@@ -94,6 +99,13 @@ class Params(TrainingConfig, StepParams):
             raise ValueError("train_seeds: names one twice")
         if self.replay and not self.sequence:
             raise ValueError("replay needs sequence: what is mixed has none")
+        if self.predict_mix and len(self.domains) != 2:
+            raise ValueError(f"predict_mix is of two domains, not {len(self.domains)}")
+        if self.predict_mix and not self.equal_tokens:
+            raise ValueError(
+                "predict_mix needs equal_tokens: the ends of a mix are adapters that "
+                "saw as much as it did"
+            )
         return self
 
     @property
@@ -107,12 +119,16 @@ class Params(TrainingConfig, StepParams):
 
 
 class PlannedAdapter(NamedTuple):
-    """An adapter to train: on which domains, by which seed, and whether in turn."""
+    """An adapter to train: on which domains, by which seed, and whether in turn.
+
+    With `shares` each domain makes up so much of all trained tokens.
+    """
 
     name: str
     domains: list[str]
     rng_seed: int
     in_turn: bool = False
+    shares: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,9 +172,13 @@ class ExpansionBench:
             guesses[GUESS, name] = guesser.per_item(items)
         return self._judged("base", answers) | guesses
 
-    def train(self, job: PlannedAdapter) -> TrainingResult:
+    def train(self, job: PlannedAdapter, out: Path | None = None) -> TrainingResult:
         """Train an adapter on the rows of its domains, each with its own epochs."""
         parts = [self.parts[name] for name in job.domains]
+        scales = [1.0] * len(parts)
+        if job.shares:
+            pairs = zip(job.shares, parts, strict=True)
+            scales = [s * self._all_tokens() / self._tokens(p) for s, p in pairs]
         sizes = [len(part.rows) for part in parts]
         phases, params = None, self.run.params
         if job.in_turn:
@@ -167,10 +187,14 @@ class ExpansionBench:
             self.student,
             [row for part in parts for row in part.rows],
             recipes.merge_configs(part.recipe for part in parts),
-            out=self.folder(job.name),
+            out=out or self.folder(job.name),
             rng_seed=job.rng_seed,
             sealed=self.seal.hit,
-            epochs=[often for part in parts for often in part.epochs],
+            epochs=[
+                scale * often
+                for scale, part in zip(scales, parts, strict=True)
+                for often in part.epochs
+            ],
             budget=self._budget(job),
             phases=phases,
             hooks=RunHooks(
@@ -193,19 +217,42 @@ class ExpansionBench:
         )
         return merged
 
+    def trial_mix(self, share: float) -> dict[str, list[float]]:
+        """What a mix gets, by domain, that is trained with this share of the first."""
+        params, name = self.run.params, f"mix-{share:g}"
+        shares, seeds = (share, 1 - share), params.train_seeds or [params.rng_seed]
+        out = self.run.work / "trials" / name
+        self.train(PlannedAdapter(name, params.domains, seeds[0], shares=shares), out)
+        return self._by_domain(out)
+
+    def trial_sum(self, weight: float) -> dict[str, list[float]]:
+        """What the weighted sum of the domains' own adapters gets, by domain."""
+        names, name = self.run.params.domains, f"sum-{weight:g}"
+        out = self.run.work / "trials" / name
+        alone = [self.folder(name) for name in names]
+        merge_adapters(alone, out, weights=[weight, 1 - weight], combination="cat")
+        return self._by_domain(out)
+
+    def _by_domain(self, adapter: Path) -> dict[str, list[float]]:
+        with self.student.adapter(adapter) as tuned:
+            found = self.scores(tuned, adapter.name)
+        return {domain: values for (_, domain), values in found.items()}
+
     def _budget(self, job: PlannedAdapter) -> int | None:
-        """With `equal_tokens`, what the merged adapter sees in all."""
+        """With `equal_tokens`, what the merged adapter sees in all; a mix always."""
+        if job.shares:
+            return self._all_tokens()
         if not self.run.params.equal_tokens or len(job.domains) > 1:
             return None
-        return sum(
-            trained_tokens(
-                self.student,
-                part.rows,
-                part.epochs,
-                most=part.recipe.max_row_tokens,
-            )
-            for part in self.parts.values()
-        )
+        return self._all_tokens()
+
+    def _all_tokens(self) -> int:
+        return sum(map(self._tokens, self.parts.values()))
+
+    def _tokens(self, part: TrainingPart) -> int:
+        """Trained tokens of a domain's rows, each as often as it is seen."""
+        most = part.recipe.max_row_tokens
+        return trained_tokens(self.student, part.rows, part.epochs, most=most)
 
     def _held_out(self, tuned: LocalModel, domains: list[str]) -> float:
         answers = self._answers(tuned, "held out", domains)
@@ -265,7 +312,22 @@ def run(params: Params) -> StepRun:
             with student.adapter(bench.folder(merged)) as tuned:
                 items |= bench.scores(tuned, merged)
         _save(bench, items, done)
+        if params.predict_mix:
+            predict_mixes(bench)
     return run
+
+
+def predict_mixes(bench: ExpansionBench) -> None:
+    """Ask sums of the adapters and trained mixes alike, and hold one to the other."""
+    run, trials = bench.run, bench.run.params.predict_mix
+    sums = {weight: bench.trial_sum(weight) for weight in trials.weights}
+    mixes = {share: bench.trial_mix(share) for share in trials.trained}
+    seed = run.params.rng_seed
+    table = mix_table({"sum": sums, "trained": mixes}, rng_seed=seed)
+    said = [one.as_dict() for one in forecast_mixes(sums, mixes, rng_seed=seed)]
+    run.save_rows(table, "mixes")
+    run.save_figure(mix_curve.draw(table, pd.DataFrame(said)), "mix_forecast")
+    run.result["mix_forecast"] = said
 
 
 def _save(
@@ -399,43 +461,6 @@ def final_adapters(params: Params) -> list[str]:
     """The adapter that all domains were merged for, of each training seed."""
     final = list(adapter_plan(params.domains))[-1]
     return [final, *(f"{final}@{seed}" for seed in params.train_seeds[1:])]
-
-
-def compare_adapters(items: ItemAccuracies, *, rng_seed: int) -> pd.DataFrame:
-    """One row per adapter and domain: accuracy and paired gain over base.
-
-    Base and `GUESS` stand among the adapters; they have no verdict. `guess` is the
-    guesser's accuracy in that domain.
-    """
-    rows = []
-    for (adapter, name), values in items.items():
-        over = paired_gain(items["base", name], values, rng_seed=rng_seed)
-        guess = items[GUESS, name]
-        beyond = paired_gain(guess, values, rng_seed=rng_seed)
-        verdict = beyond_guessing(over.verdict, beyond)
-        row = {
-            "adapter": adapter,
-            "domain": name,
-            **accuracy(values, rng_seed=rng_seed).as_dict(),
-            "guess": sum(guess) / len(guess),
-            "verdict": "" if adapter in ("base", GUESS) else verdict,
-        }
-        if adapter != "base":
-            row |= {"delta": over.delta, "delta_low": over.low}
-            row |= {"delta_high": over.high}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def item_table(items: ItemAccuracies, dev: dict[str, list[Seed]]) -> pd.DataFrame:
-    """One row per adapter and dev item: what studies are compared by."""
-    return pd.DataFrame(
-        [
-            {"adapter": adapter, "domain": name, "seed_id": seed.id, "accuracy": value}
-            for (adapter, name), values in items.items()
-            for seed, value in zip(dev[name], values, strict=True)
-        ]
-    )
 
 
 def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:
