@@ -19,7 +19,7 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="a new folder")]
 @workshop.command()
 def build(folder: Folder) -> None:
     """Write what students get and what the teacher keeps."""
-    from phi_kit.course.workshop import build_workshop
+    from phi_kit.course.workshop_folder import build_workshop
 
     notebooks = build_workshop(folder)
     typer.echo(f"{folder}/student: {len(notebooks)} notebooks without solutions")

@@ -24,7 +24,7 @@ from .sample_source import recorded_ledger, recorded_units
 LEAST_DISK, LEAST_MEMORY = 1.0, 4.0  # GB; kit defaults
 
 
-class Finding(NamedTuple):
+class LaptopCheck(NamedTuple):
     """What one look found.
 
     Attributes:
@@ -36,53 +36,53 @@ class Finding(NamedTuple):
     words: str
 
 
-def look() -> Iterator[Finding]:
+def look() -> Iterator[LaptopCheck]:
     """Everything a workshop needs, one after another; the last replays a step."""
-    checks: tuple[Callable[[], Finding], ...] = (
+    checks: tuple[Callable[[], LaptopCheck], ...] = (
         _python, _jupyterlab, _memory, _disk, _recording, _first_step
     )  # fmt: skip
     for check in checks:
         try:
             yield check()
         except (PhiKitError, OSError) as error:
-            yield Finding(False, f"{error}")
+            yield LaptopCheck(False, f"{error}")
 
 
-def _python() -> Finding:
-    return Finding(True, f"Python {sys.version.split()[0]}")
+def _python() -> LaptopCheck:
+    return LaptopCheck(True, f"Python {sys.version.split()[0]}")
 
 
-def _jupyterlab() -> Finding:
+def _jupyterlab() -> LaptopCheck:
     there = importlib.util.find_spec("jupyterlab") is not None
-    return Finding(
+    return LaptopCheck(
         there, "JupyterLab" if there else "JupyterLab: pip install jupyterlab"
     )
 
 
-def _memory() -> Finding:
+def _memory() -> LaptopCheck:
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     except (AttributeError, ValueError):  # Windows tells nobody that way
-        return Finding(True, "memory: not known here")
+        return LaptopCheck(True, "memory: not known here")
     words = f"{total:.0f} GB of memory"
     ready = total >= LEAST_MEMORY
-    return Finding(ready, words if ready else f"{words}: close other programs")
+    return LaptopCheck(ready, words if ready else f"{words}: close other programs")
 
 
-def _disk() -> Finding:
+def _disk() -> LaptopCheck:
     runs_root().mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(runs_root()).free / 1e9
     words = f"{free:.1f} GB free for results"
     ready = free >= LEAST_DISK
-    return Finding(ready, words if ready else f"{words}: {LEAST_DISK:g} are needed")
+    return LaptopCheck(ready, words if ready else f"{words}: {LEAST_DISK:g} are needed")
 
 
-def _recording() -> Finding:
+def _recording() -> LaptopCheck:
     size = recorded_ledger().stat().st_size / 1e6
-    return Finding(True, f"the recording, {size:.1f} MB")
+    return LaptopCheck(True, f"the recording, {size:.1f} MB")
 
 
-def _first_step() -> Finding:
+def _first_step() -> LaptopCheck:
     """Step 1 of the recorded study, in a folder that goes again."""
     began, unit = time.monotonic(), recorded_units()[0]
     before = {name: os.environ.get(name) for name in ("PHI_KIT_RUNS", REPLAY)}
@@ -97,4 +97,4 @@ def _first_step() -> Finding:
                 os.environ.pop(name)
                 os.environ |= {} if value is None else {name: value}
     seconds = time.monotonic() - began
-    return Finding(drawn, f"{unit.title} from the recording, {seconds:.0f} s")
+    return LaptopCheck(drawn, f"{unit.title} from the recording, {seconds:.0f} s")

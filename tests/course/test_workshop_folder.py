@@ -76,7 +76,7 @@ def test_nothing_is_overwritten(tmp_path):
 
 def test_a_laptop_that_is_not_ready_is_told_why(monkeypatch, tmp_path):
     monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path))
-    fine = readiness.Finding(True, "the recording")
+    fine = readiness.LaptopCheck(True, "the recording")
     monkeypatch.setattr(readiness, "_recording", lambda: fine)
     monkeypatch.setattr(readiness, "_first_step", lambda: fine)
     monkeypatch.setattr(readiness, "LEAST_MEMORY", 0.1)
