@@ -21,6 +21,7 @@ from phi_kit import __version__
 from phi_kit.cli import (
     atlas,
     benchmarks,
+    claims,
     compare,
     domains,
     export,
@@ -39,6 +40,7 @@ from phi_kit.cli import (
     verify,
     why,
     withdraw,
+    workshop,
 )
 from phi_kit.cli.common import TerminatedError
 from phi_kit.core.errors import PhiKitError
@@ -79,6 +81,7 @@ app.command()(synthesize.synthesize)
 app.command()(report.report)
 app.command()(atlas.atlas)
 app.command()(compare.compare)
+app.command()(claims.claims)
 app.command()(scale.scale)
 app.command()(export.export)
 app.command()(history.history)
@@ -88,9 +91,10 @@ app.command()(withdraw.withdraw)
 app.command()(domains.domains)
 app.command()(benchmarks.benchmarks)
 app.command()(init.init)
-app.command()(lab.lab)
+app.command(context_settings=lab.PASSED_ON)(lab.lab)
 app.add_typer(models.models, name="models")
 app.add_typer(ledger.ledger, name="ledger")
+app.add_typer(workshop.workshop, name="workshop")
 
 
 @app.callback(invoke_without_command=True)

@@ -16,6 +16,7 @@ from .paths import (
     GUESSES,
     LEDGER,
     LEDGER_SUFFIXES,
+    OPENINGS_LOG,
     REPORT,
     SPENDING_LOG,
     SWEEP_STATE,
@@ -25,7 +26,14 @@ from .paths import (
 )
 
 # In `runs/<study>/`, beside the steps.
-BESIDE_DOMAINS = (REPORT, SPENDING_LOG, GUESSES, SWEEP_STATE, TRACKER_LOGS)
+BESIDE_DOMAINS = (
+    REPORT,
+    SPENDING_LOG,
+    OPENINGS_LOG,
+    GUESSES,
+    SWEEP_STATE,
+    TRACKER_LOGS,
+)
 MAX_NAME = 64  # a folder's name has 255 bytes, and some hold several of these
 MAX_JOINED = 200  # of all domains' names with a + between: an adapter's folder
 _SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)

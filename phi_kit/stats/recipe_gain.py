@@ -43,6 +43,15 @@ class RecipeGain(Gain):
         """Whether anything says how far runs lie apart."""
         return not np.isnan(self.run_sd)
 
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no gain, by Student's t; 1 where runs' spread is not known."""
+        from scipy.stats import t
+
+        if np.isnan(self.error):
+            return 1.0
+        return float(2 * t.sf(abs(self.delta) / self.error, self.df))
+
     def as_dict(self) -> dict[str, Any]:
         """For a manifest or a table; what is not known is `None`."""
         told = super().as_dict() | {"runs": self.runs}

@@ -11,7 +11,6 @@ whether to explore on or to scale.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,6 +18,7 @@ from typing import Any, ClassVar
 import pandas as pd
 from pydantic import Field, field_validator
 
+from phi_kit import domains
 from phi_kit.core import step_table
 from phi_kit.core.errors import StudyError
 from phi_kit.core.finished_run import RunFolder
@@ -92,17 +92,16 @@ class Params(StepParams):
 
     def public(self) -> list[PublicBenchmark]:
         """The benchmarks that are run beside the sealed items, each once."""
+        kits = [domains.get(one) for one in self.domains if one in domains.names()]
+        suggested = [name for one in kits for name in one.benchmarks]
         wanted: dict[str, None] = {}
         for name in self.benchmarks:
-            of_domains = [domain_of(self, domain).benchmarks for domain in self.domains]
-            names = itertools.chain(*of_domains) if name == SUGGESTED else [name]
-            wanted |= dict.fromkeys(names)
+            wanted |= dict.fromkeys(suggested if name == SUGGESTED else [name])
         return [benchmark_table.get(name) for name in wanted]
 
     def external_digests(self) -> dict[str, str]:
         """The model's weights, and the content of files and data sets."""
-        asked = [benchmark_table.get(n) for n in self.benchmarks if n != SUGGESTED]
-        marks = {f"benchmark {one.name}": one.source.digest() for one in asked}
+        marks = {f"benchmark {one.name}": one.source.digest() for one in self.public()}
         return {"model": completion.model_fingerprint(self.model), **marks}
 
 

@@ -3,13 +3,15 @@
 Reads every domain's frozen data set and sealed dev set. Writes an adapter per
 domain, one trained once on all of them concatenated (the additive property is
 about data, not about adding adapters), and how each does on each domain. On the side,
-if asked: the domains one after another, and adapters added up without training. With
-it dev is finished: the rule of step 7's decision is locked in the manifest.
+if asked: the domains one after another, adapters added up without training, and
+whether such sums foretell mixes. With it dev is finished: the rule of step 7's decision
+is locked in the manifest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Self
 
@@ -30,6 +32,12 @@ from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.domains import all_known
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation import guessing_baseline
+from phi_kit.evaluation.adapter_matrix import (
+    GUESS,
+    ItemAccuracies,
+    compare_adapters,
+    item_table,
+)
 from phi_kit.evaluation.additivity import foresight, interference, retention
 from phi_kit.evaluation.ask import (
     ask,
@@ -39,12 +47,11 @@ from phi_kit.evaluation.ask import (
     training_rows,
 )
 from phi_kit.evaluation.decision import MARGIN, Rule
+from phi_kit.evaluation.mix_forecast import MixTrials, forecast_mixes, mix_table
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models.adapter_merge import Combination, merge_adapters
-from phi_kit.plots import interference_matrix, learning_curves
-from phi_kit.stats.comparison import beyond_guessing, paired_gain
-from phi_kit.stats.intervals import accuracy
+from phi_kit.plots import interference_matrix, learning_curves, mix_curve
 from phi_kit.training import training_config as recipes
 from phi_kit.training.arms import epochs_of, trained_tokens
 from phi_kit.training.data_order import phases_in_turn
@@ -53,9 +60,6 @@ from phi_kit.training.model_card import add_accuracy
 from phi_kit.training.qlora import TrainingResult, train
 from phi_kit.training.trainer import RunHooks
 from phi_kit.training.training_config import TrainingConfig
-
-ItemAccuracies = dict[tuple[str, str], list[float]]  # by adapter and domain
-GUESS = "one constant answer"  # stands among the adapters: what guessing gives
 
 
 class Params(TrainingConfig, StepParams):
@@ -78,6 +82,8 @@ class Params(TrainingConfig, StepParams):
     sequence: bool = False  # also the domains one after another, at the same tokens
     replay: float = Field(0.0, ge=0, lt=1)  # share of earlier rows seen again there
     merges: list[Combination] = Field([])  # also the adapters added up, untrained
+    # Whether weighted sums foretell trained mixes: shares to train, {trained: [...]}.
+    predict_mix: MixTrials = Field(MixTrials())
     margin: float = Field(MARGIN, gt=0, lt=1)  # what counts as equal, and as no loss
     primary: str = ""  # the domain whose gain decides; empty: the mean of all
 
@@ -93,6 +99,13 @@ class Params(TrainingConfig, StepParams):
             raise ValueError("train_seeds: names one twice")
         if self.replay and not self.sequence:
             raise ValueError("replay needs sequence: what is mixed has none")
+        if self.predict_mix and len(self.domains) != 2:
+            raise ValueError(f"predict_mix is of two domains, not {len(self.domains)}")
+        if self.predict_mix and not self.equal_tokens:
+            raise ValueError(
+                "predict_mix needs equal_tokens: the ends of a mix are adapters that "
+                "saw as much as it did"
+            )
         return self
 
     @property
@@ -106,12 +119,16 @@ class Params(TrainingConfig, StepParams):
 
 
 class PlannedAdapter(NamedTuple):
-    """An adapter to train: on which domains, by which seed, and whether in turn."""
+    """An adapter to train: on which domains, by which seed, and whether in turn.
+
+    With `shares` each domain makes up so much of all trained tokens.
+    """
 
     name: str
     domains: list[str]
     rng_seed: int
     in_turn: bool = False
+    shares: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +142,7 @@ class TrainingPart:
 
 @dataclass(frozen=True)
 class ExpansionBench:
-    """What all adapters of the step have in common."""
+    """What all adapters of the step have in common, and what was said so far."""
 
     run: StepRun
     student: LocalModel
@@ -134,20 +151,34 @@ class ExpansionBench:
     seal: Seal
     parts: dict[str, TrainingPart]
     view: learning_curves.LiveCurves
+    said: list[pd.DataFrame] = field(default_factory=list)
 
     def folder(self, adapter: str) -> Path:
         """Where an adapter lies."""
         return self.run.folder(f"adapters/{adapter}")
 
     def scores(self, student: LocalModel, adapter: str) -> ItemAccuracies:
-        """What an adapter gets on every dev item."""
-        return _accuracy_per_item(
-            student, adapter, self.cards, self.dev, params=self.run.params
-        )
+        """What an adapter gets on every dev item; its answers are kept."""
+        return self._judged(adapter, self._answers(student, adapter, self.cards))
 
-    def train(self, job: PlannedAdapter) -> TrainingResult:
+    def baselines(self) -> ItemAccuracies:
+        """What the base model and the guesser get on every dev item."""
+        answers, guesses = {}, {}
+        for name, card in self.cards.items():
+            domain = domain_of(self.run.params, name)
+            items = self.dev[name]
+            answers[name] = base_answers(card, self.student, domain, items)
+            guesser = guessing_baseline.guesser_of_card(card, domain)
+            guesses[GUESS, name] = guesser.per_item(items)
+        return self._judged("base", answers) | guesses
+
+    def train(self, job: PlannedAdapter, out: Path | None = None) -> TrainingResult:
         """Train an adapter on the rows of its domains, each with its own epochs."""
         parts = [self.parts[name] for name in job.domains]
+        scales = [1.0] * len(parts)
+        if job.shares:
+            pairs = zip(job.shares, parts, strict=True)
+            scales = [s * self._all_tokens() / self._tokens(p) for s, p in pairs]
         sizes = [len(part.rows) for part in parts]
         phases, params = None, self.run.params
         if job.in_turn:
@@ -156,10 +187,14 @@ class ExpansionBench:
             self.student,
             [row for part in parts for row in part.rows],
             recipes.merge_configs(part.recipe for part in parts),
-            out=self.folder(job.name),
+            out=out or self.folder(job.name),
             rng_seed=job.rng_seed,
             sealed=self.seal.hit,
-            epochs=[often for part in parts for often in part.epochs],
+            epochs=[
+                scale * often
+                for scale, part in zip(scales, parts, strict=True)
+                for often in part.epochs
+            ],
             budget=self._budget(job),
             phases=phases,
             hooks=RunHooks(
@@ -182,30 +217,75 @@ class ExpansionBench:
         )
         return merged
 
+    def trial_mix(self, share: float) -> dict[str, list[float]]:
+        """What a mix gets, by domain, that is trained with this share of the first."""
+        params, name = self.run.params, f"mix-{share:g}"
+        shares, seeds = (share, 1 - share), params.train_seeds or [params.rng_seed]
+        out = self.run.work / "trials" / name
+        self.train(PlannedAdapter(name, params.domains, seeds[0], shares=shares), out)
+        return self._by_domain(out)
+
+    def trial_sum(self, weight: float) -> dict[str, list[float]]:
+        """What the weighted sum of the domains' own adapters gets, by domain."""
+        names, name = self.run.params.domains, f"sum-{weight:g}"
+        out = self.run.work / "trials" / name
+        alone = [self.folder(name) for name in names]
+        merge_adapters(alone, out, weights=[weight, 1 - weight], combination="cat")
+        return self._by_domain(out)
+
+    def _by_domain(self, adapter: Path) -> dict[str, list[float]]:
+        with self.student.adapter(adapter) as tuned:
+            found = self.scores(tuned, adapter.name)
+        return {domain: values for (_, domain), values in found.items()}
+
     def _budget(self, job: PlannedAdapter) -> int | None:
-        """With `equal_tokens`, what the merged adapter sees in all."""
+        """With `equal_tokens`, what the merged adapter sees in all; a mix always."""
+        if job.shares:
+            return self._all_tokens()
         if not self.run.params.equal_tokens or len(job.domains) > 1:
             return None
-        return sum(
-            trained_tokens(
-                self.student,
-                part.rows,
-                part.epochs,
-                most=part.recipe.max_row_tokens,
-            )
-            for part in self.parts.values()
-        )
+        return self._all_tokens()
+
+    def _all_tokens(self) -> int:
+        return sum(map(self._tokens, self.parts.values()))
+
+    def _tokens(self, part: TrainingPart) -> int:
+        """Trained tokens of a domain's rows, each as often as it is seen."""
+        most = part.recipe.max_row_tokens
+        return trained_tokens(self.student, part.rows, part.epochs, most=most)
 
     def _held_out(self, tuned: LocalModel, domains: list[str]) -> float:
-        items = _accuracy_per_item(
-            tuned,
-            "held out",
-            {name: self.cards[name] for name in domains},
-            self.dev,
-            params=self.run.params,
-        )
-        means = [sum(values) / len(values) for values in items.values()]
+        answers = self._answers(tuned, "held out", domains)
+        means = []
+        for name, samples in answers.items():
+            values = item_accuracies(samples, self.dev[name])
+            means.append(sum(values) / len(values))
         return sum(means) / len(means)
+
+    def _answers(
+        self, student: LocalModel, adapter: str, domains: Iterable[str]
+    ) -> dict[str, pd.DataFrame]:
+        """What a model says to the dev items of these domains."""
+        found = {}
+        for name in domains:
+            domain = domain_of(self.run.params, name)
+            found[name] = ask(
+                student,
+                domain,
+                self.dev[name],
+                **step_sampling(self.cards[name].manifest["params"], domain),
+                label=f"{adapter} on {name}",
+            )
+        return found
+
+    def _judged(self, arm: str, answers: dict[str, pd.DataFrame]) -> ItemAccuracies:
+        self.said.extend(
+            samples.assign(arm=arm, domain=name) for name, samples in answers.items()
+        )
+        return {
+            (arm, name): item_accuracies(samples, self.dev[name])
+            for name, samples in answers.items()
+        }
 
 
 @reuse_finished
@@ -221,7 +301,7 @@ def run(params: Params) -> StepRun:
         fewest = min(map(len, dev.values()))
         for line in foresight(len(dev), fewest, margin=params.margin):
             print(f"{params.STEP}: {line}")
-        items = _baselines_per_item(student, cards, dev, params=params)
+        items = bench.baselines()
         done = {}
         for job in training_plan(params):
             done[job.name] = bench.train(job)
@@ -232,7 +312,22 @@ def run(params: Params) -> StepRun:
             with student.adapter(bench.folder(merged)) as tuned:
                 items |= bench.scores(tuned, merged)
         _save(bench, items, done)
+        if params.predict_mix:
+            predict_mixes(bench)
     return run
+
+
+def predict_mixes(bench: ExpansionBench) -> None:
+    """Ask sums of the adapters and trained mixes alike, and hold one to the other."""
+    run, trials = bench.run, bench.run.params.predict_mix
+    sums = {weight: bench.trial_sum(weight) for weight in trials.weights}
+    mixes = {share: bench.trial_mix(share) for share in trials.trained}
+    seed = run.params.rng_seed
+    table = mix_table({"sum": sums, "trained": mixes}, rng_seed=seed)
+    said = [one.as_dict() for one in forecast_mixes(sums, mixes, rng_seed=seed)]
+    run.save_rows(table, "mixes")
+    run.save_figure(mix_curve.draw(table, pd.DataFrame(said)), "mix_forecast")
+    run.result["mix_forecast"] = said
 
 
 def _save(
@@ -246,6 +341,7 @@ def _save(
         add_accuracy(bench.folder(row.adapter), f"dev of {row.domain}", row)
     run.save_rows(cells)
     run.save_rows(item_table(items, bench.dev), "items")
+    run.save_rows(pd.concat(bench.said, ignore_index=True), "samples")
     run.save_rows(_training_history(done), "training", timed=True)
     run.figure = run.save_figure(interference_matrix.draw(cells), "interference")
     run.table = cells
@@ -365,84 +461,6 @@ def final_adapters(params: Params) -> list[str]:
     """The adapter that all domains were merged for, of each training seed."""
     final = list(adapter_plan(params.domains))[-1]
     return [final, *(f"{final}@{seed}" for seed in params.train_seeds[1:])]
-
-
-def _baselines_per_item(
-    student: LocalModel,
-    cards: dict[str, RunFolder],
-    dev: dict[str, list[Seed]],
-    *,
-    params: Params,
-) -> ItemAccuracies:
-    """What the base model and the guesser get on every dev item."""
-    items = {}
-    for name, card in cards.items():
-        domain = domain_of(params, name)
-        answers = base_answers(card, student, domain, dev[name])
-        items["base", name] = item_accuracies(answers, dev[name])
-    for name, card in cards.items():
-        guesser = guessing_baseline.guesser_of_card(card, domain_of(params, name))
-        items[GUESS, name] = guesser.per_item(dev[name])
-    return items
-
-
-def _accuracy_per_item(
-    student: LocalModel,
-    adapter: str,
-    cards: dict[str, RunFolder],
-    dev: dict[str, list[Seed]],
-    *,
-    params: Params,
-) -> ItemAccuracies:
-    found = {}
-    for name, card in cards.items():
-        domain = domain_of(params, name)
-        answers = ask(
-            student,
-            domain,
-            dev[name],
-            **step_sampling(card.manifest["params"], domain),
-            label=f"{adapter} on {name}",
-        )
-        found[adapter, name] = item_accuracies(answers, dev[name])
-    return found
-
-
-def compare_adapters(items: ItemAccuracies, *, rng_seed: int) -> pd.DataFrame:
-    """One row per adapter and domain: accuracy and paired gain over base.
-
-    Base and `GUESS` stand among the adapters; they have no verdict. `guess` is the
-    guesser's accuracy in that domain.
-    """
-    rows = []
-    for (adapter, name), values in items.items():
-        over = paired_gain(items["base", name], values, rng_seed=rng_seed)
-        guess = items[GUESS, name]
-        beyond = paired_gain(guess, values, rng_seed=rng_seed)
-        verdict = beyond_guessing(over.verdict, beyond)
-        row = {
-            "adapter": adapter,
-            "domain": name,
-            **accuracy(values, rng_seed=rng_seed).as_dict(),
-            "guess": sum(guess) / len(guess),
-            "verdict": "" if adapter in ("base", GUESS) else verdict,
-        }
-        if adapter != "base":
-            row |= {"delta": over.delta, "delta_low": over.low}
-            row |= {"delta_high": over.high}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def item_table(items: ItemAccuracies, dev: dict[str, list[Seed]]) -> pd.DataFrame:
-    """One row per adapter and dev item: what studies are compared by."""
-    return pd.DataFrame(
-        [
-            {"adapter": adapter, "domain": name, "seed_id": seed.id, "accuracy": value}
-            for (adapter, name), values in items.items()
-            for seed, value in zip(dev[name], values, strict=True)
-        ]
-    )
 
 
 def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:

@@ -3,7 +3,9 @@
 - lm-evaluation-harness: `results_*.json` and `samples_*.jsonl` in a folder for each
   model (its `loggers/evaluation_tracker.py` of 2026 writes these names and keys);
 - the Hugging Face hub: `.eval_results/*.yaml` for a model's repository, of benchmarks
-  that the hub has registered (https://huggingface.co/docs/hub/eval-results);
+  that the hub has registered (https://huggingface.co/docs/hub/eval-results), and for
+  the others `model_index.yaml`, to stand in the head of a model's card
+  (https://github.com/huggingface/hub-docs/blob/main/modelcard.md);
 - Every Eval Ever 0.3.0: one JSON file for each model, intervals included
   (https://github.com/evaleval/every_eval_ever, `eval.schema.json`).
 
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from phi_kit import __version__
 from phi_kit.core import step_table
+from phi_kit.core.endpoint_url import is_endpoint
 from phi_kit.core.errors import RunError, disk_errors
 from phi_kit.core.files import write_atomic
 from phi_kit.core.finished_run import RunFolder
@@ -129,6 +132,8 @@ def export_results(study: str, out: Path) -> list[Path]:
             eee_record(scored, model)
         )
     files |= dict(hub_files(scored))
+    if text := card_index(scored):
+        files["model_index.yaml"] = text
     written = []
     for name, text in files.items():
         path = out / name
@@ -246,8 +251,6 @@ def _sample_lines(scored: ScoredStudy, task: ScoredTask) -> Iterator[dict[str, A
 
 def hub_files(scored: ScoredStudy) -> Iterator[tuple[str, str]]:
     """The final adapter's `.eval_results`, of the benchmarks the hub has registered."""
-    from ruamel.yaml import YAML
-
     known = {one.name: one for one in benchmark_table.TABLE if one.task_id}
     for task in scored.tasks:
         if task.model != "final" or task.task not in known:
@@ -260,9 +263,37 @@ def hub_files(scored: ScoredStudy) -> Iterator[tuple[str, str]]:
             "date": scored.finished.date().isoformat(),
             "notes": f"pass@1, n={task.score.n}, 95% interval {span}, by phi_kit",
         }
-        text = io.StringIO()
-        YAML().dump([entry], text)
-        yield f".eval_results/{task.task}.yaml", text.getvalue()
+        yield f".eval_results/{task.task}.yaml", _yaml([entry])
+
+
+def card_index(scored: ScoredStudy) -> str:
+    """The `model-index` of the final adapter's card; empty if there is nothing in it.
+
+    Of benchmarks that the hub has not registered, and of the study's sealed items.
+    """
+    public = {one.name: one for one in benchmark_table.TABLE}
+    results = []
+    for task in scored.tasks:
+        known = public.get(task.task)
+        if task.model != "final" or (known and known.task_id):
+            continue
+        dataset = {"type": task.task, "split": "test"}
+        dataset["name"] = f"{task.task}, sealed test items of {scored.name}"
+        if known:
+            dataset = {"type": known.source.hub, "name": known.title}
+            dataset["split"] = known.source.split
+            if known.source.config:
+                dataset["config"] = known.source.config
+        metric = {"type": "pass@1", "name": "pass@1"}
+        metric["value"] = round(task.score.accuracy, 4)
+        low, high = round(task.score.low, 3), round(task.score.high, 3)
+        metric["args"] = {"n": task.score.n, "low": low, "high": high}
+        task_type = {"type": "text-generation"}
+        results.append({"task": task_type, "dataset": dataset, "metrics": [metric]})
+    if not results:
+        return ""
+    index = [{"name": scored.model_name("final"), "results": results}]
+    return _yaml({"model-index": index})
 
 
 def eee_record(scored: ScoredStudy, model: str) -> dict[str, Any]:
@@ -283,7 +314,13 @@ def eee_record(scored: ScoredStudy, model: str) -> dict[str, Any]:
         "model_info": {
             "name": name,
             "id": name,
-            "additional_details": {"base_model": scored.base},
+            "additional_details": {
+                "base_model": scored.base,
+                "deployment_type": "unknown"
+                if is_endpoint(scored.base)
+                else "self_deployed",
+                "model_availability": "unknown",
+            },
         },
         "evaluation_results": [
             _eee_result(scored, task) for task in scored.tasks if task.model == model
@@ -365,6 +402,14 @@ def _plain(name: str) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _yaml(value: Any) -> str:
+    from ruamel.yaml import YAML
+
+    text = io.StringIO()
+    YAML().dump(value, text)
+    return text.getvalue()
 
 
 def _json(value: Any) -> str:

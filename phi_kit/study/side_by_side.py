@@ -29,9 +29,9 @@ from phi_kit.core.params import NO_OUTCOME
 from phi_kit.core.paths import display_path, runs_root
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.core.yaml12 import shown as printable
+from phi_kit.evaluation.adapter_matrix import GUESS
 from phi_kit.stats import comparison
 from phi_kit.stats.intervals import Accuracy, accuracy
-from phi_kit.steps.expand_domains import GUESS
 from phi_kit.study.config import name_of
 
 if TYPE_CHECKING:

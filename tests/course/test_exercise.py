@@ -4,8 +4,10 @@ import traceback
 
 import pytest
 
-from phi_kit.course import lesson1, lesson2, lesson3, lesson4
+from phi_kit.course import lesson1, lesson2, lesson3, lesson4, lesson5, lesson6, lesson7
 from phi_kit.course.exercise import FUNCTION, Exercise, WrongAnswerError
+
+LESSONS = (lesson1, lesson2, lesson3, lesson4, lesson5, lesson6, lesson7)
 
 
 def first_number(text):
@@ -33,6 +35,12 @@ def pass_at_k(n, c, k):
     return 1 - comb(n - c, k) / comb(n, k)
 
 
+def all_of_k(n, c, k):
+    from math import comb
+
+    return comb(c, k) / comb(n, k)
+
+
 def in_numbers(text):
     found = marked_number(text)
     return found if found is None else int(found)
@@ -40,6 +48,10 @@ def in_numbers(text):
 
 def never_silent(text):
     return marked_number(text) or ""
+
+
+def missing_factor(product, known):
+    return None if known == 0 or product % known else product // known
 
 
 # Of each exercise a right answer, and typical wrong ones with words of their hints.
@@ -96,6 +108,92 @@ CASES = {
         60,
         [(40, "equal rows"), (27, "upside down"), (100, "in all")],
     ),
+    (lesson5, "agreed_and_wrong"): (
+        0.0154,
+        [
+            (0.01, "divide by those"),
+            (0.0588, "need not be the same"),
+            (0.04, "both are wrong"),
+            (1.54, "not in per cent"),
+            (0.2, "what is `c` here"),
+        ],
+    ),
+    (lesson5, "room_for_made"): (
+        180,
+        [(300, "whole mix"), (72, "one of the mix"), (48, "All of them stay"), (0, "")],
+    ),
+    (lesson5, "missing_factor"): (
+        missing_factor,
+        [
+            (lambda product, known: known and product // known, "put 3 back"),
+            (lambda product, known: product / known, r"\*whole\* number"),
+            (
+                lambda product, known: missing_factor(product, known or 1),
+                "every number",
+            ),
+            (lambda product, known: missing_factor(product, known) or None, "nought"),
+            (lambda product, known: 1, "try it on"),
+        ],
+    ),
+    (lesson6, "equal_enough"): (
+        0.0228,
+        [
+            (0.617, "no difference"),
+            (0.00135, "easier of the two"),
+            (0.0455, "nothing to double"),
+            (0.0062, "a point below"),
+            (0.5, "how many standard errors"),
+        ],
+    ),
+    (lesson6, "numbers_in_sum"): (
+        50688,
+        [
+            (884736, "thin factors"),
+            (33792, "becomes of the ranks"),
+            (21233664, "add the two"),
+            (24, "rank of the sum"),
+        ],
+    ),
+    (lesson6, "false_alarm"): (
+        0.6415,
+        [
+            (0.7226, "diagonal"),
+            (0.4013, "two cells"),
+            (0.05, "in one cell"),
+            (1.0, "product"),
+            (0.358, "no alarm at all"),
+            (0.2, "one minus"),
+        ],
+    ),
+    (lesson7, "paired_half_width"): (
+        0.0768,
+        [
+            (0.137, "flipped"),
+            (0.0784, "square of the mean"),
+            (0.0392, "one standard error"),
+            (7.68, "as a share"),
+            (0.5, "what its variance"),
+        ],
+    ),
+    (lesson7, "all_of_k"): (
+        all_of_k,
+        [
+            (lambda n, c, k: (c / n) ** k, "one sample twice"),
+            (pass_at_k, r"that is pass@k"),
+            (lambda n, c, k: c / n, "that is pass@1"),
+            (lambda n, c, k: 0.5, "right samples only"),
+        ],
+    ),
+    (lesson7, "five_looks"): (
+        0.1189,
+        [
+            (0.125, "lucky twice"),
+            (0.2262, "as well"),
+            (0.8811, "find nothing"),
+            (0.025, "one look"),
+            (0.5, "one minus"),
+        ],
+    ),
 }
 EVERY = pytest.mark.parametrize(
     ("lesson", "name"), list(CASES), ids=lambda one: getattr(one, "__name__", one)
@@ -105,7 +203,7 @@ EVERY = pytest.mark.parametrize(
 def test_every_exercise_of_every_lesson_is_tried_here():
     found = {
         (lesson, name)
-        for lesson in (lesson1, lesson2, lesson3, lesson4)
+        for lesson in LESSONS
         for name, value in vars(lesson).items()
         if isinstance(value, Exercise)
     }

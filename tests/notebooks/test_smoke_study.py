@@ -217,7 +217,7 @@ def test_a_changed_parameter_makes_stale_exactly_what_depends_on_it(study):
 def test_every_figure_and_the_report_are_there(study):
     runs, seen = study
     report = (runs / "smoke" / "report.html").read_text()
-    assert report.count("data:image/png;base64,") >= 12
+    assert report.count("data:image/svg+xml;base64,") >= 12
     for step in seen[-1]:
         assert list((runs / "smoke" / step / "figures").glob("*.png")), step
 

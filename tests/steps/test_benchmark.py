@@ -413,3 +413,28 @@ def test_mcnemar_stands_beside_single_answers():
     row = benchmark.compare_models(tested, rng_seed=7)[0]
     assert row["lost"] == 0
     assert row["mcnemar_p"] == pytest.approx(0.5 ** row["gained"])
+
+
+# --- what is asked beside the sealed items ---
+
+
+def test_suggested_benchmarks_are_those_of_the_kits_domains():
+    params = benchmark.Params(domains=["math"], benchmarks=["suggested", "gsm8k"])
+    names = [one.name for one in params.public()]
+    assert names[0] == "aime-2024"
+    assert names.count("gsm8k") == 1
+    assert benchmark.Params(domains=["math"]).public() == []
+
+
+def test_a_suggested_data_set_that_moved_on_is_another(tmp_path, monkeypatch):
+    """Its digest is in the fingerprint as that of one that is named."""
+    file = tmp_path / "items.jsonl"
+    file.write_text('{"question": "1?", "answer": "1"}\n')
+    local = benchmark.benchmark_table.get(str(file))
+    monkeypatch.setattr(benchmark.benchmark_table, "get", lambda name: local)
+    monkeypatch.setattr(completion, "model_fingerprint", lambda name: "weights")
+    params = benchmark.Params(domains=["math"], benchmarks=["suggested"])
+    before = params.external_digests()
+    assert before == benchmark.Params(benchmarks=["x"]).external_digests()
+    file.write_text('{"question": "2?", "answer": "2"}\n')
+    assert params.external_digests() != before

@@ -132,6 +132,12 @@ def test_each_alone_and_all_merged(trained, capsys):
     assert [row["domain"] for row in result["retention"]] == DOMAINS
     assert len(result["interference"]) == 2
     assert set(trained["math"].carded) == set(trained)
+    answers = done.run_folder.table("samples").groupby(["arm", "domain"])
+    assert set(answers.size().index) == {
+        (arm, name) for arm in ("base", *trained) for name in DOMAINS
+    }
+    rights = answers.verdict.agg(lambda part: (part == "right").mean())
+    assert all(abs(rights[at] - cells[at]) < 1e-9 for at in rights.index)
     said = capsys.readouterr().out
     assert "before the run: 24 items" in said
     assert "2 domains: 2 pairs" in said
@@ -153,6 +159,51 @@ def test_seeds_sequence_and_equal_tokens(trained):
     assert done.result["finals"] == ["math+puzzles", "math+puzzles@2"]
     table = RunFolder.of("s", step_table.EXPAND_DOMAINS).table("items")
     assert set(table.adapter) >= {*trained, "base"}
+
+
+def test_sums_are_asked_beside_mixes_that_are_trained(trained, monkeypatch):
+    made = {}
+
+    def merge(adapters, out, *, weights, combination):
+        out.mkdir(parents=True)
+        made[out.name] = ([a.name for a in adapters], weights, combination)
+
+    class Mixed(Adapted):
+        """Right as often as its domain had a share."""
+
+        @contextmanager
+        def adapter(self, folder):
+            name = folder.name.partition("-")
+            if name[0] in ("sum", "mix"):
+                yield Mixed(float(name[2]))
+            else:
+                yield Adapted([one for one in DOMAINS if one in folder.name])
+
+        def stream(self, requests, sampling):
+            for place, one in enumerate(requests):
+                domain, number = one.prompt.rstrip("?").split()
+                rate = self.skills if domain == "math" else 1 - self.skills
+                said = number if int(number) < 24 * rate else "1000"
+                yield place, Completion(f"So it is.\nAnswer: {said}", 5, "stop")
+
+    monkeypatch.setattr(expand_domains, "merge_adapters", merge)
+    monkeypatch.setattr(completion, "load", lambda name, **_: Mixed(0.0))
+    trials = {"trained": [0.25, 0.5, 0.75], "weights": [0.1, 0.5, 0.9]}
+    done = run(predict_mix=trials, equal_tokens=True)
+    assert made == {
+        f"sum-{weight:g}": (DOMAINS, [weight, pytest.approx(1 - weight)], "cat")
+        for weight in (0.1, 0.5, 0.9)
+    }
+    mix = trained["mix-0.25"]
+    assert mix.rows == ["math"] * 10 + ["puzzles"] * 6
+    assert mix.budget == 1000  # what both domains have, a quarter of it math's
+    assert mix.epochs == [0.5] * 10 + [1.5] * 6
+    math, puzzles, _ = done.result["mix_forecast"]
+    assert math["rank_correlation"] == puzzles["rank_correlation"] == 1
+    table = RunFolder.of("s", step_table.EXPAND_DOMAINS).table("mixes")
+    assert len(table) == 2 * (3 + 3)
+    assert not set(done.table.adapter) & {*made, "mix-0.25"}  # they are no arms
+    assert done.result["finals"] == ["math+puzzles"]
 
 
 def test_added_up_adapters_are_asked_beside_the_trained_ones(trained, monkeypatch):

@@ -2,106 +2,20 @@
 
 import json
 import re
+from pathlib import Path
 
 import jsonschema
 import pytest
 import scored
+from huggingface_hub import ModelCard
 from ruamel.yaml import YAML
 
 from phi_kit.core.errors import RunError
 from phi_kit.study.results_export import export_results
 
-# What Every Eval Ever asks of a record, of the parts that are written here
-# (`every_eval_ever/schemas/eval.schema.json`; uncertainty as in 0.3.0).
-_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
-EEE = {
-    "type": "object",
-    "required": [
-        *("schema_version", "evaluation_id", "retrieved_timestamp"),
-        *("source_metadata", "model_info", "eval_library", "evaluation_results"),
-    ],
-    "additionalProperties": False,
-    "properties": {
-        "schema_version": {"const": "0.3.0"},
-        "evaluation_id": {"type": "string"},
-        "evaluation_timestamp": {"type": "string"},
-        "retrieved_timestamp": {"type": "string", "pattern": r"^\d+$"},
-        "source_metadata": {
-            "type": "object",
-            "required": [
-                *("source_type", "source_organization_name"),
-                "evaluator_relationship",
-            ],
-            "properties": {
-                "source_type": {"enum": ["documentation", "evaluation_run"]},
-                "evaluator_relationship": {
-                    "enum": ["first_party", "third_party", "collaborative", "other"]
-                },
-            },
-        },
-        "eval_library": {"type": "object", "required": ["name", "version"]},
-        "model_info": {
-            "type": "object",
-            "required": ["name", "id"],
-            "properties": {"additional_details": _TEXTS},
-        },
-        "evaluation_results": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": [
-                    *("evaluation_name", "source_data"),
-                    *("metric_config", "score_details"),
-                ],
-                "properties": {
-                    "source_data": {
-                        "oneOf": [
-                            {
-                                "required": ["dataset_name", "source_type", "hf_repo"],
-                                "properties": {"source_type": {"const": "hf_dataset"}},
-                            },
-                            {
-                                "required": ["dataset_name", "source_type"],
-                                "properties": {"source_type": {"const": "other"}},
-                            },
-                        ]
-                    },
-                    "metric_config": {
-                        "required": ["lower_is_better", "min_score", "max_score"],
-                        "properties": {"score_type": {"const": "continuous"}},
-                    },
-                    "score_details": {
-                        "required": ["score"],
-                        "properties": {
-                            "score": {"type": "number"},
-                            "uncertainty": {
-                                "properties": {
-                                    "standard_error": {"required": ["value"]},
-                                    "confidence_interval": {
-                                        "required": ["lower", "upper"]
-                                    },
-                                    "num_samples": {"type": "integer"},
-                                }
-                            },
-                        },
-                    },
-                    "generation_config": {
-                        "properties": {
-                            "generation_args": {
-                                "additionalProperties": False,
-                                "properties": {
-                                    "temperature": {"type": ["null", "number"]},
-                                    "max_tokens": {"type": "integer", "minimum": 1},
-                                },
-                            }
-                        }
-                    },
-                },
-            },
-        },
-    },
-}
+# Every Eval Ever's own, from its wheel (MIT, (c) 2026 EvalEval; the licence is beside).
+SCHEMA = Path(__file__).with_name("schemas") / "every_eval_ever-0.3.0.schema.json"
+EEE = json.loads(SCHEMA.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -168,6 +82,21 @@ def test_the_hub_gets_registered_benchmarks_only(exported):
     assert entry["value"] == 0.75
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", entry["date"])
     assert "n=20" in entry["notes"]
+
+
+def test_the_cards_index_is_one_that_the_hubs_library_reads(exported):
+    """Benchmarks that the hub has not registered: the others have `.eval_results`."""
+    out, _ = exported
+    text = (out / "model_index.yaml").read_text()
+    card = ModelCard(f"---\n{text}---\n\n# A card\n", ignore_metadata_errors=False)
+    found = {one.dataset_name: one for one in card.data.eval_results}
+    assert card.data.model_name == "demo-final"
+    assert set(found) == {"MATH-500", "math, sealed test items of demo"}
+    public = found["MATH-500"]
+    assert (public.task_type, public.metric_type) == ("text-generation", "pass@1")
+    assert public.dataset_type == "HuggingFaceH4/MATH-500"
+    assert public.metric_value == 0.75
+    assert public.metric_args == {"n": 20, "low": 0.531, "high": 0.888}
 
 
 def test_every_eval_ever_records_validate_and_carry_intervals(exported):

@@ -207,6 +207,11 @@ def table(
     lines = [[row.get(name, "") for name in total] for row in [*rows, total]]
     yield from aligned_table([list(total), *lines])
     yield ""
+    if unknown := [name for plan in left for name in plan.load.uncounted]:
+        yield (
+            f"Not counted: {', '.join(unknown)}, whose items lie on the hub; "
+            "benchmark.benchmark_items says how many are asked."
+        )
     yield from _probe(speed)
     loads = [(plan.load, plan.most_load) for plan in left]
     yield from bill_lines([plan.unit for plan in plans], loads)

@@ -6,6 +6,7 @@ seeds are teachable above all, is taken from a short probe, or at its most.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, inf
@@ -16,6 +17,8 @@ from phi_kit.core.answer_style import Style, token_limit
 from phi_kit.core.errors import DataError
 from phi_kit.data.read_sources import read_source
 from phi_kit.data.source_types import HubData
+from phi_kit.evaluation.benchmarks import regression_suite
+from phi_kit.evaluation.benchmarks.public_benchmark import PublicBenchmark, load_items
 from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.steps import expand_domains
 from phi_kit.study.config import Unit
@@ -83,6 +86,7 @@ class StepLoad:
         rows: how many are trained on, repeats included, by domain.
         runs: training runs, each of which is set up anew.
         teacher: what it is asked.
+        uncounted: benchmarks whose items only reading them would count.
     """
 
     unit: Unit
@@ -90,6 +94,7 @@ class StepLoad:
     rows: Mapping[str, float] = field(default_factory=dict)
     runs: float = 0
     teacher: TeacherLoad = field(default_factory=TeacherLoad)
+    uncounted: tuple[str, ...] = ()
 
 
 @dataclass
@@ -106,6 +111,7 @@ class DomainState:
     frozen: float = 0
     epochs: int = 1  # of its probe, which `recipe: best` takes over
     own: bool = False  # an arm learns from the student's own responses
+    finals: int = 1  # adapters of all domains, one for each training seed
     paid: float = 0  # samples of the teacher in earlier steps
     responses: ResponseConfig = field(default_factory=ResponseConfig)
 
@@ -260,36 +266,62 @@ def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
         name: states[name].frozen * (states[name].epochs if best else p.epochs)
         for name in p.domains
     }
-    adapters = [job.domains for job in expand_domains.training_plan(p)]
-    rounds = (
-        len(adapters)
-        + len(p.merges)
-        + sum(
-            _evaluations(1, sum(rows[name] for name in among), p) for among in adapters
-        )
-    )
+    whole, mixes = sum(rows.values()), p.predict_mix.trained
+    trained = [
+        {job.domains[0]: whole}
+        if p.equal_tokens and len(job.domains) == 1
+        else {name: rows[name] for name in job.domains}
+        for job in expand_domains.training_plan(p)
+    ]
+    first, last = p.domains[0], p.domains[-1]
+    trained += [{first: one * whole, last: (1 - one) * whole} for one in mixes]
+    rounds = len(trained) + len(p.merges) + len(p.predict_mix.weights) * bool(mixes)
+    rounds += sum(_evaluations(1, sum(run.values()), p) for run in trained)
+    for name in p.domains:
+        states[name].finals = len(expand_domains.final_adapters(p))
     return StepLoad(
         unit,
         {
             SampleKind(n, states[n].limit, "tuned"): rounds * states[n].dev
             for n in p.domains
         },
-        {n: rows[n] * sum(n in among for among in adapters) for n in p.domains},
-        len(adapters),
+        {n: sum(run.get(n, 0) for run in trained) for n in p.domains},
+        len(trained),
     )
 
 
 def _benchmark(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
-    """Base, the final adapter and the controls on the test items."""
-    p, drawn = unit.params, {}
+    """Base, every final adapter and the controls on the test items; then the rest.
+
+    Public benchmarks and the regression suite are asked of base and of the final
+    adapter; their answers are taken to be as long as those of the first domain.
+    """
+    p, drawn, uncounted = unit.params, Counter(), []
     for name in p.domains:
         state = states[name]
         plain = SampleKind(name, token_limit(p.max_tokens, state.style))
-        drawn[plain] = each = state.test * p.samples
-        drawn[plain._replace(how="tuned")] = (1 + state.own) * each
+        drawn[plain] += (each := state.test * p.samples)
+        drawn[plain._replace(how="tuned")] += (state.finals + state.own) * each
         if p.few_shot:
-            drawn[plain._replace(how="shown")] = each
-    return StepLoad(unit, drawn)
+            drawn[plain._replace(how="shown")] += each
+    first, style = p.domains[0], states[p.domains[0]].style
+    others = [(len(regression_suite.items()), regression_suite.MAX_TOKENS)]
+    for one in p.public():
+        if many := _benchmark_items(one, p.benchmark_items):
+            others.append((many * one.samples, token_limit(one.max_tokens, style)))
+        else:
+            uncounted.append(one.name)
+    for many, limit in others:
+        drawn[SampleKind(first, limit)] += many
+        drawn[SampleKind(first, limit, "tuned")] += many
+    return StepLoad(unit, drawn, uncounted=tuple(uncounted))
+
+
+def _benchmark_items(benchmark: PublicBenchmark, limit: int) -> int:
+    """Items that a benchmark is asked; 0 where they lie on the hub, and all are."""
+    if isinstance(benchmark.source, HubData):
+        return limit
+    return len(load_items(benchmark, limit=limit).items)
 
 
 def _evaluations(passes: float, rows: float, params: Any) -> float:

@@ -29,8 +29,10 @@ from phi_kit.study.yaml_lines import (
 
 from .race_plan import RaceSettings, race_fault
 from .sweep_file import (
+    OF_VARIANT,
     OWN_PATHS,
     Combination,
+    Setting,
     SweepFile,
     SweepLimits,
     as_set,
@@ -199,7 +201,7 @@ class _SweepDraft:
             places.setdefault(plain_path(path), []).append(("random", "over", path))
         listed: dict[str, Keys] = {}
         for number, entry in enumerate(file.variants):
-            for path in entry.keys() - {"name"}:
+            for path in entry.keys() - set(OF_VARIANT):
                 listed.setdefault(plain_path(path), ("variants", str(number), path))
         for path, keys in listed.items():
             places.setdefault(path, []).append(keys)
@@ -239,13 +241,16 @@ class _SweepDraft:
             for fault in faults:
                 self._note(fault, file, one, called)
             if not faults:
-                yield Variant(called, sets, study, self._units(file, study))
+                yield Variant(called, sets, study, self._units(file, one, study))
 
-    def _units(self, file: SweepFile, study: config.Study) -> tuple[Unit, ...]:
+    def _units(
+        self, file: SweepFile, one: Combination, study: config.Study
+    ) -> tuple[Unit, ...]:
+        to = one.to or Setting(file.to, ("to",))
         try:
-            return units_up_to(study, None if file.to is None else str(file.to))
+            return units_up_to(study, None if to.value is None else str(to.value))
         except StudyError as error:
-            self._fault(("to",), error.what)
+            self._fault(to.keys, error.what)
             return ()
 
     def _note(
@@ -289,10 +294,10 @@ def _speaks_of(text: str, path: str) -> bool:
 
 def _unlike(found: Sequence[Combination]) -> list[Combination]:
     """Combinations without those that set what an earlier one sets."""
-    unlike: dict[str, Combination] = {}
+    unlike: dict[tuple[str, Any], Combination] = {}
     for one in found:
         sets = {path: setting.value for path, setting in one.settings.items()}
-        unlike.setdefault(_canonical(sets), one)
+        unlike.setdefault((_canonical(sets), one.to and one.to.value), one)
     return list(unlike.values())
 
 

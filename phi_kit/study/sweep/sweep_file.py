@@ -8,8 +8,9 @@
       filter_edge.band_high: [0.5, 0.75]
 
 Paths of parameters are those of `--set`. `grid` crosses its values, `variants` lists
-combinations, `random` draws them, `rng_seeds` repeats everything; several of these are
-crossed with each other. As in a study file every fault is reported, with its line.
+combinations (each may have a `name` and a `to` of its own), `random` draws them,
+`rng_seeds` repeats everything; several of these are crossed with each other. As in a
+study file every fault is reported, with its line.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from .race_plan import RaceSettings
 
 # Where a variant lies, what it starts from and what is run is for the sweep to say.
 OWN_PATHS = ("study", START, "redo")
+OF_VARIANT = ("name", "to")  # what a listed variant may say beside parameters
 _DIGITS = 3  # of a number that is drawn: a name has room for so many
 
 
@@ -147,10 +149,17 @@ class Setting(NamedTuple):
 
 
 class Combination(NamedTuple):
-    """What a variant sets beside `sets`, and the name that the file gives it."""
+    """What a variant sets beside `sets`, and what the file says of it by itself.
+
+    Attributes:
+        name: that the file gives it.
+        settings: by the parameter's path.
+        to: its last step, where that is not the sweep's.
+    """
 
     name: str
     settings: dict[str, Setting]
+    to: Setting | None = None
 
 
 def combinations(file: SweepFile) -> Iterator[Combination]:
@@ -161,11 +170,11 @@ def combinations(file: SweepFile) -> Iterator[Combination]:
     parts = itertools.product(
         listed, list(_grid(file)), list(_draws(file)), list(_rng_seeds(file))
     )
-    for (name, first), *others in parts:
-        settings = dict(first)
+    for first, *others in parts:
+        settings = dict(first.settings)
         for other in others:
             settings |= other
-        yield Combination(name, settings)
+        yield first._replace(settings=settings)
 
 
 def plain_path(path: str) -> str:
@@ -184,9 +193,10 @@ def _listed(number: int, entry: Mapping[str, Any]) -> Combination:
     settings = {
         plain_path(path): Setting(value, (*keys, path))
         for path, value in entry.items()
-        if path != "name"
+        if path not in OF_VARIANT
     }
-    return Combination(entry.get("name", ""), settings)
+    to = Setting(entry["to"], (*keys, "to")) if "to" in entry else None
+    return Combination(entry.get("name", ""), settings, to)
 
 
 def _grid(file: SweepFile) -> Iterator[dict[str, Setting]]:

@@ -6,6 +6,7 @@ import pytest
 
 from phi_kit.core.answer_style import STRONG_TOKEN_LIMITS, TOKEN_LIMITS
 from phi_kit.core.errors import DataError
+from phi_kit.evaluation.benchmarks import regression_suite
 from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.study import config
 from phi_kit.study.planning.workload import (
@@ -16,6 +17,7 @@ from phi_kit.study.planning.workload import (
     workload,
 )
 
+SUITE = len(regression_suite.items())
 STUDY = Path(__file__).with_name("planned.yaml")
 OUTLOOK = SeedOutlook(0.4, 0.5, untaught=0.25, right=0.5, variants=0.6, prompt=50)
 TEACHER = "teacher=http://127.0.0.1:9/v1#m"  # nobody is there, nor need be
@@ -56,8 +58,8 @@ def test_the_work_of_every_step():
     assert seen(expand) == pytest.approx(4 * frozen)  # alone, and together
     assert expand.runs == 3
     test = found["benchmark", ""]  # base, the final adapter, the arm `own`
-    assert drawn(test) == 2 * 100 * 3
-    assert drawn(test, "tuned") == 2 * 2 * 100 * 3
+    assert drawn(test) == 2 * 100 * 3 + SUITE
+    assert drawn(test, "tuned") == 2 * 2 * 100 * 3 + SUITE
     assert all(load.teacher == TeacherLoad() for load in found.values())
 
 
@@ -76,7 +78,40 @@ def test_controls_with_examples_in_the_prompt_are_samples_of_their_own():
 
 def test_without_the_arm_own_nobody_asks_it_the_test_items():
     found = counted("probe_sft.arms=[random, teachable]", "benchmark.few_shot=0")
-    assert drawn(found["benchmark", ""], "tuned") == 2 * 100 * 3
+    assert drawn(found["benchmark", ""], "tuned") == 2 * 100 * 3 + SUITE
+
+
+def test_every_final_adapter_is_trained_and_asked():
+    once = counted()
+    found = counted("expand_domains.train_seeds=[1, 2, 3]")
+    more = found["expand_domains", ""]
+    assert more.runs == once["expand_domains", ""].runs + 2
+    assert seen(more) == pytest.approx(seen(once["expand_domains", ""]) * 8 / 4)
+    asked, usual = found["benchmark", ""], once["benchmark", ""]
+    assert drawn(asked, "tuned") == drawn(usual, "tuned") + 2 * 2 * 100 * 3
+
+
+def test_adapters_of_one_domain_may_see_as_much_as_the_merged_one():
+    frozen, sets = 50 / 0.25, ["expand_domains.equal_tokens=true"]
+    assert seen(counted(*sets)["expand_domains", ""]) == pytest.approx(6 * frozen)
+    sets.append("expand_domains.predict_mix={trained: [0.2, 0.5, 0.8]}")
+    expand = counted(*sets)["expand_domains", ""]
+    assert expand.runs == 3 + 3
+    assert seen(expand) == pytest.approx((6 + 3 * 2) * frozen)
+    assert drawn(expand, "tuned") == (3 + 3 + 9) * (200 + 200)  # nine sums as well
+
+
+def test_benchmarks_are_counted_where_their_items_are_known(tmp_path):
+    rows = "".join(f'{{"question": "{n}?", "answer": "{n}"}}\n' for n in range(30))
+    (tmp_path / "mine.jsonl").write_text(rows)
+    named = f"benchmark.benchmarks=[gsm8k, {tmp_path}/mine.jsonl]"
+    usual = drawn(counted()["benchmark", ""])
+    load = counted(named)["benchmark", ""]
+    assert load.uncounted == ("gsm8k",)
+    assert drawn(load) == usual + 30
+    load = counted(named, "benchmark.benchmark_items=20")["benchmark", ""]
+    assert load.uncounted == ()
+    assert drawn(load) == usual + 20 + 20
 
 
 def test_samples_are_as_long_as_the_style_lets_them_be():
@@ -86,6 +121,7 @@ def test_samples_are_as_long_as_the_style_lets_them_be():
         if step not in ("collect_seeds", "synthesize"):
             among = (domain,) if domain else ("math", "puzzles")
             kinds = {(kind.domain, kind.limit) for kind in load.samples}
+            kinds -= {("math", regression_suite.MAX_TOKENS)}
             assert kinds == {one for one in asked if one[0] in among}, step
 
 

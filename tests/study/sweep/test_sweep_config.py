@@ -63,6 +63,16 @@ def test_variants_are_listed_and_crossed_with_seeds(load):
     assert [unit.step for unit in last.units] == ["pick_domain", "filter_edge"] * 2
 
 
+def test_a_variant_may_go_on_further_than_the_others(load):
+    text = "variants:\n- {name: short}\n- {name: long, to: filter_edge}\n"
+    short, long = load(text + "to: pick_domain\n").variants
+    assert [variant.name for variant in (short, long)] == ["short", "long"]
+    assert {unit.step for unit in short.units} == {"pick_domain"}
+    assert {unit.step for unit in long.units} == {"pick_domain", "filter_edge"}
+    with pytest.raises(StudyError, match=r"line 4 +variants\.1\.to: .*'filter_egde'"):
+        load(text.replace("edge", "egde"))
+
+
 def test_draws_stay_as_they_are_when_there_are_more(load):
     text = (
         "random:\n  draws: {}\n  over:\n    filter_edge.samples: [3, 4, 5]\n"
@@ -231,7 +241,7 @@ def test_a_sweep_file_is_told_from_a_study_file(load):
 def test_every_sweep_file_of_the_kit_loads():
     found = sorted((Path(__file__).parents[3] / "params/sweeps").glob("*.yaml"))
     sizes = {path.stem: len(sweep_config.load(path).variants) for path in found}
-    assert sizes == {"bands": 6, "claims": 6, "organic_share": 4, "recipe": 24}
+    assert sizes == {"bands": 6, "claims": 12, "organic_share": 4, "recipe": 24}
     for path in found:
         sweep = sweep_config.load(path)
         assert sweep.name == path.stem
