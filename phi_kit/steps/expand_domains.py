@@ -10,7 +10,8 @@ is locked in the manifest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Self
 
@@ -141,7 +142,7 @@ class TrainingPart:
 
 @dataclass(frozen=True)
 class ExpansionBench:
-    """What all adapters of the step have in common."""
+    """What all adapters of the step have in common, and what was said so far."""
 
     run: StepRun
     student: LocalModel
@@ -150,16 +151,26 @@ class ExpansionBench:
     seal: Seal
     parts: dict[str, TrainingPart]
     view: learning_curves.LiveCurves
+    said: list[pd.DataFrame] = field(default_factory=list)
 
     def folder(self, adapter: str) -> Path:
         """Where an adapter lies."""
         return self.run.folder(f"adapters/{adapter}")
 
     def scores(self, student: LocalModel, adapter: str) -> ItemAccuracies:
-        """What an adapter gets on every dev item."""
-        return _accuracy_per_item(
-            student, adapter, self.cards, self.dev, params=self.run.params
-        )
+        """What an adapter gets on every dev item; its answers are kept."""
+        return self._judged(adapter, self._answers(student, adapter, self.cards))
+
+    def baselines(self) -> ItemAccuracies:
+        """What the base model and the guesser get on every dev item."""
+        answers, guesses = {}, {}
+        for name, card in self.cards.items():
+            domain = domain_of(self.run.params, name)
+            items = self.dev[name]
+            answers[name] = base_answers(card, self.student, domain, items)
+            guesser = guessing_baseline.guesser_of_card(card, domain)
+            guesses[GUESS, name] = guesser.per_item(items)
+        return self._judged("base", answers) | guesses
 
     def train(self, job: PlannedAdapter, out: Path | None = None) -> TrainingResult:
         """Train an adapter on the rows of its domains, each with its own epochs."""
@@ -244,15 +255,37 @@ class ExpansionBench:
         return trained_tokens(self.student, part.rows, part.epochs, most=most)
 
     def _held_out(self, tuned: LocalModel, domains: list[str]) -> float:
-        items = _accuracy_per_item(
-            tuned,
-            "held out",
-            {name: self.cards[name] for name in domains},
-            self.dev,
-            params=self.run.params,
-        )
-        means = [sum(values) / len(values) for values in items.values()]
+        answers = self._answers(tuned, "held out", domains)
+        means = []
+        for name, samples in answers.items():
+            values = item_accuracies(samples, self.dev[name])
+            means.append(sum(values) / len(values))
         return sum(means) / len(means)
+
+    def _answers(
+        self, student: LocalModel, adapter: str, domains: Iterable[str]
+    ) -> dict[str, pd.DataFrame]:
+        """What a model says to the dev items of these domains."""
+        found = {}
+        for name in domains:
+            domain = domain_of(self.run.params, name)
+            found[name] = ask(
+                student,
+                domain,
+                self.dev[name],
+                **step_sampling(self.cards[name].manifest["params"], domain),
+                label=f"{adapter} on {name}",
+            )
+        return found
+
+    def _judged(self, arm: str, answers: dict[str, pd.DataFrame]) -> ItemAccuracies:
+        self.said.extend(
+            samples.assign(arm=arm, domain=name) for name, samples in answers.items()
+        )
+        return {
+            (arm, name): item_accuracies(samples, self.dev[name])
+            for name, samples in answers.items()
+        }
 
 
 @reuse_finished
@@ -268,7 +301,7 @@ def run(params: Params) -> StepRun:
         fewest = min(map(len, dev.values()))
         for line in foresight(len(dev), fewest, margin=params.margin):
             print(f"{params.STEP}: {line}")
-        items = _baselines_per_item(student, cards, dev, params=params)
+        items = bench.baselines()
         done = {}
         for job in training_plan(params):
             done[job.name] = bench.train(job)
@@ -308,6 +341,7 @@ def _save(
         add_accuracy(bench.folder(row.adapter), f"dev of {row.domain}", row)
     run.save_rows(cells)
     run.save_rows(item_table(items, bench.dev), "items")
+    run.save_rows(pd.concat(bench.said, ignore_index=True), "samples")
     run.save_rows(_training_history(done), "training", timed=True)
     run.figure = run.save_figure(interference_matrix.draw(cells), "interference")
     run.table = cells
@@ -427,47 +461,6 @@ def final_adapters(params: Params) -> list[str]:
     """The adapter that all domains were merged for, of each training seed."""
     final = list(adapter_plan(params.domains))[-1]
     return [final, *(f"{final}@{seed}" for seed in params.train_seeds[1:])]
-
-
-def _baselines_per_item(
-    student: LocalModel,
-    cards: dict[str, RunFolder],
-    dev: dict[str, list[Seed]],
-    *,
-    params: Params,
-) -> ItemAccuracies:
-    """What the base model and the guesser get on every dev item."""
-    items = {}
-    for name, card in cards.items():
-        domain = domain_of(params, name)
-        answers = base_answers(card, student, domain, dev[name])
-        items["base", name] = item_accuracies(answers, dev[name])
-    for name, card in cards.items():
-        guesser = guessing_baseline.guesser_of_card(card, domain_of(params, name))
-        items[GUESS, name] = guesser.per_item(dev[name])
-    return items
-
-
-def _accuracy_per_item(
-    student: LocalModel,
-    adapter: str,
-    cards: dict[str, RunFolder],
-    dev: dict[str, list[Seed]],
-    *,
-    params: Params,
-) -> ItemAccuracies:
-    found = {}
-    for name, card in cards.items():
-        domain = domain_of(params, name)
-        answers = ask(
-            student,
-            domain,
-            dev[name],
-            **step_sampling(card.manifest["params"], domain),
-            label=f"{adapter} on {name}",
-        )
-        found[adapter, name] = item_accuracies(answers, dev[name])
-    return found
 
 
 def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:

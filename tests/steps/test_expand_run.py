@@ -133,6 +133,12 @@ def test_each_alone_and_all_merged(trained, capsys):
     assert [row["domain"] for row in result["retention"]] == DOMAINS
     assert len(result["interference"]) == 2
     assert set(trained["math"].carded) == set(trained)
+    answers = done.run_folder.table("samples").groupby(["arm", "domain"])
+    assert set(answers.size().index) == {
+        (arm, name) for arm in ("base", *trained) for name in DOMAINS
+    }
+    rights = answers.verdict.agg(lambda part: (part == "right").mean())
+    assert all(abs(rights[at] - cells[at]) < 1e-9 for at in rights.index)
     said = capsys.readouterr().out
     assert "before the run: 24 items" in said
     assert "2 domains: 2 pairs" in said

@@ -46,6 +46,15 @@ def test_the_table_has_a_row_for_each_variant_and_measure(small):
     assert table.failure.str.contains("disk is full").sum() == 2
 
 
+def test_a_name_opens_the_report_where_there_is_one(small, runs):
+    name = "rate-2--rank-4--epochs-1--seed-1"
+    (runs / "recorded" / name / "report.html").touch()
+    data = page_data(atlas_page.write("recorded").page.read_text())
+    opens = {one["name"]: one["opens"] for one in data["variants"]}
+    assert opens.pop(name) == f"{name}/report.html"
+    assert all(one[-15:] in ("/notebook.ipynb", "") for one in opens.values())
+
+
 @pytest.mark.slow
 def test_the_page_holds_all_of_it_and_asks_nobody(small):
     text = atlas_page.write("recorded").page.read_text()
