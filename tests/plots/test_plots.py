@@ -24,12 +24,14 @@ from phi_kit.plots import (
     family_accuracy,
     interference_matrix,
     learning_curves,
+    mix_spread,
     palette,
     pass_rate_histogram,
     row_flow,
     style,
     transform_yields,
 )
+from phi_kit.synthesis.mix_balance import QUANTILES
 
 NAN = float("nan")
 LONG = "an_extraordinarily_long_name_that_never_seems_to_end_" * 3
@@ -62,6 +64,16 @@ NO_CHANGE = {"delta": 0.0, "delta_low": 0.0, "delta_high": 0.0}
 ZERO = {"accuracy": 0.0, "low": 0.0, "high": 0.09}
 UNKNOWN = {"n": 0, "accuracy": NAN, "low": None, "high": None, "guess": NAN}
 ONLY_BASE = "better than base, not than one constant answer"
+
+
+def part(name, **more):
+    spans = {f"logprob_{key}": -2 + n / 4 for n, key in enumerate(QUANTILES)}
+    spans |= {f"words_{key}": 5 + 3 * n for n, key in enumerate(QUANTILES)}
+    shares = {"distinct": 0.8, "new": 0.25, "top_share": 0.1, "known": 0.9}
+    told = {"part": name, "kind": "organic", "n": 40, "answers": 12, "top": "7"}
+    return {**told, **spans, **shares, **more}
+
+
 MATRIX = [cell("base", "math"), cell("math", "math", **UP)]
 
 CASES = {
@@ -71,6 +83,10 @@ CASES = {
     "difficulty, all zero": (difficulty, [family("a", **ZERO), family("b", **ZERO)]),
     "difficulty, n tiny": (difficulty, [family("a", n=1), family("b", **UNKNOWN)]),
     "difficulty, no level": (difficulty, [family("a", level=NAN)]),
+    "mix": (mix_spread, [part("organic"), part("swap", kind="synthetic")]),
+    "mix, not scored": (mix_spread, [part("organic", logprob_p50=NAN)]),
+    "mix, few rows": (mix_spread, [part("organic", distinct=NAN, new=NAN, n=1)]),
+    "mix, long names": (mix_spread, [part(LONG), part(ONE_WORD)]),
     "matrix": (interference_matrix, MATRIX),
     "matrix, all zero": (
         interference_matrix,
@@ -469,6 +485,9 @@ def test_every_cell_of_the_matrix_has_its_interval():
     assert "+14.0" in shown
     assert "+8.0 to +20.0\n40.0\u00a0%, n = 40" in shown
     assert "30.0 to 50.0\u00a0%\nn = 40" in shown
+    assert "not asked" not in shown
+    alone = [*MATRIX, cell("base", "puzzles")]  # an adapter asked one domain only
+    assert "not asked" in texts(interference_matrix.draw(pd.DataFrame(alone)))
 
 
 def test_gains_are_coloured_by_verdict():
