@@ -26,8 +26,8 @@ setup: $(READY) ## make .venv and install the kit in it (the others do it when n
 quickstart: $(READY) ## run the quickstart study, from seeds to benchmark
 	$(BIN)/phi-kit run params/quickstart.yaml $(ARGS)
 
-lab: $(READY) ## open JupyterLab on the notebooks
-	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(ARGS)
+lab: $(READY) ## open JupyterLab on the start page of the notebooks
+	$(BIN)/phi-kit lab $(ARGS)
 
 report: $(READY) ## write the report of a study: make report STUDY=name
 	$(BIN)/phi-kit report $(STUDY) $(ARGS)

@@ -40,6 +40,7 @@ from phi_kit.cli import (
     verify,
     why,
     withdraw,
+    workshop,
 )
 from phi_kit.cli.common import TerminatedError
 from phi_kit.core.errors import PhiKitError
@@ -90,9 +91,10 @@ app.command()(withdraw.withdraw)
 app.command()(domains.domains)
 app.command()(benchmarks.benchmarks)
 app.command()(init.init)
-app.command()(lab.lab)
+app.command(context_settings=lab.PASSED_ON)(lab.lab)
 app.add_typer(models.models, name="models")
 app.add_typer(ledger.ledger, name="ledger")
+app.add_typer(workshop.workshop, name="workshop")
 
 
 @app.callback(invoke_without_command=True)

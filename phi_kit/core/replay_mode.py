@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 REPLAY = "PHI_KIT_REPLAY"  # names the ledger: a path or a URL
+RECORDED = "Recorded samples: no model ran."  # what a figure says of itself then
 
 
 def replayed_ledger() -> str:

@@ -30,7 +30,7 @@ from .finished_run import MANIFEST, RunFolder, manifest_checksum
 from .params import StepParams
 from .paths import TRACKER_LOGS, display_path, ledger_address, runs_root
 from .progress import HEADLESS
-from .replay_mode import replayed_ledger
+from .replay_mode import RECORDED, replayed_ledger
 from .row_counts import RowCounts
 from .sample_counts import SampleCounts, count_samples
 from .step_state import (
@@ -112,8 +112,11 @@ class StepRun:
     def save_figure(self, figure: Figure, name: str) -> Figure:
         """Write a figure as `figures/<name>.png` and hand it back.
 
-        One of the kit's own is written as SVG, too.
+        One of the kit's own is written as SVG, too, and says so where it shows a
+        replay.
         """
+        if self.replayed and (mark := getattr(figure, "mark_source", None)):
+            mark(RECORDED)
         self._saved[name] = figure
         with disk_errors(self.target):
             path = self.folder("figures") / f"{name}.png"

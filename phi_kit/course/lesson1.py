@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from phi_kit.course.exercise import FUNCTION, NUMBER, Exercise, Mistake, about, gives
 from phi_kit.course.guess_log import compare_guess, keep_guess
+from phi_kit.course.sample_source import begin
 from phi_kit.data.generators import generate_items
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import of as domain_of
@@ -14,6 +15,7 @@ from phi_kit.steps import pick_domain as step
 __all__ = [
     "Accuracy",
     "answer_reader",
+    "begin",
     "compare_guess",
     "domain_of",
     "generate_items",

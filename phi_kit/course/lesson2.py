@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from phi_kit.course.exercise import NUMBER, Exercise, Mistake, about
 from phi_kit.course.guess_log import compare_guess, keep_guess
+from phi_kit.course.sample_source import begin
 from phi_kit.data.near_duplicates import NearDuplicateIndex
 from phi_kit.data.read_sources import read_source
 from phi_kit.data.records import TRUE_GOLD
@@ -19,6 +20,7 @@ __all__ = [
     "Accuracy",
     "NearDuplicateIndex",
     "Seal",
+    "begin",
     "compare_guess",
     "domain_of",
     "filter_rows",

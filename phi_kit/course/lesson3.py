@@ -5,6 +5,7 @@ from __future__ import annotations
 from phi_kit.core.step_table import COLLECT_SEEDS
 from phi_kit.course.exercise import FUNCTION, NUMBER, Exercise, Mistake, about, gives
 from phi_kit.course.guess_log import compare_guess, keep_guess
+from phi_kit.course.sample_source import begin
 from phi_kit.data.records import from_frame
 from phi_kit.domains import of as domain_of
 from phi_kit.evaluation.ask import ask
@@ -24,6 +25,7 @@ __all__ = [
     "Response",
     "ResponseChecks",
     "ask",
+    "begin",
     "best_of_k",
     "compare_guess",
     "credible_interval",

@@ -7,6 +7,7 @@ from phi_kit.core.step_table import FILTER_EDGE, PICK_DOMAIN
 from phi_kit.course.before_after import before_and_after
 from phi_kit.course.exercise import NUMBER, Exercise, Mistake, about
 from phi_kit.course.guess_log import compare_guess, keep_guess
+from phi_kit.course.sample_source import begin
 from phi_kit.data.records import from_frame
 from phi_kit.data.sealed_splits import unseal
 from phi_kit.domains import of as domain_of
@@ -26,6 +27,7 @@ __all__ = [
     "Accuracy",
     "DataError",
     "before_and_after",
+    "begin",
     "compare_guess",
     "domain_of",
     "encode",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from phi_kit.core.step_table import FILTER_EDGE
 from phi_kit.course.exercise import FUNCTION, NUMBER, Exercise, Mistake, about, gives
 from phi_kit.course.guess_log import compare_guess, keep_guess
+from phi_kit.course.sample_source import begin
 from phi_kit.data.records import Seed, from_frame
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains import get as get_domain
@@ -29,6 +30,7 @@ __all__ = [
     "Seed",
     "agreed_and_wrong",
     "backward",
+    "begin",
     "chosen_transforms",
     "compare_guess",
     "domain_of",

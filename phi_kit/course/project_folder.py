@@ -20,7 +20,11 @@ from phi_kit.core.paths import display_path
 
 SOLUTION = "solution"  # the tag of cells that a student's copy lacks
 _FOLDERS = ("notebooks", "params")
-_FILES = ("docs/glossary.md", "docs/your-own-domain.md")
+_FILES = (
+    "docs/glossary.md",
+    "docs/your-own-domain.md",
+    "docs/how-to/own-transform.md",
+)
 _README = """# A phi_kit project
 
     phi-kit lab                          # the notebooks by hand, in JupyterLab
@@ -60,7 +64,7 @@ def make_project(folder: Path) -> list[Path]:
                 ignore=shutil.ignore_patterns(".*", "ruff.toml"),
             )
         for name in _FILES:
-            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(carried_files() / name, folder / name)
         write_atomic(folder / "README.md", _README)
         return _split_solutions(folder / "notebooks")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from phi_kit.core.figures import figure_html
 
-from .palette import DARK
+from .palette import DARK, QUIET
 
 
 class NotebookFigure(Figure):
@@ -21,11 +21,12 @@ class NotebookFigure(Figure):
 
     Attributes:
         finding: what it shows, in words with the numbers of its table.
+        source: where its numbers come from, where that is not a model that ran.
     """
 
     def __init__(self, **settings):
         super().__init__(**settings)
-        self.finding = ""
+        self.finding = self.source = ""
         FigureCanvasAgg(self)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
@@ -39,7 +40,13 @@ class NotebookFigure(Figure):
     @property
     def words(self) -> str:
         """The question it answers and what it shows; else what its marks mean."""
-        return " ".join(f"{self.question} {self.finding or self.note}".split())
+        said = f"{self.question} {self.finding or self.note} {self.source}"
+        return " ".join(said.split())
+
+    def mark_source(self, source: str) -> None:
+        """Say in its corner, and in its words, where its numbers come from."""
+        self.text(0.988, 0.988, source, ha="right", va="top", fontsize=8.5, color=QUIET)
+        self.source = source
 
     @property
     def question(self) -> str:

@@ -4,10 +4,10 @@ import traceback
 
 import pytest
 
-from phi_kit.course import lesson1, lesson2, lesson3, lesson4, lesson5
+from phi_kit.course import lesson1, lesson2, lesson3, lesson4, lesson5, lesson6, lesson7
 from phi_kit.course.exercise import FUNCTION, Exercise, WrongAnswerError
 
-LESSONS = (lesson1, lesson2, lesson3, lesson4, lesson5)
+LESSONS = (lesson1, lesson2, lesson3, lesson4, lesson5, lesson6, lesson7)
 
 
 def first_number(text):
@@ -33,6 +33,12 @@ def pass_at_k(n, c, k):
     from math import comb
 
     return 1 - comb(n - c, k) / comb(n, k)
+
+
+def all_of_k(n, c, k):
+    from math import comb
+
+    return comb(c, k) / comb(n, k)
 
 
 def in_numbers(text):
@@ -127,6 +133,65 @@ CASES = {
             ),
             (lambda product, known: missing_factor(product, known) or None, "nought"),
             (lambda product, known: 1, "try it on"),
+        ],
+    ),
+    (lesson6, "equal_enough"): (
+        0.0228,
+        [
+            (0.617, "no difference"),
+            (0.00135, "easier of the two"),
+            (0.0455, "nothing to double"),
+            (0.0062, "a point below"),
+            (0.5, "how many standard errors"),
+        ],
+    ),
+    (lesson6, "numbers_in_sum"): (
+        50688,
+        [
+            (884736, "thin factors"),
+            (33792, "becomes of the ranks"),
+            (21233664, "add the two"),
+            (24, "rank of the sum"),
+        ],
+    ),
+    (lesson6, "false_alarm"): (
+        0.6415,
+        [
+            (0.7226, "diagonal"),
+            (0.4013, "two cells"),
+            (0.05, "in one cell"),
+            (1.0, "product"),
+            (0.358, "no alarm at all"),
+            (0.2, "one minus"),
+        ],
+    ),
+    (lesson7, "paired_half_width"): (
+        0.0768,
+        [
+            (0.137, "flipped"),
+            (0.0784, "square of the mean"),
+            (0.0392, "one standard error"),
+            (7.68, "as a share"),
+            (0.5, "what its variance"),
+        ],
+    ),
+    (lesson7, "all_of_k"): (
+        all_of_k,
+        [
+            (lambda n, c, k: (c / n) ** k, "one sample twice"),
+            (pass_at_k, r"that is pass@k"),
+            (lambda n, c, k: c / n, "that is pass@1"),
+            (lambda n, c, k: 0.5, "right samples only"),
+        ],
+    ),
+    (lesson7, "five_looks"): (
+        0.1189,
+        [
+            (0.125, "lucky twice"),
+            (0.2262, "as well"),
+            (0.8811, "find nothing"),
+            (0.025, "one look"),
+            (0.5, "one minus"),
         ],
     ),
 }

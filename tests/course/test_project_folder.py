@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -48,6 +49,9 @@ def test_a_project_has_student_copies_and_whole_notebooks(tmp_path, monkeypatch)
     assert config.load("quickstart").path == folder / "params/quickstart.yaml"
     for link in ("docs/glossary.md", "docs/your-own-domain.md", "README.md"):
         assert (folder / link).is_file()
+    for page in folder.rglob("docs/**/*.md"):
+        for target in re.findall(r"\]\(([\w./-]+\.md)\)", page.read_text()):
+            assert (page.parent / target).is_file(), (page, target)
 
 
 def test_every_exercise_has_its_solution_and_no_solution_stands_before_it():

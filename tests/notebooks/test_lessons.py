@@ -1,4 +1,4 @@
-"""The reworked notebooks teach: each has what a lesson needs, and says it once."""
+"""The notebooks teach: each has what a lesson needs, and says it once."""
 
 import json
 import re
@@ -8,8 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = sorted((ROOT / "notebooks").glob("0*.ipynb"))
-LESSONS = EVERY[:5]
-BY_LESSON = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+BY_LESSON = pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
 
 
 def cells(path, kind=None):
@@ -92,13 +91,13 @@ def test_it_links_to_one_source(path):
     assert len(re.findall(r"\]\(https?://", prose(path))) == 1
 
 
-@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+@BY_LESSON
 def test_no_picture_lies_on_another_machine(path):
     text = "\n".join(cells(path))
     assert not re.search(r"!\[[^]]*\]\(https?:|<img[^>]+src=[\"']?https?:", text)
 
 
-@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+@BY_LESSON
 def test_every_notebook_that_is_linked_is_there(path):
     for target in re.findall(r"\]\(([\w./-]+\.ipynb)\)", prose(path)):
         assert (path.parent / target).is_file()

@@ -83,7 +83,11 @@ def trained(runs, monkeypatch):
     monkeypatch.setattr(expand_domains, "combined_seal", lambda run: seal)
     part = expand_domains.TrainingPart
     sizes = {"math": 10, "puzzles": 6}
-    parts = {n: part([n] * k, [1.0] * k, TrainingConfig()) for n, k in sizes.items()}
+    made = frozenset({0, 2})  # the places of rows that are not organic
+    parts = {
+        n: part([n] * k, [1.0] * k, TrainingConfig(), made if n == "math" else ())
+        for n, k in sizes.items()
+    }
     monkeypatch.setattr(expand_domains, "training_parts", lambda *_: parts)
     monkeypatch.setattr(expand_domains, "trained_tokens", lambda *_, **__: 500)
     done, carded = {}, []
@@ -120,6 +124,7 @@ def run(**given):
     return expand_domains.run(params)
 
 
+@pytest.mark.slow
 def test_each_alone_and_all_merged(trained, capsys):
     done = run()
     assert list(trained) == ["math", "puzzles", "math+puzzles"]
@@ -134,11 +139,18 @@ def test_each_alone_and_all_merged(trained, capsys):
     assert [row["domain"] for row in result["retention"]] == DOMAINS
     assert len(result["interference"]) == 2
     assert set(trained["math"].carded) == set(trained)
+    answers = done.run_folder.table("samples").groupby(["arm", "domain"])
+    assert set(answers.size().index) == {
+        (arm, name) for arm in ("base", *trained) for name in DOMAINS
+    }
+    rights = answers.verdict.agg(lambda part: (part == "right").mean())
+    assert all(abs(rights[at] - cells[at]) < 1e-9 for at in rights.index)
     said = capsys.readouterr().out
     assert "before the run: 24 items" in said
     assert "2 domains: 2 pairs" in said
 
 
+@pytest.mark.slow
 def test_seeds_sequence_and_equal_tokens(trained):
     done = run(train_seeds=[1, 2], sequence=True, replay=0.5, equal_tokens=True)
     assert list(trained) == [
@@ -253,3 +265,30 @@ def test_added_up_adapters_are_asked_beside_the_trained_ones(trained, monkeypatc
     ]
     assert {"math+puzzles-cat", "math+puzzles-svd"} <= set(done.table.adapter)
     assert done.result["final"] == "math+puzzles"
+
+
+def test_organic_rows_alone_see_the_mixs_tokens_and_are_asked_their_own(trained):
+    done = run(organic_alone=True)
+    assert list(trained)[3:] == ["math-organic"]  # puzzles has nothing but organic rows
+    alone = trained["math-organic"]
+    assert (len(alone.rows), alone.budget) == (8, 500)
+    (row,) = done.result["organic"]
+    assert row["domain"] == "math"
+    assert (row["organic_rows"], row["mix_rows"]) == (8, 10)
+    assert row["delta"] == pytest.approx(row["mix"] - row["organic"])
+    assert row["low"] <= row["delta"] <= row["high"]
+    cells = done.table[done.table.adapter == "math-organic"]
+    assert cells.domain.tolist() == ["math"]
+    assert done.result["final"] == "math+puzzles"
+
+
+def test_adapters_of_one_domain_may_be_held_to_so_many_tokens(trained):
+    run(domain_tokens=1234, organic_alone=True)
+    budgets = {name: one.budget for name, one in trained.items()}
+    assert budgets["math"] == budgets["puzzles"] == budgets["math-organic"] == 1234
+    assert budgets["math+puzzles"] is None
+
+
+def test_without_being_asked_nothing_is_trained_on_organic_rows_alone(trained):
+    assert run().result["organic"] == []
+    assert list(trained) == ["math", "puzzles", "math+puzzles"]
