@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -21,6 +22,15 @@ def sweep(
             "--only",
             metavar="VARIANT",
             help="run this variant alone, * and ? for any letters; may be repeated",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            help="notebooks at once, whatever the file says",
         ),
     ] = None,
     dry_run: Annotated[
@@ -42,6 +52,7 @@ def sweep(
     from phi_kit.study.sweep import sweep_config, sweep_run
 
     loaded = sweep_config.load(sweep)
+    loaded = replace(loaded, workers=workers or loaded.workers)
     if dry_run:
         from phi_kit.study.sweep import sweep_cost  # loads torch
 

@@ -21,14 +21,21 @@ from phi_kit.core.errors import RunError
 # With the first a node ends all of that within ten seconds; the second, on in Ray
 # 2.60, would turn it off:
 # https://docs.ray.io/en/latest/ray-core/user-spawn-processes.html
+# Without the last, workers and all that they start yield to every other process
+# (`nice` 15).
 SUBREAPER = "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper"
 PROCESS_GROUPS = "RAY_process_group_cleanup_enabled"
 SETTINGS = {
     SUBREAPER: "true",
     PROCESS_GROUPS: "false",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",
 }
+ADDRESS = "RAY_ADDRESS"  # Ray's own name of the cluster to use; else this machine
 OWN = "local"  # Ray's word for one that is started, whatever else runs here
+# Ray gives up where its own helpers are not up within 15 s, which a busy machine may
+# need to read their libraries once; then they are in memory.
+_STARTS = 3
 
 
 @contextmanager
@@ -54,25 +61,37 @@ def session(
         RunError: Ray is not installed, does not start, or does not answer there.
     """
     address = address or OWN
-    own = {"num_cpus": workers, "include_dashboard": False} if address == OWN else {}
     with _variables_put_back():
         ray = _imported()
         if ray.is_initialized():
             yield ray
             return
         os.environ.update(SETTINGS)
-        try:
-            with _sigterm_put_back():
-                ray.init(
-                    address, logging_level=logging.ERROR, log_to_driver=False, **own
-                )
-        except Exception as error:  # where it does not start in time, it is just that
-            ray.shutdown()  # what it may have started
-            raise _not_there(address, error) from error
+        _initialise(ray, address, workers)
         try:
             yield ray
         finally:
             ray.shutdown()
+
+
+def _initialise(ray: ModuleType, address: str, workers: int | None) -> None:
+    """Start Ray, or connect to it.
+
+    Raises:
+        RunError: there is none, or it does not start, however often.
+    """
+    own = {"num_cpus": workers, "include_dashboard": False} if address == OWN else {}
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    for left in reversed(range(_STARTS if own else 1)):
+        try:
+            with _sigterm_put_back():
+                ray.init(address, **quiet, **own)
+        except Exception as error:  # where it does not start in time, it is just that
+            ray.shutdown()  # what it may have started
+            if not left:
+                raise _not_there(address, error) from error
+        else:
+            return
 
 
 def _imported() -> ModuleType:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from phi_kit.cluster.ray_session import session
+from phi_kit.cluster.ray_session import ADDRESS, session
 from phi_kit.core.errors import PhiKitError, RunError
 from phi_kit.core.progress import print_status
 
@@ -32,7 +32,6 @@ from .local.sampling_engine import OwnEngine
 from .types import Completion, Sampler, SampleRequest, SamplingParams
 from .work_units import UnitQueue, work_units
 
-ADDRESS = "RAY_ADDRESS"  # Ray's own name of the cluster to use; else this machine
 THREADS = "OMP_NUM_THREADS"  # of each worker; else the processors are shared out
 WAIT_SECONDS = 5.0  # between two looks at how long nothing has come back
 # Until one of the workers must have loaded the model: a node may have to start, and

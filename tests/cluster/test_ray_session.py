@@ -27,6 +27,38 @@ def test_without_ray_it_is_said_what_to_install(monkeypatch):
     assert caught.value.todo == "pip install 'phi-kit[cluster]'"
 
 
+def test_a_ray_that_does_not_start_in_time_is_started_again(monkeypatch):
+    monkeypatch.setattr(ray_session, "_imported", lambda: ray)
+    ray = SlowRay(2)
+    with ray_session.session(workers=4):
+        assert ray.asked == ["local"] * 3
+    assert ray.ended == 3  # what had come up of the first two as well
+    ray = SlowRay(3)
+    with pytest.raises(RunError, match="does not start on this machine: timed out"):
+        ray_session.session(workers=4).__enter__()
+    ray = SlowRay(1)
+    with pytest.raises(RunError, match="there is no Ray that can be used: timed out"):
+        ray_session.session("auto").__enter__()
+
+
+class SlowRay:
+    """So often it does not start in time."""
+
+    def __init__(self, times):
+        self.times, self.asked, self.ended = times, [], 0
+
+    def is_initialized(self):
+        return False
+
+    def init(self, address, **_):
+        self.asked.append(address)
+        if len(self.asked) <= self.times:
+            raise RuntimeError("timed out")
+
+    def shutdown(self):
+        self.ended += 1
+
+
 @pytest.mark.sweep
 def test_a_ray_of_its_own_is_gone_afterwards(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)

@@ -75,7 +75,7 @@ function verdict(said) {
 function columns() {
   const own = (name, value, shown = value) => ({ name, value, shown });
   const list = [
-    own("variant", (v) => v.name, (v) => (v.notebook ? element("a", { href: v.notebook }, v.name) : v.name)),
+    own("variant", (v) => v.name, (v) => (v.opens ? element("a", { href: v.opens }, v.name) : v.name)),
     own("state", (v) => v.kind),
   ];
   data.params.forEach((param, place) => list.push(own(param.label, (v) => v.sets[place])));
@@ -144,7 +144,7 @@ function showVariants() {
     if (measure) cells.push(scoreOf(variant.place) ? pickers(variant) : "–");
     return row(list[0].shown(variant), ...cells);
   });
-  fill(byId("table"), "Variants; a heading sorts, a name opens its last notebook", head, rows);
+  fill(byId("table"), "Variants; a heading sorts, a name opens its report, or else its last notebook", head, rows);
   byId("shown").textContent = `${count(found.length)} of ${count(data.variants.length)} variants shown.`;
 }
 

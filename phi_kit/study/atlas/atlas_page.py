@@ -20,7 +20,7 @@ from markupsafe import Markup
 from phi_kit.core.errors import disk_errors
 from phi_kit.core.files import write_atomic
 from phi_kit.core.number_format import plural
-from phi_kit.core.paths import runs_root
+from phi_kit.core.paths import REPORT, runs_root
 from phi_kit.study.report.page import page
 from phi_kit.study.sweep.variant_names import short_labels
 
@@ -150,13 +150,19 @@ def _page_data(
                 "sets": [_shown(one.sets.get(path)) for path in paths],
                 "seconds": round(one.seconds, 1),
                 "tokens": one.tokens,
-                "notebook": quote(one.notebook),
+                "opens": quote(_to_read(sweep, one)),
             }
             for one in variants
         ],
         "failures": _failures(variants),
         "measures": [_measure_data(sweep, variants, one, labels) for one in measured],
     }
+
+
+def _to_read(sweep: str, variant: VariantResult) -> str:
+    """A variant's report, from the sweep's folder; without one its last notebook."""
+    report = f"{variant.name}/{REPORT}"
+    return report if (runs_root() / sweep / report).is_file() else variant.notebook
 
 
 def _shown(value: Any) -> Any:

@@ -7,39 +7,76 @@ first bytes. What is found is checked whole before it is used.
 from __future__ import annotations
 
 import re
+import time
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 from phi_kit.core.finished_run import MANIFEST, RunFolder
 from phi_kit.core.paths import runs_root
 from phi_kit.core.step_state import unusable
 
-# A study's own step, one of a domain (or of a variant), one of a variant's domain.
-_PLACES = ("*/{}", "*/*/{}", "*/*/*/{}")
-_STEP = "[0-9][0-9]_*"
+_LEVELS = 4  # runs/, studies and sweeps, domains and variants, domains of variants
+_STEP = re.compile(r"\d\d_")
 _HEAD = 400  # bytes of a manifest; the fingerprint is its second entry
 _FINGERPRINT = re.compile(rb'"fingerprint": "([0-9a-f]{16})"')
+# A folder's time of change is as coarse as a disk's clock: two seconds on FAT.
+_COARSE_NS = 2_000_000_000
+
+
+class _Listing(NamedTuple):
+    """What a folder held.
+
+    Attributes:
+        changed: when it last did, in nanoseconds.
+        others: the folders in it that are no finished steps.
+    """
+
+    changed: int
+    others: list[Path]
 
 
 class FinishedResults:
     """Finished run folders of all studies and sweeps."""
 
     def __init__(self) -> None:
-        self._folders: dict[str, list[Path]] = {}
+        self._folders: dict[str, dict[Path, None]] = defaultdict(dict)
+        self._listed: dict[Path, _Listing] = {}  # folders in which nobody is at work
         self.look_again()
 
     def look_again(self) -> None:
-        """Read the disk anew: other processes finish steps, too."""
-        self._folders = defaultdict(list)
-        for place in _PLACES:
-            pattern = f"{place.format(_STEP)}/{MANIFEST}"
-            for manifest in sorted(runs_root().glob(pattern)):
-                if mark := _fingerprint_in(manifest):
-                    self._folders[mark].append(manifest.parent)
+        """Read what has changed on the disk: other processes finish steps, too."""
+        folders = [runs_root()]
+        for _ in range(_LEVELS):
+            folders = [inner for one in folders for inner in self._look_into(one)]
+
+    def _look_into(self, folder: Path) -> list[Path]:
+        """Note the finished steps in a folder; the other folders in it.
+
+        When a step has finished its lock goes, which changes the folder once more.
+        """
+        try:
+            changed = folder.stat().st_mtime_ns
+            before = self._listed.get(folder)
+            if before and before.changed == changed:
+                return before.others
+            entries = sorted(folder.iterdir())
+        except OSError:  # gone meanwhile, or for nobody to read
+            return []
+        others = []
+        for entry in entries:
+            if _STEP.match(entry.name) and (mark := _fingerprint_in(entry / MANIFEST)):
+                self.add(mark, entry)
+            elif entry.is_dir() and not entry.name.startswith("."):
+                others.append(entry)
+        at_work = any(entry.name.startswith(".") for entry in entries)
+        if not at_work and changed < time.time_ns() - _COARSE_NS:
+            self._listed[folder] = _Listing(changed, others)
+        return others
 
     def add(self, mark: str, folder: Path) -> None:
-        """Note a step that has just finished."""
-        self._folders[mark].insert(0, folder)
+        """Note a finished step."""
+        self._folders[mark][folder] = None
 
     def find(self, mark: str) -> RunFolder | None:
         """A whole result of this fingerprint, if there is one."""
@@ -57,6 +94,6 @@ def _fingerprint_in(manifest: Path) -> str:
     try:
         with manifest.open("rb") as file:
             found = _FINGERPRINT.search(file.read(_HEAD))
-    except OSError:  # gone meanwhile, or for nobody to read
+    except OSError:  # none yet, or for nobody to read
         return ""
     return found[1].decode() if found else ""

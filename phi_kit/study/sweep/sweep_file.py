@@ -125,7 +125,7 @@ class SweepFile(Strict):
     sweep: str = ""  # its folder in `runs/`; the file's name if there is none
     base: str = Field(min_length=1)
     to: str | int | None = None
-    workers: int = Field(1, ge=1)  # notebooks at once
+    workers: int = Field(1, ge=1)  # notebooks at once; more than two run on Ray
     limits: SweepLimits = SweepLimits()
     race: RaceSettings | None = None
     sets: dict[str, Any] = Field({})

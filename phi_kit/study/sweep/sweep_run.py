@@ -6,12 +6,15 @@ run, and taken over; what is not is run. A study is its own sweep of one variant
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 
+from phi_kit.cluster.ray_session import ADDRESS
 from phi_kit.core.errors import PhiKitError, RunError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.number_format import duration, plural
@@ -34,6 +37,7 @@ from .work_claims import WorkClaims, work_claims
 from .work_plan import WorkItem, join_work, plan_work
 
 Say = Callable[[str], None]
+_MOST_IN_PROCESS = 2  # notebooks at once; more of them want Ray
 _WAIT_SECONDS = 1.0
 _RETRIES = 2  # of a notebook whose kernel, worker or machine was lost (kit default)
 _LONGEST_SAID = 200  # letters of a notebook's last line, which a table shows
@@ -57,8 +61,8 @@ def run_sweep(
     Raises:
         StudyError: a name fits no variant or meant another one before, or a study
             has the sweep's name.
-        RunError: variants failed, all of them named; or another process runs the
-            sweep.
+        RunError: variants failed, all of them named; another process runs the sweep;
+            or it wants Ray, which is not there or cannot work for it.
         ModelError: a step loads weights and the model is an endpoint, or an engine is
             not installed.
     """
@@ -74,7 +78,7 @@ def run_sweep(
         _require_names(sweep, before)
         state = _first_state(sweep, variants, items, before)
         try:
-            with work_claims() as claims, in_process(sweep.workers, say) as engine:
+            with work_claims() as claims, _engine(sweep.workers, say) as engine:
                 # Who names variants wants them run, whatever a race may say.
                 race = SweepRace(sweep, items) if sweep.race and not names else None
                 run = _SweepRun(sweep, items, engine, claims, state, say, live, race)
@@ -88,6 +92,16 @@ def run_sweep(
     for line in state.notes:
         say(line)
     _raise_failures(sweep, state, say)
+
+
+def _engine(workers: int, say: Say) -> AbstractContextManager[Engine]:
+    """Where so many notebooks at once run: in this process, or on Ray."""
+    address = os.environ.get(ADDRESS, "")
+    if workers > _MOST_IN_PROCESS or (workers > 1 and address):
+        from .ray_engine import on_ray  # only where it is wanted
+
+        return on_ray(workers, address, say)
+    return in_process(workers, say)
 
 
 def _require_own(sweep: Sweep) -> None:

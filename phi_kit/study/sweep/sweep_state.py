@@ -21,7 +21,9 @@ from phi_kit.study.notebook.scrub import scrubbed_text
 from phi_kit.study.runner import run_lock_file
 
 Kind = Literal["waiting", "in flight", "finished", "failed", "left out"]
-_SAVE_SECONDS = 0.5  # between two writings
+# Between two writings; the file of a big sweep, which takes longer, is written as much
+# less often.
+_SAVE_SECONDS, _TIMES_AS_LONG = 0.5, 20
 
 
 @dataclass
@@ -90,7 +92,7 @@ class SweepState:
     dropped: dict[str, str] = field(default_factory=dict)  # why a race has, by variant
     notes: list[str] = field(default_factory=list)  # how the race stands, as text
     labels: dict[str, str] = field(default_factory=dict)  # what labels in names mean
-    _saved: float = 0.0
+    _save_at: float = 0.0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -103,7 +105,7 @@ class SweepState:
         with self._lock:
             for name, value in changes.items():
                 setattr(self.work[key], name, value)
-            if time.monotonic() - self._saved > _SAVE_SECONDS:
+            if time.monotonic() > self._save_at:
                 self.save()
 
     def fail(self, variant: str, key: str, why: str) -> None:
@@ -137,7 +139,7 @@ class SweepState:
     def save(self) -> None:
         """Write the file."""
         with self._lock:
-            self._saved = time.monotonic()
+            began = time.monotonic()
             body = {
                 "sweep": self.name,
                 "labels": self.labels,
@@ -148,6 +150,8 @@ class SweepState:
                 "work": {key: asdict(state) for key, state in self.work.items()},
             }
             write_atomic(self.path, json.dumps(body, indent=1, ensure_ascii=False))
+            took = time.monotonic() - began
+            self._save_at = began + took + max(_SAVE_SECONDS, _TIMES_AS_LONG * took)
 
     def variant_states(self) -> dict[str, VariantState]:
         """Where every variant stands, by its name."""

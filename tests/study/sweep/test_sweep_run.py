@@ -13,7 +13,8 @@ from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.step_run import open_run
 from phi_kit.core.step_state import fingerprint
 from phi_kit.study import config, runner
-from phi_kit.study.sweep import sweep_run
+from phi_kit.study.sweep import ray_engine, sweep_run
+from phi_kit.study.sweep.notebook_engine import in_process
 from phi_kit.study.sweep.sweep_state import read_state
 from phi_kit.study.sweep.sweep_status import show_status
 
@@ -124,6 +125,7 @@ def test_what_came_out_alike_above_is_read_by_one_run(project, run, no_kernels):
     assert result("items-3")["samples"] == result("items-4")["samples"] == 3
 
 
+@pytest.mark.slow
 def test_two_sweeps_do_not_run_the_same_at_once(project, run, no_kernels):
     """What another process works at is waited for, and taken over."""
     others = []
@@ -190,6 +192,7 @@ def test_after_its_hours_a_sweep_begins_nothing(project, run, no_kernels):
     assert fake_study.executions(project) == []
 
 
+@pytest.mark.slow
 def test_24_variants_run_as_many_notebooks_as_differ(project, run, no_kernels):
     """The issue's case: all differ from one step on, what lies before runs once."""
     grid = "grid:\n  filter_edge.samples: [2, 3, 4, 5, 6, 7]\n"
@@ -231,6 +234,7 @@ if getattr(params, "samples", 0) == 4:
 """
 
 
+@pytest.mark.slow
 def test_no_secret_no_machine_path_and_no_flood_is_left(
     project, load, run, monkeypatch
 ):
@@ -257,6 +261,25 @@ def test_no_secret_no_machine_path_and_no_flood_is_left(
         assert "2999/3000" not in text or "1500/3000" not in text
         assert len(text) < 100_000
     assert json.loads((project / "runs/demo/sweep.json").read_text())["variants"]
+
+
+@pytest.mark.parametrize(
+    ("workers", "address", "on_ray"),
+    [(2, "", False), (3, "", True), (2, "auto", True), (1, "auto", False)],
+)
+def test_many_notebooks_at_once_are_on_ray(
+    run, no_kernels, monkeypatch, workers, address, on_ray
+):
+    asked = []
+
+    def instead(*words):
+        asked.append(words[:2])
+        return in_process(1, words[2])
+
+    monkeypatch.setattr(ray_engine, "on_ray", instead)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    run(f"{THREE}workers: {workers}\n")
+    assert asked == [(workers, address)] * on_ray
 
 
 def test_what_was_lost_is_tried_again_after_the_others(project, run, no_kernels):
