@@ -27,7 +27,7 @@ NOT_IMPORTED = {
     "psycopg": "SQLAlchemy loads it for a postgresql:// address",
 }
 # Tests that need it are skipped where it is missing.
-NOT_DECLARED = {"selenium"}
+NOT_DECLARED = {"selenium", "every_eval_ever", "lm_eval", "rdkit"}
 # Pins fastapi and torch itself, at other versions than the set the kit is tested with.
 NOT_PINNED = {"vllm"}
 # Imported late, by those who have asked for it; the extra that it stands in. Where it

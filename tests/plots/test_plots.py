@@ -24,13 +24,16 @@ from phi_kit.plots import (
     family_accuracy,
     interference_matrix,
     learning_curves,
+    mix_curve,
     mix_spread,
     palette,
     pass_rate_histogram,
+    recipe_gains,
     row_flow,
     style,
     transform_yields,
 )
+from phi_kit.stats.recipe_gain import RecipeGain
 from phi_kit.synthesis.mix_balance import QUANTILES
 
 NAN = float("nan")
@@ -164,7 +167,32 @@ STEPS = pd.DataFrame(
         "memory_mb": 1400.0,
     }
 )
+MIXES = pd.DataFrame(
+    [
+        {"kind": kind, "share": share, "domain": domain, "n": 40}
+        | {"accuracy": share / 2, "low": share / 3, "high": share}
+        for kind, shares in {"sum": (0.1, 0.5, 0.9), "trained": (0.25, 0.75)}.items()
+        for share in shares
+        for domain in ("math", LONG)
+    ]
+)
+FORETOLD = pd.DataFrame(
+    [{"domain": "math", "rank_correlation": 0.5, "low": -0.2, "high": 0.9, "mixes": 2}]
+)
+SEEN = RecipeGain(0.1, 0.02, 0.18, 120, runs=3, run_sd=0.02, df=4, error=0.03)
+CLAIMS = {
+    "Teachable beats random": [("equal levels", SEEN, "better")],
+    "A + B keeps A and B": [("math", RecipeGain(0, -0.2, 0.2, 120), "cannot tell")],
+}
 CALLS |= {
+    "mixes": (mix_curve, [MIXES, FORETOLD]),
+    "mixes, none trained": (mix_curve, [MIXES[MIXES.kind == "sum"], FORETOLD.head(0)]),
+    "claims": (recipe_gains, [CLAIMS]),
+    "claims, long": (recipe_gains, [{"Does it?": [(LONG, SEEN, "equal")]}]),
+    "claims, unknown": (
+        recipe_gains,
+        [{"?": [("x", RecipeGain(NAN, NAN, NAN, 120), "")]}],
+    ),
     "dose": (dose_curve, [DOSES, "tapers"]),
     "dose, one": (dose_curve, [DOSES.tail(1), "cannot tell"]),
     "dose, unknown": (dose_curve, [DOSES.assign(high=None, delta=NAN), ""]),
@@ -243,6 +271,8 @@ def sample_size(module, first):
         return first["seeds"].sum()
     if module is pass_rate_histogram:
         return first["pass_rate"].notna().sum()
+    if module is recipe_gains:
+        return SEEN.n
     if module is learning_curves:
         return first.groupby("run").step.max().min()
     return first["n"].min()
@@ -283,6 +313,8 @@ def test_nothing_is_cut_off(name):
         interference_matrix.draw(pd.DataFrame()),
         benchmark_gains.draw(pd.DataFrame()),
         family_accuracy.draw(pd.DataFrame()),
+        mix_curve.draw(MIXES.head(0), FORETOLD),
+        recipe_gains.draw({"Does it?": []}),
     ],
 )
 def test_without_data_a_figure_says_so(figure):

@@ -18,10 +18,12 @@ from phi_kit.data.records import Seed
 from phi_kit.inference import completion
 from phi_kit.inference.types import Completion
 from phi_kit.steps import expand_domains
+from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.qlora import TrainingResult
 from phi_kit.training.training_config import TrainingConfig
 
 DOMAINS = ["math", "puzzles"]
+REAL = {name: getattr(expand_domains, name) for name in ("train", "trained_tokens")}
 DEV = {
     name: [Seed(name, f"{name} {n}?", str(n)) for n in range(24)] for name in DOMAINS
 }
@@ -210,6 +212,41 @@ def test_sums_are_asked_beside_mixes_that_are_trained(trained, monkeypatch):
     assert len(table) == 2 * (3 + 3)
     assert not set(done.table.adapter) & {*made, "mix-0.25"}  # they are no arms
     assert done.result["finals"] == ["math+puzzles"]
+
+
+@pytest.mark.slow
+def test_mixes_of_a_real_model_are_trained_and_foretold(trained, tiny, monkeypatch):
+    """A tiny random one, taught to say 7 to one domain and 5 to the other."""
+    for name, real in REAL.items():
+        monkeypatch.setattr(expand_domains, name, real)
+    monkeypatch.setattr(expand_domains, "add_accuracy", lambda *_: None)
+    monkeypatch.setattr(completion, "load", lambda name, **_: tiny)
+    recipe = TrainingConfig(rank=4, batch=4, learning_rate=1e-2)
+    golds = {"math": "7", "puzzles": "5"}
+    parts = {
+        name: expand_domains.TrainingPart(
+            [
+                TrainingRow(tiny.render("", f"{name} {n}?"), f"Answer: {gold}")
+                for n in range(12)
+            ],
+            [2.0] * 12,
+            recipe,
+        )
+        for name, gold in golds.items()
+    }
+    monkeypatch.setattr(expand_domains, "training_parts", lambda *_: parts)
+    trials = {"trained": [0.25, 0.5, 0.75], "weights": [0.1, 0.5, 0.9]}
+    done = run(
+        predict_mix=trials, equal_tokens=True, rank=4, batch=4, learning_rate=1e-2
+    )
+    found = done.result["mix_forecast"]
+    assert [one["domain"] for one in found] == [*DOMAINS, "mean of both"]
+    assert all(one["low"] <= one["rank_correlation"] <= one["high"] for one in found)
+    folder = RunFolder.of("s", step_table.EXPAND_DOMAINS)
+    assert len(folder.table("mixes")) == 2 * (3 + 3)
+    assert folder.file("figures/mix_forecast.png").is_file()
+    kept = {name.split("/")[1] for name in folder.manifest["files"] if "/" in name}
+    assert not [name for name in kept if name.startswith(("mix-0", "sum-0"))]
 
 
 def test_added_up_adapters_are_asked_beside_the_trained_ones(trained, monkeypatch):

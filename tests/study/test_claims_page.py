@@ -161,6 +161,7 @@ def section(page, number):
     return page.split("\n## ")[number]
 
 
+@pytest.mark.slow
 def test_the_page_says_where_the_filter_pays(made, tmp_path):
     few_shot = {"own": 0.3, "few-shot base": 0.35}
     made.pool("equal-levels-gap", 0.5, 0.5, **few_shot)
@@ -184,6 +185,7 @@ def test_the_page_says_where_the_filter_pays(made, tmp_path):
     assert "mostly solved already" in page.split("![")[1]  # the figure in words
 
 
+@pytest.mark.slow
 def test_merging_is_held_against_a_margin(made, tmp_path):
     rates = {("math", "math"): 0.6, ("puzzles", "puzzles"): 0.6}
     for seed in (1, 2, 3):
@@ -197,6 +199,7 @@ def test_merging_is_held_against_a_margin(made, tmp_path):
     assert puzzles.endswith("| worse |")
 
 
+@pytest.mark.slow
 def test_doses_stand_against_no_rewrite(made, tmp_path):
     made.rewrites("rewrites-one", 0.7, 48)
     page = written(made, tmp_path)
@@ -207,6 +210,7 @@ def test_doses_stand_against_no_rewrite(made, tmp_path):
     assert "Organic rows: no rewrite: 50; one for each: 50." in page
 
 
+@pytest.mark.slow
 def test_what_was_written_by_hand_stays(made, tmp_path):
     page = write_claims(made.sweep, tmp_path)
     assert "0 of 12 variants have finished" in page.read_text()
