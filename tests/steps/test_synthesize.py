@@ -353,8 +353,6 @@ def test_with_the_gate_off_wrong_traces_are_taught_and_the_card_says_so(monkeypa
     ]
     how = {"teacher": "strong", "responses": ["teacher"], "teacher_most": 1}
     study(monkeypatch, strong=Fake(say, "strong"), samples=samples, **how)
-    _, rows, _ = synthesized(transforms=["swap"])
-    assert set(rows.kind) == {"organic"}
     run, rows, dropped = synthesized(transforms=["swap"], gate="off")
     made = rows[rows.kind == "synthetic"]
     assert len(made) > 8

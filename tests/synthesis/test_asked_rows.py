@@ -127,7 +127,9 @@ def test_a_second_run_pays_for_no_reply(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("runs")
-@pytest.mark.parametrize("place", [1, 3, 6, 9, 13])
+@pytest.mark.parametrize(
+    "place", [6, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 9, 13))]
+)
 def test_what_was_replied_before_a_kill_is_not_asked_again(
     monkeypatch, tmp_path, place
 ):
