@@ -369,9 +369,13 @@ def _expand_result(_):
             names = {"adapter": adapter, "domain": domain}
             cells.append(score(accuracy, **names, verdict="", **over_base(gain)))
     kept = {"alone": 0.463, "merged": 0.475, "n": 120, "verdict": "cannot tell", **FLAT}
+    organic = {"domain": "math", "organic": 0.382, "mix": 0.463, "n": 120}
+    organic |= {"organic_rows": 61, "mix_rows": 102, "verdict": "better", **UP}
+    organic |= {"organic_tokens": 5120, "mix_tokens": 5104}
     return {
         "matrix": cells,
         "retention": [{"domain": domain, **kept} for domain in base],
+        "organic": [organic],
         "final": "math+puzzles",
     }
 

@@ -27,7 +27,7 @@ NOT_IMPORTED = {
     "psycopg": "SQLAlchemy loads it for a postgresql:// address",
 }
 # Tests that need it are skipped where it is missing.
-NOT_DECLARED = {"selenium"}
+NOT_DECLARED = {"selenium", "every_eval_ever", "lm_eval", "rdkit"}
 # Pins fastapi and torch itself, at other versions than the set the kit is tested with.
 NOT_PINNED = {"vllm"}
 # Imported late, by those who have asked for it; the extra that it stands in. Where it
@@ -84,6 +84,7 @@ def by_tests():
     return distributions(sources, own=own | NOT_DECLARED)
 
 
+@pytest.mark.slow
 def test_the_kit_imports_what_it_declares_and_nothing_else(by_kit):
     declared = set(required(PROJECT["dependencies"]))
     assert sorted(by_kit - declared) == sorted(OPTIONAL)

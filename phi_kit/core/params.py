@@ -37,14 +37,11 @@ from .endpoint_url import is_endpoint, parse_endpoint
 from .errors import ModelError, RunError, StudyError, did_you_mean
 from .finished_run import RunFolder
 from .interrupts import show_interrupts_as_sentences
+from .outcome_params import NO_OUTCOME, without_added
 from .paths import display_path, project_root, runs_root
 from .step_table import PICK_DOMAIN, Step
 
 ADVANCED = "ADVANCED"  # a notebook's dictionary of parameters that are rarely set
-# What a fingerprint leaves out.
-NO_OUTCOME = frozenset({"study", "endpoint", "workers", "redo"})
-# Parameters that finished steps may lack, and the value that says what those did.
-ADDED_SINCE = {"engine": "auto"}
 _LONGEST_VALUE = 200  # characters of a value in a message
 _LONGEST_CELL = 400  # characters of a cell in a notebook's tables
 _LONGEST_SHOWN = 72  # and in the table of a step's parameters
@@ -182,11 +179,7 @@ class StepParams(Strict):
         another outcome: what has finished stays up to date.
         """
         values = self.model_dump(mode="json", exclude=set(NO_OUTCOME))
-        return {
-            name: value
-            for name, value in values.items()
-            if name not in ADDED_SINCE or value != ADDED_SINCE[name]
-        }
+        return without_added(values)
 
     def external_digests(self) -> dict[str, str]:
         """Digests of what the step reads outside run folders: models, files."""
@@ -261,13 +254,18 @@ class StepParams(Strict):
         params.require_upstream()
         return params
 
+    @property
+    def loads_weights(self) -> bool:
+        """Whether the step, as it is set, loads the model's weights."""
+        return self.WEIGHTS
+
     def require_weights(self) -> None:
         """Refuse an endpoint where the step loads the model's weights.
 
         Raises:
             ModelError: it says which step, and what to set.
         """
-        if self.WEIGHTS and is_endpoint(self.model):
+        if self.loads_weights and is_endpoint(self.model):
             raise ModelError(
                 f"{self.STEP} needs the model's weights, and an endpoint has none",
                 where=self.model,

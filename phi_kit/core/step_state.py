@@ -17,7 +17,8 @@ from . import yaml12
 from .errors import PhiKitError, RunError
 from .files import digest_json
 from .finished_run import RunFolder
-from .params import ADDED_SINCE, NO_OUTCOME, StepParams
+from .outcome_params import ADDED_SINCE, NO_OUTCOME
+from .params import StepParams
 from .paths import runs_root
 from .replay_mode import replayed_ledger
 

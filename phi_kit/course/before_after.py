@@ -39,19 +39,19 @@ class BeforeAfter:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        # One below the other: beside each other they are narrow strips on a phone.
+        # One below the other: beside each other they are narrow strips on a phone. No
+        # <dl>: Jupyter floats its terms, and they drift apart from their words.
         parts = [
             f"<p>{html.escape(self.why)}: <b>{html.escape(self.question)}</b> "
-            f"(gold: {html.escape(self.gold)})</p><dl>"
+            f"(gold: {html.escape(self.gold)})</p>"
         ]
         for arm, (text, verdict) in self.said.items():
-            quoted = html.escape(_shown(text))
+            quoted, style = html.escape(_shown(text)), "margin:2px 0 10px 40px"
             parts.append(
-                f"<dt><b>{html.escape(arm)}</b>, {_sign(verdict)}</dt><dd>"
-                f'<pre style="white-space:pre-wrap;margin:2px 0 10px">{quoted}</pre>'
-                "</dd>"
+                f"<div><b>{html.escape(arm)}</b>, {_sign(verdict)}</div>"
+                f'<pre style="white-space:pre-wrap;{style}">{quoted}</pre>'
             )
-        return "".join(parts) + "</dl>"
+        return "".join(parts)
 
 
 def before_and_after(

@@ -48,7 +48,7 @@ def unseal(folder: RunFolder, split: str, *, params: StepParams) -> list[Seed]:
         raise SealError(
             f"{params.STEP} may not open the sealed {split} set",
             where=str(folder.path),
-            todo="dev is for choosing (steps 1, 4, 6), test for the report (step 7)",
+            todo="dev is for choosing (steps 1, 4, 5, 6), test for the report (step 7)",
         )
     return _read_split(folder, split)
 

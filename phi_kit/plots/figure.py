@@ -40,13 +40,14 @@ class NotebookFigure(Figure):
     @property
     def words(self) -> str:
         """The question it answers and what it shows; else what its marks mean."""
-        said = f"{self.question} {self.finding or self.note} {self.source}"
-        return " ".join(said.split())
+        said = f"{self.finding} {self.source}" if self.finding else self.note
+        return " ".join(f"{self.question} {said}".split())
 
     def mark_source(self, source: str) -> None:
-        """Say in its corner, and in its words, where its numbers come from."""
-        self.text(0.988, 0.988, source, ha="right", va="top", fontsize=8.5, color=QUIET)
+        """Say in its fine print, and in its words, where its numbers come from."""
         self.source = source
+        said = f"{self.note}\n{source}".strip()
+        self.supxlabel(said, x=0.012, ha="left", fontsize=8.5, color=QUIET)
 
     @property
     def question(self) -> str:

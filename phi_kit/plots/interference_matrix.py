@@ -51,6 +51,11 @@ def draw(cells: pd.DataFrame) -> Figure:
     for row in cells.itertuples():
         place = (domains.index(row.domain), adapters.index(row.adapter))
         _cell(ax, place, row, scale)
+    asked = set(zip(cells["adapter"], cells["domain"], strict=True))
+    for y, adapter in enumerate(adapters):
+        for x, domain in enumerate(domains):
+            if (adapter, domain) not in asked:
+                _empty_cell(ax, x, y)
     _frame(ax, adapters, domains)
     _colour_bar(figure, ax, scale)
     style.say(figure, map(_said, cells.itertuples()), first="Gain over base in points:")
@@ -101,6 +106,11 @@ def _cell(ax: Axes, place: tuple[int, int], row, scale) -> None:
     look = {"ha": "center", "va": "center", "color": palette.ON_COLOUR}
     ax.text(x, y - 0.2, head, size=13, weight="bold" if sure else "normal", **look)
     ax.text(x, y + 0.18, foot, size=8, **look)
+
+
+def _empty_cell(ax: Axes, x: int, y: int) -> None:
+    look = {"ha": "center", "va": "center", "color": style.QUIET}
+    ax.text(x, y, "not asked", size=8, **look)
 
 
 def _frame(ax: Axes, adapters: list[str], domains: list[str]) -> None:

@@ -8,6 +8,7 @@ from phi_kit.core.number_format import (
     count,
     counts,
     is_number,
+    label,
     percent,
     percent_with_span,
 )
@@ -47,7 +48,7 @@ def draw(mixes: pd.DataFrame, forecasts: pd.DataFrame) -> Figure:
     for place, (ax, domain) in enumerate(zip(panels, domains, strict=True)):
         part = mixes[mixes["domain"] == domain]
         _panel(ax, part, colour=style.colour(domain, place))
-        ax.set_title(f"measured on {domain}")
+        ax.set_title(label(f"measured on {domain}", width=34))
     panels[0].set_ylabel("dev accuracy")
     trained = mixes[mixes["kind"] == "trained"]
     style.say(figure, map(_said, trained.itertuples()), first=_ranks(forecasts))

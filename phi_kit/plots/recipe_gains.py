@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from phi_kit.core.number_format import (
+    counts,
     is_number,
     label,
     points,
@@ -43,8 +44,9 @@ def draw(claims: Mapping[str, Sequence[Row]]) -> Figure:
     figure, (ax,) = style.new_figure(
         TITLE,
         "Mark: difference in points, paired by item. Line: 95 % interval over items "
-        "and training runs: what the next run\nwould show. Hollow: cannot tell. "
-        "Verdicts are corrected in each claim (Holm). Right: difference [interval].",
+        f"and training runs, {_items(claims)}: what the next run\nwould show. Hollow: "
+        "cannot tell. Verdicts are corrected in each claim (Holm). Right: difference "
+        "[interval].",
         height=1.7 + 0.42 * lines,
     )
     names, places, y = [], [], 0
@@ -67,6 +69,10 @@ def draw(claims: Mapping[str, Sequence[Row]]) -> Figure:
         first="Difference in points:",
     )
     return figure
+
+
+def _items(claims: Mapping[str, Sequence[Row]]) -> str:
+    return counts(gain.n for rows in claims.values() for _, gain, _ in rows)
 
 
 _HEAD = {"fontsize": 9.5, "fontweight": "bold", "backgroundcolor": palette.PAPER}

@@ -3,9 +3,9 @@
 Reads every domain's frozen data set and sealed dev set. Writes an adapter per
 domain, one trained once on all of them concatenated (the additive property is
 about data, not about adding adapters), and how each does on each domain. On the side,
-if asked: the domains one after another, adapters added up without training, and
-whether such sums foretell mixes. With it dev is finished: the rule of step 7's decision
-is locked in the manifest.
+if asked: the domains one after another, adapters added up without training, whether
+such sums foretell mixes, and each domain's organic rows alone. With it dev is finished:
+the rule of step 7's decision is locked in the manifest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import ClassVar, Literal, Self
 
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
@@ -38,6 +38,12 @@ from phi_kit.evaluation.adapter_matrix import (
     compare_adapters,
     item_table,
 )
+from phi_kit.evaluation.adapter_plan import (
+    PlannedAdapter,
+    adapter_plan,
+    final_adapters,
+    training_plan,
+)
 from phi_kit.evaluation.additivity import foresight, interference, retention
 from phi_kit.evaluation.ask import (
     ask,
@@ -48,6 +54,10 @@ from phi_kit.evaluation.ask import (
 )
 from phi_kit.evaluation.decision import MARGIN, Rule
 from phi_kit.evaluation.mix_forecast import MixTrials, forecast_mixes, mix_table
+from phi_kit.evaluation.organic_control import (
+    clashing_names,
+    mix_over_organic,
+)
 from phi_kit.inference import completion
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.models.adapter_merge import Combination, merge_adapters
@@ -60,6 +70,8 @@ from phi_kit.training.model_card import add_accuracy
 from phi_kit.training.qlora import TrainingResult, train
 from phi_kit.training.trainer import RunHooks
 from phi_kit.training.training_config import TrainingConfig
+
+__all__ = ["Params", "adapter_plan", "final_adapters", "run", "training_plan"]
 
 
 class Params(TrainingConfig, StepParams):
@@ -79,8 +91,10 @@ class Params(TrainingConfig, StepParams):
     recipe: Literal["own", "best"] = "own"
     train_seeds: list[int] = Field([])  # of the merged adapter; none: `rng_seed`
     equal_tokens: bool = False  # adapters of one domain see as many as the merged one
+    domain_tokens: int = Field(0, ge=0)  # that those see instead; 0: by epochs
     sequence: bool = False  # also the domains one after another, at the same tokens
     replay: float = Field(0.0, ge=0, lt=1)  # share of earlier rows seen again there
+    organic_alone: bool = False  # also organic rows alone, at the mix's tokens
     merges: list[Combination] = Field([])  # also the adapters added up, untrained
     # Whether weighted sums foretell trained mixes: shares to train, {trained: [...]}.
     predict_mix: MixTrials = Field(MixTrials())
@@ -95,8 +109,12 @@ class Params(TrainingConfig, StepParams):
             raise ValueError(
                 f"primary: '{self.primary}' is none of {', '.join(self.domains)}"
             )
+        if self.organic_alone and (found := clashing_names(self.domains)):
+            raise ValueError(f"domains: '{found[0]}' is what organic rows alone are")
         if len(set(self.train_seeds)) < len(self.train_seeds):
             raise ValueError("train_seeds: names one twice")
+        if self.domain_tokens and self.equal_tokens:
+            raise ValueError("domain_tokens and equal_tokens exclude each other")
         if self.replay and not self.sequence:
             raise ValueError("replay needs sequence: what is mixed has none")
         if self.predict_mix and len(self.domains) != 2:
@@ -118,26 +136,23 @@ class Params(TrainingConfig, StepParams):
         return {"model": completion.model_fingerprint(self.model)}
 
 
-class PlannedAdapter(NamedTuple):
-    """An adapter to train: on which domains, by which seed, and whether in turn.
-
-    With `shares` each domain makes up so much of all trained tokens.
-    """
-
-    name: str
-    domains: list[str]
-    rng_seed: int
-    in_turn: bool = False
-    shares: tuple[float, ...] = ()
-
-
 @dataclass(frozen=True)
 class TrainingPart:
-    """A domain's rows, how often each is seen, and the recipe they call for."""
+    """A domain's rows, how often each is seen, and the recipe they call for.
+
+    `made` are the places of those that are not organic.
+    """
 
     rows: list[TrainingRow]
     epochs: list[float]
     recipe: TrainingConfig
+    made: frozenset[int] = frozenset()
+
+    def organic(self) -> TrainingPart:
+        """The organic rows alone."""
+        kept = [place for place in range(len(self.rows)) if place not in self.made]
+        rows, epochs = ([one[i] for i in kept] for one in (self.rows, self.epochs))
+        return TrainingPart(rows, epochs, self.recipe)
 
 
 @dataclass(frozen=True)
@@ -157,9 +172,15 @@ class ExpansionBench:
         """Where an adapter lies."""
         return self.run.folder(f"adapters/{adapter}")
 
-    def scores(self, student: LocalModel, adapter: str) -> ItemAccuracies:
-        """What an adapter gets on every dev item; its answers are kept."""
-        return self._judged(adapter, self._answers(student, adapter, self.cards))
+    def scores(
+        self, student: LocalModel, adapter: str, among: list[str] | None = None
+    ) -> ItemAccuracies:
+        """What an adapter gets on the dev items, of all domains or `among` these.
+
+        Its answers are kept.
+        """
+        asked = among or self.cards
+        return self._judged(adapter, self._answers(student, adapter, asked))
 
     def baselines(self) -> ItemAccuracies:
         """What the base model and the guesser get on every dev item."""
@@ -172,9 +193,14 @@ class ExpansionBench:
             guesses[GUESS, name] = guesser.per_item(items)
         return self._judged("base", answers) | guesses
 
+    def worthwhile(self, job: PlannedAdapter) -> bool:
+        """Whether it differs from another: where nothing was made, it does not."""
+        return not job.organic or any(self.parts[name].made for name in job.domains)
+
     def train(self, job: PlannedAdapter, out: Path | None = None) -> TrainingResult:
         """Train an adapter on the rows of its domains, each with its own epochs."""
         parts = [self.parts[name] for name in job.domains]
+        parts = [part.organic() for part in parts] if job.organic else parts
         scales = [1.0] * len(parts)
         if job.shares:
             pairs = zip(job.shares, parts, strict=True)
@@ -239,12 +265,18 @@ class ExpansionBench:
         return {domain: values for (_, domain), values in found.items()}
 
     def _budget(self, job: PlannedAdapter) -> int | None:
-        """With `equal_tokens`, what the merged adapter sees in all; a mix always."""
-        if job.shares:
+        """Trained tokens that an adapter is held to; `None` for whole epochs.
+
+        A mix sees as many as all domains together, organic rows as many as their
+        domain's mix. Adapters of one domain see `domain_tokens`, or with
+        `equal_tokens` as many as the merged one.
+        """
+        params, single = self.run.params, len(job.domains) == 1
+        if params.domain_tokens and single:
+            return params.domain_tokens
+        if job.shares or (params.equal_tokens and single):
             return self._all_tokens()
-        if not self.run.params.equal_tokens or len(job.domains) > 1:
-            return None
-        return self._all_tokens()
+        return self._tokens(self.parts[job.domains[0]]) if job.organic else None
 
     def _all_tokens(self) -> int:
         return sum(map(self._tokens, self.parts.values()))
@@ -303,10 +335,11 @@ def run(params: Params) -> StepRun:
             print(f"{params.STEP}: {line}")
         items = bench.baselines()
         done = {}
-        for job in training_plan(params):
+        for job in filter(bench.worthwhile, training_plan(params)):
             done[job.name] = bench.train(job)
             with student.adapter(bench.folder(job.name)) as tuned:
-                items |= bench.scores(tuned, job.name)
+                among = job.domains if job.organic else None
+                items |= bench.scores(tuned, job.name, among)
         for kind in params.merges if len(params.domains) > 1 else ():
             merged = bench.added_up(kind)
             with student.adapter(bench.folder(merged)) as tuned:
@@ -353,6 +386,7 @@ def _save(
             items, params.domains, finals, margin=params.margin, rng_seed=seed
         ),
         "interference": interference(items, params.domains, rng_seed=seed),
+        "organic": mix_over_organic(items, done, params.domains, rng_seed=seed),
         "gate": {name: result.gate for name, result in done.items()},
         "final": finals[0],
         "finals": finals,
@@ -385,11 +419,12 @@ def training_parts(
                 todo="look at the domains' benchmarks: one trains what another tests",
             )
         recipe = training_config_of(run, name)
-        domain = domain_of(run.params, name)
+        domain, seeds = domain_of(run.params, name), [seed for seed, _ in rows]
         parts[name] = TrainingPart(
             training_rows(student, domain, rows),
-            epochs_of([seed for seed, _ in rows], recipe, names=[]),
+            epochs_of(seeds, recipe, names=[]),
             recipe,
+            frozenset(place for place, seed in enumerate(seeds) if seed.parent),
         )
     return parts
 
@@ -428,39 +463,6 @@ def training_config_of(run: StepRun, domain: str) -> TrainingConfig:
         return own
     folder = run.read(step_table.PROBE_SFT, domain=domain)
     return own.with_(**recipes.read_config(folder.file(recipes.RECIPE_FILE)).outcome())
-
-
-def adapter_plan(names: list[str]) -> dict[str, list[str]]:
-    """Which domains each adapter trains on: every one alone, then all merged."""
-    alone = {name: [name] for name in names}
-    return alone | {"+".join(names): names} if len(names) > 1 else alone
-
-
-def training_plan(params: Params) -> list[PlannedAdapter]:
-    """Every adapter that is trained, in order.
-
-    Each domain alone, all merged, with `train_seeds` again by every further seed, and
-    with `sequence` one domain after the other.
-    """
-    seeds = params.train_seeds or [params.rng_seed]
-    plan = [
-        PlannedAdapter(name, names, seeds[0])
-        for name, names in adapter_plan(params.domains).items()
-    ]
-    last = plan[-1]
-    plan += [
-        PlannedAdapter(f"{last.name}@{seed}", last.domains, seed) for seed in seeds[1:]
-    ]
-    if params.sequence and len(params.domains) > 1:
-        name = "-then-".join(params.domains)
-        plan.append(PlannedAdapter(name, params.domains, seeds[0], in_turn=True))
-    return plan
-
-
-def final_adapters(params: Params) -> list[str]:
-    """The adapter that all domains were merged for, of each training seed."""
-    final = list(adapter_plan(params.domains))[-1]
-    return [final, *(f"{final}@{seed}" for seed in params.train_seeds[1:])]
 
 
 def _training_history(done: dict[str, TrainingResult]) -> pd.DataFrame:

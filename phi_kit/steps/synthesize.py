@@ -8,29 +8,28 @@ with the organic rows as one frozen `datasets` folder. Every row names its paren
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 from pydantic import Field, ValidationInfo, field_validator
 
 from phi_kit import domains
 from phi_kit.core import step_table
-from phi_kit.core.answer_style import Style, token_limit
+from phi_kit.core.answer_style import token_limit
 from phi_kit.core.errors import PhiKitError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.core.params import StepParams
-from phi_kit.core.rng import rng
+from phi_kit.core.rng import label_seed
 from phi_kit.core.row_counts import RowCounts
 from phi_kit.core.step_run import StepRun, open_run, reuse_finished
 from phi_kit.core.step_table import Step
 from phi_kit.data import dropped_rows, records
-from phi_kit.data.dropped_rows import Reason
-from phi_kit.data.records import Seed, from_frame, to_frame
-from phi_kit.data.sealed_splits import Seal
+from phi_kit.data.records import Seed, from_frame
+from phi_kit.data.sealed_splits import Seal, unseal
 from phi_kit.domains.base import Domain
 from phi_kit.domains.transform import Transform
 from phi_kit.evaluation import guessing_baseline
@@ -38,27 +37,26 @@ from phi_kit.evaluation.few_shot import FEW_SHOT
 from phi_kit.inference import completion
 from phi_kit.inference.types import SamplingParams
 from phi_kit.models.control_tokens import control_tokens
-from phi_kit.plots import transform_yields
-from phi_kit.responses.choose import AGAIN
+from phi_kit.plots import mix_spread, transform_yields
 from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.responses.study_sources import StudySources
 from phi_kit.selection import question_rubric
-from phi_kit.synthesis import frozen_set, known_transforms
+from phi_kit.synthesis import frozen_set, known_transforms, mix_balance, rounds
 from phi_kit.synthesis.asked_rows import REPLY, AskedModels
 from phi_kit.synthesis.frozen_facts import FrozenFacts
 from phi_kit.synthesis.gates import (
+    DroppedRow,
     GateLog,
     MixRow,
-    Passed,
     dropped_frame,
-    numbered,
     row_by_row,
 )
-from phi_kit.synthesis.response_gate import answering, likelier
-from phi_kit.synthesis.row_gates import RowGates, seen_prompts
+from phi_kit.synthesis.mix import mix_table, own_fault, own_solutions, within_share
+from phi_kit.synthesis.response_gate import answering, likelier, own_trace_fault
+from phi_kit.synthesis.row_gates import AGREEMENT, RowGates, seen_prompts
 from phi_kit.synthesis.teacher_transforms import BRIDGE
+from phi_kit.training import training_config as recipes
 from phi_kit.training.arms import OWN, Arm, responses_of_arm
-from phi_kit.verifiers.worked_steps import first_false_step
 
 
 class Params(StepParams):
@@ -68,6 +66,7 @@ class Params(StepParams):
     """
 
     STEP: ClassVar[Step] = step_table.SYNTHESIZE
+    SEALED: ClassVar[tuple[str, ...]] = ("dev",)  # for the probes between rounds
 
     domain: str = "math"
     arm: Arm | Literal["best"] = "best"
@@ -77,6 +76,14 @@ class Params(StepParams):
     grader: str = ""  # a model that says whether a made question is well-posed
     organic_share: float = Field(0.33, gt=0, le=1)
     max_chars: int = Field(2000, ge=1)
+    gate: Literal["on", "off"] = "on"  # off: wrong traces too, for a comparison
+    rounds: int = Field(1, ge=1, le=3)  # after each a probe says what is made next
+    round_samples: int = Field(4, ge=1)  # of each seed, by the student of that probe
+
+    @property
+    def loads_weights(self) -> bool:
+        """Between rounds the student is trained."""
+        return self.rounds > 1
 
     def external_digests(self) -> dict[str, str]:
         """The student, whose tokenizer counts; the teacher's name is step 3's."""
@@ -108,8 +115,12 @@ def run(params: Params) -> StepRun:
         organic = organic_rows(edge, run.read(step_table.PROBE_SFT).table(), params)
         seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
         sources = open_sources(params, domain, edge, seal)
-        log = gated(organic, edge, seal, sources, params=params, run=run)
-        rows = _mix_table(organic, log.rows)
+        growth = Growth(organic, edge, seal, sources, params)
+        growth.grow(run)
+        log, answered = growth.log, pd.concat(growth.answered, ignore_index=True)
+        run.save_rows(answered, "responses")
+        rows = mix_table(organic, log.rows)
+        rows["logprob"] = mix_balance.row_logprobs(rows, edge, answered, sources)
         run.flow = RowCounts()
         run.flow.take([None] * len(rows) + [one.reason for one in log.dropped])
         run.save_rows(rows)
@@ -128,11 +139,17 @@ def run(params: Params) -> StepRun:
         run.figure = run.save_figure(
             transform_yields.draw(yielded, mix), "yield_and_mix"
         )
+        balance = mix_balance.balance_table(rows, rng_seed=params.rng_seed)
+        run.save_figure(mix_spread.draw(balance), "mix_against_seeds")
         run.table = rows
         run.result = {
             "transforms": yielded.to_dict("records"),
             "mix": mix,
+            "balance": balance.astype(object)
+            .where(balance.notna(), None)
+            .to_dict("records"),
             "gates": log.counts,
+            **({"rounds": growth.rounds} if growth.rounds else {}),
             "frozen": frozen_set.frozen_hash(rows),
             "lopsided": guessing_baseline.lopsided_answers(
                 ("the mix", answer) for answer in rows.answer
@@ -150,53 +167,130 @@ def run(params: Params) -> StepRun:
     return run
 
 
-def gated(
-    organic: list[tuple[Seed, str]],
-    edge: RunFolder,
-    seal: Seal,
-    sources: StudySources,
-    *,
-    params: Params,
-    run: StepRun,
-) -> GateLog:
-    """Everything that is made of the organic rows, sent through every gate.
+@dataclass
+class Growth:
+    """What is made of a domain's organic rows, round after round.
 
-    Args:
+    Attributes:
         organic: seeds with the responses that they teach.
         edge: step 3.
         seal: of the domain.
         sources: of responses.
         params: of the step.
-        run: the step; it gets the table of responses.
+        log: the rows of the rounds that are done, with their fates.
+        now: those of the round under way.
+        answered: each round's table of responses.
+        rounds: what is told of each; nothing where there is one round only.
     """
-    domain, seeds, log = sources.domain, unique_seeds(organic), GateLog()
-    taught = {(seed.id, text) for seed, text in organic}
-    told = {seed.id: text for seed, text in reversed(organic)}
-    needing = asking_transforms(domain, params, sources)
-    asked = asked_models(params, sources, domain)
-    with unfinished_kept(log, run):
+
+    organic: list[tuple[Seed, str]]
+    edge: RunFolder
+    seal: Seal
+    sources: StudySources
+    params: Params
+    log: GateLog = field(default_factory=GateLog)
+    now: GateLog = field(default_factory=GateLog)
+    answered: list[pd.DataFrame] = field(default_factory=list)
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+
+    def grow(self, run: StepRun) -> None:
+        """Make the rounds; each but the last is probed, and says what comes next."""
+        seeds = chosen = unique_seeds(self.organic)
+        several = self.params.rounds > 1
+        bench = open_rounds(self, run) if several else None
+        before = bench.base() if bench else []
+        with unfinished_kept(self, run):
+            for number in range(1, self.params.rounds + 1):
+                had = len(self.log.rows)
+                self.make(number, chosen)
+                self.log.join(self.now)
+                self.now = GateLog()
+                told = {"round": number, "seeds": len(chosen)}
+                told |= {"rows": len(self.log.rows) - had}
+                if bench and number < self.params.rounds:
+                    mix = rounds.taught(self.organic, self.log.rows)
+                    judged = rounds.judge(
+                        before,
+                        bench.probe(number, mix, seeds),
+                        first=number == 1,
+                        rng_seed=self.params.rng_seed,
+                    )
+                    told |= judged.as_dict(rng_seed=self.params.rng_seed)
+                    if judged.said == rounds.FELL:
+                        self.log.send("round", rounds.taking_back(had))
+                    before, chosen = judged.items, list(judged.next_seeds)
+                else:
+                    told["said"], chosen = rounds.LAST, []
+                self.rounds += [told] if several else []
+                if not chosen:
+                    break
+
+    def make(self, number: int, seeds: list[Seed]) -> None:
+        """Rewrite these seeds, and send the rows through every gate."""
+        params, domain, sources = self.params, self.sources.domain, self.sources
+        if number > 1:  # other numbers in the rewrites
+            again = label_seed(params.rng_seed, "round", number)
+            params = params.model_copy(update={"rng_seed": again})
+        log, taught = self.now, {(seed.id, text) for seed, text in self.organic}
+        taught |= {(row.seed.id, row.completion) for row in self.log.rows}
+        told = {seed.id: text for seed, text in reversed(self.organic)}
+        needing = asking_transforms(domain, params, sources)
+        asked = asked_models(params, sources, domain)
         log.add(synthetic_rows(domain, seeds, params))
         if needing:
             log.take(REPLY, asked.rows(needing, seeds, told))
-        known = {one.id: one for one in from_frame(edge.table())}
-        gates = row_gates(domain, seal, params, seeds=seeds, known=known, log=log)
+        known = {one.id: one for one in from_frame(self.edge.table())}
+        seen = [*unique_seeds(self.organic), *(row.seed for row in self.log.rows)]
+        gates = row_gates(domain, self.seal, params, seeds=seen, known=known, log=log)
+        wrong = params.gate == "off"  # what is sealed or no text goes all the same
         for name, gate in gates.named().items():
-            log.send(name, gate)
-        if needing:
+            if not (wrong and name == AGREEMENT):
+                log.send(name, gate)
+        if needing and not wrong:
             names = [one.name for one in needing]
             log.send(
                 "second answer", asked.second_answers(names, params.second_answers)
             )
-            sources.spent += asked.spent
-        save = partial(run.save_rows, name="responses")
-        log.send("response", answering(sources, taught, save=save))
+        sources.spent += asked.spent
+        log.send(
+            "response",
+            answering(sources, taught, save=self.answered.append, wrong=wrong),
+        )
+        if sources.teacher:
+            sources.spent += sources.teacher.spending.samples
         if any(one.name == BRIDGE for one in needing):
             log.send("likelier", likelier(sources, told))
-        if params.own_solutions:
-            log.add(own_solutions(edge, seeds, domain.style))
-            log.send("own solution", row_by_row(partial(_own_fault, taught)))
-        log.send("share", partial(within_share, organic, params))
-    return log
+        if params.own_solutions and number == 1:
+            log.add(own_solutions(self.edge, seeds, domain.style, wrong=wrong))
+            fault = partial(own_trace_fault, sources) if wrong else own_fault
+            log.send("own solution", row_by_row(partial(fault, taught)))
+        part, kept = number / params.rounds, self.log.rows
+        log.send(
+            "share", partial(within_share, self.organic, params, kept=kept, part=part)
+        )
+
+    def stopped(self) -> list[DroppedRow]:
+        """Every row with its fate, where the step is stopped."""
+        before = self.now.at or REPLY
+        return [*self.log.stopped("a further round"), *self.now.stopped(before)]
+
+
+def open_rounds(growth: Growth, run: StepRun) -> rounds.RoundBench:
+    """What the probes between the rounds need: dev, the student, step 4's recipe."""
+    params, card = growth.params, run.read(step_table.PICK_DOMAIN)
+    recipe = run.read(step_table.PROBE_SFT).file(recipes.RECIPE_FILE)
+    domain = growth.sources.domain
+    return rounds.RoundBench(
+        run=run,
+        student=completion.open_sampler(params, workers=1),  # it is trained
+        domain=domain,
+        sealed=growth.seal.hit,
+        recipe=recipes.read_config(recipe),
+        card=card,
+        dev=unseal(card, "dev", params=params),
+        edge=growth.edge.manifest["params"],
+        samples=params.round_samples,
+    )
 
 
 def unique_seeds(organic: Sequence[tuple[Seed, str]]) -> list[Seed]:
@@ -210,7 +304,7 @@ def unique_seeds(organic: Sequence[tuple[Seed, str]]) -> list[Seed]:
 
 
 @contextmanager
-def unfinished_kept(log: GateLog, run: StepRun) -> Iterator[None]:
+def unfinished_kept(growth: Growth, run: StepRun) -> Iterator[None]:
     """Where the step is stopped, every row it had stays with its fate, in a table.
 
     It lies in the step's work folder: a budget that ends, Ctrl-C or an error leaves
@@ -220,7 +314,7 @@ def unfinished_kept(log: GateLog, run: StepRun) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, PhiKitError):
         run.work.mkdir(parents=True, exist_ok=True)
-        frame = dropped_frame(log.stopped(log.at or REPLY))
+        frame = dropped_frame(growth.stopped())
         frame.to_parquet(run.work / "unfinished.parquet", index=False)
         raise
 
@@ -370,88 +464,6 @@ def row_gates(
         alike=[one.name for one in known_transforms.KIT if one.needs != "nothing"],
         grade=grader,
         seen=seen_prompts(seeds),
-    )
-
-
-def own_solutions(edge: RunFolder, seeds: list[Seed], style: Style) -> Iterator[MixRow]:
-    """The student's own right answer to each of these seeds, as far as it has one.
-
-    In a style with steps it is the best of those that passed step 3's checks. Among
-    bare answers it is the shortest right and finished one, and it may show steps: it
-    was asked for none, and what it shows is its own.
-    """
-    if style == "answer":
-        samples = edge.table("samples")
-        right = samples[(samples.verdict == "right") & (samples.finish == "stop")]
-        best = right.sort_values(["tokens", "sample"])
-    else:
-        responses = edge.table("responses")
-        best = responses[responses[OWN]].sort_values("rank", kind="stable")
-    text = best.groupby("seed_id").text.first()
-    for seed in seeds:
-        if seed.id in text.index:
-            parented = replace(seed, parent=seed.id, source="student")
-            yield MixRow(parented, text[seed.id], "self", "own solution")
-
-
-def solution_fault(own: MixRow, taught: Collection[tuple[str, str]]) -> str | None:
-    """Why the student's own solution is not trained on, if so.
-
-    Args:
-        own: the solution.
-        taught: what the organic rows teach: ids of seeds with their responses.
-    """
-    if own.completion == own.seed.answer:
-        return "same as the gold"
-    if (own.seed.id, own.completion) in taught:
-        return AGAIN
-    # The verifier read its answer only; the steps before it are taught as well.
-    if wrong := first_false_step(own.completion, prompt=own.seed.prompt):
-        return Reason("a step does not hold", detail=wrong)
-    return None
-
-
-def _own_fault(taught: Collection[tuple[str, str]], row: MixRow) -> str | None:
-    return solution_fault(row, taught) if row.kind == "self" else None
-
-
-def within_share(
-    organic: list[tuple[Seed, str]], params: Params, rows: Sequence[MixRow]
-) -> Passed:
-    """The gate that keeps the organic share; see `balance`."""
-    chosen = {id(row) for row in balance(list(rows), organic, params)}
-    over = Reason("over the share")
-    return row_by_row(lambda row: None if id(row) in chosen else over)(rows)
-
-
-def balance(
-    candidates: list[MixRow], organic: list[tuple[Seed, str]], params: Params
-) -> list[MixRow]:
-    """A part of the candidates, so that the organic share is kept.
-
-    They are drawn at random, rare answers first: a mix in which one answer holds
-    most of the rows teaches to say it.
-    """
-    room = int(len(organic) / params.organic_share) - len(organic)
-    order = rng(params.rng_seed, "mix", params.domain).permutation(len(candidates))
-    seen = Counter(seed.answer for seed, _ in organic)
-    ranks = {}
-    for index in order:
-        answer = candidates[index].seed.answer
-        ranks[int(index)] = seen[answer]
-        seen[answer] += 1
-    chosen = sorted(ranks, key=ranks.__getitem__)[:room]
-    return [candidates[index] for index in sorted(chosen)]
-
-
-def _mix_table(organic: list[tuple[Seed, str]], made: list[MixRow]) -> pd.DataFrame:
-    rows = numbered(MixRow(seed, text, "organic", "") for seed, text in organic) + made
-    return to_frame(
-        (row.seed for row in rows),
-        row_id=[row.id for row in rows],
-        completion=[row.completion for row in rows],
-        kind=[row.kind for row in rows],
-        by=[row.by for row in rows],
     )
 
 

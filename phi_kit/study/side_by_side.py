@@ -25,7 +25,7 @@ from phi_kit.core.number_format import (
     points,
     points_span,
 )
-from phi_kit.core.params import NO_OUTCOME
+from phi_kit.core.outcome_params import NO_OUTCOME
 from phi_kit.core.paths import display_path, runs_root
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.core.yaml12 import shown as printable

@@ -29,6 +29,8 @@ _COLUMNS = {
     "parent": "the id of the seed that it was made from",
     "source": "where the seed came from",
     "licence": "what the use of the seed is bound to",
+    "logprob": "mean log-probability of a token of the completion under the student, "
+    "before training",
 }
 
 

@@ -37,6 +37,7 @@ class FrozenFacts:
         models: by role, the name of each model that had a part in it.
         writers: by transform, the role of the model whose words its rows are.
         gates: by gate, rows that came in and that went on.
+        wrong: whether wrong responses may be among its rows.
     """
 
     study: str
@@ -50,6 +51,7 @@ class FrozenFacts:
     models: Mapping[str, str]
     writers: Mapping[str, str] = field(default_factory=dict)
     gates: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    wrong: bool = False
 
     @classmethod
     def of(
@@ -92,6 +94,7 @@ class FrozenFacts:
             models={role: _shown(name) for role, name in models.items()},
             writers={"own solution": "student", **asked},
             gates=result["gates"],
+            wrong=params.gate == "off",
         )
 
     @property
@@ -108,9 +111,10 @@ class FrozenFacts:
     def summary(self) -> str:
         """One sentence on what it is."""
         kinds = ", ".join(f"{n} {kind}" for kind, n in self.counts.items() if n)
+        wrong = " Wrong responses are among them: it is made for a comparison."
         return (
             f"{self.rows} rows ({kinds}) for supervised fine-tuning on {self.domain}, "
-            f"in the style '{self.style}', frozen by phi_kit."
+            f"in the style '{self.style}', frozen by phi_kit.{wrong * self.wrong}"
         )
 
     @property

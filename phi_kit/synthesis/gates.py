@@ -164,6 +164,29 @@ class GateLog:
         self.dropped += [DroppedRow(row, name, reason) for row, reason in dropped]
         self.counts[name] = {"in": len(came), "kept": len(kept)}
 
+    def join(self, later: GateLog) -> None:
+        """Take over the rows of a later round, with their fates and counts.
+
+        Rows that were made before get further numbers.
+
+        Args:
+            later: its rows came through its gates; it is used up.
+        """
+        mine = [*self.rows, *(one.row for one in self.dropped)]
+        had = Counter((row.seed.id, row.kind, row.by) for row in mine)
+
+        def moved(row: MixRow) -> MixRow:
+            before = had[row.seed.id, row.kind, row.by]
+            return replace(row, occurrence=row.occurrence + before)
+
+        self.rows += [moved(row) for row in later.rows]
+        self.dropped += [one._replace(row=moved(one.row)) for one in later.dropped]
+        self.makers = list(dict.fromkeys([*self.makers, *later.makers]))
+        for name, told in later.counts.items():
+            sums = self.counts.setdefault(name, {"in": 0, "kept": 0})
+            for end, n in told.items():
+                sums[end] += n
+
     def stopped(self, before: str) -> list[DroppedRow]:
         """Every row with a reason, those that no gate has judged included.
 

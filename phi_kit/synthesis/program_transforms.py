@@ -113,9 +113,10 @@ def bug_fix(seed: Seed, rng_seed: int) -> list[Seed]:
         return []
     bugs = list(_bugs(right))
     draw = rng(rng_seed, "bug_fix", seed.id)
+    good: dict[str, str | None] = {}
     for place in draw.permutation(len(bugs))[:_MOST_BUGS]:
         wrong = bugs[int(place)]
-        if failed := _failed_test(seed, right, wrong):
+        if failed := _failed_test(seed, right, wrong, good):
             return [_repair(seed, right, wrong, failed)]
     return []
 
@@ -145,12 +146,25 @@ def _repair(seed: Seed, right: str, wrong: str, failed: _FailedTest) -> Seed:
     )
 
 
-def _failed_test(seed: Seed, right: str, wrong: str) -> _FailedTest | None:
-    """The first test that the right code passes and the wrong code fails."""
+def _failed_test(
+    seed: Seed, right: str, wrong: str, good: dict[str, str | None]
+) -> _FailedTest | None:
+    """The first test that the right code passes and the wrong code fails.
+
+    Args:
+        seed: with tests or cases.
+        right: code.
+        wrong: code.
+        good: what the right code gave for tests that were tried before, by what is
+            asked; it is filled here.
+    """
     for asked, wanted, program, stdin in _tests(seed):
-        good = _printed(program.format(code=right), stdin)
+        if asked not in good:
+            good[asked] = _printed(program.format(code=right), stdin)
+        if good[asked] != wanted:
+            continue
         bad = _printed(program.format(code=wrong), stdin)
-        if good == wanted and bad is not None and bad != wanted:
+        if bad is not None and bad != wanted:
             return _FailedTest(asked, wanted, bad)
     return None
 

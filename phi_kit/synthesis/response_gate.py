@@ -10,6 +10,7 @@ from phi_kit.data.dropped_rows import Reason
 from phi_kit.evaluation.ask import training_rows
 from phi_kit.inference.local.model import LocalModel
 from phi_kit.inference.scoring import mean_logprobs
+from phi_kit.responses.checks import FALSE_STEP, WRONG
 from phi_kit.responses.choose import AGAIN
 from phi_kit.responses.response import Response
 from phi_kit.responses.study_sources import StudySources
@@ -29,6 +30,7 @@ def answering(
     taught: Collection[tuple[str, str]],
     *,
     save: Callable[[pd.DataFrame], None],
+    wrong: bool = False,
 ) -> Gate:
     """The gate that gives rows their responses; one that nobody answers right goes.
 
@@ -36,12 +38,14 @@ def answering(
         sources: of the study.
         taught: what the organic rows teach: ids of seeds with their responses.
         save: takes the table of every response that was made.
+        wrong: a row that nobody answers right keeps a wrong answer, for a comparison.
     """
 
     def gate(rows: Sequence[MixRow]) -> Passed:
         table = sources.collect([one.seed for one in rows if not one.completion]).table
         save(table)
-        texts = table[table.kept].groupby("seed_id").text.agg(list)
+        taken = table.kept | (wrong_traces(table, sources) if wrong else False)
+        texts = table[taken].groupby("seed_id").text.agg(list)
         why = table[~table.kept].groupby("seed_id").reason.last()
         kept, dropped, seen = [], [], set(taught)
         for row in rows:
@@ -60,6 +64,46 @@ def answering(
         return kept, dropped
 
     return gate
+
+
+def wrong_traces(table: pd.DataFrame, sources: StudySources) -> pd.Series:
+    """Which responses stand in where no right one was found: the first of each seed.
+
+    Args:
+        table: every response that was made.
+        sources: of the study.
+    """
+    found = ~table.seed_id.isin(set(table.seed_id[table.kept]))
+    for place in found.index[found]:
+        row = table.loc[place]
+        found[place] = _only_wrong(sources, row.reason, row.tokens, row.text)
+    return found & ~table.seed_id.where(found).duplicated()
+
+
+def own_trace_fault(
+    sources: StudySources, taught: Collection[tuple[str, str]], row: MixRow
+) -> str | None:
+    """Why the student's own answer, right or wrong, is no text to train on."""
+    if row.kind != "self":
+        return None
+    if (row.seed.id, row.completion) in taught:
+        return AGAIN
+    found = sources.checks(
+        row.seed, Response(row.seed.id, row.by, "", 0, row.completion, 0)
+    )
+    if found.usable or _only_wrong(sources, found.reason, found.tokens, found.text):
+        return None
+    return Reason(found.reason, detail=found.detail)
+
+
+def _only_wrong(sources: StudySources, reason: str, tokens: int, text: str) -> bool:
+    """Whether a response is refused for what it says alone.
+
+    What is too long or holds a sealed item may not be trained on, wrong or right.
+    """
+    if reason not in (WRONG, FALSE_STEP) or not sources.checks.fits(tokens):
+        return False
+    return not (sources.sealed and sources.sealed(text))
 
 
 def _retold(

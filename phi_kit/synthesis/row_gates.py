@@ -31,6 +31,7 @@ from .gates import Gate, MixRow, Passed, row_by_row
 
 # What a teacher is told to write where a seed cannot be rewritten.
 INVALID = "INVALID"
+AGREEMENT = "agreement"  # the gate that holds a row's solution against its gold
 _INVALID = re.compile(rf"\W*{INVALID}\b", re.IGNORECASE)
 
 
@@ -69,7 +70,7 @@ class RowGates:
             "invalid": row_by_row(self._invalid),
             "text": row_by_row(self._degenerate),
             "gold": row_by_row(self._gold),
-            "agreement": row_by_row(self._agreement),
+            AGREEMENT: row_by_row(self._agreement),
             "sealed": row_by_row(self._sealed),
             "duplicate": self._duplicates,
         }

@@ -76,6 +76,7 @@ def replay(recorded, tmp_path, monkeypatch):
     completion.load.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_student_is_the_recorded_one(replay):
     student = completion.load(replay.name)
     assert isinstance(student, ReplayedModel)
@@ -130,6 +131,7 @@ def _asked(prompt):
     return SampleRequest(prompt, 0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -179,6 +181,7 @@ def test_a_replay_writes_nothing_into_the_ledger(replay, tmp_path):
     assert hashlib.sha256(replay.ledger.read_bytes()).hexdigest() == before
 
 
+@pytest.mark.slow
 def test_a_deleted_sample_is_missed(replay, tmp_path, monkeypatch):
     copy = tmp_path / "copy.sqlite"
     with sqlite3.connect(replay.ledger) as plain, sqlite3.connect(copy) as other:

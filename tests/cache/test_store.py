@@ -272,6 +272,7 @@ def other_process(file, seconds):
     return process
 
 
+@pytest.mark.slow
 def test_what_another_process_draws_is_waited_for(file):
     process = other_process(file, 0.3)
     sampler = Counting()
@@ -291,6 +292,7 @@ def test_the_claims_of_a_killed_process_are_free_at_once(file):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_the_leases_of_another_machine_lapse(file, monkeypatch):
     monkeypatch.setattr(leases, "LEASE_SECONDS", 2.0)
     monkeypatch.setattr(
@@ -320,6 +322,7 @@ def _planned(prompts, monkeypatch):
         return rows(os.environ["PHI_KIT_LEDGER"])
 
 
+@pytest.mark.slow
 def test_a_long_draw_stays_alive(file, monkeypatch):
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
     seen = []
@@ -476,6 +479,7 @@ def test_a_failing_ledger_stops_the_sampler(file):
     assert len(sampler.asked) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "value"),
     [
@@ -528,6 +532,7 @@ FOREIGN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", FOREIGN)
 def test_no_claim_is_waited_for_without_end(file, how, monkeypatch):
     """Rows that nobody alive has written, found in `claims` and `owners`."""

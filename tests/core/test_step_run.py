@@ -113,6 +113,7 @@ def test_a_full_disk_at_the_manifest_leaves_the_old_result(runs, monkeypatch):
     assert not stray(runs)
 
 
+@pytest.mark.slow
 def test_a_file_limit_reads_as_a_full_disk(runs):
     code = """
 import resource, signal
@@ -134,6 +135,7 @@ except RunError as error:
     assert not stray(runs)
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_an_unfinished_step_and_the_next_run_recovers(runs):
     code = """
 with open_run(Pick()) as run:

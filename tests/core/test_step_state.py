@@ -169,6 +169,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "fault"), BROKEN, ids=lambda x: x[:24])
 def test_a_broken_manifest_is_one_line(toy, text, fault):
     (toy.path / MANIFEST).write_text(text)

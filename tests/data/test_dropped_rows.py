@@ -271,6 +271,7 @@ def test_a_thousand_fuzzed_lines(tmp_path, domain, lines):
     )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40,
     deadline=None,

@@ -194,6 +194,7 @@ def test_the_files_are_whole_to_begin_with(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_a_hundred_changed_files(tmp_path):
     read_whole, refused = try_all(tmp_path, 100, seed=1)
     assert read_whole + refused == 100

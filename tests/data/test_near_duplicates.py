@@ -88,6 +88,7 @@ def known_pairs(name: str) -> tuple[list[str], list[tuple[str, str]]]:
     return list(dict.fromkeys(first)), pairs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CORPORA)
 def test_recall_on_a_corpus_of_known_overlap(name):
     prompts, pairs = known_pairs(name)
@@ -98,6 +99,7 @@ def test_recall_on_a_corpus_of_known_overlap(name):
     assert found / len(pairs) >= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CORPORA)
 def test_the_seal_finds_the_near_duplicates_of_its_items(name):
     prompts, pairs = known_pairs(name)

@@ -58,6 +58,7 @@ def entails(*claims, existing):
     return True
 
 
+@pytest.mark.slow
 def test_no_syllogism_of_two_thousand_is_wrong():
     seeds = drawn("puzzles", "syllogism", 2000)
     assert len({seed.prompt for seed in seeds}) == 2000

@@ -65,6 +65,7 @@ def test_another_number_of_the_sentence_is_not_even_leniently_right(response):
     assert (verdict.value, verdict.lenient) == ("wrong", "wrong")
 
 
+@pytest.mark.slow
 def test_formulas_are_compared(tmp_path):
     file = tmp_path / "rows.jsonl"
     row = {"prompt": "q", "gold": "(x+1)^2", "response": r"\boxed{x^2+2x+1}"}

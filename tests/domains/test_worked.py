@@ -122,6 +122,7 @@ def test_five_hundred_are_confirmed_and_an_error_in_any_line_is_caught(name, fam
             assert fault(seed, form, wrong), wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_variants_are_worked_too(name):
     """A transform's variant keeps its family; its solution is its own."""

@@ -60,6 +60,7 @@ TURN |= dict.fromkeys(["deepseek-r1", "deepseek-v3.1"], "<｜Assistant｜>")
 SEED = Seed("math", "What is 3000000 + 4?", "3000004", family="sum-1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", RESPONSES)
 @pytest.mark.parametrize("name", [*FAMILIES, "smollm2"])
 def test_a_family_is_trained_as_it_is_asked(name, style):

@@ -73,6 +73,7 @@ def verdicts(truth, *, studies, run_sd=0.02, seed=0):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", TRUTHS)
 def test_a_known_truth_is_found_or_left_open(truth):
     found, right = verdicts(truth, studies=8), TRUTHS[truth][1]

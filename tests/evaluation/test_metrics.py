@@ -50,6 +50,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_every_metric_loads_offline_and_gives_the_known_values(tmp_path):
     offline = {"HF_EVALUATE_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(

@@ -234,6 +234,7 @@ def test_a_temperature_is_never_dropped():
 # --- faults --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_one_fault_of_each_kind_is_got_over(name):
     def behave(handler, request, number):
@@ -263,6 +264,7 @@ def test_500_requests_with_a_fifth_of_faults_end_complete():
     assert server.asked["POST"] == 500 + wasted
 
 
+@pytest.mark.slow
 def test_a_dead_server_ends_in_one_clear_message():
     with serving(well) as server:
         name = server.name
@@ -291,6 +293,7 @@ def test_a_silent_server_ends_too():
     assert "no reply in 0.1 s" in str(error)
 
 
+@pytest.mark.slow
 def test_what_came_before_a_server_died_is_kept():
     def behave(handler, request, number):
         if number > 100:
@@ -322,6 +325,7 @@ def test_samples_that_fail_again_and_again_are_counted_not_invented():
     assert "garbled" in str(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "says"),
     [
@@ -354,6 +358,7 @@ def test_an_empty_account_is_not_a_busy_server():
 # --- how many at once ----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_busy_server_gets_fewer_requests_at_once():
     """It bears four; from the fifth on it says 429."""
 
@@ -408,6 +413,7 @@ def test_the_throttle_halves_once_per_round_and_grows_back():
     asyncio.run(story())
 
 
+@pytest.mark.slow
 def test_retry_after_is_honoured():
     stamps = []
 
@@ -503,6 +509,7 @@ def heeding_ctrl_c():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it():
     code = (
         "import sys\n"
@@ -568,6 +575,7 @@ def test_a_server_that_cannot_be_reached_has_no_identity():
 # --- budget --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_budget_of_tokens_is_never_exceeded(tmp_path):
     with serving(well) as server:
         model = endpoint(server.name, folder=tmp_path, budget_tokens=1000)

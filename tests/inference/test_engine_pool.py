@@ -64,11 +64,13 @@ def drawn(pool):
     return sorted(pool.stream(REQUESTS, DrawTask(SAMPLING, itself, {})))
 
 
+@pytest.mark.slow
 def test_workers_draw_what_one_process_draws_to_the_bit(tiny, monkeypatch):
     many, _ = pool(monkeypatch, tiny)
     assert drawn(many) == sorted(tiny.stream(REQUESTS, SAMPLING))
 
 
+@pytest.mark.slow
 def test_the_units_of_lost_workers_are_drawn_by_others(tiny, monkeypatch):
     many, ray = pool(monkeypatch, tiny, deaths=(1, 3))
     assert drawn(many) == sorted(tiny.stream(REQUESTS, SAMPLING))
@@ -175,6 +177,7 @@ def cluster(request, monkeypatch):
         monkeypatch.setattr(engine_pool, "session", FakeRay({"CPU": 8.0}).session)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_adapters_and_scores_are_the_same_at_workers(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("PHI_KIT_LEDGER", "off")

@@ -104,6 +104,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["sample", "list"])
 def test_no_reply_takes_our_memory(place):
     """With 32 requests at once, each of them a bomb."""
@@ -169,6 +170,7 @@ def test_the_longest_honest_reply_is_read():
 # --- another server ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("other", ["port", "host", "scheme"])
 def test_prompts_go_nowhere_else(status, other, monkeypatch):
@@ -339,6 +341,7 @@ def says(content, **message):
     return {"message": {"content": content, **message}, "finish_reason": "stop"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", QUOTED)
 def test_a_key_that_is_said_back_is_kept_nowhere(how, runs, monkeypatch, capfd):
     monkeypatch.setenv("PHI_KIT_API_KEY", KEY)
@@ -450,6 +453,7 @@ def test_a_list_of_models_that_is_none(body):
 NOWHERE = "http://ada:hidden@127.0.0.1:9"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 @pytest.mark.parametrize("proxy", [NOWHERE, "socks5://127.0.0.1:9", "nonsense:port:x"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

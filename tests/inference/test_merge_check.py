@@ -95,6 +95,7 @@ def plain(folder, **options):
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options)
 
 
+@pytest.mark.slow
 def test_the_merged_model_says_what_the_adapter_said(merged, base, adapter):
     from peft import PeftModel
 

@@ -59,6 +59,7 @@ def test_there_are_enough_of_them():
     assert len(set(names)) == len(names) > 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", EVERY, ids=lambda odd: odd.name)
 def test_one_odd_reply(odd, server):
     server.behave = giving(odd)
@@ -96,6 +97,7 @@ def nothing_but(odd):
         assert len(found) < 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", EVERY[::12], ids=lambda odd: odd.name)
 def test_nothing_but_odd_replies(odd):
     nothing_but(odd)
@@ -194,6 +196,7 @@ def fuzzed(number, seed, tmp_path, monkeypatch, capfd):
     return ended
 
 
+@pytest.mark.slow
 def test_a_hundred_mutated_replies(tmp_path, monkeypatch, capfd):
     ended = fuzzed(100, 7, tmp_path, monkeypatch, capfd)
     assert len(ended) == 10

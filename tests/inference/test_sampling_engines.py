@@ -33,6 +33,7 @@ def batching(tiny):
     return replace(tiny, engine=TransformersEngine())
 
 
+@pytest.mark.slow
 def test_greedy_is_the_kits_own(tiny, batching):
     assert [[s.text for s in each] for each in draw(batching, PROMPTS, GREEDY)] == [
         [s.text for s in each] for each in draw(tiny, PROMPTS, GREEDY)
@@ -53,6 +54,7 @@ def test_its_first_tokens_follow_the_same_law(tiny, batching, temperature):
     assert chi2_contingency(table[:, table.any(axis=0)]).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_it_records_the_models_own_log_probabilities_or_none(tiny, batching):
     (own,), (other,) = (
         draw(model, PROMPTS[:1], GREEDY)[0] for model in (tiny, batching)
@@ -62,6 +64,7 @@ def test_it_records_the_models_own_log_probabilities_or_none(tiny, batching):
     assert draw(batching, PROMPTS[:1], WARM)[0][0].logprob is None
 
 
+@pytest.mark.slow
 def test_every_sample_ends_once(batching, monkeypatch):
     stops = list(range(0, len(batching.tokenizer), 5))
     monkeypatch.setattr(batching.model.generation_config, "eos_token_id", stops)
@@ -74,6 +77,7 @@ def test_every_sample_ends_once(batching, monkeypatch):
         assert sample.finish == "stop" or sample.tokens == 6
 
 
+@pytest.mark.slow
 def test_a_draw_that_is_left_leaves_nothing_running(batching):
     asked = [SampleRequest(PROMPTS[0], i, i) for i in range(64)]
     before = torch.random.get_rng_state()
@@ -85,6 +89,7 @@ def test_a_draw_that_is_left_leaves_nothing_running(batching):
     assert draw(batching, PROMPTS, WARM)
 
 
+@pytest.mark.slow
 def test_a_failure_is_one_message(batching, monkeypatch):
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")

@@ -292,6 +292,7 @@ def test_no_prompts_no_samples(tiny):
     assert draw(tiny, [], WARM) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_tokens_follow_the_softmax(temperature):
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0, float("-inf"), 0.5])
@@ -341,6 +342,7 @@ def test_a_tokenizer_without_pad_gets_one(tiny, monkeypatch):
     completion.load.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_real_model_ends_its_turns():
     from phi_kit.inference import completion
 

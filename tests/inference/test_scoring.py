@@ -50,6 +50,7 @@ def test_scores_are_those_of_a_plain_forward_pass(tiny):
     assert mean_logprobs(tiny, texts) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 50_000, 500_000, 3_000_000])
 def test_so_they_are_however_little_is_read_at_a_time(tiny, monkeypatch, limit):
     texts = rendered(tiny)

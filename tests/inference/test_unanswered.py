@@ -52,6 +52,7 @@ def finishes(runs):
         return sorted(row[0] for row in plain.execute("SELECT finish FROM samples"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body", "finish", "means"),
     [
@@ -130,6 +131,7 @@ def test_a_filtered_reply_is_paid_for(runs, tmp_path):
 # --- too many of them -------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 8, 32])
 @pytest.mark.parametrize(
     ("body", "error", "says"),
@@ -191,6 +193,7 @@ def test_a_vague_refusal_of_all_is_no_matter_of_prompts(runs):
     assert finishes(runs) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("message", "says"),
     [

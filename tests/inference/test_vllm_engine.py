@@ -153,6 +153,7 @@ def test_it_starts_at_the_first_sample_and_ends_with_all_that_it_started(told, e
     assert len(told.starts) == 2
 
 
+@pytest.mark.slow
 def test_without_a_draw_for_long_it_gives_the_card_back(told, engine, monkeypatch):
     monkeypatch.setattr(vllm_server, "IDLE_SECONDS", 0.1)
     asked = [SampleRequest(PROMPT, i, i << 40) for i in range(2)]
@@ -192,6 +193,7 @@ def test_a_tuned_model_is_served_with_its_adapter(told, engine, tmp_path):
     assert len(told.alive()) == 2  # the first one made room
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("when", "says", "last"),
     [

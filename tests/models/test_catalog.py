@@ -122,6 +122,7 @@ def test_hub_only_models_say_so_offline(cache, name):
     assert catalog.local_folder(name) is None
 
 
+@pytest.mark.slow
 def test_a_silent_hub_costs_seconds_not_minutes(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(download, "_HUB_SECONDS", 0.2)

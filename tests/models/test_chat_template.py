@@ -119,6 +119,7 @@ def test_every_family_is_looked_at():
     assert len(PROMPTS) >= 10
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_prompt_is_rendered_letter_by_letter(name):
     student = student_of(name)
@@ -198,6 +199,7 @@ def test_what_is_read_off_a_template(name):
     assert found.thought == ("<think>" if name == "deepseek-r1" else "")
 
 
+@pytest.mark.slow
 def test_the_end_of_a_turn_is_often_not_the_tokenizers_eos():
     differs = {
         name
@@ -231,6 +233,7 @@ def test_phi_4_reasoning_keeps_its_thoughts_in_a_finished_turn():
     assert text.endswith("<|im_sep|><think>two more</think>4<|im_end|>")
 
 
+@pytest.mark.slow
 def test_a_fingerprint_names_a_way_of_rendering():
     marks = {
         name: template_fingerprint(

@@ -31,6 +31,7 @@ def test_a_precision_says_what_is_multiplied_in_bf16(bf16_pays):
     assert precision(four_bit=False) == "float32"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="about CPUs")
 @pytest.mark.parametrize("compute", ["auto", "float32"])
 def test_only_products_of_4_bit_weights_are_in_bf16(bf16_pays, compute):
@@ -45,6 +46,7 @@ def test_only_products_of_4_bit_weights_are_in_bf16(bf16_pays, compute):
     assert model.dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_a_forward_pass_leaves_the_weights_as_they_lie(bf16_pays):
     """With bf16 units bitsandbytes would put them in another order."""
     model = load_model(NAME, catalog.resolve(NAME), four_bit=True)

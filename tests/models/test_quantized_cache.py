@@ -88,6 +88,7 @@ def test_a_training_step_is_the_same(folder):
     assert all(torch.equal(fresh[name], read[name]) for name in fresh)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["weights", "settings", "libraries", "dtype"])
 def test_whatever_decides_about_the_bits_is_in_the_name(folder, monkeypatch, change):
     load(folder)

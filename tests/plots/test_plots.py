@@ -24,12 +24,17 @@ from phi_kit.plots import (
     family_accuracy,
     interference_matrix,
     learning_curves,
+    mix_curve,
+    mix_spread,
     palette,
     pass_rate_histogram,
+    recipe_gains,
     row_flow,
     style,
     transform_yields,
 )
+from phi_kit.stats.recipe_gain import RecipeGain
+from phi_kit.synthesis.mix_balance import QUANTILES
 
 NAN = float("nan")
 LONG = "an_extraordinarily_long_name_that_never_seems_to_end_" * 3
@@ -62,6 +67,16 @@ NO_CHANGE = {"delta": 0.0, "delta_low": 0.0, "delta_high": 0.0}
 ZERO = {"accuracy": 0.0, "low": 0.0, "high": 0.09}
 UNKNOWN = {"n": 0, "accuracy": NAN, "low": None, "high": None, "guess": NAN}
 ONLY_BASE = "better than base, not than one constant answer"
+
+
+def part(name, **more):
+    spans = {f"logprob_{key}": -2 + n / 4 for n, key in enumerate(QUANTILES)}
+    spans |= {f"words_{key}": 5 + 3 * n for n, key in enumerate(QUANTILES)}
+    shares = {"distinct": 0.8, "new": 0.25, "top_share": 0.1, "known": 0.9}
+    told = {"part": name, "kind": "organic", "n": 40, "answers": 12, "top": "7"}
+    return {**told, **spans, **shares, **more}
+
+
 MATRIX = [cell("base", "math"), cell("math", "math", **UP)]
 
 CASES = {
@@ -71,6 +86,10 @@ CASES = {
     "difficulty, all zero": (difficulty, [family("a", **ZERO), family("b", **ZERO)]),
     "difficulty, n tiny": (difficulty, [family("a", n=1), family("b", **UNKNOWN)]),
     "difficulty, no level": (difficulty, [family("a", level=NAN)]),
+    "mix": (mix_spread, [part("organic"), part("swap", kind="synthetic")]),
+    "mix, not scored": (mix_spread, [part("organic", logprob_p50=NAN)]),
+    "mix, few rows": (mix_spread, [part("organic", distinct=NAN, new=NAN, n=1)]),
+    "mix, long names": (mix_spread, [part(LONG), part(ONE_WORD)]),
     "matrix": (interference_matrix, MATRIX),
     "matrix, all zero": (
         interference_matrix,
@@ -148,7 +167,32 @@ STEPS = pd.DataFrame(
         "memory_mb": 1400.0,
     }
 )
+MIXES = pd.DataFrame(
+    [
+        {"kind": kind, "share": share, "domain": domain, "n": 40}
+        | {"accuracy": share / 2, "low": share / 3, "high": share}
+        for kind, shares in {"sum": (0.1, 0.5, 0.9), "trained": (0.25, 0.75)}.items()
+        for share in shares
+        for domain in ("math", LONG)
+    ]
+)
+FORETOLD = pd.DataFrame(
+    [{"domain": "math", "rank_correlation": 0.5, "low": -0.2, "high": 0.9, "mixes": 2}]
+)
+SEEN = RecipeGain(0.1, 0.02, 0.18, 120, runs=3, run_sd=0.02, df=4, error=0.03)
+CLAIMS = {
+    "Teachable beats random": [("equal levels", SEEN, "better")],
+    "A + B keeps A and B": [("math", RecipeGain(0, -0.2, 0.2, 120), "cannot tell")],
+}
 CALLS |= {
+    "mixes": (mix_curve, [MIXES, FORETOLD]),
+    "mixes, none trained": (mix_curve, [MIXES[MIXES.kind == "sum"], FORETOLD.head(0)]),
+    "claims": (recipe_gains, [CLAIMS]),
+    "claims, long": (recipe_gains, [{"Does it?": [(LONG, SEEN, "equal")]}]),
+    "claims, unknown": (
+        recipe_gains,
+        [{"?": [("x", RecipeGain(NAN, NAN, NAN, 120), "")]}],
+    ),
     "dose": (dose_curve, [DOSES, "tapers"]),
     "dose, one": (dose_curve, [DOSES.tail(1), "cannot tell"]),
     "dose, unknown": (dose_curve, [DOSES.assign(high=None, delta=NAN), ""]),
@@ -209,6 +253,7 @@ def texts(figure):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_draws(name):
     png, shown = drawn(name)._repr_png_()
@@ -226,6 +271,8 @@ def sample_size(module, first):
         return first["seeds"].sum()
     if module is pass_rate_histogram:
         return first["pass_rate"].notna().sum()
+    if module is recipe_gains:
+        return SEEN.n
     if module is learning_curves:
         return first.groupby("run").step.max().min()
     return first["n"].min()
@@ -266,6 +313,8 @@ def test_nothing_is_cut_off(name):
         interference_matrix.draw(pd.DataFrame()),
         benchmark_gains.draw(pd.DataFrame()),
         family_accuracy.draw(pd.DataFrame()),
+        mix_curve.draw(MIXES.head(0), FORETOLD),
+        recipe_gains.draw({"Does it?": []}),
     ],
 )
 def test_without_data_a_figure_says_so(figure):
@@ -400,11 +449,13 @@ def test_its_words_hold_the_numbers_of_its_table(name, words):
     assert words in drawn(name).words.replace("\u00a0", " ")
 
 
+@pytest.mark.slow
 def test_words_do_not_read_out_a_hundred_rows():
     rows = pd.DataFrame([family(f"f{number}") for number in range(100)])
     assert difficulty.draw(rows).words.endswith("; and 84 more in the table.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CALLS if "," not in name])
 def test_a_figure_is_written_as_svg_that_follows_light_and_dark(name):
     svg = drawn(name).svg()
@@ -466,6 +517,9 @@ def test_every_cell_of_the_matrix_has_its_interval():
     assert "+14.0" in shown
     assert "+8.0 to +20.0\n40.0\u00a0%, n = 40" in shown
     assert "30.0 to 50.0\u00a0%\nn = 40" in shown
+    assert "not asked" not in shown
+    alone = [*MATRIX, cell("base", "puzzles")]  # an adapter asked one domain only
+    assert "not asked" in texts(interference_matrix.draw(pd.DataFrame(alone)))
 
 
 def test_gains_are_coloured_by_verdict():
@@ -557,6 +611,7 @@ def test_a_live_view_is_drawn_by_hand_and_not_headless(monkeypatch):
     assert "Steps done: n = 1" in texts(shown.figures[-1])
 
 
+@pytest.mark.slow
 def test_pyplot_is_never_touched_and_matplotlib_only_when_drawing():
     modules = sorted(Path(plots.__file__).parent.glob("*.py"))
     names = [f"phi_kit.plots.{path.stem}" for path in modules if path.stem != "figure"]

@@ -108,6 +108,7 @@ def keyed(monkeypatch):
     monkeypatch.setenv("PHI_KIT_API_KEY", "x" * 20)
 
 
+@pytest.mark.slow
 def test_none_of_what_a_teacher_says_badly_is_kept(runs, keyed):
     with serving(badly) as server:
         found, spending = collected(server.name)
@@ -131,6 +132,7 @@ def test_none_of_what_a_teacher_says_badly_is_kept(runs, keyed):
     assert table[[*texts, "reason", "detail"]].map(type).eq(str).all(axis=None)
 
 
+@pytest.mark.slow
 def test_money_is_counted_and_another_run_costs_none(runs, keyed):
     with serving(badly) as server:
         first, spent = collected(server.name)

@@ -112,6 +112,7 @@ def test_it_ends_when_the_risk_is_reached():
     assert strict.counts.n.sum() > found.counts.n.sum()
 
 
+@pytest.mark.slow
 def test_half_the_samples_give_nineteen_of_twenty_seeds_their_tier():
     same, share = [], []
     for trial in range(10):
@@ -125,6 +126,7 @@ def test_half_the_samples_give_nineteen_of_twenty_seeds_their_tier():
     assert max(share) <= 0.5
 
 
+@pytest.mark.slow
 def test_doubt_is_how_often_all_samples_say_otherwise():
     expected, other = [], []
     for trial in range(10):

@@ -25,6 +25,7 @@ def items(rate, *, n=200, seed=0):
     return (np.random.default_rng(seed).random(n) < rate).astype(float).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ps", "adjusted"),
     [

@@ -51,6 +51,7 @@ def now_and_then(handler, request, number):
     says(f"The rest cancels out.\nAnswer: {answer}")(handler, request, number)
 
 
+@pytest.mark.slow
 def test_step_1_through_a_faulty_server_ends_complete(runs, monkeypatch):
     monkeypatch.setenv("PHI_KIT_API_KEY", KEY)
     with serving(faulty(0.1)) as server:
@@ -67,6 +68,7 @@ def test_step_1_through_a_faulty_server_ends_complete(runs, monkeypatch):
     assert all(KEY.encode() not in path.read_bytes() for path in written)
 
 
+@pytest.mark.slow
 def test_a_recorded_server_need_not_be_there(runs, tmp_path, monkeypatch):
     with serving(well) as server:
         params = step_1(server.name)
@@ -83,6 +85,7 @@ def test_a_recorded_server_need_not_be_there(runs, tmp_path, monkeypatch):
         pick_domain.run(step_1(server.name.replace(MODEL, "other")))
 
 
+@pytest.mark.slow
 def test_the_budget_is_the_studys(runs):
     with serving(well) as server:
         few = {"budget_tokens": 800}
@@ -167,6 +170,7 @@ def test_a_set_changes_one_setting_of_the_endpoint(tmp_path):
         config.load(path, ["endpoint.budget_cost=-1"])
 
 
+@pytest.mark.slow
 def test_steps_2_and_3_go_on_from_there(runs, eights):
     common = {"domain": "eights", "endpoint": SETTINGS}
     with serving(now_and_then) as server:
@@ -256,6 +260,7 @@ def test_step_1_where_nothing_is_answered_says_so(runs, monkeypatch):
         asked(runs, params, choosy(LONG, lambda p: True), monkeypatch)
 
 
+@pytest.mark.slow
 def test_step_3_calls_them_suspect(runs, eights):
     def refused(prompt):
         return bool(re.search(r"What is [12]\d? plus", prompt))

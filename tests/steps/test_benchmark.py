@@ -289,6 +289,7 @@ def weights(runs, monkeypatch):
     return model
 
 
+@pytest.mark.slow
 def test_the_controls_are_asked_the_same_items(weights):
     finished(own={"math", "puzzles"})
     run = benchmark.run(benchmark.Params(study="s", samples=2, few_shot=3))
@@ -313,6 +314,7 @@ def test_the_controls_are_asked_the_same_items(weights):
     assert not any("Test" in prompt.rpartition(">")[0] for prompt in shown)
 
 
+@pytest.mark.slow
 def test_a_study_without_controls_is_compared_all_the_same(weights):
     finished(own=set())
     run = benchmark.run(benchmark.Params(study="s", samples=2, few_shot=0))
@@ -321,6 +323,7 @@ def test_a_study_without_controls_is_compared_all_the_same(weights):
     assert not [prompt for prompt in weights.asked if prompt.startswith("<")]
 
 
+@pytest.mark.slow
 def test_one_domain_may_have_trained_its_own_and_another_not(weights):
     """What is not there is missing in its row, and the figures are drawn."""
     finished(own={"math"})
@@ -366,6 +369,7 @@ def test_a_study_without_a_locked_rule_is_told_so(weights, capsys):
     assert run.result["rule"]["margin"] == 0.05
 
 
+@pytest.mark.slow
 def test_one_checkpoint_is_no_recipe_and_three_are(weights):
     finished(own=set(), finals=("final", "final@2", "final@3"))
     run = benchmark.run(benchmark.Params(study="s", samples=1, few_shot=0))

@@ -126,6 +126,7 @@ def test_a_mix_leaves_the_rest_unread(card, tmp_path):
     assert (run.flow.read, run.flow.unread) == (30, 70)
 
 
+@pytest.mark.slow
 def test_a_source_read_to_its_end_leaves_nothing(card, tmp_path):
     card()
     for limit in (None, 20, 21):
@@ -149,6 +150,7 @@ def test_a_file_of_ones_own_domain_is_counted_too(card, tmp_path):
     assert str(run.flow).startswith("read 70 of 300 = kept 70")
 
 
+@pytest.mark.slow
 def test_control_tokens_of_the_student_are_met_here(card, tmp_path):
     card()
     mark = control_tokens(catalog.resolve("smollm2-135m"))[-1]

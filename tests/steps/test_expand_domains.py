@@ -52,6 +52,7 @@ def test_with_one_domain_the_final_adapter_is_its_own():
         ({"train_seeds": [1, 1]}, "names one twice"),
         ({"replay": 0.1}, "replay needs sequence"),
         ({"margin": 0.0}, "greater than 0"),
+        ({"domain_tokens": 9, "equal_tokens": True}, "exclude each other"),
         ({"predict_mix": {"trained": [0.2, 0.5, 0.8]}}, "needs equal_tokens"),
         (
             {"domains": ["math"], "predict_mix": {"trained": [0.2, 0.5, 0.8]}},

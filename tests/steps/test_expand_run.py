@@ -18,10 +18,12 @@ from phi_kit.data.records import Seed
 from phi_kit.inference import completion
 from phi_kit.inference.types import Completion
 from phi_kit.steps import expand_domains
+from phi_kit.training.encoding import TrainingRow
 from phi_kit.training.qlora import TrainingResult
 from phi_kit.training.training_config import TrainingConfig
 
 DOMAINS = ["math", "puzzles"]
+REAL = {name: getattr(expand_domains, name) for name in ("train", "trained_tokens")}
 DEV = {
     name: [Seed(name, f"{name} {n}?", str(n)) for n in range(24)] for name in DOMAINS
 }
@@ -81,7 +83,11 @@ def trained(runs, monkeypatch):
     monkeypatch.setattr(expand_domains, "combined_seal", lambda run: seal)
     part = expand_domains.TrainingPart
     sizes = {"math": 10, "puzzles": 6}
-    parts = {n: part([n] * k, [1.0] * k, TrainingConfig()) for n, k in sizes.items()}
+    made = frozenset({0, 2})  # the places of rows that are not organic
+    parts = {
+        n: part([n] * k, [1.0] * k, TrainingConfig(), made if n == "math" else ())
+        for n, k in sizes.items()
+    }
     monkeypatch.setattr(expand_domains, "training_parts", lambda *_: parts)
     monkeypatch.setattr(expand_domains, "trained_tokens", lambda *_, **__: 500)
     done, carded = {}, []
@@ -118,6 +124,7 @@ def run(**given):
     return expand_domains.run(params)
 
 
+@pytest.mark.slow
 def test_each_alone_and_all_merged(trained, capsys):
     done = run()
     assert list(trained) == ["math", "puzzles", "math+puzzles"]
@@ -143,6 +150,7 @@ def test_each_alone_and_all_merged(trained, capsys):
     assert "2 domains: 2 pairs" in said
 
 
+@pytest.mark.slow
 def test_seeds_sequence_and_equal_tokens(trained):
     done = run(train_seeds=[1, 2], sequence=True, replay=0.5, equal_tokens=True)
     assert list(trained) == [
@@ -206,6 +214,41 @@ def test_sums_are_asked_beside_mixes_that_are_trained(trained, monkeypatch):
     assert done.result["finals"] == ["math+puzzles"]
 
 
+@pytest.mark.slow
+def test_mixes_of_a_real_model_are_trained_and_foretold(trained, tiny, monkeypatch):
+    """A tiny random one, taught to say 7 to one domain and 5 to the other."""
+    for name, real in REAL.items():
+        monkeypatch.setattr(expand_domains, name, real)
+    monkeypatch.setattr(expand_domains, "add_accuracy", lambda *_: None)
+    monkeypatch.setattr(completion, "load", lambda name, **_: tiny)
+    recipe = TrainingConfig(rank=4, batch=4, learning_rate=1e-2)
+    golds = {"math": "7", "puzzles": "5"}
+    parts = {
+        name: expand_domains.TrainingPart(
+            [
+                TrainingRow(tiny.render("", f"{name} {n}?"), f"Answer: {gold}")
+                for n in range(12)
+            ],
+            [2.0] * 12,
+            recipe,
+        )
+        for name, gold in golds.items()
+    }
+    monkeypatch.setattr(expand_domains, "training_parts", lambda *_: parts)
+    trials = {"trained": [0.25, 0.5, 0.75], "weights": [0.1, 0.5, 0.9]}
+    done = run(
+        predict_mix=trials, equal_tokens=True, rank=4, batch=4, learning_rate=1e-2
+    )
+    found = done.result["mix_forecast"]
+    assert [one["domain"] for one in found] == [*DOMAINS, "mean of both"]
+    assert all(one["low"] <= one["rank_correlation"] <= one["high"] for one in found)
+    folder = RunFolder.of("s", step_table.EXPAND_DOMAINS)
+    assert len(folder.table("mixes")) == 2 * (3 + 3)
+    assert folder.file("figures/mix_forecast.png").is_file()
+    kept = {name.split("/")[1] for name in folder.manifest["files"] if "/" in name}
+    assert not [name for name in kept if name.startswith(("mix-0", "sum-0"))]
+
+
 def test_added_up_adapters_are_asked_beside_the_trained_ones(trained, monkeypatch):
     made = []
 
@@ -222,3 +265,30 @@ def test_added_up_adapters_are_asked_beside_the_trained_ones(trained, monkeypatc
     ]
     assert {"math+puzzles-cat", "math+puzzles-svd"} <= set(done.table.adapter)
     assert done.result["final"] == "math+puzzles"
+
+
+def test_organic_rows_alone_see_the_mixs_tokens_and_are_asked_their_own(trained):
+    done = run(organic_alone=True)
+    assert list(trained)[3:] == ["math-organic"]  # puzzles has nothing but organic rows
+    alone = trained["math-organic"]
+    assert (len(alone.rows), alone.budget) == (8, 500)
+    (row,) = done.result["organic"]
+    assert row["domain"] == "math"
+    assert (row["organic_rows"], row["mix_rows"]) == (8, 10)
+    assert row["delta"] == pytest.approx(row["mix"] - row["organic"])
+    assert row["low"] <= row["delta"] <= row["high"]
+    cells = done.table[done.table.adapter == "math-organic"]
+    assert cells.domain.tolist() == ["math"]
+    assert done.result["final"] == "math+puzzles"
+
+
+def test_adapters_of_one_domain_may_be_held_to_so_many_tokens(trained):
+    run(domain_tokens=1234, organic_alone=True)
+    budgets = {name: one.budget for name, one in trained.items()}
+    assert budgets["math"] == budgets["puzzles"] == budgets["math-organic"] == 1234
+    assert budgets["math+puzzles"] is None
+
+
+def test_without_being_asked_nothing_is_trained_on_organic_rows_alone(trained):
+    assert run().result["organic"] == []
+    assert list(trained) == ["math", "puzzles", "math+puzzles"]

@@ -58,6 +58,7 @@ def test_every_seed_is_rated_and_tiers_are_mostly_true(many):
     assert set(run.result["risk"]) == set(rows.tier)
 
 
+@pytest.mark.slow
 def test_samples_go_where_they_are_needed_within_the_budget(many):
     run = filtered(budget=6.0)
     rows, samples = run.table, table("samples")
@@ -71,6 +72,7 @@ def test_samples_go_where_they_are_needed_within_the_budget(many):
     assert sum(run.result["rounds"]) == rows.n.sum()
 
 
+@pytest.mark.slow
 def test_another_teacher_is_another_outcome_though_nobody_asked_it(many):
     # Step 5 asks it about other seeds: it must not take its result for up to date.
     digests = [
@@ -80,6 +82,7 @@ def test_another_teacher_is_another_outcome_though_nobody_asked_it(many):
     assert len(set(digests)) == 3
 
 
+@pytest.mark.slow
 def test_more_samples_begin_with_the_same_ones(many):
     filtered(samples=4, max_samples=4)
     few = table("samples").set_index(["seed_id", "sample"]).text
@@ -88,6 +91,7 @@ def test_more_samples_begin_with_the_same_ones(many):
     assert (more[few.index] == few).all()
 
 
+@pytest.mark.slow
 def test_survivors_are_measured_with_samples_that_did_not_choose_them(monkeypatch):
     p = np.random.default_rng(5).beta(0.8, 5, 300)  # many near the lower edge
     of_rates(monkeypatch, p)
@@ -105,12 +109,14 @@ def test_survivors_are_measured_with_samples_that_did_not_choose_them(monkeypatc
     assert wrong == []  # wrong answers all differ: no sample came twice
 
 
+@pytest.mark.slow
 def test_without_confirmation_nothing_is_claimed(many):
     run = filtered(confirm=0)
     assert run.result["measured_afresh"] == {}
     assert "fresh_rate" not in run.table
 
 
+@pytest.mark.slow
 def test_the_controls_cost_what_the_teachable_rows_cost(many):
     run = filtered()
     rows, sizes = run.table, run.result
@@ -127,11 +133,13 @@ def test_the_controls_cost_what_the_teachable_rows_cost(many):
     assert set(rows.tier[rows.control]) > {"teachable"}
 
 
+@pytest.mark.slow
 def test_the_same_parameters_give_the_same_rows(many):
     one = filtered().table
     pd.testing.assert_frame_equal(one, filtered().table)
 
 
+@pytest.mark.slow
 def test_priority_and_wanted(many, monkeypatch):
     _, student = many
     everyone = filtered().table
@@ -159,6 +167,7 @@ def test_priority_and_wanted(many, monkeypatch):
 # --- censored samples ---
 
 
+@pytest.mark.slow
 def test_cut_off_samples_are_not_wrong(monkeypatch):
     seeds = [seed(i) for i in range(40)]
     collect(seeds)
@@ -221,6 +230,7 @@ def test_nothing_that_could_be_judged_is_no_tier(monkeypatch):
 # --- suspects and the reference ---
 
 
+@pytest.mark.slow
 def test_a_student_sure_of_another_answer_doubts_only_a_gold_made_by_hand(monkeypatch):
     seeds = [seed(i) for i in range(30)] + [seed(i, made=False) for i in range(30, 32)]
     seeds += [seed(32)]
@@ -279,6 +289,7 @@ def partly_open(monkeypatch):
     return named
 
 
+@pytest.mark.slow
 def test_the_reference_answers_where_it_is_sure(partly_open):
     run = filtered(reference="strong", gold_slice=60)
     rows = run.table.set_index(run.table.prompt.str[5:-1].astype(int))
@@ -296,6 +307,7 @@ def test_the_reference_answers_where_it_is_sure(partly_open):
     assert (report["without_gold"], report["answered"]) == (20, 16)
 
 
+@pytest.mark.slow
 def test_a_gold_slice_says_how_often_the_reference_is_wrong(partly_open):
     run = filtered(reference="strong", gold_slice=60)
     found = run.result["reference"]["gold_slice"]
@@ -308,6 +320,7 @@ def test_a_gold_slice_says_how_often_the_reference_is_wrong(partly_open):
     assert asked.asked_as.value_counts()[["no gold", "gold slice"]].tolist() == [20, 60]
 
 
+@pytest.mark.slow
 def test_never_solved_is_frontier_only_if_the_reference_is_sure(partly_open):
     rows = filtered(reference="strong").table
     rows = rows.set_index(rows.prompt.str[5:-1].astype(int)).loc[:59]
@@ -337,6 +350,7 @@ def test_a_reference_may_think_as_long_as_the_style_needs(style, monkeypatch):
     assert given.rules(style).tokens == 99
 
 
+@pytest.mark.slow
 def test_a_second_family_must_agree(partly_open, monkeypatch):
     odd = Fake(
         lambda prompt, draw, limit: stopped(

@@ -81,6 +81,7 @@ def place_of(rows, tier):
     return set(rows.place[rows.tier == tier])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "style", "rule"),
     [
@@ -108,6 +109,7 @@ def test_what_is_never_solved_is_teachable_if_somebody_shows_how(
     assert run.result["never_solved"] == ""  # nothing was cut off
 
 
+@pytest.mark.slow
 def test_a_seed_without_a_right_response_is_in_no_arm(monkeypatch):
     known, unknown = SUMS[:24], [seed(n) for n in range(24)]
     every = [one for pair in zip(known, unknown, strict=True) for one in pair]
@@ -129,6 +131,7 @@ def test_a_seed_without_a_right_response_is_in_no_arm(monkeypatch):
     assert run.result["responses"]["without"] == 24
 
 
+@pytest.mark.slow
 def test_what_was_made_is_kept_or_dropped_for_a_reason(monkeypatch):
     """Of the study's sources, and of the student's own for that arm."""
     collect([*SUMS, *(seed(n) for n in range(12))], "steps")
@@ -149,6 +152,7 @@ def test_what_was_made_is_kept_or_dropped_for_a_reason(monkeypatch):
     assert set(responses.source[responses.kept]) == {"worked", "student"}
 
 
+@pytest.mark.slow
 def test_a_planted_gold_gets_no_response(monkeypatch):
     """Nobody finds a way to it, not even who happens to say it."""
     family = domains.get("math").in_style("steps").chosen(["sum-1"])[0]
@@ -178,6 +182,7 @@ def test_a_planted_gold_gets_no_response(monkeypatch):
     assert set(reasons[reasons.verdict == "right"].reason) == {"false step"}
 
 
+@pytest.mark.slow
 def test_bare_answers_are_chosen_and_matched_as_before(monkeypatch):
     """Every gold is a response, and the student's pass rate alone makes the tiers."""
     seeds = [seed(n) for n in range(120)]
@@ -218,6 +223,7 @@ def test_every_gold_of_the_usual_families_may_be_trained_on(name):
     assert len(found.table) == len(set(seeds)) > 24
 
 
+@pytest.mark.slow
 def test_controls_are_equal_in_response_tokens(monkeypatch):
     """Longer ways cost more: as many rows are not as many tokens."""
     seeds = [added(10**n + a, 10**n + a + 1) for n in range(5) for a in range(8)]
@@ -238,6 +244,7 @@ def test_controls_are_equal_in_response_tokens(monkeypatch):
         assert sizes[arm]["shared"] < sizes[arm]["rows"]
 
 
+@pytest.mark.slow
 def test_several_responses_of_a_seed_all_count(monkeypatch):
     collect(SUMS, "steps")
 
@@ -323,6 +330,7 @@ def test_a_reference_that_teaches_is_asked_nothing_twice(asked_twice, gold_slice
     assert (rows.responses == 1).all()
 
 
+@pytest.mark.slow
 def test_what_the_gold_slice_said_counts_where_the_student_fails(asked_twice):
     """A seed of the slice that is never solved is not asked for a second opinion."""
     run = filtered(reference="strong", responses=["student"], gold_slice=36)
@@ -364,6 +372,7 @@ def test_a_budget_is_not_for_seeds_whose_gold_is_in_doubt(monkeypatch):
     assert rows.responses.tolist() == [0] * 12 + [1] * 24
 
 
+@pytest.mark.slow
 def test_a_response_that_holds_a_held_out_item_is_not_taught(monkeypatch):
     item = Seed("math", "A farm has 3 cows and 5 hens. How many legs are there?", "22")
     told = f"It is like this: {item.prompt} 2 + 2 = 4.\n#### {SUMS[0].answer}"
@@ -377,6 +386,7 @@ def test_a_response_that_holds_a_held_out_item_is_not_taught(monkeypatch):
 # --- the student's own ---
 
 
+@pytest.mark.slow
 def test_the_students_own_are_the_ones_it_got_right(monkeypatch):
     collect(SUMS, "steps")
     model = student(half_and_never())
@@ -405,6 +415,7 @@ def test_the_students_own_are_the_ones_it_got_right(monkeypatch):
         assert all("Answer:" in shown for _, shown in examples)
 
 
+@pytest.mark.slow
 def test_without_more_samples_the_student_is_asked_nothing_more(monkeypatch):
     collect(SUMS, "steps")
     model = student(half_and_never())
@@ -415,6 +426,7 @@ def test_without_more_samples_the_student_is_asked_nothing_more(monkeypatch):
     assert set(table("responses").source) == {"worked", "student"}
 
 
+@pytest.mark.slow
 def test_examples_come_from_trusted_seeds(monkeypatch):
     """A seed whose gold is in doubt teaches nobody, in no prompt either."""
     doubted = [replace(one, source="mine.csv") for one in SUMS[:10]]

@@ -184,6 +184,7 @@ def test_the_table_says_how_often_rows_and_examples_were_seen(full):
     ]
 
 
+@pytest.mark.slow
 def test_where_no_example_fits_base_goes_without(study, monkeypatch):
     save_edge(pool())
     monkeypatch.setattr(probe_sft.ProbeBench, "few_shot", lambda bench, k: None)
@@ -409,6 +410,7 @@ def compared(untrained, probes, guess=0.1):
     return table.set_index("arm")
 
 
+@pytest.mark.slow
 def test_the_part_of_a_gain_that_is_form():
     """What the lenient reading saw in base's answers already was no gain in skill."""
     untrained = {"base": answered(4, 20, cut=10), FEW_SHOT: answered(16, 20)}
@@ -424,6 +426,7 @@ def test_the_part_of_a_gain_that_is_form():
     assert table.lenient.tolist() == [0.5, 0.5, 0.5, 0.9]
 
 
+@pytest.mark.slow
 def test_base_with_examples_is_no_arm_of_the_correction():
     """Trained arms are corrected for their own number, whoever else is in the table."""
     probes = {"own": trained(14, 14), "teachable": trained(16, 16)}
@@ -452,6 +455,7 @@ def test_teachable_is_held_against_every_control_there_is():
     assert probe_sft.compare_with_teachable(untrained, probes, rng_seed=1) == {}
 
 
+@pytest.mark.slow
 def test_an_arm_is_skipped_and_base_may_go_without_examples(study):
     save_edge(pool(frontier=False, own=3))
     params = probe_sft.Params(

@@ -108,6 +108,7 @@ def test_a_mix_needs_a_limit_and_keeps_to_it(tmp_path):
     assert [part["read"] for part in run.result["mix"]] == [30, 10]
 
 
+@pytest.mark.slow
 def test_step_5_checks_rows_and_their_ancestors(monkeypatch):
     monkeypatch.setattr(completion, "load", lambda name, **_: Fake(None))
     pick("math")

@@ -22,135 +22,12 @@ from phi_kit.data.records import Seed, to_frame
 from phi_kit.inference import completion
 from phi_kit.responses.choose import AGAIN
 from phi_kit.steps import synthesize
-from phi_kit.steps.synthesize import (
-    MixRow,
-    Params,
-    balance,
-    own_solutions,
-    solution_fault,
-    variants,
-)
+from phi_kit.steps.synthesize import Params, variants
 from phi_kit.synthesis.gates import STOPPED
-
-
-def made(answers, *, kind="synthetic"):
-    return [
-        MixRow(Seed("math", f"made {place}", answer), answer, kind, "swap")
-        for place, answer in enumerate(answers)
-    ]
 
 
 def seeds_of(answers):
     return [Seed("math", f"seed {n}", answer) for n, answer in enumerate(answers)]
-
-
-def organic(answers):
-    return [(seed, seed.answer) for seed in seeds_of(answers)]
-
-
-def test_the_organic_share_is_kept():
-    params = Params(organic_share=0.5)
-    chosen = balance(made("123" * 20), organic("1234"), params)
-    assert len(chosen) == 4
-    assert len(balance(made("12"), organic("1234"), params)) == 2
-
-
-def test_rare_answers_come_first():
-    rows = made("1" * 80 + "2" * 10 + "3" * 10)
-    chosen = balance(rows, organic("1" * 10), Params(organic_share=0.25))
-    counts = Counter(row.seed.answer for row in chosen)
-    assert counts == {"2": 10, "3": 10, "1": 10}
-
-
-def test_the_choice_is_repeatable_and_keeps_the_order():
-    rows, params = made("12345678" * 5), Params(organic_share=0.5, rng_seed=3)
-    first = balance(rows, organic("9" * 8), params)
-    assert first == balance(rows, organic("9" * 8), params)
-    places = [rows.index(row) for row in first]
-    assert places == sorted(places)
-    assert first != balance(rows, organic("9" * 8), Params(organic_share=0.5))
-
-
-@pytest.mark.parametrize(
-    ("prompt", "answer", "said", "reason"),
-    [
-        ("6 - 3 =", "3", "6 is divisible by 3.", "a step does not hold"),
-        ("0 + 9 =", "9", "1 + 9 = 9", "a step does not hold"),
-        ("What is 2 + 3?", "5", "2 + 3 = 5", None),
-        ("What is 2 + 3?", "5", "5", "same as the gold"),
-        ("What is 2 + 3?", "5", "The answer is 5.", None),
-    ],
-)
-def test_a_right_answer_after_a_wrong_step_is_not_taught(prompt, answer, said, reason):
-    own = MixRow(Seed("math", prompt, answer), said, "self", "own solution")
-    found = solution_fault(own, set())
-    assert found == reason
-    if reason == "a step does not hold":
-        assert "=" in found.detail
-
-
-def test_what_an_organic_row_teaches_already_is_not_taught_twice():
-    seed = Seed("math", "What is 2 + 3?", "5")
-    own = MixRow(seed, "2 + 3 = 5\nAnswer: 5", "self", "own solution")
-    assert solution_fault(own, {(seed.id, own.completion)}) == AGAIN
-    assert solution_fault(own, {("another", own.completion)}) is None
-
-
-def sampled(seed, *answers):
-    """Samples of one seed: text, tokens, verdict and why it ended."""
-    return [
-        {
-            "seed_id": seed.id,
-            "sample": place,
-            "text": text,
-            "tokens": tokens,
-            "verdict": verdict,
-            "finish": finish,
-        }
-        for place, (text, tokens, verdict, finish) in enumerate(answers)
-    ]
-
-
-class Edge(dict):
-    """Step 3's tables by name."""
-
-    table = dict.__getitem__
-
-
-def test_the_own_solution_is_the_shortest_right_and_finished_one():
-    solved, unsolved, truncated = seeds_of("579")
-    samples = pd.DataFrame(
-        sampled(
-            solved,
-            ("so 5, after a long way", 9, "right", "stop"),
-            ("4", 1, "wrong", "stop"),
-            ("2 + 3 = 5", 5, "right", "stop"),
-            ("3 + 2 = 5", 5, "right", "stop"),
-            ("5 and", 2, "right", "length"),
-        )
-        + sampled(unsolved, ("6", 1, "wrong", "stop"))
-        + sampled(truncated, ("9 so", 2, "right", "length"))
-    )
-    edge = Edge(samples=samples)
-    (own,) = own_solutions(edge, [unsolved, solved, truncated], "answer")
-    assert own.completion == "2 + 3 = 5"  # of equals the first
-    assert (own.kind, own.seed.parent) == ("self", solved.id)
-    assert (own.seed.prompt, own.seed.source) == (solved.prompt, "student")
-
-
-def test_in_steps_the_own_solution_is_the_best_that_was_checked():
-    """As a row would teach it, so that its answer is marked the study's way."""
-    solved, unsolved = seeds_of("57")
-    told = [
-        (solved.id, "2 + 3 = 5\nAnswer: 5", 2, True),
-        (solved.id, "I see 5.\nAnswer: 5", 1, True),
-        (solved.id, "Answer: 5", 0, False),
-        (unsolved.id, "Answer: 6", 0, False),
-    ]
-    table = pd.DataFrame(told, columns=["seed_id", "text", "rank", "own"])
-    (own,) = own_solutions(Edge(responses=table), [solved, unsolved], "steps")
-    assert own.completion == "I see 5.\nAnswer: 5"
-    assert own.seed.parent == solved.id
 
 
 def test_every_chosen_transform_is_tried_on_every_seed():
@@ -316,6 +193,7 @@ def test_a_teacher_answers_variants_and_its_faults_are_told(monkeypatch):
     assert (responses.reason[~responses.kept] == "wrong").all()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize(("budget", "left"), [(0, 31), (20, 7), (10, 0)])
 def test_a_teachers_budget_holds_for_steps_3_and_5_together(budget, left, monkeypatch):
@@ -349,6 +227,7 @@ def test_without_scores_the_students_weights_are_not_loaded(monkeypatch):
     assert (rows.kind == "synthetic").sum() > len(SUMS)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runs")
 def test_the_students_own_join_the_mix_once(monkeypatch):
     """What an organic row says already is not said again."""
@@ -448,6 +327,7 @@ def test_what_is_frozen_says_what_it_is(monkeypatch):
     assert (folder / "croissant.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runs")
 def test_seeds_in_another_order_freeze_to_the_same(monkeypatch):
     study(monkeypatch)
@@ -456,3 +336,31 @@ def test_seeds_in_another_order_freeze_to_the_same(monkeypatch):
     study(monkeypatch)
     run, *_ = synthesized()
     assert run.result["frozen"] == first
+
+
+@pytest.mark.usefixtures("runs")
+def test_with_the_gate_off_wrong_traces_are_taught_and_the_card_says_so(monkeypatch):
+    """A comparison: what is sealed, too long or no text stays out all the same."""
+
+    def say(prompt, draw, limit):
+        return stopped("I would say so.\nAnswer: 1000")
+
+    asked = SUMS[:3]
+    said = ["I guess.\nAnswer: 999", f"I count.\nAnswer: {asked[1].answer}", "so " * 90]
+    samples = [
+        (seed.id, 0, text, 6, "stop", "wrong", "wrong", "", "")
+        for seed, text in zip(asked, said, strict=True)
+    ]
+    how = {"teacher": "strong", "responses": ["teacher"], "teacher_most": 1}
+    study(monkeypatch, strong=Fake(say, "strong"), samples=samples, **how)
+    run, rows, dropped = synthesized(transforms=["swap"], gate="off")
+    made = rows[rows.kind == "synthetic"]
+    assert len(made) > 8
+    assert set(made.completion) == {"I would say so.\nAnswer: 1000"}
+    own = rows[rows.kind == "self"]
+    assert sorted(own.completion) == sorted(said[:2])
+    lost = dropped[dropped.gate == "own solution"]
+    assert lost.reason.tolist() == ["loop"]
+    assert "agreement" not in run.result["gates"]
+    card = (run.target / "dataset" / "README.md").read_text()
+    assert "Wrong responses are among them" in card

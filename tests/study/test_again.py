@@ -69,6 +69,7 @@ def parameters_are_a_table_and_not_one_long_line(outputs):
     assert "<td style='text-align:left'>domain</td>" in page
 
 
+@pytest.mark.slow
 def test_run_all_carries_a_step_out_once(run_all, runs):
     first = run_all()
     folder = RunFolder.of("quickstart", fake_study.Pick.STEP, domain="math")
@@ -96,6 +97,7 @@ def test_run_all_carries_a_step_out_once(run_all, runs):
     assert RunFolder(folder.path).result != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "said"),
     [

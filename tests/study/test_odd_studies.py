@@ -203,6 +203,7 @@ def faults(load, text, *sets):
     return said.splitlines()[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SYNTAX, *BETWEEN])
 def test_an_odd_file_is_a_line(load, name):
     text, said = (SYNTAX | BETWEEN)[name]
@@ -358,6 +359,7 @@ def test_a_result_changed_by_hand_is_not_in_the_report(project):
     assert "999" not in page
 
 
+@pytest.mark.slow
 def test_results_of_any_kind_make_a_page(runs):
     """Manifests without a checksum are taken as they are, whatever they say."""
     demo = fake_study.build(runs)

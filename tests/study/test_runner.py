@@ -114,6 +114,7 @@ def test_a_failed_cell_is_named(project):
     assert fake_study.executions(project) == ["01_pick_domain math"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
@@ -131,6 +132,7 @@ def test_only_the_manifest_counts_as_success(project, cell, said):
     assert "runs/toy/math/01_pick_domain/notebook.ipynb" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_old_manifest_does_not_count(project):
     finish(project)
     fake_study.write_notebook(project, "pick_domain", "fake_study.run = lambda p: None")
@@ -139,6 +141,7 @@ def test_an_old_manifest_does_not_count(project):
     assert RunFolder.of("toy", step_table.PICK_DOMAIN, domain="math").finished
 
 
+@pytest.mark.slow
 def test_redo_does_a_finished_step_again(project):
     finish(project)
     run(last="1")
@@ -186,6 +189,7 @@ def test_one_run_of_a_study_at_a_time(project):
         runner.run_study(config.load("toy"), say=begin_another)
 
 
+@pytest.mark.slow
 def test_a_study_starts_from_anothers_finished_steps(project):
     run(last="3")
     started = fake_study.executions(project)
@@ -254,6 +258,7 @@ def started_in_the_middle(project):
     return process, int(pid.read_text())
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_no_kernel_and_the_next_run_carries_on(project):
     process, kernel = started_in_the_middle(project)
     process.kill()
@@ -270,6 +275,7 @@ def test_kill_9_leaves_no_kernel_and_the_next_run_carries_on(project):
     fake_study.until(lambda: not fake_study.alive(kernel))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_says_so_and_leaves_no_kernel(project, how, code):
     process, kernel = started_in_the_middle(project)

@@ -59,6 +59,7 @@ def row(lines, study, block="math, dev, teachable"):
     return next(line for line in lines[start:] if line.startswith(f"  {study} "))
 
 
+@pytest.mark.slow
 def test_studies_are_paired_by_items(finished):
     finished.study("a", [0.3] * 60, seed=1)
     finished.study("b", [0.8] * 60, seed=2, rank=8)
@@ -73,6 +74,7 @@ def test_studies_are_paired_by_items(finished):
     assert lines[-1] == "Verdicts are corrected for 1 comparison (Holm)."
 
 
+@pytest.mark.slow
 def test_what_chance_alone_may_give_is_no_verdict(finished):
     for number in range(8):
         finished.study(f"v{number}", [0.5] * 60, seed=number)

@@ -130,6 +130,7 @@ def test_each_notebook_has_a_kernel_of_its_own(tensors):
     assert not known[0] & known[1]
 
 
+@pytest.mark.slow
 def test_the_units_environment_reaches_a_kernel(template, monkeypatch, tmp_path):
     shown = (
         "import os; print(os.getppid(), *map(os.environ.get, "
@@ -155,6 +156,7 @@ def test_the_units_environment_reaches_a_kernel(template, monkeypatch, tmp_path)
     assert len({first[0], third[0], fourth[0]}) == 3
 
 
+@pytest.mark.slow
 def test_changed_code_and_other_processors_make_another_template(
     template, monkeypatch, tmp_path
 ):
@@ -263,6 +265,7 @@ async def killed(kernel):
     return process.returncode
 
 
+@pytest.mark.slow
 def test_signals_do_what_they_do_to_any_kernel(template):
     async def several():
         async with started(warm) as kernel:
@@ -281,6 +284,7 @@ def test_signals_do_what_they_do_to_any_kernel(template):
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_template_that_dies_takes_its_kernel_along_and_that_is_seen(template):
     async def left_alone():
         async with started(warm) as kernel:
@@ -301,6 +305,7 @@ def test_a_template_that_dies_takes_its_kernel_along_and_that_is_seen(template):
     assert len(said) == 1
 
 
+@pytest.mark.slow
 def test_two_runs_at_a_time_are_not_in_each_others_way(template):
     with template() as (one, said):
         run(one, PARENT)
@@ -318,6 +323,7 @@ def test_two_runs_at_a_time_are_not_in_each_others_way(template):
     assert first == again != second
 
 
+@pytest.mark.slow
 def test_kernels_that_start_at_the_same_time_share_a_template(template):
     with template() as (warm, said), ThreadPoolExecutor(3) as pool:
         warm.close()  # so that each of them finds none
@@ -326,6 +332,7 @@ def test_kernels_that_start_at_the_same_time_share_a_template(template):
     assert len({parent for (parent,) in parents}) == 1
 
 
+@pytest.mark.slow
 def test_what_a_library_does_at_exit_is_done(template, tmp_path):
     note = tmp_path / "note"
     cell = f"import atexit, pathlib\natexit.register(pathlib.Path({str(note)!r}).touch)"
@@ -335,6 +342,7 @@ def test_what_a_library_does_at_exit_is_done(template, tmp_path):
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_runner_killed_at_any_moment_leaves_nothing(tmp_path):
     # No signal handler runs, and no thread, while this is worked out.
     cell = (
@@ -353,6 +361,7 @@ def test_a_runner_killed_at_any_moment_leaves_nothing(tmp_path):
         fake_study.until(lambda pid=pid: not fake_study.alive(pid), seconds=20)
 
 
+@pytest.mark.slow
 def test_a_runner_killed_while_its_template_imports_leaves_nothing(tmp_path):
     code = (
         "import time\n"

@@ -6,17 +6,21 @@ from dataclasses import replace
 
 import pytest
 from fake_models import Fake, cut, stopped
+from real_server import needs_server, transformers_serve
 from synthesis_study import LEAKED, SEEDS, as_json, study, taught, worded
 
 from phi_kit import domains
 from phi_kit.core import step_table
-from phi_kit.core.errors import StudyError
+from phi_kit.core.errors import StoppedError, StudyError
 from phi_kit.core.finished_run import RunFolder
+from phi_kit.data.records import Seed
+from phi_kit.inference import completion
 from phi_kit.inference.types import Completion
 from phi_kit.steps import synthesize
 from phi_kit.steps.synthesize import Params
-from phi_kit.synthesis import known_transforms
+from phi_kit.synthesis import known_transforms, response_gate
 from phi_kit.synthesis.teacher_transforms import INVALID_REPLY, NO_CHANGE, OTHER_NUMBERS
+from phi_kit.training.encoding import TrainingRow
 
 # What the teacher replies about each seed, and why no row comes of it.
 BAD = {
@@ -107,6 +111,7 @@ def test_nothing_of_a_bad_teacher_is_frozen_and_all_of_it_is_told(monkeypatch):
     assert hits.item.tolist() == [LEAKED.id]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runs")
 def test_a_second_run_pays_for_no_reply(monkeypatch, tmp_path):
     monkeypatch.setenv("PHI_KIT_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")
@@ -119,6 +124,110 @@ def test_a_second_run_pays_for_no_reply(monkeypatch, tmp_path):
     again, *_ = synthesized("paraphrase", redo=True)
     assert teacher.asked["answers"] == paid
     assert again.result == first.result
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize(
+    "place", [6, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 9, 13))]
+)
+def test_what_was_replied_before_a_kill_is_not_asked_again(
+    monkeypatch, tmp_path, place
+):
+    """In the midst of rewrites, of second answers, of responses."""
+    monkeypatch.setenv("PHI_KIT_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")
+    teacher = BadTeacher(dict.fromkeys(SEEDS, lambda seed: as_json(worded(seed))))
+    replied = []
+
+    def says(prompt, draw, limit):
+        if len(replied) == place - 1 and not stopped_once:
+            stopped_once.append(place)
+            raise KeyboardInterrupt
+        replied.append(prompt)
+        return teacher(prompt, draw, limit)
+
+    stopped_once = []
+    study(monkeypatch, says, seeds=SEEDS[:4])
+    with pytest.raises(StoppedError):
+        synthesized("paraphrase")
+    _, rows, _ = synthesized("paraphrase")
+    assert (rows.kind == "synthetic").sum() == 4
+    whole = 4 + 2 * 4 + 4  # rewrites, second answers, responses
+    assert len(replied) == whole
+
+
+class Scored(Fake):
+    """Stands in for a local model; what it finds likely is told by the text."""
+
+
+def bridges(monkeypatch, model=Scored):
+    """Four shorter solutions, two of which the student finds likelier."""
+
+    def says(prompt, draw, limit):
+        (place,) = [n for n, one in enumerate(SEEDS[:4]) if one.prompt in prompt]
+        a, b = re.findall(r"\d+", SEEDS[place].prompt)[:2]
+        mark = "Plainly" if place < 2 else "Verbosely"
+        total = int(a) + int(b)
+        return stopped(f"{mark}: {a} + {b} = {total}\nAnswer: {total}")
+
+    student = model(None, "student")
+    study(monkeypatch, says, seeds=SEEDS[:4], student=student, score="none")
+    monkeypatch.setattr(completion, "token_counter", lambda params: student)
+    monkeypatch.setattr(response_gate, "LocalModel", Scored)
+    monkeypatch.setattr(
+        response_gate,
+        "training_rows",
+        lambda student, domain, pairs: [TrainingRow(s.prompt, t) for s, t in pairs],
+    )
+    monkeypatch.setattr(
+        response_gate,
+        "mean_logprobs",
+        lambda model, texts, label: [
+            -0.2 if "Plainly" in t else -1.0 for _, t in texts
+        ],
+    )
+    return synthesized("bridge")
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_bridge_stays_only_where_the_student_finds_it_likelier(monkeypatch):
+    run, rows, dropped = bridges(monkeypatch)
+    made = rows[rows.kind == "synthetic"]
+    assert set(made.parent) == {seed.id for seed in SEEDS[:2]}
+    assert made.completion.str.startswith("Plainly").all()
+    lost = dropped[dropped.gate == "likelier"]
+    assert set(lost.parent) == {seed.id for seed in SEEDS[2:4]}
+    assert set(lost.reason) == {"no likelier than before"}
+    assert set(lost.detail) == {"-1.000 before, -1.000"}
+    assert run.result["gates"]["likelier"] == {"in": 4, "kept": 2}
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_bridge_that_nobody_can_score_does_not_stay(monkeypatch):
+    _, rows, dropped = bridges(monkeypatch, model=Fake)
+    assert set(rows.kind) == {"organic"}
+    assert set(dropped.reason) == {"not scored"}
+
+
+@pytest.mark.slow
+@needs_server
+@pytest.mark.usefixtures("runs")
+def test_a_real_server_rewrites_and_its_books_are_right(monkeypatch, tmp_path):
+    """The embedded model is a weak teacher: what is bad of it is told, and not paid
+    for twice."""
+    monkeypatch.setenv("PHI_KIT_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")
+    with transformers_serve(tmp_path / "log") as url:
+        study(monkeypatch, None, seeds=SEEDS[:3], teacher=url, teacher_tokens=48)
+        run, rows, dropped = synthesized("paraphrase", "bridge")
+        again, *_ = synthesized("paraphrase", "bridge", redo=True)
+    made = rows[rows.kind == "synthetic"]
+    assert len(made) + len(dropped) >= 2 * 3  # each seed by each transform
+    assert (dropped.reason != "").all()
+    assert run.run_folder.manifest["samples"]["paid"] >= 2 * 3
+    assert again.run_folder.manifest["samples"]["paid"] == 0
+    assert again.result == run.result
+    verify = domains.get("math").in_style("steps").verifier
+    for row in made.itertuples():
+        assert verify(Seed("math", row.prompt, row.answer), row.completion).right
 
 
 @pytest.mark.usefixtures("runs")

@@ -11,7 +11,7 @@ from phi_kit.core.rng import rng
 from phi_kit.data.records import Seed
 from phi_kit.data.sealed_splits import Seal
 from phi_kit.domains.transform import made_row
-from phi_kit.steps.synthesize import Params, synthetic_rows, unique_seeds, within_share
+from phi_kit.steps.synthesize import Params, synthetic_rows, unique_seeds
 from phi_kit.synthesis.frozen_set import frozen_hash
 from phi_kit.synthesis.gates import (
     STOPPED,
@@ -21,6 +21,7 @@ from phi_kit.synthesis.gates import (
     numbered,
     row_by_row,
 )
+from phi_kit.synthesis.mix import within_share
 from phi_kit.synthesis.row_gates import RowGates, is_invalid, seen_prompts
 
 MATH = domains.get("math")
@@ -224,6 +225,7 @@ def grown(organic, params=None):
     return numbered(first) + log.rows
 
 
+@pytest.mark.slow
 def test_a_thousand_duplicate_and_permuted_seeds_freeze_to_one_hash():
     import pandas as pd
 

@@ -132,12 +132,14 @@ def test_what_stops_a_run(name, tiny, tmp_path, monkeypatch, undisturbed):
     assert weights[0] == weights[1]
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_still_an_interrupt_to_everyone_else(tiny, tmp_path):
     stop = at_step(1, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt, match="starts from the beginning"):
         run(tiny, tmp_path / "work", tmp_path / "arm", watch=stop)
 
 
+@pytest.mark.slow
 def test_a_bug_stays_a_bug(tiny, tmp_path):
     with pytest.raises(ZeroDivisionError):
         run(
@@ -148,6 +150,7 @@ def test_a_bug_stays_a_bug(tiny, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_nan_in_the_gradient_reaches_no_checkpoint(tiny, tmp_path, monkeypatch):
     def poisoned(n, loss):
         found = loss()
@@ -174,6 +177,7 @@ class Cramped:
         return loss()
 
 
+@pytest.mark.slow
 def test_when_memory_runs_out_micro_batches_get_smaller(
     tiny, tmp_path, monkeypatch, undisturbed, capsys
 ):
@@ -198,6 +202,7 @@ def test_when_memory_runs_out_micro_batches_get_smaller(
     assert '"tokens": ' in facts[0].read_text()
 
 
+@pytest.mark.slow
 def test_with_one_row_at_a_time_activations_are_computed_twice(
     tiny, tmp_path, monkeypatch, undisturbed, capsys
 ):
@@ -264,6 +269,7 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written(
     assert run(tiny, work, out) == undisturbed[0]
 
 
+@pytest.mark.slow
 def test_a_tracker_that_is_not_there(tiny, tmp_path):
     wrong = RECIPE.with_(report_to=["tensorbored"])
     with pytest.raises(StudyError, match="tensorbored"):
@@ -273,6 +279,7 @@ def test_a_tracker_that_is_not_there(tiny, tmp_path):
         run(tiny, tmp_path / "work", tmp_path / "arm", recipe=absent)
 
 
+@pytest.mark.slow
 def test_a_tracker_is_told(tiny, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -288,6 +295,7 @@ def test_a_tracker_is_told(tiny, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_server_gives_its_memory_back_before_training(tiny, monkeypatch):
     closed = []
     server = SimpleNamespace(close=lambda: closed.append("closed"))

@@ -2,6 +2,7 @@
 
 import gc
 
+import pytest
 import torch
 
 from phi_kit.training.encoding import TrainingRow
@@ -23,6 +24,7 @@ def held():
     ]
 
 
+@pytest.mark.slow
 def test_nothing_of_two_runs_stays_in_memory(tiny, tmp_path):
     tiny.model.requires_grad_(False)  # its own weights are frozen, as in NF4
     before = held()

@@ -131,6 +131,7 @@ def test_plain_peft_reads_the_adapter(trained, tiny):
     assert not torch.allclose(ours, base)
 
 
+@pytest.mark.slow
 def test_nothing_is_written_beside_the_adapter(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train(tiny, ROWS[:4], RECIPE, out=tmp_path / "out", rng_seed=3)

@@ -187,6 +187,7 @@ MAKERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_none_is_accepted(name):
     check, seen = verifiers.get(name), 0

@@ -175,7 +175,7 @@ def _of_domain(
         most = state.teachable / p.organic_share
         state.frozen = most if rows is None else rows
         rewrites = state.outlook.variants * state.teachable
-        return state.taught(StepLoad(unit), rewrites)
+        return state.taught(_rounds(unit, state), rewrites)
     state.seeds = seeds[unit.domain]
     return StepLoad(unit)
 
@@ -259,6 +259,19 @@ def _probe(unit: Unit, state: DomainState) -> StepLoad:
     return StepLoad(unit, drawn, {unit.domain: passes * rows}, runs)
 
 
+def _rounds(unit: Unit, state: DomainState) -> StepLoad:
+    """The probes between the rounds of synthesis, if all of them are made."""
+    p, probes = unit.params, unit.params.rounds - 1
+    if not probes:
+        return StepLoad(unit)
+    made = max(0, state.frozen - state.teachable)
+    parts = sum(number / p.rounds for number in range(1, p.rounds))
+    rows = state.epochs * (probes * state.teachable + parts * made)
+    samples = probes * (state.dev + p.round_samples * state.teachable)
+    asked = SampleKind(unit.domain, state.limit, "tuned")
+    return StepLoad(unit, {asked: samples}, {unit.domain: rows}, probes)
+
+
 def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
     p = unit.params
     best = p.recipe == "best"
@@ -267,24 +280,26 @@ def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
         for name in p.domains
     }
     whole, mixes = sum(rows.values()), p.predict_mix.trained
+    jobs = expand_domains.training_plan(p)
     trained = [
         {job.domains[0]: whole}
         if p.equal_tokens and len(job.domains) == 1
         else {name: rows[name] for name in job.domains}
-        for job in expand_domains.training_plan(p)
+        for job in jobs
     ]
     first, last = p.domains[0], p.domains[-1]
     trained += [{first: one * whole, last: (1 - one) * whole} for one in mixes]
-    rounds = len(trained) + len(p.merges) + len(p.predict_mix.weights) * bool(mixes)
-    rounds += sum(_evaluations(1, sum(run.values()), p) for run in trained)
-    for name in p.domains:
-        states[name].finals = len(expand_domains.final_adapters(p))
+    asked = len(mixes) + len(p.merges) + len(p.predict_mix.weights) * bool(mixes)
+    asked += sum(_evaluations(1, sum(run.values()), p) for run in trained)
+    drawn = {}
+    for n in p.domains:
+        states[n].finals = len(expand_domains.final_adapters(p))
+        # Organic rows alone are asked their own domain's items, the others all.
+        times = asked + sum(not job.organic or n in job.domains for job in jobs)
+        drawn[SampleKind(n, states[n].limit, "tuned")] = times * states[n].dev
     return StepLoad(
         unit,
-        {
-            SampleKind(n, states[n].limit, "tuned"): rounds * states[n].dev
-            for n in p.domains
-        },
+        drawn,
         {n: sum(run.get(n, 0) for run in trained) for n in p.domains},
         len(trained),
     )

@@ -76,6 +76,15 @@ MERGED = {
     "gave: the two are equal within the margin",
 }
 
+MIX = {
+    "better": "In {domain}, the mix of organic and made rows taught more than organic "
+    "rows alone at equal trained tokens",
+    "worse": "In {domain}, the mix of organic and made rows taught less than organic "
+    "rows alone at equal trained tokens",
+    "cannot tell": "In {domain}, this run cannot tell whether the made rows teach more "
+    "or less than organic rows alone at equal trained tokens",
+}
+
 # Different responses of the student's own below which a reader is warned: eight
 # batches of a training run (kit default).
 FEW_OWN = 64
@@ -267,4 +276,12 @@ def after_merging(retention: Iterable[Mapping[str, Any]]) -> list[Finding]:
     return [
         finding(MERGED, row.get("domain", "items"), row, about="together over alone")
         for row in retention
+    ]
+
+
+def on_made_rows(organic: Iterable[Mapping[str, Any]]) -> list[Finding]:
+    """What made rows are worth beside organic ones alone (step 6, where it asked)."""
+    return [
+        finding(MIX, row.get("domain", "items"), row, about="mix over organic alone")
+        for row in organic
     ]

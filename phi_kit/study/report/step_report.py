@@ -211,7 +211,8 @@ def findings_of(
     if number == 4:
         return findings.teachable_or_random(domain, result)
     if number == 6:
-        return findings.after_merging(listed(result, "retention"))
+        merged = findings.after_merging(listed(result, "retention"))
+        return [*merged, *findings.on_made_rows(listed(result, "organic"))]
     if number == 7:
         told = findings.on_benchmarks(listed(result, "scores"))
         return [*told, *findings.on_decision(result)]

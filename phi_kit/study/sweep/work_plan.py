@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from phi_kit.core.finished_run import RunFolder
-from phi_kit.core.params import NO_OUTCOME
+from phi_kit.core.outcome_params import NO_OUTCOME
 from phi_kit.core.step_state import fingerprint
 from phi_kit.core.step_table import Step
 from phi_kit.study.config import Unit

@@ -26,6 +26,7 @@ def page_data(text):
     return json.loads(gzip.decompress(base64.b64decode(packed)))
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_for_each_variant_and_measure(small):
     written = atlas_page.write("recorded")
     table = pd.read_parquet(written.table)
@@ -54,6 +55,7 @@ def test_a_name_opens_the_report_where_there_is_one(small, runs):
     assert all(one[-15:] in ("/notebook.ipynb", "") for one in opens.values())
 
 
+@pytest.mark.slow
 def test_the_page_holds_all_of_it_and_asks_nobody(small):
     text = atlas_page.write("recorded").page.read_text()
     assert "8 variants: 5 finished, 3 failed" in text
@@ -81,11 +83,13 @@ def test_the_page_holds_all_of_it_and_asks_nobody(small):
     assert "<b>it raised</b>" not in text
 
 
+@pytest.mark.slow
 def test_writing_again_gives_the_same_bytes(small):
     first = atlas_page.write("recorded").page.read_bytes()
     assert atlas_page.write("recorded").page.read_bytes() == first
 
 
+@pytest.mark.slow
 def test_a_variant_whose_files_are_damaged_is_named(small, runs):
     variant = small[-1]
     path = runs / "recorded" / variant / "math/04_probe_sft/samples.parquet"

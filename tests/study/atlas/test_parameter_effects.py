@@ -42,12 +42,14 @@ def test_variants_that_differ_in_one_parameter_alone_are_paired():
     assert rank.gain.low < 0 < rank.gain.high
 
 
+@pytest.mark.slow
 def test_a_pair_that_is_missing_is_left_out():
     settings = GRID[:-1]
     lr, _ = found(settings, lambda sets: 0.5)
     assert lr.pairs == 5
 
 
+@pytest.mark.slow
 def test_of_random_draws_groups_are_compared_and_it_says_so():
     draw = np.random.default_rng(1)
     settings = [{"a.lr": float(x), "a.x": float(y)} for x, y in draw.random((40, 2))]

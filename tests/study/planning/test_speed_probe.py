@@ -52,6 +52,7 @@ def probed(tiny, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())  # nothing is left behind
 
 
+@pytest.mark.slow
 def test_rows_are_as_long_as_the_responses_there_are(probed):
     sums = "math.pick_domain.families=[sum-1]"
     found = probed(sums, "filter_edge.response_tokens=200")
@@ -62,6 +63,7 @@ def test_rows_are_as_long_as_the_responses_there_are(probed):
     assert 5 < found.tuned.each(64) < 30 < found.row  # a sum, and its question
 
 
+@pytest.mark.slow
 def test_without_a_response_rows_count_with_all_they_may_have(probed):
     teacher = ["teacher=http://127.0.0.1:9/v1#m", "responses=[teacher]"]
     found = probed(*teacher, "filter_edge.response_tokens=60")

@@ -57,10 +57,25 @@ def test_the_work_of_every_step():
     frozen = 50 / 0.25
     assert seen(expand) == pytest.approx(4 * frozen)  # alone, and together
     assert expand.runs == 3
+    more = counted("expand_domains.organic_alone=true")["expand_domains", ""]
+    assert drawn(more, "tuned") == 4 * (200 + 200)  # each alone, on its own domain
+    assert (seen(more), more.runs) == (pytest.approx(6 * frozen), 5)
     test = found["benchmark", ""]  # base, the final adapter, the arm `own`
     assert drawn(test) == 2 * 100 * 3 + SUITE
     assert drawn(test, "tuned") == 2 * 2 * 100 * 3 + SUITE
     assert all(load.teacher == TeacherLoad() for load in found.values())
+
+
+def test_probes_between_rounds_are_counted():
+    """Two of three rounds are probed: on dev, and on the seeds that are rewritten."""
+    load = counted("synthesize.rounds=3", "synthesize.round_samples=4")[
+        "synthesize", "math"
+    ]
+    assert drawn(load, "tuned") == 2 * (200 + 4 * 50)
+    made = 50 / 0.25 - 50
+    assert seen(load) == pytest.approx(3 * (2 * 50 + made / 3 + 2 * made / 3))
+    assert load.runs == 2
+    assert counted()["synthesize", "math"].runs == 0
 
 
 def test_controls_with_examples_in_the_prompt_are_samples_of_their_own():

@@ -11,6 +11,14 @@ def test_equal_within_the_margin_is_said_as_such():
     assert found.verdict == EQUAL
 
 
+def test_made_rows_are_held_against_organic_ones_alone():
+    row = {"domain": "math", "delta": 0.02, "low": -0.05, "high": 0.09, "n": 100}
+    (found,) = findings.on_made_rows([row])
+    assert "cannot tell whether the made rows teach more or less" in found.text
+    assert "organic rows alone at equal trained tokens: +2.0 points" in found.text
+    assert found.about == "math: mix over organic alone"
+
+
 def test_a_decision_names_what_is_open_and_what_would_settle_it():
     criteria = [
         {"name": "no regression", "status": "met", "why": "at worst math", "next": ""},

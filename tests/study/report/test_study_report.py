@@ -320,6 +320,7 @@ def test_a_damaged_manifest_is_no_crash(demo, text):
     assert "No verdict yet" in page().text
 
 
+@pytest.mark.slow
 def test_results_may_lack_anything(demo):
     def holes(value):
         """Every result with one key left out, at any depth."""

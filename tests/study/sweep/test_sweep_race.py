@@ -34,6 +34,7 @@ def kinds(state):
     return {name: one.kind for name, one in state.variant_states().items()}
 
 
+@pytest.mark.slow
 def test_who_is_far_behind_is_not_measured_to_the_end(project, load, run):
     lines = run(TO_PROBE + THREE)
     # Everybody has one training run before anybody has a second.
@@ -66,6 +67,7 @@ def test_who_is_far_behind_is_not_measured_to_the_end(project, load, run):
     ]
 
 
+@pytest.mark.slow
 def test_the_winner_is_measured_again_on_fresh_samples(project, run):
     lines = run(TO_PROBE + THREE)
     again = [name for name in read_state("demo").variants if "--again-" in name]
@@ -83,6 +85,7 @@ def test_the_winner_is_measured_again_on_fresh_samples(project, run):
     assert "quote the second figure" in lines[lines.index(fresh) + 1]
 
 
+@pytest.mark.slow
 def test_later_steps_wait_for_the_last_look(project, run):
     text = TO_PROBE.replace("to: probe_sft\n", "") + THREE
     run(text)
@@ -93,6 +96,7 @@ def test_later_steps_wait_for_the_last_look(project, run):
     assert f"train_seeds-1--{LAST}" in read_state("demo").dropped
 
 
+@pytest.mark.slow
 def test_everything_may_differ_between_rounds(project, run):
     text = "rng_seeds: [3, 4]\ngrid:\n  probe_sft.level: [0.8, 0.2]\n"
     run(TO_PROBE + text)
@@ -103,6 +107,7 @@ def test_everything_may_differ_between_rounds(project, run):
     assert "rng_seed=5" in state.variants[again]
 
 
+@pytest.mark.slow
 def test_equals_are_all_measured(project, run):
     text = THREE.replace("[0.8, 0.75, 0.2]", "[0.5, 0.51, 0.52]")
     run(TO_PROBE + text)
@@ -110,6 +115,7 @@ def test_equals_are_all_measured(project, run):
     assert len(probes_run(project)) == 7
 
 
+@pytest.mark.slow
 def test_who_is_named_is_run(project, run):
     run(TO_PROBE + THREE)
     lines = run(TO_PROBE + THREE, names=[f"train_seeds-2--{LAST}"])
@@ -117,6 +123,7 @@ def test_who_is_named_is_run(project, run):
     assert kinds(read_state("demo"))[f"train_seeds-2--{LAST}"] == "finished"
 
 
+@pytest.mark.slow
 def test_who_fails_is_out_of_it_and_the_race_goes_on(project, run, probes):
     def carry_out(params):
         if getattr(params, "level", 0) == 0.75 and params.train_seeds == [1]:
@@ -132,6 +139,7 @@ def test_who_fails_is_out_of_it_and_the_race_goes_on(project, run, probes):
     assert found["train_seeds-2--level-0.75"] == "finished"
 
 
+@pytest.mark.slow
 def test_a_sweep_that_grows_races_anew(project, run):
     run(TO_PROBE + THREE)
     run(TO_PROBE + THREE.replace("[0.8,", "[0.95, 0.8,"))
@@ -176,6 +184,7 @@ def test_what_cannot_be_raced_is_said_at_its_line(load, text, fault):
     assert str(caught.value).splitlines()[1].startswith(f"  {fault}")
 
 
+@pytest.mark.slow
 def test_a_plan_counts_the_fresh_measurement_and_not_who_is_out(load, run, monkeypatch):
     asked = []
     monkeypatch.setattr(sweep_cost, "measure", lambda units, *, seconds: "speed")

@@ -125,6 +125,7 @@ def test_what_came_out_alike_above_is_read_by_one_run(project, run, no_kernels):
     assert result("items-3")["samples"] == result("items-4")["samples"] == 3
 
 
+@pytest.mark.slow
 def test_two_sweeps_do_not_run_the_same_at_once(project, run, no_kernels):
     """What another process works at is waited for, and taken over."""
     others = []
@@ -191,6 +192,7 @@ def test_after_its_hours_a_sweep_begins_nothing(project, run, no_kernels):
     assert fake_study.executions(project) == []
 
 
+@pytest.mark.slow
 def test_24_variants_run_as_many_notebooks_as_differ(project, run, no_kernels):
     """The issue's case: all differ from one step on, what lies before runs once."""
     grid = "grid:\n  filter_edge.samples: [2, 3, 4, 5, 6, 7]\n"
@@ -232,6 +234,7 @@ if getattr(params, "samples", 0) == 4:
 """
 
 
+@pytest.mark.slow
 def test_no_secret_no_machine_path_and_no_flood_is_left(
     project, load, run, monkeypatch
 ):
