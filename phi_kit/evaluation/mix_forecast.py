@@ -134,19 +134,19 @@ def forecast_mixes(sums: Curve, mixes: Curve, *, rng_seed: int) -> list[MixForec
     }
     found = []
     for name in [*domains, MEAN]:
-        (known, *told), (true, *seen) = (side for side in drawn[name])
-        ranked = rank_correlations(np.array(told), np.array(seen))
-        low, high = np.quantile(ranked, [0.025, 0.975])
+        told, seen = drawn[name]
+        ranked = rank_correlations(told, seen)
+        low, high = np.quantile(ranked[1:], [0.025, 0.975])
         found.append(
             MixForecast(
                 name,
-                float(rank_correlations(known[None], true[None])[0]),
+                float(ranked[0]),
                 float(low),
                 float(high),
                 len(shares),
-                float(np.abs(known - true).mean()),
+                float(np.abs(told[0] - seen[0]).mean()),
                 max(curves[name], key=curves[name].__getitem__),
-                shares[int(true.argmax())],
+                shares[int(seen[0].argmax())],
             )
         )
     return found

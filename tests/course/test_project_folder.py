@@ -94,21 +94,25 @@ def test_only_tagged_cells_go():
 
 
 @pytest.mark.slow
-def test_a_wheel_carries_what_init_writes(tmp_path):
+def test_a_wheel_carries_what_folders_are_made_of(tmp_path):
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
     (wheel,) = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    code = "import phi_kit.cli as c; c.app(['init', 'mine'])"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert "7 notebooks" in done.stdout, done.stderr
+    code = "import sys, phi_kit.cli as c; c.app(sys.argv[1:])"
+    for words in (["init", "mine"], ["workshop", "build", "room"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert "7 notebooks" in done.stdout, done.stderr
     made = tmp_path / "mine/notebooks/solutions"
     assert sorted(path.name for path in made.glob("*.ipynb")) == NAMES
     assert (tmp_path / "mine/params/sweeps/bands.yaml").is_file()
+    assert (tmp_path / "room/teacher/GUIDE.md").is_file()
+    assert (tmp_path / "site/phi_kit/course/recorded/workshop.sqlite.xz").is_file()
+    assert (tmp_path / "site/phi_kit/cli/jupyter/labconfig").is_dir()

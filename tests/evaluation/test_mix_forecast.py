@@ -19,7 +19,7 @@ SHARES = (0.25, 0.5, 0.75)
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
-def curve(shares, rates, *, items=400):
+def curve(shares, rates, *, items=200):
     """By share the answers to the same items, the harder ones right from a rate up."""
     hardness = np.random.default_rng(1).random(items)
     return {

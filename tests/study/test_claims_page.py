@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from phi_kit.cli import app
 from phi_kit.core.errors import StudyError
 from phi_kit.core.files import digest
 from phi_kit.study.claims_evidence import ClaimsEvidence
@@ -52,9 +54,8 @@ def samples(arm, rate, *, runs=(1.0, 2.0, 3.0)):
 class Runs:
     """Finished steps of the sweep's variants."""
 
-    def __init__(self, root):
-        self.root = root
-        self.sweep = sweep_config.load(FILE)
+    def __init__(self, root, sweep):
+        self.root, self.sweep = root, sweep
         self.variants = ClaimsEvidence(self.sweep).variants
 
     def finish(self, name, place, result=None, *, params=None, **tables):
@@ -148,9 +149,14 @@ class Runs:
         )
 
 
+@pytest.fixture(scope="module")
+def sweep():
+    return sweep_config.load(FILE)
+
+
 @pytest.fixture
-def made(runs):
-    return Runs(runs)
+def made(runs, sweep):
+    return Runs(runs, sweep)
 
 
 def written(made, folder):
@@ -219,6 +225,14 @@ def test_what_was_written_by_hand_stays(made, tmp_path):
     text = written(made, tmp_path)
     assert "1 of 12 variants" in text
     assert text.endswith(f"{BY_HAND}\nWhy: the seeds were few.\n")
+
+
+def test_the_command_says_where_the_page_is(made, tmp_path):
+    made.pool("equal-levels-gap", 0.5, 0.5)
+    done = CliRunner().invoke(app, ["claims", str(FILE), "--out", str(tmp_path / "d")])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.endswith("d/claims.md\n")
+    assert (tmp_path / "d/figures/claims.svg").is_file()
 
 
 def test_another_sweep_tests_no_claim(tmp_path):

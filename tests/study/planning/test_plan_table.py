@@ -85,6 +85,17 @@ def forking(monkeypatch):
     monkeypatch.delenv(COLD, raising=False)
 
 
+def test_benchmarks_that_cannot_be_counted_are_named():
+    def said(*sets):
+        plans = plan_steps(units(*sets), SPEED, PEAK)
+        return [one for one in table(plans, SPEED, Prices()) if "lie on the hub" in one]
+
+    named = "benchmark.benchmarks=[gsm8k]"
+    (line,) = said(named)
+    assert line.startswith("Not counted: gsm8k, whose items lie on the hub")
+    assert said(named, "benchmark.benchmark_items=50") == said() == []
+
+
 def test_kernels_that_start_from_nothing_import_in_every_notebook(monkeypatch):
     warm = plan_steps(units(), SPEED, PEAK)
     monkeypatch.setenv(COLD, "1")
