@@ -38,3 +38,18 @@ def test_every_page_that_the_index_names_is_there():
     assert len(pages) >= 10
     for name in pages:
         assert (ROOT / "docs" / f"{name}.md").is_file(), name
+
+
+def test_the_transform_of_the_how_to_computes_its_answers():
+    from phi_kit.data.records import Seed
+    from phi_kit.domains import get
+
+    page = (ROOT / "docs/how-to/own-transform.md").read_text()
+    named = {}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], named)
+    transform, verify = named["DOUBLED"], get("math").verifier
+    (row,) = transform(Seed("math", "12 + 5 =", "17"), 7)
+    assert (row.prompt, row.answer) == ("24 + 10 =", "34")
+    assert verify(row, row.solution).right
+    for prompt, gold in (("12 + 5 =", "19"), ("2 + 3 + 4 =", "9"), ("12 - 5 =", "7")):
+        assert transform(Seed("math", prompt, gold), 7) == []

@@ -124,7 +124,9 @@ def _draw_cached(
     from another model. A sample that failed in all its tries comes with the
     finish "failed", as long as such samples are few.
     """
-    if requests and ledger_address() and sampler.identity:
+    if not requests:
+        return
+    if ledger_address() and sampler.identity:
         yield from _LedgerDraw(sampler, sampling, requests, bar).run()
         return
     for index, completion in _generate(sampler, requests, sampling):

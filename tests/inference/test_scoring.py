@@ -105,6 +105,7 @@ def test_a_replay_looks_scores_up_and_invents_none(tiny, runs):
     assert mean_logprobs(replayed, texts) == scores
     with pytest.raises(RunError, match="no sample 0 of tiny"):
         mean_logprobs(replayed, [("never", "asked")])
+    assert mean_logprobs(replayed, []) == []  # asks nobody, for there is no model
 
 
 def test_a_model_without_weights_knows_none():

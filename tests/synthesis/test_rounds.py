@@ -5,20 +5,23 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import synthesis_study
 from fake_models import Fake, stopped
-from synthesis_study import study, taught
+from synthesis_study import Filtered, Picked, Probed, study, taught
 
 from phi_kit import domains
 from phi_kit.core import step_table
 from phi_kit.core.errors import ModelError, RunError
 from phi_kit.core.finished_run import RunFolder
+from phi_kit.core.step_run import open_run
+from phi_kit.data import sealed_splits
 from phi_kit.data.records import Seed
 from phi_kit.steps import synthesize
 from phi_kit.steps.synthesize import Params
 from phi_kit.synthesis import rounds
 from phi_kit.synthesis.gates import GateLog, MixRow, row_by_row
 from phi_kit.synthesis.rounds import ProbedStudent, RoundBench, judge, unmastered
-from phi_kit.training.training_config import TrainingConfig
+from phi_kit.training.training_config import RECIPE_FILE, TrainingConfig, write_config
 
 SEEDS = [
     Seed(
@@ -252,3 +255,56 @@ def test_a_probe_trains_asks_dev_and_asks_the_seeds_again(tmp_path, monkeypatch)
     assert found.unmastered == SEEDS[8:]
     assert seen["epochs"] == [float(TrainingConfig().epochs)] * 8
     assert seen["out"].parent == tmp_path / "rounds"
+
+
+class Card(Picked):
+    """Step 1, which says how dev is asked."""
+
+    samples: int = 1
+    max_tokens: int | None = 8
+    temperature: float = 0.6
+
+
+class Edge(Filtered):
+    """Step 3 with its band, and how the student is asked."""
+
+    max_tokens: int = 8
+    band_low: float = 0.1
+    band_high: float = 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("runs")
+def test_a_real_model_is_trained_and_asked_between_two_rounds(monkeypatch, tiny):
+    """Random weights learn nothing: dev does not rise, and nothing more is made."""
+    monkeypatch.setattr(synthesis_study, "Filtered", Edge)
+    study(
+        monkeypatch,
+        None,
+        seeds=SEEDS,
+        student=tiny,
+        responses=["worked"],
+        response_tokens=200,
+    )
+    with open_run(Card(study="s")) as step:
+        for split in ("dev", "test", sealed_splits.DRAWS):
+            held = [
+                Seed("math", f"Which comes after {n}?", str(n + 1)) for n in range(6)
+            ]
+            sealed_splits.seal_split(step, split, held if split == "dev" else [])
+    with open_run(Probed(study="s")) as step:
+        step.save_rows(pd.DataFrame({"arm": ["base", "teachable"], "accuracy": 0.1}))
+        recipe = TrainingConfig(rank=2, epochs=1)
+        write_config(recipe, step.staging / RECIPE_FILE)
+    params = {"transforms": ["renumber"], "organic_share": 0.5, "rounds": 2}
+    done = synthesize.run(
+        Params(study="s", model="student", own_solutions=False, **params)
+    )
+    (told,) = done.result["rounds"]
+    assert told["said"] == rounds.NO_RISE
+    assert (told["n"], told["accuracy"], told["rows"]) == (6, 0.0, 8)
+    assert told["delta_low"] <= told["delta"] <= told["delta_high"]
+    table = done.run_folder.table()
+    assert (table.kind == "synthetic").sum() == told["rows"]
+    assert table.logprob.lt(0).all()  # what was not scored before is scored now
+    assert not done.work.exists()  # the adapter goes with the step
