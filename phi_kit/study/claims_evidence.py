@@ -6,6 +6,7 @@ there is shown, and what is missing is named.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -105,6 +106,7 @@ class PoolTrial:
         comparison: of the two arms; `None` where their rows are the same.
         base: accuracy before training.
         rows: by arm and family, how many responses were trained on.
+        shared: how many of them both arms were trained on.
         gains: by family, teachable over random, over the family's items.
     """
 
@@ -113,6 +115,7 @@ class PoolTrial:
     comparison: RecipeComparison | None
     base: float
     rows: Mapping[str, Mapping[str, int]]
+    shared: int
     gains: Mapping[str, float]
 
 
@@ -268,21 +271,24 @@ class ClaimsEvidence:
             words = f"{POOLS[pool]}, {RULES[rule]}"
             compared = RecipeComparison.of(words, random, teachable)
             gains = _by_family(self._families(variant), random, teachable)
-        rows = {arm: self._rows(variant, arm) for arm, scores in arms.items() if scores}
-        return PoolTrial(pool, rule, compared, float(base), rows, gains)
+        edge = self._folder(variant, step_table.FILTER_EDGE)
+        seeds, responses = edge.table(), edge.table("responses")
+        family = dict(zip(seeds.id, seeds.family, strict=True))
+        taught = {
+            arm: responses_of_arm(seeds, responses, arm)
+            for arm, scores in arms.items()
+            if scores
+        }
+        rows = {
+            arm: dict(Counter(family[name] for name, _ in pairs))
+            for arm, pairs in taught.items()
+        }
+        both = set.intersection(*map(set, taught.values())) if taught else set()
+        return PoolTrial(pool, rule, compared, float(base), rows, len(both), gains)
 
     def _families(self, variant: Variant) -> dict[str, str]:
         items = self._folder(variant, step_table.PICK_DOMAIN).table()
         return dict(zip(items.id, items.family, strict=True))
-
-    def _rows(self, variant: Variant, arm: str) -> dict[str, int]:
-        edge = self._folder(variant, step_table.FILTER_EDGE)
-        pool = edge.table()
-        names = [
-            name for name, _ in responses_of_arm(pool, edge.table("responses"), arm)
-        ]
-        counted = pool.set_index("id").family.loc[names].value_counts()
-        return {str(family): int(many) for family, many in counted.items()}
 
 
 def _stacked(runs: Sequence[ItemScores]) -> ItemScores:

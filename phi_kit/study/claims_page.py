@@ -133,12 +133,13 @@ def _filter_section(pools: Sequence[PoolTrial]) -> Iterator[str]:
             POOLS[one.pool],
             RULES[one.rule],
             *(count(sum(one.rows.get(arm, {}).values())) for arm in ARMS),
+            count(one.shared),
             percent(one.base),
             *_cells(one.comparison),
         ]
         for one in pools
     ]
-    names = ["pool", "band", "random rows", "teachable rows", "base"]
+    names = ["pool", "band", "random rows", "teachable rows", "in both", "base"]
     yield from _table([*names, "random", "teachable", *_DIFFERENCE], rows)
     yield "Rows of both arms by family, random / teachable:"
     yield ""

@@ -175,7 +175,7 @@ def test_the_page_says_where_the_filter_pays(made, tmp_path):
     made.pool("out-of-reach-band", 0.7, 0.4)
     page = written(made, tmp_path)
     assert "3 of 12 variants have finished, 9 notebooks in 9 min" in page
-    assert "Not finished: merged-1" in page
+    assert "Not finished: out-of-reach-gap, " in page
     first = section(page, 1)
     assert "Of 3 comparisons: cannot tell in 1, better in 1, worse in 1." in first
     (solved,) = [row for row in first.splitlines() if "70.0 % | +30.0 [" in row]
