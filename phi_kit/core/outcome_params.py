@@ -15,6 +15,7 @@ ADDED_SINCE: dict[str, Any] = {
     "gate": "on",
     "rounds": 1,
     "round_samples": 4,
+    "predict_mix": {"trained": [], "weights": [n / 10 for n in range(1, 10)]},
 }
 
 
