@@ -241,7 +241,8 @@ def test_a_sweep_file_is_told_from_a_study_file(load):
 def test_every_sweep_file_of_the_kit_loads():
     found = sorted((Path(__file__).parents[3] / "params/sweeps").glob("*.yaml"))
     sizes = {path.stem: len(sweep_config.load(path).variants) for path in found}
-    assert sizes == {"bands": 6, "claims": 12, "organic_share": 4, "recipe": 24}
+    sizes_of_files = {"bands": 6, "claims": 12, "gate": 2, "organic_share": 4}
+    assert sizes == {**sizes_of_files, "recipe": 24}
     for path in found:
         sweep = sweep_config.load(path)
         assert sweep.name == path.stem
