@@ -18,7 +18,6 @@ def some(family, count, split="train"):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", DOMAIN.families, ids=lambda family: family.name)
 def test_every_gold_is_right_by_its_own_verifier(family):
     # A sandbox each; test_sweep.py runs hundreds of them, slowly.

@@ -34,7 +34,6 @@ def drawn(name, family, style, count=40):
     return domain, list(itertools.islice(stream, count))
 
 
-@pytest.mark.slow
 @EVERY
 def test_a_bare_answer_is_demanded_in_its_own_style_only(name, family):
     _, bare = drawn(name, family, "answer")
@@ -54,7 +53,6 @@ def test_a_bare_answer_is_demanded_in_its_own_style_only(name, family):
         assert domain.verifier(seed, text).right
 
 
-@pytest.mark.slow
 @EVERY
 def test_transforms_know_both_wordings(name, family):
     pairs = zip(

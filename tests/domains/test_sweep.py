@@ -33,7 +33,6 @@ def test_there_is_something_to_sweep():
     assert len(PAIRS) > 35
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "family"), MARKED)
 def test_every_gold_is_right_by_its_own_verifier(name, family):
     domain = domains.get(name)

@@ -45,7 +45,6 @@ def untouched(host):
     assert state() == before
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of its calls")
 @pytest.mark.parametrize("name", DAILY)
 def test_nothing_gets_out(name, host, mode, untouched):

@@ -91,7 +91,6 @@ def test_unread_code_is_not_run_where_nothing_holds_it(monkeypatch):
     assert run_tests(*sides).verdict["value"] == "right"
 
 
-@pytest.mark.slow
 def test_the_folder_is_removed_whatever_was_done_to_it(
     host, mode, tmp_path, monkeypatch
 ):
@@ -137,7 +136,6 @@ worker.join()
     assert (done.status, done.stdout) == ("finished", "2\n"), done
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "value", "word"),
     [
@@ -159,7 +157,6 @@ def test_tests_and_solution_have_a_sandbox_each(mode, code, value, word):
     assert word in (talk.verdict or {}).get("reason", "")
 
 
-@pytest.mark.slow
 def test_two_runs_at_once_do_not_meet(mode):
     code = """
 import os, time
@@ -175,7 +172,6 @@ print(open("mine").read(), sorted(os.listdir(".")))
     assert [one.stdout for one in done] == [f"{n} ['mine']\n" for n in names]
 
 
-@pytest.mark.slow
 def test_a_bomb_beside_a_good_program_does_not_disturb_it(host):
     with ThreadPoolExecutor(2) as pool:
         bomb = pool.submit(attack, "thread bomb", host, isolation().mode)
@@ -184,7 +180,6 @@ def test_a_bomb_beside_a_good_program_does_not_disturb_it(host):
     assert good == [f"{n + 1}\n" for n in range(5)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "status"),
     [

@@ -71,7 +71,6 @@ for n in range(100):
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TOO_MUCH)
 def test_the_disk_is_held_without_a_quota_too(name, mode):
     done = run_program(Program(f"{TOO_MUCH[name]}\nprint('stored')"), SHORT, mode=mode)

@@ -104,7 +104,6 @@ def test_a_few_rows_are_confirmed(name):
     assert confirmed(name, 24) >= 24
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SANDBOXED))
 def test_a_few_programs_are_confirmed(name):
     assert confirmed(name, 4) >= 4

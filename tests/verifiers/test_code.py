@@ -139,7 +139,6 @@ def add(a, b): return 4
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FAKES)
 def test_success_cannot_be_faked(name):
     verdict = verifier.verify(ADD, f"```python\n{FAKES[name]}\n```")
@@ -164,7 +163,6 @@ if __name__ == "__main__":
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "value", "lenient", "word"),
     [
@@ -248,7 +246,6 @@ FENCES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FENCES)
 def test_the_block_that_defines_the_function_counts(name):
     assert verifier.verify(ADD, FENCES[name]).value == "right", presented_code(

@@ -33,7 +33,6 @@ def judged(extra, program):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_solution_passes_every_kind_of_test(kind):
     assert judged(TESTS[kind], SOLUTION).value == "right"

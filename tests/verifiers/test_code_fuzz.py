@@ -58,7 +58,6 @@ def made(draw, most):
     )
 
 
-@pytest.mark.slow
 def test_output_prediction_gives_a_verdict_for_anything():
     draw, seen = rng(5, "predicted"), set()
     for _ in range(10_000):

@@ -30,7 +30,6 @@ def test_what_solves_an_item_is_right(name):
 
 
 # Of most shapes one failure is tried each day.
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ITEMS)
 def test_a_failure_is_wrong(name):
     found = verifier.verify(seed(ITEMS[name]), ITEMS[name]["wrong"][0])
@@ -95,7 +94,6 @@ def humaneval(request):
     return found
 
 
-@pytest.mark.slow
 def test_every_canonical_solution_of_humaneval_is_right(humaneval):
     for row, whole, full, bare in humaneval:
         for seed, response in (
@@ -107,7 +105,6 @@ def test_every_canonical_solution_of_humaneval_is_right(humaneval):
             assert found.right, (row["task_id"], found)
 
 
-@pytest.mark.slow
 def test_every_stub_of_humaneval_is_wrong(humaneval):
     for row, _, full, bare in humaneval:
         stub = f"def {row['entry_point']}(*given):\n    return None"

@@ -90,7 +90,6 @@ def cases(name, family):
                 yield seed, steps, answer, wrong, behind
 
 
-@pytest.mark.slow
 @EVERY
 def test_a_worked_solution_is_right_and_with_another_answer_wrong(name, family):
     verify, count = domains.get(name).verifier, 0
@@ -106,7 +105,6 @@ def test_a_worked_solution_is_right_and_with_another_answer_wrong(name, family):
     assert count
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "family"), READ, ids=lambda x: getattr(x, "name", x))
 def test_nothing_before_the_mark_outweighs_it(name, family):
     verify, count = domains.get(name).verifier, 0

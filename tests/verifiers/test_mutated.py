@@ -121,7 +121,6 @@ def test_fuzzed_responses_with_workers():
     check_all("math", 1000, seconds=SECONDS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["numeric", "math", "quantity"])
 @pytest.mark.parametrize(
     "text",

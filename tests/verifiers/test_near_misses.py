@@ -187,7 +187,6 @@ MAKERS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_none_is_accepted(name):
     check, seen = verifiers.get(name), 0

@@ -20,7 +20,6 @@ KINDS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_every_spelling_gets_its_verdict(name, kind):
     verify, failed = verifiers.get(name), []

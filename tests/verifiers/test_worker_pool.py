@@ -29,7 +29,6 @@ def pool():
     made.close()
 
 
-@pytest.mark.slow
 def test_an_endless_power_costs_about_a_second(pool):
     began = time.monotonic()
     said = pool.ask({"gold": "5", "answer": "10^{10^{10}}"})
@@ -56,7 +55,6 @@ def test_a_worker_that_died_idle_is_replaced(pool):
     assert pool.ask({"gold": "x+1", "answer": "1+x"}).result == "equal"
 
 
-@pytest.mark.slow
 def test_the_verdict_names_the_time_and_is_remembered():
     seed = Seed("math", "", "5")
     verdict = verifier.verify(seed, ENDLESS)
