@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from phi_kit.core.number_format import (
     count,
-    is_number,
     label,
     percent,
     points,
@@ -58,7 +57,9 @@ def draw(scores: pd.DataFrame) -> Figure:
         )
         style.guess_mark(ax, y, row.guess - row.base)
         style.text_beside(ax, y, _words(row), color=style.INK)
-    _points_axis(ax, scores)
+    columns = (scores["low"], scores["high"], scores["guess"] - scores["base"])
+    ends = [end for column in columns for end in column]
+    style.points_axis(ax, ends, "gain over base (points of accuracy)")
     _legend(ax, set(scores["verdict"]))
     style.say(figure, map(_said, scores.itertuples()), first="Gain in points:")
     return figure
@@ -74,17 +75,6 @@ def _said(row) -> str:
 def _words(row) -> str:
     gained = f"{points(row.delta)} [{points_span(row.low, row.high)}]"
     return f"{gained}\n{percent(row.base)} → {percent(row.final)}, n = {count(row.n)}"
-
-
-def _points_axis(ax: Axes, scores: pd.DataFrame) -> None:
-    columns = (scores["low"], scores["high"], scores["guess"] - scores["base"])
-    ends = [value for column in columns for value in column if is_number(value)]
-    low, high = min([-0.02, *ends]), max([0.02, *ends])
-    room = 0.06 * (high - low)
-    ax.set_xlim(low - room, high + room)
-    ax.xaxis.get_major_locator().set_params(nbins=7)
-    ax.xaxis.set_major_formatter(style.point_ticks)
-    ax.set_xlabel("gain over base (points of accuracy)")
 
 
 def _legend(ax: Axes, verdicts: set[str]) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from phi_kit.core.number_format import (
     counts,
-    is_number,
     label,
     points,
     points_span,
@@ -62,7 +61,9 @@ def draw(claims: Mapping[str, Sequence[Row]]) -> Figure:
     ax.set_yticks(places, names)
     ax.set_ylim(y - 0.4, -0.6)
     ax.axvline(0, color=style.INK, lw=1.1, zorder=1)
-    _points_axis(ax, [gain for rows in claims.values() for _, gain, _ in rows])
+    gains = [gain for rows in claims.values() for _, gain, _ in rows]
+    ends = [end for one in gains for end in (one.delta, one.low, one.high)]
+    style.points_axis(ax, ends, "difference of accuracy (points)")
     style.say(
         figure,
         (_said(row) for rows in claims.values() for row in rows),
@@ -90,16 +91,6 @@ def _row(ax: Axes, y: int, gain: RecipeGain, verdict: str) -> None:
     )
     words = f"{points(gain.delta)} [{points_span(gain.low, gain.high)}]\n{verdict}"
     style.text_beside(ax, y, words, color=style.INK)
-
-
-def _points_axis(ax: Axes, gains: Sequence[RecipeGain]) -> None:
-    ends = [v for one in gains for v in (one.delta, one.low, one.high) if is_number(v)]
-    low, high = min([-0.02, *ends]), max([0.02, *ends])
-    room = 0.06 * (high - low)
-    ax.set_xlim(low - room, high + room)
-    ax.xaxis.get_major_locator().set_params(nbins=7)
-    ax.xaxis.set_major_formatter(style.point_ticks)
-    ax.set_xlabel("difference of accuracy (points)")
 
 
 def _said(row: Row) -> str:

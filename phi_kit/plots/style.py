@@ -189,6 +189,23 @@ def point_ticks(x: float, _: int = 0) -> str:
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 
+def points_axis(ax: Axes, ends: Iterable[Any], label: str) -> None:
+    """An x axis of differences in points that shows zero and every known end.
+
+    Args:
+        ax: the axes.
+        ends: differences and the ends of their intervals; what is no number is skipped.
+        label: the axis's.
+    """
+    known = [value for value in ends if is_number(value)]
+    low, high = min([-0.02, *known]), max([0.02, *known])
+    room = 0.06 * (high - low)
+    ax.set_xlim(low - room, high + room)
+    ax.xaxis.get_major_locator().set_params(nbins=7)
+    ax.xaxis.set_major_formatter(point_ticks)
+    ax.set_xlabel(label)
+
+
 def whisker(
     ax: Axes,
     y: float,
