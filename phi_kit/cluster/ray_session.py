@@ -6,9 +6,11 @@ nobody needs it.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +38,9 @@ OWN = "local"  # Ray's word for one that is started, whatever else runs here
 # Ray gives up where its own helpers are not up within 15 s, which a busy machine may
 # need to read their libraries once; then they are in memory.
 _STARTS = 3
+_KNOCK_SECONDS = 15.0
+_LIBC = ctypes.CDLL(None)
+_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37  # prctl(2)
 
 
 @contextmanager
@@ -80,11 +85,13 @@ def _initialise(ray: ModuleType, address: str, workers: int | None) -> None:
     Raises:
         RunError: there is none, or it does not start, however often.
     """
+    if address != OWN:
+        _knock_at(os.environ.get(ADDRESS, address) if address == "auto" else address)
     own = {"num_cpus": workers, "include_dashboard": False} if address == OWN else {}
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     for left in reversed(range(_STARTS if own else 1)):
         try:
-            with _sigterm_put_back():
+            with _process_put_back():
                 ray.init(address, **quiet, **own)
         except Exception as error:  # where it does not start in time, it is just that
             ray.shutdown()  # what it may have started
@@ -92,6 +99,21 @@ def _initialise(ray: ModuleType, address: str, workers: int | None) -> None:
                 raise _not_there(address, error) from error
         else:
             return
+
+
+def _knock_at(address: str) -> None:
+    """See at once whether anybody answers; Ray itself tries for three minutes.
+
+    Raises:
+        RunError: nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # `auto`, or a kind of address that only Ray knows
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
+    except OSError as error:
+        raise _not_there(address, error) from error
 
 
 def _imported() -> ModuleType:
@@ -127,16 +149,48 @@ def _own_variables() -> dict[str, str]:
 
 
 @contextmanager
-def _sigterm_put_back() -> Iterator[None]:
-    """Keep the program's own way to end; Ray puts one of its own in its place."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
+def _process_put_back() -> Iterator[None]:
+    """Keep the program's own way to end, and to hear of the end of its children.
+
+    Ray sets a SIGTERM handler of its own. It also makes the program adopt what its
+    children leave behind and, to be rid of those, has SIGCHLD ignored: from then on
+    the system clears away every child by itself, so that `subprocess` takes each for
+    one that ended well and `os.wait4` finds none.
+    """
+    on_term, on_child = signal.getsignal(signal.SIGTERM), _child_handler()
+    adopts = _adopts_orphans()
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        _set_child_handler(on_child)
+        _LIBC.prctl(_SET_CHILD_SUBREAPER, ctypes.c_ulong(adopts))
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_term or signal.SIG_DFL)
+
+
+def _child_handler() -> int | None:
+    """What happens when a child ends, as the system knows it; Python may not."""
+    before = _set_child_handler(None)
+    _set_child_handler(before)
+    return before
+
+
+def _set_child_handler(handler: int | None) -> int | None:
+    """Set it in any thread, which `signal.signal` cannot; None is the default.
+
+    Returns:
+        What it was before.
+    """
+    set_handler = _LIBC.signal
+    set_handler.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    set_handler.restype = ctypes.c_void_p
+    return set_handler(signal.SIGCHLD, handler)
+
+
+def _adopts_orphans() -> bool:
+    answer = ctypes.c_int()
+    _LIBC.prctl(_GET_CHILD_SUBREAPER, ctypes.byref(answer))
+    return bool(answer.value)
 
 
 def _not_there(address: str, error: Exception) -> RunError:

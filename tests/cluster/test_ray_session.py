@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import fake_study
 import pytest
@@ -37,8 +41,36 @@ def test_a_ray_that_does_not_start_in_time_is_started_again(monkeypatch):
     with pytest.raises(RunError, match="does not start on this machine: timed out"):
         ray_session.session(workers=4).__enter__()
     ray = SlowRay(1)
+    monkeypatch.setattr(ray_session, "_knock_at", lambda address: None)
     with pytest.raises(RunError, match="there is no Ray that can be used: timed out"):
         ray_session.session("auto").__enter__()
+
+
+@pytest.mark.parametrize("thread", [False, True], ids=["main", "another thread"])
+@pytest.mark.parametrize("fails", [False, True], ids=["starts", "does not start"])
+def test_how_children_end_is_still_heard(monkeypatch, thread, fails):
+    # Ignored below Python, as Ray does it, every child would seem to have ended well.
+    class DeafRay(SlowRay):
+        def init(self, address, **_):
+            ray_session._set_child_handler(int(signal.SIG_IGN))
+            super().init(address)
+
+    def code_of_a_child():
+        return subprocess.run([sys.executable, "-c", "exit(3)"], check=False).returncode
+
+    def inside_and_afterwards():
+        codes = []
+        with suppress(RunError), ray_session.session():
+            codes.append(code_of_a_child())
+        return [*codes, code_of_a_child()]
+
+    monkeypatch.setattr(ray_session, "_imported", lambda: DeafRay(9 if fails else 0))
+    if thread:
+        with ThreadPoolExecutor() as others:
+            codes = others.submit(inside_and_afterwards).result()
+    else:
+        codes = inside_and_afterwards()
+    assert codes == ([3] if fails else [3, 3])
 
 
 class SlowRay:
@@ -65,12 +97,14 @@ def test_a_ray_of_its_own_is_gone_afterwards(monkeypatch):
     before, on_term = dict(os.environ), signal.getsignal(signal.SIGTERM)
     with ray_session.session(workers=2) as ray:
         assert signal.getsignal(signal.SIGTERM) is on_term
+        assert subprocess.run(["false"], check=False).returncode == 1
         assert ray.cluster_resources()["CPU"] == 2
         with ray_session.session("auto") as same:
             assert same is ray
         assert ray.is_initialized()
         pids = ray.get(ray.remote(lambda: [os.getpid(), os.getppid()]).remote())
     assert not ray.is_initialized()
+    assert subprocess.run(["false"], check=False).returncode == 1
     assert dict(os.environ) == before
     fake_study.until(lambda: not any(map(fake_study.alive, pids)))
 
@@ -97,12 +131,16 @@ def test_what_a_killed_worker_has_started_ends_with_it(tmp_path):
         fake_study.until(lambda: not fake_study.alive(pid), seconds=ORPHAN_SECONDS)
 
 
-@pytest.mark.sweep
-def test_where_no_ray_is_it_is_said(monkeypatch):
+@pytest.mark.parametrize("address", ["auto", "127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_where_no_ray_is_it_is_said_at_once(monkeypatch, address):
+    pytest.importorskip("ray")
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    start = time.monotonic()
     with (
         pytest.raises(RunError, match="there is no Ray that can be used") as caught,
-        ray_session.session("auto"),
+        ray_session.session(address),
     ):
         pass
-    assert caught.value.where == "auto"
+    assert "refused" in str(caught.value)
+    assert caught.value.where.endswith("127.0.0.1:1")
+    assert time.monotonic() - start < 10  # Ray itself: 205 s
