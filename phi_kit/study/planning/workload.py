@@ -47,6 +47,7 @@ class SeedOutlook(NamedTuple):
         right: share of a teacher's samples that may be trained on.
         variants: rewrites of a teachable seed that only a teacher may answer.
         prompt: tokens of a question.
+        trained: tokens of a training row that its loss sees; 0 if nobody knows.
     """
 
     band: float
@@ -55,6 +56,7 @@ class SeedOutlook(NamedTuple):
     right: float
     variants: float = 0.0
     prompt: float = 0.0
+    trained: float = 0.0
 
 
 class TeacherLoad(NamedTuple):
@@ -281,10 +283,14 @@ def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
     }
     whole, mixes = sum(rows.values()), p.predict_mix.trained
     jobs = expand_domains.training_plan(p)
+    alone = rows
+    if p.equal_tokens:
+        alone = dict.fromkeys(rows, whole)
+    elif p.domain_tokens:
+        each = {n: states[n].outlook.trained for n in rows}
+        alone = {n: p.domain_tokens / each[n] if each[n] else rows[n] for n in rows}
     trained = [
-        {job.domains[0]: whole}
-        if p.equal_tokens and len(job.domains) == 1
-        else {name: rows[name] for name in job.domains}
+        {name: (rows if len(job.domains) > 1 else alone)[name] for name in job.domains}
         for job in jobs
     ]
     first, last = p.domains[0], p.domains[-1]

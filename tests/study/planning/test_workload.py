@@ -116,6 +116,18 @@ def test_adapters_of_one_domain_may_see_as_much_as_the_merged_one():
     assert drawn(expand, "tuned") == (3 + 3 + 9) * (200 + 200)  # nine sums as well
 
 
+def test_a_number_of_tokens_for_adapters_of_one_domain_is_counted_in_rows():
+    frozen, sets = 50 / 0.25, ["expand_domains.domain_tokens=3000"]
+    outlook = OUTLOOK._replace(trained=30)
+    expand = counted(*sets, outlook=outlook)["expand_domains", ""]
+    assert seen(expand) == pytest.approx(2 * 100 + 2 * frozen)
+    sets.append("expand_domains.organic_alone=true")
+    expand = counted(*sets, outlook=outlook)["expand_domains", ""]
+    assert seen(expand) == pytest.approx(4 * 100 + 2 * frozen)
+    unknown = counted(*sets)["expand_domains", ""]  # no row has been encoded
+    assert seen(unknown) == pytest.approx(6 * frozen)
+
+
 def test_benchmarks_are_counted_where_their_items_are_known(tmp_path):
     rows = "".join(f'{{"question": "{n}?", "answer": "{n}"}}\n' for n in range(30))
     (tmp_path / "mine.jsonl").write_text(rows)
