@@ -1,8 +1,10 @@
 """Transforms that a model carries out, and a teacher that does everything wrong."""
 
+import json
 import re
 from collections import Counter
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 
 import pytest
 from fake_models import Fake, cut, stopped
@@ -14,6 +16,7 @@ from phi_kit.core import step_table
 from phi_kit.core.errors import StoppedError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.data.records import Seed
+from phi_kit.domains.transform import Transform, made_row
 from phi_kit.inference import completion
 from phi_kit.inference.types import Completion
 from phi_kit.steps import synthesize
@@ -229,6 +232,34 @@ def test_a_real_server_rewrites_and_its_books_are_right(monkeypatch, tmp_path):
     verify = domains.get("math").in_style("steps").verifier
     for row in made.itertuples():
         assert verify(Seed("math", row.prompt, row.answer), row.completion).right
+
+
+def _adds_a_word(seed, reply):
+    prompt = seed.prompt.replace("together?", f"{reply}?")
+    return [made_row(seed, "worded", prompt=prompt, answer=seed.answer)]
+
+
+WORDED = Transform("worded", asks=lambda seed: seed.prompt, reads=_adds_a_word)
+
+
+@pytest.mark.usefixtures("runs")
+def test_what_a_packages_transform_has_a_teacher_write_is_gated_like_the_kits(
+    monkeypatch,
+):
+    points = [EntryPoint("worded", f"{__name__}:WORDED", known_transforms.GROUP)]
+    monkeypatch.setattr(known_transforms, "_entry_points", lambda path: points)
+    how = {"seeds": SEEDS[:3], "responses": ["worked", "teacher"]}
+    study(monkeypatch, lambda *_: stopped("all together"), **how)
+    run, rows, dropped = synthesized("worded")
+    assert set(dropped.reason) == {"near duplicate"}
+    assert set(rows.kind) == {"organic"}
+    facts = json.loads((run.target / "dataset" / "croissant.json").read_text())
+    (made_by,) = [
+        one["prov:wasAssociatedWith"]["@id"]
+        for one in facts["prov:wasGeneratedBy"]
+        if one["@id"] == "transform/worded"
+    ]
+    assert made_by == "model/teacher"
 
 
 @pytest.mark.usefixtures("runs")

@@ -58,8 +58,8 @@ PLACES = {
 }
 
 
-def attempt(monkeypatch, log, place=(NOTHING, None, "", None)):
-    """Step 5 in a process of its own; how it ended."""
+def synthesized(monkeypatch, log, place=(NOTHING, None, "", None)):
+    """Step 5, which notes what the teacher is asked, and dies in that place."""
     lives, module, name, rows = place
     teacher, left = BadTeacher(REPLIES), [lives]
 
@@ -71,13 +71,16 @@ def attempt(monkeypatch, log, place=(NOTHING, None, "", None)):
             file.write(f"{draw.integers(2**62)} {prompt!r}\n")
         return teacher(prompt, draw, limit)
 
-    def inside():
-        study(monkeypatch, says, seeds=[*REPLIES], responses=["worked", "teacher"])
-        if module:
-            monkeypatch.setattr(module, name, dying(getattr(module, name), rows))
-        synthesize.run(Params(study="s", model="student", **PARAMS))
+    study(monkeypatch, says, seeds=[*REPLIES], responses=["worked", "teacher"])
+    if module:
+        monkeypatch.setattr(module, name, dying(getattr(module, name), rows))
+    synthesize.run(Params(study="s", model="student", **PARAMS))
 
-    process = multiprocessing.get_context("fork").Process(target=inside)
+
+def attempt(*given):
+    """The same in a process of its own, which has all imports already; how it ended."""
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(target=synthesized, args=given)
     process.start()
     process.join()
     return process.exitcode
@@ -93,6 +96,9 @@ def test_killed_again_and_again_it_pays_once_and_freezes_the_same(
     tmp_path, monkeypatch
 ):
     whole, killed = tmp_path / "whole.log", tmp_path / "killed.log"
+    synthesized(monkeypatch, whole)
+    undisturbed = frozen()
+    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "killed"))
     for name, place in PLACES.items():
         assert attempt(monkeypatch, killed, place) == -signal.SIGKILL, name
         assert not RunFolder.of("s", step_table.SYNTHESIZE, domain="math").finished
@@ -100,14 +106,11 @@ def test_killed_again_and_again_it_pays_once_and_freezes_the_same(
     assert attempt(monkeypatch, killed) == 0
     drawn = killed.read_text().splitlines()
     assert drawn == paid  # all were paid for before the last kill
-    result, rows, dropped = frozen()
-    assert {"renumber", "paraphrase"} <= set(rows.by)
-    monkeypatch.setenv("PHI_KIT_RUNS", str(tmp_path / "undisturbed"))
-    assert attempt(monkeypatch, whole) == 0
     assert len(set(drawn)) == len(drawn)
     assert sorted(drawn) == sorted(whole.read_text().splitlines())
-    again, rows_again, dropped_again = frozen()
-    assert again["frozen"] == result["frozen"]
-    assert again == result
-    assert rows.equals(rows_again)
-    assert dropped.equals(dropped_again)
+    result, rows, dropped = frozen()
+    assert {"renumber", "paraphrase"} <= set(rows.by)
+    assert result["frozen"] == undisturbed[0]["frozen"]
+    assert result == undisturbed[0]
+    assert rows.equals(undisturbed[1])
+    assert dropped.equals(undisturbed[2])
