@@ -168,6 +168,16 @@ def _process_put_back() -> Iterator[None]:
             signal.signal(signal.SIGTERM, on_term or signal.SIG_DFL)
 
 
+def as_any_process() -> None:
+    """In a worker of Ray: take back what Ray changes for itself, in any thread.
+
+    Its workers are deaf to the end of their children: a download or a server that has
+    failed would seem to have ended well, here and in whatever the worker starts.
+    """
+    _set_child_handler(None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _child_handler() -> int | None:
     """What happens when a child ends, as the system knows it; Python may not."""
     before = _set_child_handler(None)

@@ -73,6 +73,15 @@ def test_how_children_end_is_still_heard(monkeypatch, thread, fails):
     assert codes == ([3] if fails else [3, 3])
 
 
+def test_a_worker_hears_how_its_children_end():
+    before = ray_session._set_child_handler(int(signal.SIG_IGN))  # as Ray's workers do
+    try:
+        ray_session.as_any_process()
+        assert subprocess.run(["false"], check=False).returncode == 1
+    finally:
+        ray_session._set_child_handler(before)
+
+
 class SlowRay:
     """So often it does not start in time."""
 
