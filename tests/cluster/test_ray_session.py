@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -52,7 +53,7 @@ def test_how_children_end_is_still_heard(monkeypatch, thread, fails):
     # Ignored below Python, as Ray does it, every child would seem to have ended well.
     class DeafRay(SlowRay):
         def init(self, address, **_):
-            ray_session._set_child_handler(int(signal.SIG_IGN))
+            ctypes.CDLL(None).signal(int(signal.SIGCHLD), int(signal.SIG_IGN))
             super().init(address)
 
     def code_of_a_child():
