@@ -23,11 +23,13 @@ import sqlalchemy as sa
 
 from phi_kit.core.errors import RunError
 
+from . import own_part
 from .database import Database
 from .schema import lease_holders, leases
 
 LEASE_SECONDS, RENEW_SECONDS = 60.0, 10.0
 MAX_LEASES_AHEAD = 2  # no lease can end further in the future than so many
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # another one on each machine
 
 
 class Leases:
@@ -55,13 +57,19 @@ class Leases:
                 self.release()
 
     def take(self, keys: Sequence[str]) -> set[str]:
-        """Lease the samples that no living process has leased.
+        """Lease the samples that no living process has leased; in a room, some of them.
 
         Returns:
             The keys of all samples that this draw holds leases on. Some may have
             been written since they were looked up: look again.
         """
         self._expire_stale()
+        if own_part.person():
+            with self.database.connection() as connection:
+                taken = set(connection.scalars(sa.select(leases.c.key)))
+            keys = own_part.next_part([key for key in keys if key not in taken])
+            if not keys:
+                return set()
         # Always in sorted order: two draws that lease the same cannot deadlock.
         rows = [{"key": key, "owner": self.holder} for key in sorted(keys)]
         with self.database.transaction() as connection:
@@ -134,12 +142,14 @@ class Leases:
 @cache
 def _process_identity(pid: int) -> tuple[str, int, float]:
     """A name for this machine, the process's id and the time when it started."""
-    try:  # containers may share a host's name and count processes on their own
-        namespace = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        namespace = ""
-    process_start = psutil.Process(pid).create_time()
-    return f"{socket.gethostname()} {namespace}".strip(), pid, process_start
+    # Laptops of one make may share a name; containers share their host's, and count
+    # processes on their own.
+    names = [socket.gethostname()]
+    with suppress(OSError):
+        names.append(_BOOT.read_text().strip())
+    with suppress(OSError):
+        names.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(names), pid, psutil.Process(pid).create_time()
 
 
 def _is_running(pid: int, process_start: float) -> bool:

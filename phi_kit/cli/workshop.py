@@ -1,4 +1,4 @@
-"""`phi-kit workshop`: a folder to hand out, a laptop checked, a study recorded."""
+"""`phi-kit workshop`: a folder to hand out, a laptop checked, a room's guesses."""
 
 from __future__ import annotations
 
@@ -40,6 +40,33 @@ def check() -> None:
     )
     if not all(found):
         raise typer.Exit(1)
+
+
+@workshop.command()
+def guesses(
+    places: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PLACE...", help="students' files of guesses, or folders with them"
+        ),
+    ],
+    *,
+    study: Annotated[
+        str, typer.Option("--study", metavar="NAME", help="whose guesses")
+    ] = "workshop",
+    out: Annotated[
+        Path, typer.Option("--out", metavar="PAGE.html", help="the page to write")
+    ] = Path("guesses.html"),
+) -> None:
+    """Draw what a room guessed beside what was measured, question by question."""
+    from phi_kit.course.room_guesses import guess_files, room_guesses, write_page
+
+    files = guess_files(places, study=study)
+    rooms = room_guesses(files)
+    for room in rooms:
+        typer.echo(f"{room.question.title}: {room.figure.finding}")
+    write_page(rooms, out)
+    typer.echo(f"{len(files)} people, {len(rooms)} questions: {out}")
 
 
 @workshop.command()

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from phi_kit.core.child_exits import child_action, hear_of_children, set_child_action
 from phi_kit.core.errors import RunError
 
 # Ray's own names. Without them what a killed worker has started lives on: a Jupyter
@@ -157,34 +158,25 @@ def _process_put_back() -> Iterator[None]:
     the system clears away every child by itself, so that `subprocess` takes each for
     one that ended well and `os.wait4` finds none.
     """
-    on_term, on_child = signal.getsignal(signal.SIGTERM), _child_handler()
+    on_term, on_child = signal.getsignal(signal.SIGTERM), child_action()
     adopts = _adopts_orphans()
     try:
         yield
     finally:
-        _set_child_handler(on_child)
+        set_child_action(on_child)
         _LIBC.prctl(_SET_CHILD_SUBREAPER, ctypes.c_ulong(adopts))
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_term or signal.SIG_DFL)
 
 
-def _child_handler() -> int | None:
-    """What happens when a child ends, as the system knows it; Python may not."""
-    before = _set_child_handler(None)
-    _set_child_handler(before)
-    return before
+def as_any_process() -> None:
+    """In a worker of Ray: take back what Ray changes for itself, in any thread.
 
-
-def _set_child_handler(handler: int | None) -> int | None:
-    """Set it in any thread, which `signal.signal` cannot; None is the default.
-
-    Returns:
-        What it was before.
+    Its workers are deaf to the end of their children: a download or a server that has
+    failed would seem to have ended well, here and in whatever the worker starts.
     """
-    set_handler = _LIBC.signal
-    set_handler.argtypes = [ctypes.c_int, ctypes.c_void_p]
-    set_handler.restype = ctypes.c_void_p
-    return set_handler(signal.SIGCHLD, handler)
+    hear_of_children()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _adopts_orphans() -> bool:

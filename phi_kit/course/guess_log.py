@@ -1,13 +1,14 @@
 """Guesses that a reader makes before a step runs, kept to be set beside its result.
 
-They lie in `runs/<study>/guesses.jsonl`, a line each. A step never reads them, so a
-guess can change no result; a run without a reader makes none.
+They lie in `runs/<study>/guesses.jsonl`, a line each, and so does the result that one
+was compared with; nobody's name does. A step never reads them, so a guess can change no
+result; a run without a reader makes none.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,13 @@ def keep_guess(params: StepParams, about: str, guess: float | None) -> str:
             f"a guess is a number (it is {guess!r})", todo="write it as guess = 0.4"
         )
     seen = RunFolder(run_folder_path(params)).finished
-    line = _place(params) | {"about": about, "guess": float(guess), "seen": seen}
-    path = _file(params)
-    if line not in list(_lines(path)):
-        with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    _add(params, {"about": about, "guess": float(guess), "seen": seen})
     late = " The result was there already, so it counts as a late one." * seen
     return f"Kept: {about}, {guess:g}.{late}"
 
 
 def compare_guess(params: StepParams, about: str, found: Accuracy) -> str:
-    """A kept guess beside what was found.
+    """A kept guess beside what was found, which is kept as well.
 
     Args:
         params: of the notebook's step.
@@ -64,10 +59,15 @@ def compare_guess(params: StepParams, about: str, found: Accuracy) -> str:
     """
     result = f"{about}: {found.accuracy:.2f} ({found.low:.2f} to {found.high:.2f})"
     mine = _place(params) | {"about": about}
-    kept = [line for line in _lines(_file(params)) if mine.items() <= line.items()]
+    kept = [
+        line
+        for line in kept_lines(_file(params))
+        if mine.items() <= line.items() and "guess" in line
+    ]
     early = [line for line in kept if not line["seen"]]
     if not kept:
         return f"{result}. You made no guess."
+    _add(params, {"about": about, "found": found.as_dict()})
     # The last thought before the result; a guess made after it is said to be one.
     last = (early or kept)[-1]
     guess = last["guess"]
@@ -81,19 +81,13 @@ def compare_guess(params: StepParams, about: str, found: Accuracy) -> str:
     return f"{result}. You guessed {guess:.2f}, {held}.{late}"
 
 
-def _place(params: StepParams) -> dict[str, Any]:
-    domain = getattr(params, "domain", "")
-    return {"step": params.STEP.folder, "domain": domain}
+def kept_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """What a file of guesses holds; none if there is no such file.
 
-
-def _file(params: StepParams) -> Path:
-    return runs_root() / params.study / GUESSES
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """What is kept; a line that is not whole, as a crash leaves it, is passed over."""
+    A line that is not whole, as a crash leaves it, is passed over.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return
     for line in text.splitlines():
@@ -103,3 +97,29 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(kept, dict):
             yield kept
+
+
+def _place(params: StepParams) -> dict[str, Any]:
+    domain = getattr(params, "domain", "")
+    return {"step": params.STEP.folder, "domain": domain}
+
+
+def _file(params: StepParams) -> Path:
+    return runs_root() / params.study / GUESSES
+
+
+def _add(params: StepParams, what: Mapping[str, Any]) -> None:
+    """Keep a line, unless it repeats the last one of its kind on the same question."""
+    path, line = _file(params), _place(params) | what
+    question = _place(params) | {"about": what["about"]}
+    before = [
+        old
+        for old in kept_lines(path)
+        if question.items() <= old.items() and old.keys() == line.keys()
+    ]
+    if before and before[-1] == line:
+        return
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")

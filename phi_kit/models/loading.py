@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,6 +151,17 @@ def prepare_libraries() -> None:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # on stderr it leaves a red strip in a notebook
+
+
+def prepare_loading() -> None:
+    """What the first model would wait for: a table of transformers' (.2 s).
+
+    It holds names alone, no tensor: a process may be forked afterwards.
+    """
+    with suppress(ImportError):
+        from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+        get_checkpoint_conversion_mapping("llama")
 
 
 def _cannot_load(name: str, folder: Path, error: Exception) -> ModelError:

@@ -11,9 +11,11 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -21,8 +23,9 @@ from tempfile import mkdtemp
 import platformdirs
 from filelock import Timeout
 
-from phi_kit.core.errors import ModelError, disk_errors
+from phi_kit.core.errors import ModelError, PhiKitError, disk_errors
 from phi_kit.core.file_locks import let_go, take_lock
+from phi_kit.core.files import write_atomic
 from phi_kit.core.progress import print_status
 from phi_kit.core.weight_records import weight_record
 
@@ -59,6 +62,9 @@ _BOOKKEEPING = {
 _UNORDERED = ("target_modules",)  # peft writes a set, in another order every time
 _WHOLE_BYTES = 1 << 30
 _BLOCKS, _BLOCK_BYTES = 256, 1 << 16
+_REMEMBERED_BYTES = 50_000_000  # smaller ones are read in no time
+_SETTLED_SECONDS = 2.0
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def cache_folder() -> Path:
@@ -197,7 +203,7 @@ def identity(folder: Path | str) -> str:
 
     Taken over the configuration and tokenizer files and the weights. Weight files
     up to 1 GiB are hashed whole with SHA-256 (0.4 s for the default's 538 MB with
-    SHA-NI, and remembered for the process); larger ones by size, header and 256
+    SHA-NI, so remembered on this machine); larger ones by size, header and 256
     evenly spaced blocks of 64 KiB, which a retrained model cannot leave untouched.
     No dates and no paths: the same model on two machines has one identity. A folder
     without weights (see `core.weight_records`) has the identity of those it names.
@@ -255,10 +261,34 @@ def _config_digest(path: Path) -> str:
 def _weights_digest(path: Path, size: int, mtime_ns: int) -> str:
     """`mtime_ns` is only a cache key: a file rewritten in place is read again."""
     if size <= _WHOLE_BYTES:
-        return sha256(path)
+        return sha256(path) if size < _REMEMBERED_BYTES else _remembered_sha256(path)
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for block in range(_BLOCKS):
             file.seek(block * (size - _BLOCK_BYTES) // (_BLOCKS - 1))
             digest.update(file.read(_BLOCK_BYTES))
     return digest.hexdigest()
+
+
+def _remembered_sha256(path: Path) -> str:
+    """That of a file whose place, size and times are what they were, as git judges.
+
+    Every notebook asks for it. The time of the last change of any kind cannot be set
+    by hand; a file that changed a moment ago might change again within one tick of
+    the clock, and is not remembered yet.
+    """
+    stat = path.stat()
+    times = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    name = hashlib.sha256(f"{path}\0{times}".encode()).hexdigest()[:32]
+    memory = cache_folder().parent / "digests" / name
+    with suppress(OSError, ValueError):
+        if _SHA256.fullmatch(known := memory.read_text()):
+            return known
+    digest = sha256(path)
+    if time.time() - stat.st_ctime > _SETTLED_SECONDS:
+        with suppress(
+            OSError, PhiKitError
+        ):  # no room, or nowhere to write: it is read again
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(memory, digest)
+    return digest

@@ -22,6 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from phi_kit.core.child_exits import children_are_ignored
+from phi_kit.core.errors import RunError
+
 from .inside.disk_usage import folder_entries, within_quota
 
 StopReason = Literal["", "timeout", "output"]
@@ -82,7 +85,14 @@ def start_runner(
 
     Raises:
         OSError: the process cannot be started.
+        RunError: this process cannot hear how it ended.
     """
+    if children_are_ignored():
+        raise RunError(
+            "this process ignores the end of its children (SIGCHLD), so no outcome of "
+            "a sandboxed program can be told",
+            todo="signal.signal(signal.SIGCHLD, signal.SIG_DFL), in the main thread",
+        )
     with ExitStack() as stack:
         job_file = stack.enter_context(_file(job))
         input_file = stack.enter_context(_file(stdin))
@@ -107,11 +117,14 @@ def start_runner(
         finally:
             # Also when the host itself is interrupted: nothing stays behind.
             _end(process.pid)
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            code = process.returncode
-            runner.code = code if code >= 0 else 128 - code
-            runner.cpu = used.ru_utime + used.ru_stime
+            runner.code, runner.cpu = _collect(process)
+
+
+def _collect(process: subprocess.Popen) -> tuple[int, float]:
+    """Wait for a runner; its exit code as a shell gives it, its processor seconds."""
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = code = os.waitstatus_to_exitcode(status)
+    return (code if code >= 0 else 128 - code), used.ru_utime + used.ru_stime
 
 
 def _end(pid: int) -> None:

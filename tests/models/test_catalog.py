@@ -371,6 +371,42 @@ def test_identity_of_large_weights_samples_them(tiny, tmp_path, monkeypatch):
     assert catalog.identity(copy) != first
 
 
+def test_identity_is_remembered_until_the_weights_change(tiny, tmp_path, monkeypatch):
+    # Half a second of every notebook's start with the default model.
+    copy, cache = Path(shutil.copytree(tiny, tmp_path / "copy")), tmp_path / "cache"
+    read, sha256 = [], model_dir.sha256
+    monkeypatch.setattr(
+        model_dir, "sha256", lambda file: read.append(1) or sha256(file)
+    )
+    monkeypatch.setenv("PHI_KIT_CACHE", str(cache))
+    monkeypatch.setattr(model_dir, "_REMEMBERED_BYTES", 0)
+
+    def in_a_new_process():
+        model_dir._weights_digest.cache_clear()
+        read.clear()
+        return catalog.identity(copy), len(read)
+
+    first, _ = in_a_new_process()
+    assert in_a_new_process() == (first, 1)  # written a moment ago: not believed yet
+    monkeypatch.setattr(model_dir, "_SETTLED_SECONDS", -1.0)
+    in_a_new_process()
+    assert in_a_new_process() == (first, 0)
+
+    weights = copy / "model.safetensors"
+    data, stat = bytearray(weights.read_bytes()), weights.stat()
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    os.utime(weights, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as if nothing were
+    changed, _ = in_a_new_process()
+    assert changed != first
+    for note in (cache / "digests").iterdir():
+        note.write_text("")
+    assert in_a_new_process() == (changed, 1)
+    shutil.rmtree(cache)
+    cache.write_text("no folder")
+    assert in_a_new_process() == in_a_new_process() == (changed, 1)
+
+
 def test_identity_needs_weights(tmp_path):
     with pytest.raises(ModelError, match="to identify"):
         catalog.identity(tmp_path)

@@ -22,6 +22,7 @@ from phi_kit.plots import (
     dose_curve,
     edge_drift,
     family_accuracy,
+    guess_histogram,
     interference_matrix,
     learning_curves,
     mix_curve,
@@ -33,6 +34,7 @@ from phi_kit.plots import (
     style,
     transform_yields,
 )
+from phi_kit.stats.intervals import Accuracy
 from phi_kit.stats.recipe_gain import RecipeGain
 from phi_kit.synthesis.mix_balance import QUANTILES
 
@@ -193,6 +195,9 @@ CALLS |= {
         recipe_gains,
         [{"?": [("x", RecipeGain(NAN, NAN, NAN, 120), "")]}],
     ),
+    "room": (guess_histogram, [[0.1, 0.3, 0.9], Accuracy(0.2, 0.1, 0.4, 8)]),
+    "room, a loss": (guess_histogram, [[-0.1, 2.0], Accuracy(-0.2, -0.4, 0, 8)]),
+    "room, nothing measured": (guess_histogram, [[0.0, 1.0]]),
     "dose": (dose_curve, [DOSES, "tapers"]),
     "dose, one": (dose_curve, [DOSES.tail(1), "cannot tell"]),
     "dose, unknown": (dose_curve, [DOSES.assign(high=None, delta=NAN), ""]),
@@ -265,6 +270,8 @@ def sample_size(module, first):
     """The number that a figure of this data must call its n; `None` if it has none."""
     if module is row_flow:
         return first["read"]
+    if module is guess_histogram:
+        return len(first)
     if module is transform_yields:
         return first["tried"].sum()
     if module is edge_drift:
@@ -314,6 +321,7 @@ def test_nothing_is_cut_off(name):
         benchmark_gains.draw(pd.DataFrame()),
         family_accuracy.draw(pd.DataFrame()),
         mix_curve.draw(MIXES.head(0), FORETOLD),
+        guess_histogram.draw([], about="accuracy"),
         recipe_gains.draw({"Does it?": []}),
     ],
 )
@@ -369,6 +377,17 @@ def test_pass_rates_lose_no_seed():
     figure = pass_rate_histogram.draw(rates)
     assert sum(bar.get_height() for bar in figure.axes[0].containers[0]) == 77
     assert "n = 77 seeds" in texts(figure)
+
+
+def test_a_rooms_guess_stands_where_it_was_made():
+    figure = guess_histogram.draw([0.3] * 4 + [1.0, 0.0])
+    bars = figure.axes[0].containers[0]
+    places = {
+        round(bar.get_x() + bar.get_width() / 2, 9): bar.get_height()
+        for bar in bars
+        if bar.get_height()
+    }
+    assert places == {0.0: 1, 0.3: 4, 1.0: 1}
 
 
 def test_samples_say_how_rough_one_pass_rate_is():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from phi_kit.core.errors import RunError
 from phi_kit.data.records import Seed
 from phi_kit.sandbox import sandbox
 from phi_kit.sandbox.sandbox import Program, isolation, run_program, run_tests
@@ -267,3 +269,15 @@ def test_no_descriptors_or_processes_are_left():
     except ChildProcessError:
         ended = 0
     assert ended == 0, "a process was not waited for"
+
+
+def test_a_process_deaf_to_its_children_is_told_so():
+    # Inherited from whoever started it; each run would seem to have ended well.
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(RunError, match="ignores the end of its children") as caught:
+            run_program(Program("print(1)"))
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert "SIG_DFL" in caught.value.todo
+    assert run_program(Program("print(1)")).stdout == "1\n"

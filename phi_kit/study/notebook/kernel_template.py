@@ -96,6 +96,8 @@ def preload(names: list[str], runner: int) -> None:
             os._exit(0)
         if not (gpu and name in ASK_THE_GPU):
             importlib.import_module(name)
+    if not gpu:  # what reading models imports is not known to leave one alone
+        loading.prepare_loading()
 
 
 def has_gpu() -> bool:
