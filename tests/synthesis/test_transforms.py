@@ -88,7 +88,8 @@ def confirmed(name, n, seeds=None):
         for row in transform(seed, 5):
             assert (row.parent, row.domain) == (seed.id, seed.domain)
             assert row.source == f"transform/{transform.name}"
-            assert row.prompt != seed.prompt
+            # Those of small numbers may draw the same again: a gate drops these.
+            assert name not in INSTANCES or row.prompt != seed.prompt
             try:
                 CONFIRMED[name](seed, row)
             except FaultError as error:
