@@ -42,7 +42,7 @@ from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.responses.study_sources import StudySources
 from phi_kit.selection import question_rubric
 from phi_kit.synthesis import frozen_set, known_transforms, mix_balance, rounds
-from phi_kit.synthesis.asked_rows import REPLY, AskedModels
+from phi_kit.synthesis.asked_rows import REPLY, AskedModels, wanted_rows
 from phi_kit.synthesis.frozen_facts import FrozenFacts
 from phi_kit.synthesis.gates import (
     DroppedRow,
@@ -240,6 +240,7 @@ class Growth:
         needing = asking_transforms(domain, params, sources)
         log.add(synthetic_rows(domain, seeds, params))
         if needing:
+            log.expect(wanted_rows(needing, seeds, self.told))
             log.take(REPLY, asked.rows(needing, seeds, self.told))
         for name, gate in self.gates(asked, needing).items():
             log.send(name, gate)

@@ -56,9 +56,7 @@ class AskedModels:
         kept: list[MixRow] = []
         dropped: list[tuple[MixRow, str]] = []
         for transform in transforms:
-            asked = [replace(one, solution=taught.get(one.id, "")) for one in seeds]
-            pairs = [(seed, transform.asks(seed)) for seed in asked]
-            pairs = [(seed, words) for seed, words in pairs if words]
+            pairs = _asked(transform, seeds, taught)
             replies = self._replies(transform, [words for _, words in pairs])
             for (seed, _), reply in zip(pairs, replies, strict=True):
                 rows, reason = _read(transform, seed, reply)
@@ -137,6 +135,26 @@ class AskedModels:
             return None
         said = ", ".join(one.extracted or one.value for one in verdicts)
         return Reason("no second answer agrees", detail=said[:200])
+
+
+def wanted_rows(
+    transforms: Iterable[Transform], seeds: Sequence[Seed], taught: Mapping[str, str]
+) -> list[MixRow]:
+    """What `AskedModels.rows` will ask for, as it is told where nobody replies."""
+    return [
+        _refused(one, seed, None)
+        for one in transforms
+        for seed, _ in _asked(one, seeds, taught)
+    ]
+
+
+def _asked(
+    transform: Transform, seeds: Sequence[Seed], taught: Mapping[str, str]
+) -> list[tuple[Seed, str]]:
+    """The seeds that a model is asked about, each with its response, and the words."""
+    known = [replace(one, solution=taught.get(one.id, "")) for one in seeds]
+    pairs = [(seed, transform.asks(seed)) for seed in known]
+    return [(seed, words) for seed, words in pairs if words]
 
 
 def _read(

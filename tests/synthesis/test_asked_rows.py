@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 
+import pandas as pd
 import pytest
 from fake_models import Fake, cut, stopped
 from real_server import needs_server, transformers_serve
@@ -22,6 +23,7 @@ from phi_kit.inference.types import Completion
 from phi_kit.steps import synthesize
 from phi_kit.steps.synthesize import Params
 from phi_kit.synthesis import known_transforms, response_gate
+from phi_kit.synthesis.gates import STOPPED
 from phi_kit.synthesis.teacher_transforms import INVALID_REPLY, NO_CHANGE, OTHER_NUMBERS
 from phi_kit.training.encoding import TrainingRow
 
@@ -156,6 +158,29 @@ def test_what_was_replied_before_a_kill_is_not_asked_again(
     assert (rows.kind == "synthetic").sum() == 4
     whole = 4 + 2 * 4 + 4  # rewrites, second answers, responses
     assert len(replied) == whole
+
+
+@pytest.mark.usefixtures("runs")
+def test_what_a_stopped_teacher_was_to_rewrite_is_told(monkeypatch):
+    replied = []
+
+    def says(prompt, draw, limit):
+        if len(replied) == 2:
+            raise KeyboardInterrupt
+        replied.append(prompt)
+        return stopped("INVALID")
+
+    study(monkeypatch, says, seeds=SEEDS[:4])
+    with pytest.raises(StoppedError):
+        synthesized("paraphrase", "bridge")
+    target = RunFolder.of("s", step_table.SYNTHESIZE, domain="math").path
+    work = target.with_name(f".{target.name}.work")
+    told = pd.read_parquet(work / "unfinished.parquet")
+    assert Counter(told.by) == {"paraphrase": 4, "bridge": 4}
+    assert set(told.parent) == {seed.id for seed in SEEDS[:4]}
+    assert (told.gate == "reply").all()
+    assert (told.reason == STOPPED).all()
+    assert told.row_id.is_unique
 
 
 class Scored(Fake):
