@@ -10,6 +10,7 @@ from phi_kit.evaluation.benchmarks import regression_suite
 from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.study import config
 from phi_kit.study.planning.workload import (
+    REWRITING,
     SeedOutlook,
     TeacherLoad,
     seeds_read,
@@ -202,10 +203,21 @@ def test_rounds_of_a_teacher(config, right, samples):
     assert found == pytest.approx(100 * samples)
 
 
-def test_a_teachers_budget_is_the_most():
-    limited = ResponseConfig(teacher_budget=130)
-    assert teacher_samples(limited, 100, right=0.0) == 130
-    assert teacher_samples(limited, 100, right=1.0) == 100
+def test_what_models_rewrite_is_counted():
+    """Of 50 seeds: two rewrites, two second answers to one of them, and responses."""
+    sets = [TEACHER, "filter_edge.teacher_most=1", "synthesize.second_answers=2"]
+    sets.append("synthesize.transforms=[paraphrase, retell, bridge]")
+    load = counted(*sets)["synthesize", "math"]
+    rewrites, again, responses = 2 * 50, 2 * 50, (1 + 0.6) * 50
+    assert load.teacher.samples == pytest.approx(rewrites + again + responses)
+    asked = 50 * (rewrites + again + responses) + REWRITING * rewrites
+    assert load.teacher.read == pytest.approx(asked)
+    assert drawn(load) == 50  # the student tells its solutions again
+    off = counted(*sets, 'synthesize.gate="off"')["synthesize", "math"]
+    assert off.teacher.samples == pytest.approx(rewrites + responses)
+    few = counted(*sets, "filter_edge.teacher_budget=150")
+    edge, made = (few[name, "math"].teacher for name in ("filter_edge", "synthesize"))
+    assert (edge.samples, edge.samples + made.samples) == (25, 150)
 
 
 def test_a_hint_is_given_where_no_source_before_it_helps():
