@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from phi_kit.core.child_exits import child_action, set_child_action
+from phi_kit.core.child_exits import child_action, hear_of_children, set_child_action
 from phi_kit.core.errors import RunError
 
 # Ray's own names. Without them what a killed worker has started lives on: a Jupyter
@@ -167,6 +167,16 @@ def _process_put_back() -> Iterator[None]:
         _LIBC.prctl(_SET_CHILD_SUBREAPER, ctypes.c_ulong(adopts))
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_term or signal.SIG_DFL)
+
+
+def as_any_process() -> None:
+    """In a worker of Ray: take back what Ray changes for itself, in any thread.
+
+    Its workers are deaf to the end of their children: a download or a server that has
+    failed would seem to have ended well, here and in whatever the worker starts.
+    """
+    hear_of_children()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _adopts_orphans() -> bool:

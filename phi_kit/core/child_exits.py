@@ -26,6 +26,12 @@ def set_child_action(action: ctypes.Array) -> None:
     _LIBC.sigaction(int(signal.SIGCHLD), action, None)
 
 
+def hear_of_children() -> None:
+    """Hear of the end of children again, in any thread: the system's default."""
+    # All zeros are SIG_DFL without flags, on Linux and on macOS.
+    set_child_action(ctypes.create_string_buffer(_ACTION_BYTES))
+
+
 def children_are_ignored() -> bool:
     """Whether nobody can tell how a child of this process ended."""
     # The handler is the structure's first field, on Linux and on macOS.

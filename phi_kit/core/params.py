@@ -124,8 +124,8 @@ class StepParams(Strict):
     compute: Compute = "auto"
     # What samples the model on a GPU; `auto` is what is measured to be fastest there.
     engine: EngineName = "auto"
-    # Processes that share a step's sampling, over Ray where there are several; the
-    # samples are the same.
+    # Processes that share a step's sampling and the long training run, over Ray where
+    # there are several; the samples are the same.
     workers: int = Field(1, ge=1)
     # A further pair of tags that stand around the model's thinking.
     thinking_tags: tuple[Tag, Tag] | None = Field(None, strict=False)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from phi_kit.cluster.ray_session import ADDRESS, session
+from phi_kit.cluster.ray_session import ADDRESS, as_any_process, session
 from phi_kit.core.errors import PhiKitError, RunError
 from phi_kit.core.progress import print_status
 
@@ -132,6 +132,7 @@ class EngineWorker:
         """Load the model; apart from `__init__`, where Ray hides an error's kind."""
         import torch
 
+        as_any_process()
         torch.set_num_threads(self.threads)
         self.base = self.model = self.origin.load()
         return EngineFacts(

@@ -26,7 +26,7 @@ class PooledModel(LocalModel):
     """A local model that is sampled by workers. A `Sampler`.
 
     Its samples, its identity and their keys in the ledger are those of the model in one
-    process. This process has no weights and cannot train it.
+    process. This process has no weights: workers train as well.
 
     Args:
         origin: of the model.

@@ -324,7 +324,7 @@ class ExpansionBench:
 def run(params: Params) -> StepRun:
     """Train each adapter of the plan and ask it every domain's dev items."""
     with open_run(params) as run, learning_curves.LiveCurves() as view:
-        student = completion.open_sampler(params, workers=1)  # it is trained
+        student = open_student(params)
         cards = {n: run.read(step_table.PICK_DOMAIN, domain=n) for n in params.domains}
         seal = combined_seal(run)  # once: it indexes every item
         dev = {n: unseal(card, "dev", params=params) for n, card in cards.items()}
@@ -348,6 +348,14 @@ def run(params: Params) -> StepRun:
         if params.predict_mix:
             predict_mixes(bench)
     return run
+
+
+def open_student(params: Params) -> LocalModel:
+    """The model to train and ask, on the study's workers if they can do both."""
+    alone = params.eval_steps > 0 and params.workers > 1
+    if alone:
+        print(f"{params.STEP}: eval_steps asks in between, so one process trains")
+    return completion.open_sampler(params, workers=1 if alone else None)
 
 
 def predict_mixes(bench: ExpansionBench) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from phi_kit.core.errors import disk_errors
 from phi_kit.core.rng import label_seed
 from phi_kit.inference.local.model import LocalModel
+from phi_kit.inference.pooled_model import PooledModel
 
 from . import checkpoints
 from .checkpoints import Checkpoints
@@ -31,6 +32,7 @@ from .row_checks import SealLookup
 from .trainer import RunHooks
 from .training_config import TrainingConfig
 from .training_run import TrainingRun, run_training
+from .worker_training import train_on_workers
 
 NO_HOOKS = RunHooks()
 
@@ -118,7 +120,7 @@ def train(
             ),
             hooks=hooks,
         )
-        outcome = _finished(run) or run_training(student, run)
+        outcome = _finished(run) or _trained(student, run)
         _copy_adapter(run.checkpoints.adapter, out)
     return _result(checked, steps, outcome)
 
@@ -170,6 +172,13 @@ def _checkpoints(
     settings = {**config.outcome(), **stopping, "seed": rng_seed}
     key = checkpoints.run_key(student.identity, rows, steps, **settings)
     return Checkpoints.of(folder, key)
+
+
+def _trained(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
+    """The outcome of the run, trained in this process or by the model's workers."""
+    if isinstance(student, PooledModel):
+        return train_on_workers(student, run)
+    return run_training(student, run)
 
 
 def _finished(run: TrainingRun) -> dict[str, Any] | None:

@@ -27,12 +27,14 @@ from .data_order import micro_batches
 from .encoding import EncodedRow, collate
 from .memory import MicroBatching, release, set_checkpointing, used_mb
 from .packing import pack, shared_prefix, shares_prefix, to_device
+from .ranks import Ranks
 from .training_config import TrainingConfig
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback, TrainingArguments
 
-StepRows = list[EncodedRow]  # all rows of one optimiser step
+# All rows of one optimiser step; of several processes, this one's.
+StepRows = list[EncodedRow]
 StepWatcher = Callable[[dict[str, Any]], None]
 HeldoutAccuracy = Callable[[LocalModel], float]
 
@@ -80,6 +82,7 @@ class StepTrainerMixin:
         bar: counts the steps.
         watch: gets each step's row of the history.
         heldout: accuracy of the model as it is after so many steps.
+        ranks: the processes that train together, if there are several.
         options: the Trainer's own arguments.
     """
 
@@ -93,12 +96,14 @@ class StepTrainerMixin:
         bar: Heartbeat,
         watch: StepWatcher | None = None,
         heldout: Callable[[int], float] | None = None,
+        ranks: Ranks | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.run_name, self.batching = run_name, batching
         self.loss, self.pad = loss, pad
         self.bar, self.watch, self.heldout = bar, watch, heldout
+        self.ranks = ranks
         self.watched = 0  # entries of the log that `watch` has had
         self._reset_meters()
 
@@ -117,12 +122,16 @@ class StepTrainerMixin:
     ) -> Any:
         """Loss and gradient of a whole step; in smaller parts if memory runs out."""
         began, rows = time.perf_counter(), inputs["rows"]
+        trained = sum(row.trained for row in rows)
+        tokens = sum(len(row.ids) for row in rows)
+        if self.ranks:
+            trained, tokens = self.ranks.add_up([trained, tokens], self.args.device)
         while True:
             parts = micro_batches(
                 rows, tokens=self.batching.tokens, padded=self.batching.padded
             )
             try:
-                loss = self._accumulate(model, parts)
+                loss = self._accumulate(model, parts, trained)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -131,20 +140,24 @@ class StepTrainerMixin:
                     raise
             # Only out here the failed attempt is let go: its traceback held it.
             self._shrink(model, smaller)
+        if self.ranks:
+            loss = self.ranks.add_gradients(model.parameters(), loss)
         self.seconds += time.perf_counter() - began
-        self.tokens += sum(len(row.ids) for row in rows)
-        self.trained_tokens += sum(row.trained for row in rows)
+        self.tokens += tokens
+        self.trained_tokens += trained
         return loss
 
-    def _accumulate(self, model: Any, parts: list[list[EncodedRow]]) -> Any:
+    def _accumulate(
+        self, model: Any, parts: list[list[EncodedRow]], trained: int
+    ) -> Any:
+        """Gradients of the rows here; `trained` tokens are those of the whole step."""
         import torch
 
         model.train()
-        count = sum(row.trained for part in parts for row in part)
         total = torch.zeros((), device=self.args.device)
         for part in parts:
             with self.compute_loss_context_manager():
-                loss = self.loss(model, self._batch(part), count=count)
+                loss = self.loss(model, self._batch(part), count=trained)
             if not torch.isfinite(loss):
                 raise self._not_finite("loss", loss.item())
             self.memory_mb = max(self.memory_mb, used_mb())
@@ -224,6 +237,8 @@ class StepTrainerMixin:
         return metrics
 
     def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
+        if self.ranks and not self.ranks.leads:
+            return
         super()._save_checkpoint(*arguments, **options)
         folder = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
         # How this run's steps are cut: carrying on otherwise would change its bits.

@@ -24,7 +24,14 @@ from .lora_fused import dequantized_bytes, fused_lora
 from .loss import choose_loss
 from .memory import MicroBatching
 from .model_card import ModelCard, save_adapter
-from .trainer import RunHooks, step_history, step_trainer_class, training_arguments
+from .ranks import Ranks
+from .trainer import (
+    RunHooks,
+    StepRows,
+    step_history,
+    step_trainer_class,
+    training_arguments,
+)
 from .training_config import TrainingConfig
 
 
@@ -62,6 +69,16 @@ class TrainingRun:
         """Tokens of the longest row."""
         return max(len(row.ids) for row in self.rows)
 
+    @property
+    def step_rows(self) -> Sequence[StepRows]:
+        """The rows of every optimiser step that are trained on in this process."""
+        return [[self.rows[i] for i in step] for step in self.steps]
+
+    @property
+    def ranks(self) -> Ranks | None:
+        """The processes that train together, if there are several."""
+        return None
+
 
 @spending(TRAINING)
 def run_training(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
@@ -93,7 +110,10 @@ def run_training(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
 
 def _train(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
     """Train, from the last checkpoint if there is one; the adapter is saved."""
+    ranks = run.ranks
     last = run.checkpoints.last()
+    if ranks:
+        last = ranks.agree(last)
     with ExitStack() as stack:
         seed = label_seed(run.rng_seed, "adapter", run.name)
         model = stack.enter_context(
@@ -114,8 +134,9 @@ def _train(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
             "resumed": step_of(last) if last else 0,
             "history": history,
         }
-        save_adapter(model, run.checkpoints.adapter, run.card)
-        mark_complete(run.checkpoints.adapter, found=outcome)
+        if ranks is None or ranks.leads:
+            save_adapter(model, run.checkpoints.adapter, run.card)
+            mark_complete(run.checkpoints.adapter, found=outcome)
     return outcome
 
 
@@ -178,7 +199,7 @@ def _trainer(
     model.train()
     batching = _batching(model, run, last, padded=padded)
     heldout = _heldout(student, model, run) if run.hooks.heldout else None
-    steps = len(run.steps)
+    steps = len(run.step_rows)
     try:
         memory.set_checkpointing(model, batching.checkpointing)
         with progress(f"training {run.name}", total=steps, unit="steps") as bar:
@@ -197,6 +218,7 @@ def _trainer(
                 bar=bar,
                 watch=run.hooks.watch,
                 heldout=heldout,
+                ranks=run.ranks,
                 **_trainer_options(model, run, evaluated=heldout is not None),
             )
             _tidy_callbacks(trainer, run)
@@ -248,11 +270,11 @@ def _trainer_options(model: Any, run: TrainingRun, *, evaluated: bool) -> dict:
             config,
             folder=run.checkpoints.folder,
             seed=label_seed(run.rng_seed, "order") % 2**31,
-            steps=len(run.steps),
+            steps=len(run.step_rows),
             saved=run.writes_checkpoints,
             name=run.name,
         ),
-        "train_dataset": [[run.rows[i] for i in step] for step in run.steps],
+        "train_dataset": run.step_rows,
         "eval_dataset": ["held-out items"] if config.eval_steps else None,
         # A batch is one item, and an item is a whole step: see `trainer`.
         "data_collator": lambda items: {"rows": items[0]},

@@ -15,6 +15,7 @@ import fake_study
 import pytest
 
 from phi_kit.cluster import ray_session
+from phi_kit.core.child_exits import child_action, set_child_action
 from phi_kit.core.errors import RunError
 
 # Those that start a Ray are not among the slow tests: beside others that may take
@@ -72,6 +73,16 @@ def test_how_children_end_is_still_heard(monkeypatch, thread, fails):
     else:
         codes = inside_and_afterwards()
     assert codes == ([3] if fails else [3, 3])
+
+
+def test_a_worker_hears_how_its_children_end():
+    before = child_action()
+    ctypes.CDLL(None).signal(int(signal.SIGCHLD), int(signal.SIG_IGN))  # as Ray does it
+    try:
+        ray_session.as_any_process()
+        assert subprocess.run(["false"], check=False).returncode == 1
+    finally:
+        set_child_action(before)
 
 
 class SlowRay:

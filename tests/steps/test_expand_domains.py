@@ -3,10 +3,12 @@
 import pytest
 from pydantic import ValidationError
 
+from phi_kit.inference import completion
 from phi_kit.steps.expand_domains import (
     Params,
     adapter_plan,
     final_adapters,
+    open_student,
     training_plan,
 )
 
@@ -73,3 +75,15 @@ def test_the_rule_is_the_studys():
         "level": 0.05,
         "stopping": rule.stopping,
     }
+
+
+def test_workers_train_where_nobody_is_asked_in_between(monkeypatch, capsys):
+    opened = []
+    monkeypatch.setattr(
+        completion, "load", lambda name, **how: opened.append(how["workers"])
+    )
+    open_student(Params(workers=4))
+    assert not capsys.readouterr().out
+    open_student(Params(workers=4, eval_steps=5))
+    assert "one process trains" in capsys.readouterr().out
+    assert opened == [4, 1]

@@ -7,7 +7,6 @@ goes back as a value, for only the sweep knows what is to be tried again.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from phi_kit import __version__
-from phi_kit.cluster.ray_session import PROCESS_GROUPS, SUBREAPER
+from phi_kit.cluster.ray_session import PROCESS_GROUPS, SUBREAPER, as_any_process
 from phi_kit.core.errors import DiskFullError, KernelDiedError, PhiKitError, RunError
 from phi_kit.core.file_locks import is_held
 from phi_kit.study.config import Unit
@@ -142,7 +141,7 @@ def carry_out(orders: Orders, key: str, unit: Unit, mailbox: Any) -> Report:
     """
     import ray
 
-    _as_in_any_process()
+    as_any_process()
     os.environ.update(orders.environment)
     place = look_around(orders)
     if place.fault:
@@ -176,16 +175,6 @@ def _engine(say: Any) -> InProcessEngine:
     if not _engines:
         _engines.append(InProcessEngine(1, say, patience=_LOCKS_OF_THE_DEAD))
     return _engines[0]
-
-
-def _as_in_any_process() -> None:
-    """Take back what Ray changes for itself, before kernels inherit it.
-
-    Its workers are deaf to the end of their children: a kernel's subprocesses would
-    all seem to have ended well.
-    """
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _whereabouts(host: str) -> str:

@@ -19,13 +19,14 @@ from phi_kit.study.notebook.warm_kernels import COLD
 
 ORPHAN_SECONDS = 15  # that a kernel may outlive its worker
 START_SECONDS = 300  # generous on purpose
-# What every notebook does at first, and when it has finished its step.
+# What every notebook does at first, and when it has finished its step. A test may kill
+# it as soon as it is among the kernels: that it was here has to be noted before.
 NOTE = """\
 import os, pathlib, resource, signal, subprocess, time
 here = os.environ.get("TOY_NODE", "here")
-pathlib.Path(f"kernels/{params.samples}.{here}.{os.getpid()}").touch()
 once = pathlib.Path(f"once.{params.samples}")
 first, _ = not once.exists(), once.touch()
+pathlib.Path(f"kernels/{params.samples}.{here}.{os.getpid()}").touch()
 """
 FINISH = """
 _ = fake_study.run(params)
@@ -43,6 +44,17 @@ def start(
         patch.setenv("PHI_KIT_RUNS", str(project / runs))
         patch.setenv(ADDRESS, address)
         return fake_study.start(project, command=words)
+
+
+@contextlib.contextmanager
+def started(project: Path, **where):
+    """A sweep that does not outlive the block."""
+    process = start(project, **where)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def ended(process: subprocess.Popen, *, seconds: float = 400) -> tuple[int, str, str]:

@@ -15,6 +15,7 @@ from ray_nodes import (
     manifests,
     require_no_kernel,
     start,
+    started,
     two_nodes,
     write,
 )
@@ -127,12 +128,20 @@ def test_whatever_goes_wrong_every_healthy_variant_is_finished_once(project, clu
     assert list((project / "runs").rglob("*.lock")) == []
 
 
+def await_three(project, process):
+    """Wait until three kernels are at work."""
+    fake_study.until(
+        lambda: len(kernels(project)) > 2 or process.poll() is not None, seconds=200
+    )
+    assert process.poll() is None
+
+
 def test_a_sweep_that_is_stopped_leaves_no_kernel_and_carries_on(project, cluster):
     write(project, [3, 4, 5], "if first: time.sleep(600)\n")
-    process = start(project, workers=4, address=cluster.address)
-    fake_study.until(lambda: len(kernels(project)) > 2 or process.poll(), seconds=200)
-    process.send_signal(signal.SIGINT)
-    code, _, error = ended(process)
+    with started(project, workers=4, address=cluster.address) as process:
+        await_three(project, process)
+        process.send_signal(signal.SIGINT)
+        code, _, error = ended(process)
     assert code == 128 + signal.SIGINT, error
     assert error.strip().endswith("phi-kit: interrupted; the same command carries on")
     require_no_kernel(project)
@@ -148,10 +157,9 @@ def test_a_driver_that_is_killed_leaves_no_kernel_and_the_same_command_carries_o
     project, cluster
 ):
     write(project, [3, 4, 5], "if first: time.sleep(600)\n")
-    process = start(project, workers=4, address=cluster.address)
-    fake_study.until(lambda: len(kernels(project)) > 2 or process.poll(), seconds=200)
-    process.kill()
-    process.wait()
+    with started(project, workers=4, address=cluster.address) as process:
+        await_three(project, process)
+        process.kill()
     code, _, error = ended(start(project, workers=4, address=cluster.address))
     assert code == 0, error
     assert finished(project) == Counter([3, 4, 5])
