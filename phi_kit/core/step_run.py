@@ -396,6 +396,8 @@ def write_manifest(
         "shown": seen,
         "seconds": round(time.time() - run.started, 1),
         "spent": spent.as_dict(),
+        # By the notebook's own cells; no part of the step's seconds.
+        "spent_before": spent.before.as_dict() if spent.before else {},
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": versions(),
     }

@@ -16,10 +16,15 @@ SAMPLING, TRAINING = "sampling", "training"
 
 
 class TimeSpent:
-    """Seconds by what they were spent on."""
+    """Seconds by what they were spent on.
 
-    def __init__(self) -> None:
+    Args:
+        before: what was spent before this was measured, since the last measuring.
+    """
+
+    def __init__(self, before: TimeSpent | None = None) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
+        self.before = before
 
     def as_dict(self) -> dict[str, float]:
         """For the manifest."""
@@ -27,6 +32,7 @@ class TimeSpent:
 
 
 _OPEN: list[TimeSpent] = []  # of the process, as those of `sample_counts`
+_unmeasured = TimeSpent()  # while none was open: by a notebook's own cells
 _LOCK = threading.Lock()
 _running = 0  # of `spending`, inside each other or side by side
 _kind, _since = "", 0.0
@@ -35,7 +41,9 @@ _kind, _since = "", 0.0
 @contextmanager
 def measure_time() -> Iterator[TimeSpent]:
     """Measure what is spent inside the `with` block."""
-    spent = TimeSpent()
+    global _unmeasured
+    spent = TimeSpent(_unmeasured)
+    _unmeasured = TimeSpent()
     _OPEN.append(spent)
     try:
         yield spent
@@ -61,5 +69,5 @@ def spending(kind: str) -> Iterator[None]:
         with _LOCK:
             _running -= 1
             if not _running:
-                for spent in _OPEN:
+                for spent in _OPEN or [_unmeasured]:
                     spent.seconds[_kind] += time.monotonic() - _since

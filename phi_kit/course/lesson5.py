@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from phi_kit.core.step_run import SavedFigure
 from phi_kit.core.step_table import FILTER_EDGE
 from phi_kit.course.exercise import FUNCTION, NUMBER, Exercise, Mistake, about, gives
 from phi_kit.course.guess_log import compare_guess, keep_guess
@@ -26,6 +27,7 @@ __all__ = [
     "Lineage",
     "MixRow",
     "RowGates",
+    "SavedFigure",
     "Seal",
     "Seed",
     "agreed_and_wrong",

@@ -47,7 +47,7 @@ class StudySources:
         earlier: what the teacher answered as a reference.
         open_sampler: opens a model by its name.
         sealed: tells what a text has in common with a held-out item; a seal's `hit`.
-        spent: samples of the teacher's budget that an earlier step took.
+        spent: samples of the teacher's budget that were taken, by earlier steps too.
     """
 
     config: ResponseConfig
@@ -73,7 +73,16 @@ class StudySources:
 
     def collect(self, seeds: Sequence[Seed]) -> CollectedResponses:
         """Responses to the seeds, from the study's sources in their order."""
-        return self._collected([self._open(name) for name in self.names], seeds)
+        opened = [self._open(name) for name in self.names]
+        found = self._collected(opened, seeds)
+        self.spent += self.teacher.spending.samples if self.teacher else 0
+        return found
+
+    @property
+    def room(self) -> int | None:
+        """Samples of the teacher that its budget leaves; `None` without a budget."""
+        budget = self.config.teacher_budget
+        return max(0, budget - self.spent) if budget else None
 
     def collect_own(
         self, seeds: Sequence[Seed], examples: FamilyExamples
@@ -136,12 +145,11 @@ class StudySources:
     def _open_teacher(self) -> TeacherSource:
         config, style = self.config, self.domain.style
         tokens = token_limit(config.teacher_tokens, style, strong=True)
-        budget = config.teacher_budget
         plan = TeacherPlan(
             config.teacher_samples,
             config.teacher_more,
             config.teacher_most,
-            max(0, budget - self.spent) if budget else None,
+            self.room,
             SamplingParams(tokens),
         )
         return TeacherSource(

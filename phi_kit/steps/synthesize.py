@@ -8,7 +8,7 @@ with the organic rows as one frozen `datasets` folder. Every row names its paren
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -42,10 +42,11 @@ from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.responses.study_sources import StudySources
 from phi_kit.selection import question_rubric
 from phi_kit.synthesis import frozen_set, known_transforms, mix_balance, rounds
-from phi_kit.synthesis.asked_rows import REPLY, AskedModels
+from phi_kit.synthesis.asked_rows import REPLY, AskedModels, wanted_rows
 from phi_kit.synthesis.frozen_facts import FrozenFacts
 from phi_kit.synthesis.gates import (
     DroppedRow,
+    Gate,
     GateLog,
     MixRow,
     dropped_frame,
@@ -110,17 +111,12 @@ class Params(StepParams):
 def run(params: Params) -> StepRun:
     """Make candidates, drop what a gate refuses, mix, and freeze."""
     with open_run(params) as run:
-        domain = domains.of(params)
-        edge = run.read(step_table.FILTER_EDGE)
-        organic = organic_rows(edge, run.read(step_table.PROBE_SFT).table(), params)
-        seal = Seal.of([run.read(step_table.PICK_DOMAIN)])
-        sources = open_sources(params, domain, edge, seal)
-        growth = Growth(organic, edge, seal, sources, params)
+        growth = Growth.of(params, run.read)
         growth.grow(run)
         log, answered = growth.log, pd.concat(growth.answered, ignore_index=True)
         run.save_rows(answered, "responses")
-        rows = mix_table(organic, log.rows)
-        rows["logprob"] = mix_balance.row_logprobs(rows, edge, answered, sources)
+        sources, rows = growth.sources, mix_table(growth.organic, log.rows)
+        rows["logprob"] = mix_balance.row_logprobs(rows, growth.edge, answered, sources)
         run.flow = RowCounts()
         run.flow.take([None] * len(rows) + [one.reason for one in log.dropped])
         run.save_rows(rows)
@@ -159,7 +155,7 @@ def run(params: Params) -> StepRun:
             rows,
             run.result,
             params=params,
-            style=domain.style,
+            domain=sources.domain,
             models=_models(params, sources),
             dropped=run.flow.dropped,
         )
@@ -192,6 +188,15 @@ class Growth:
     now: GateLog = field(default_factory=GateLog)
     answered: list[pd.DataFrame] = field(default_factory=list)
     rounds: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, params: Params, read: Callable[[Step], RunFolder]) -> Growth:
+        """Before anything is made; `read` gives the folders of earlier steps."""
+        domain, edge = domains.of(params), read(step_table.FILTER_EDGE)
+        organic = organic_rows(edge, read(step_table.PROBE_SFT).table(), params)
+        seal = Seal.of([read(step_table.PICK_DOMAIN)])
+        sources = open_sources(params, domain, edge, seal)
+        return cls(organic, edge, seal, sources, params)
 
     def grow(self, run: StepRun) -> None:
         """Make the rounds; each but the last is probed, and says what comes next."""
@@ -231,43 +236,74 @@ class Growth:
         if number > 1:  # other numbers in the rewrites
             again = label_seed(params.rng_seed, "round", number)
             params = params.model_copy(update={"rng_seed": again})
-        log, taught = self.now, {(seed.id, text) for seed, text in self.organic}
-        taught |= {(row.seed.id, row.completion) for row in self.log.rows}
-        told = {seed.id: text for seed, text in reversed(self.organic)}
+        log, asked = self.now, asked_models(params, sources)
         needing = asking_transforms(domain, params, sources)
-        asked = asked_models(params, sources, domain)
         log.add(synthetic_rows(domain, seeds, params))
         if needing:
-            log.take(REPLY, asked.rows(needing, seeds, told))
-        known = {one.id: one for one in from_frame(self.edge.table())}
-        seen = [*unique_seeds(self.organic), *(row.seed for row in self.log.rows)]
-        gates = row_gates(domain, self.seal, params, seeds=seen, known=known, log=log)
-        wrong = params.gate == "off"  # what is sealed or no text goes all the same
-        for name, gate in gates.named().items():
-            if not (wrong and name == AGREEMENT):
-                log.send(name, gate)
-        if needing and not wrong:
-            names = [one.name for one in needing]
-            log.send(
-                "second answer", asked.second_answers(names, params.second_answers)
-            )
-        sources.spent += asked.spent
-        log.send(
-            "response",
-            answering(sources, taught, save=self.answered.append, wrong=wrong),
-        )
-        if sources.teacher:
-            sources.spent += sources.teacher.spending.samples
-        if any(one.name == BRIDGE for one in needing):
-            log.send("likelier", likelier(sources, told))
+            log.expect(wanted_rows(needing, seeds, self.told))
+            log.take(REPLY, asked.rows(needing, seeds, self.told))
+        for name, gate in self.gates(asked, needing).items():
+            log.send(name, gate)
         if params.own_solutions and number == 1:
+            wrong = params.gate == "off"
             log.add(own_solutions(self.edge, seeds, domain.style, wrong=wrong))
             fault = partial(own_trace_fault, sources) if wrong else own_fault
-            log.send("own solution", row_by_row(partial(fault, taught)))
+            log.send("own solution", row_by_row(partial(fault, self.taught)))
         part, kept = number / params.rounds, self.log.rows
         log.send(
             "share", partial(within_share, self.organic, params, kept=kept, part=part)
         )
+
+    def gates(
+        self, asked: AskedModels, needing: Sequence[Transform]
+    ) -> dict[str, Gate]:
+        """What the made rows of this round come to, in this order.
+
+        Organic rows count as seen. With `gate: off` wrong traces go on: what is sealed
+        or no text does not.
+
+        Args:
+            asked: the teacher answers once more what a model wrote.
+            needing: the transforms that a model carried out.
+        """
+        params, sources = self.params, self.sources
+        wrong, written = params.gate == "off", [one.name for one in needing]
+        made = {row.seed.id: row.seed for row in self.now.rows}
+        pool = {one.id: one for one in from_frame(self.edge.table())}
+        seen = [*unique_seeds(self.organic), *(row.seed for row in self.log.rows)]
+        gates = RowGates(
+            sources.domain,
+            self.seal,
+            {**made, **pool},
+            max_chars=params.max_chars,
+            marks=control_tokens(completion.folder_at_hand(params.model)),
+            alike=written,
+            grade=named_grader(params, rng_seed=asked.rng_seed),
+            seen=seen_prompts(seen),
+        ).named()
+        if wrong:
+            del gates[AGREEMENT]
+        elif written:
+            gates["second answer"] = asked.second_answers(
+                written, params.second_answers
+            )
+        gates["response"] = answering(
+            sources, self.taught, save=self.answered.append, wrong=wrong
+        )
+        if BRIDGE in written:
+            gates["likelier"] = likelier(sources, self.told)
+        return gates
+
+    @property
+    def told(self) -> dict[str, str]:
+        """By the id of an organic row's seed, the first response that it teaches."""
+        return {seed.id: text for seed, text in reversed(self.organic)}
+
+    @property
+    def taught(self) -> set[tuple[str, str]]:
+        """What the mix teaches so far: ids of seeds with responses."""
+        made = ((row.seed.id, row.completion) for row in self.log.rows)
+        return {*((seed.id, text) for seed, text in self.organic), *made}
 
     def stopped(self) -> list[DroppedRow]:
         """Every row with its fate, where the step is stopped."""
@@ -416,55 +452,25 @@ def asking_transforms(
     return needing
 
 
-def asked_models(params: Params, sources: StudySources, domain: Domain) -> AskedModels:
+def asked_models(params: Params, sources: StudySources) -> AskedModels:
     """The teacher and the student, for transforms that need one."""
-    config = sources.config
-    tokens = token_limit(config.teacher_tokens, domain.style, strong=True)
-    budget = config.teacher_budget
+    config, style = sources.config, sources.domain.style
+    tokens = token_limit(config.teacher_tokens, style, strong=True)
     names = {"teacher": config.teacher, "student": params.model}
     return AskedModels(
         lambda who: completion.open_sampler(params, names[who]),
-        domain,
+        sources,
         SamplingParams(tokens),
         params.rng_seed,
-        room=max(0, budget - sources.spent) if budget else None,
     )
 
 
-def row_gates(
-    domain: Domain,
-    seal: Seal,
-    params: Params,
-    *,
-    seeds: list[Seed],
-    known: Mapping[str, Seed],
-    log: GateLog,
-) -> RowGates:
-    """The gates on questions and golds; organic rows count as seen.
-
-    Args:
-        domain: of the step.
-        seal: of its domain.
-        params: of the step.
-        seeds: of the organic rows.
-        known: the pool, in which ancestors are looked up.
-        log: the rows that were made, among which ancestors are looked up, too.
-    """
-    made = {row.seed.id: row.seed for row in log.rows}
-    grader = None
-    if params.grader:
-        model = completion.open_sampler(params, params.grader)
-        grader = question_rubric.grader(model, rng_seed=params.rng_seed)
-    return RowGates(
-        domain,
-        seal,
-        {**made, **known},
-        max_chars=params.max_chars,
-        marks=control_tokens(completion.folder_at_hand(params.model)),
-        alike=[one.name for one in known_transforms.KIT if one.needs != "nothing"],
-        grade=grader,
-        seen=seen_prompts(seeds),
-    )
+def named_grader(params: Params, *, rng_seed: int) -> question_rubric.Complete | None:
+    """The model that says whether a question is well-posed, if the study names one."""
+    if not params.grader:
+        return None
+    model = completion.open_sampler(params, params.grader)
+    return question_rubric.grader(model, rng_seed=rng_seed)
 
 
 def _yield_table(log: GateLog) -> pd.DataFrame:

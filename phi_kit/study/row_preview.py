@@ -12,20 +12,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from textwrap import shorten
 
-from phi_kit import domains
-from phi_kit.core import step_table
 from phi_kit.core.number_format import count
 from phi_kit.core.rng import rng
 from phi_kit.core.sample_counts import SampleCounts, count_samples
-from phi_kit.data.records import Seed, from_frame
-from phi_kit.data.sealed_splits import Seal
-from phi_kit.domains.base import Domain
+from phi_kit.data.records import Seed
 from phi_kit.domains.transform import Transform
 from phi_kit.steps import synthesize
 from phi_kit.synthesis import known_transforms
 from phi_kit.synthesis.asked_rows import REPLY, AskedModels
-from phi_kit.synthesis.gates import Gate, GateLog, MixRow
-from phi_kit.synthesis.response_gate import answering
+from phi_kit.synthesis.gates import Gate, MixRow
 
 PASSES = "ok"
 _SHOWN = 100  # characters of a text in a line
@@ -118,30 +113,14 @@ def preview(params: synthesize.Params, n: int) -> SynthesisPreview:
         StudyError: a transform is not known, or needs a teacher that nobody names.
     """
     params.require_upstream()
-    domain = domains.of(params)
-    edge = params.read(step_table.FILTER_EDGE)
-    arms = params.read(step_table.PROBE_SFT).table()
-    organic = synthesize.organic_rows(edge, arms, params)
-    seeds = synthesize.unique_seeds(organic)
-    seal = Seal.of([params.read(step_table.PICK_DOMAIN)])
-    sources = synthesize.open_sources(params, domain, edge, seal)
-    told = {seed.id: text for seed, text in reversed(organic)}
-    needing = synthesize.asking_transforms(domain, params, sources)
-    asked = synthesize.asked_models(params, sources, domain)
-    found = SynthesisPreview(len(seeds))
+    growth = synthesize.Growth.of(params, params.read)
+    sources, log = growth.sources, growth.now
+    needing = synthesize.asking_transforms(sources.domain, params, sources)
+    asked = synthesize.asked_models(params, sources)
+    found = SynthesisPreview(len(synthesize.unique_seeds(growth.organic)))
     with count_samples() as found.counts:
-        log = _few(domain, seeds, told, asked, n=n, params=params, found=found)
-        known = {one.id: one for one in from_frame(edge.table())}
-        gates = dict(
-            synthesize.row_gates(
-                domain, seal, params, seeds=seeds, known=known, log=log
-            ).named()
-        )
-        if needing:
-            names = [one.name for one in needing]
-            gates["second answer"] = asked.second_answers(names, params.second_answers)
-        taught = {(seed.id, text) for seed, text in organic}
-        gates["response"] = answering(sources, taught, save=lambda table: None)
+        _make_few(growth, asked, n, found)
+        gates = growth.gates(asked, needing)
         for row in log.rows:
             found.rows.append(_heard(row, gates))
     for one in log.dropped:
@@ -149,19 +128,13 @@ def preview(params: synthesize.Params, n: int) -> SynthesisPreview:
     return found
 
 
-def _few(
-    domain: Domain,
-    seeds: list[Seed],
-    told: Mapping[str, str],
-    asked: AskedModels,
-    *,
-    n: int,
-    params: synthesize.Params,
-    found: SynthesisPreview,
-) -> GateLog:
+def _make_few(
+    growth: synthesize.Growth, asked: AskedModels, n: int, found: SynthesisPreview
+) -> None:
     """So many rows, of every transform about as many."""
-    transforms = known_transforms.chosen(domain, params.transforms)
-    log = GateLog()
+    params, log = growth.params, growth.now
+    transforms = known_transforms.chosen(growth.sources.domain, params.transforms)
+    seeds = synthesize.unique_seeds(growth.organic)
     order = rng(params.rng_seed, "preview").permutation(len(seeds))
     turned = [seeds[int(place)] for place in order]
     for place, transform in enumerate(transforms):
@@ -170,11 +143,10 @@ def _few(
             log.add(_offline(transform, turned, each, params.rng_seed, found))
         else:
             few = turned[:each]
-            passed = asked.rows([transform], few, told)
+            passed = asked.rows([transform], few, growth.told)
             found.tried[transform.name] += len(few)
             found.made[transform.name] += len(passed[0])
             log.take(REPLY, passed)
-    return log
 
 
 def _offline(
@@ -199,7 +171,7 @@ def _heard(row: MixRow, gates: Mapping[str, Gate]) -> PreviewedRow:
     """Every gate's word on a row; nobody is paid to answer one that is dropped."""
     words: dict[str, str] = {}
     for name, gate in gates.items():
-        paid = name in ("well-posed", "second answer", "response")
+        paid = name in ("well-posed", "second answer", "response", "likelier")
         if paid and any(word != PASSES for word in words.values()):
             words[name] = _NOT_REACHED
             continue

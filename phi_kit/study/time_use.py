@@ -72,10 +72,16 @@ def time_use(
         )
     if not total:
         return None
+    # What the lesson drew is a part of its notebook's time alone.
+    before = [
+        manifest.get("spent_before") or {}
+        for noted, manifest in zip(times, manifests, strict=True)
+        if noted
+    ]
     return TimeUse(
         total,
-        sampling=sum(part.get(SAMPLING, 0.0) for part in spent),
-        training=sum(part.get(TRAINING, 0.0) for part in spent),
+        sampling=sum(part.get(SAMPLING, 0.0) for part in spent + before),
+        training=sum(part.get(TRAINING, 0.0) for part in spent + before),
         kernels=sum(noted.kernel_start for noted in times if noted),
     )
 

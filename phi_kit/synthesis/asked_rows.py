@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from phi_kit.core.sample_counts import UNANSWERED
 from phi_kit.data.dropped_rows import Reason
 from phi_kit.data.records import Seed
-from phi_kit.domains.base import Domain
 from phi_kit.domains.transform import SOURCE, Transform
 from phi_kit.inference.draw import draw
 from phi_kit.inference.types import Completion, Sampler, SamplingParams
+from phi_kit.responses.study_sources import StudySources
 
-from .gates import MixRow, Passed
+from .gates import Gate, MixRow, Passed
 
 REPLY = "reply"  # the gate that replies come through
 _INSTRUCTION = "You rewrite questions and solutions for a training set."
@@ -26,23 +26,19 @@ NOT_ASKED = Reason("not asked", detail="the teacher's budget was spent")
 
 @dataclass
 class AskedModels:
-    """The models that carry out transforms, and what may still be spent.
+    """The models that carry out transforms.
 
     Args:
         open_model: opens the model of a role, `teacher` or `student`.
-        domain: says how a question is asked.
+        sources: of the study: how a question is asked, and the teacher's budget.
         sampling: token limit and temperature.
         rng_seed: of the random streams.
-        room: samples of the teacher that are left; `None` for no limit.
-        spent: samples of the teacher that were taken.
     """
 
     open_model: Callable[[str], Sampler]
-    domain: Domain
+    sources: StudySources
     sampling: SamplingParams
     rng_seed: int
-    room: int | None = None
-    spent: int = 0
 
     def rows(
         self,
@@ -60,9 +56,7 @@ class AskedModels:
         kept: list[MixRow] = []
         dropped: list[tuple[MixRow, str]] = []
         for transform in transforms:
-            asked = [replace(one, solution=taught.get(one.id, "")) for one in seeds]
-            pairs = [(seed, transform.asks(seed)) for seed in asked]
-            pairs = [(seed, words) for seed, words in pairs if words]
+            pairs = _asked(transform, seeds, taught)
             replies = self._replies(transform, [words for _, words in pairs])
             for (seed, _), reply in zip(pairs, replies, strict=True):
                 rows, reason = _read(transform, seed, reply)
@@ -92,12 +86,12 @@ class AskedModels:
         """How many samples may be taken, and note them as taken."""
         if who != "teacher":
             return wanted
-        reach = wanted if self.room is None else min(wanted, self.room - self.spent)
-        reach = max(reach, 0)
-        self.spent += reach
+        room = self.sources.room
+        reach = wanted if room is None else min(wanted, room)
+        self.sources.spent += reach
         return reach
 
-    def second_answers(self, by: Iterable[str], samples: int) -> Callable:
+    def second_answers(self, by: Iterable[str], samples: int) -> Gate:
         """The gate that asks a teacher the new question: it has to find the gold.
 
         Args:
@@ -122,7 +116,8 @@ class AskedModels:
         if not rows:
             return []
         model = self.open_model("teacher")
-        prompts = [self.domain.asked(one.seed).rendered(model.render) for one in rows]
+        domain = self.sources.domain
+        prompts = [domain.asked(one.seed).rendered(model.render) for one in rows]
         return draw(
             model,
             prompts,
@@ -133,12 +128,33 @@ class AskedModels:
         )
 
     def _disagreement(self, row: MixRow, answers: Sequence[Completion]) -> str | None:
-        verdicts = [self.domain.verifier(row.seed, one.text) for one in answers]
+        verifier = self.sources.domain.verifier
+        verdicts = [verifier(row.seed, one.text) for one in answers]
         right = sum(one.right for one in verdicts)
         if 2 * right > len(answers):
             return None
         said = ", ".join(one.extracted or one.value for one in verdicts)
         return Reason("no second answer agrees", detail=said[:200])
+
+
+def wanted_rows(
+    transforms: Iterable[Transform], seeds: Sequence[Seed], taught: Mapping[str, str]
+) -> list[MixRow]:
+    """What `AskedModels.rows` will ask for, as it is told where nobody replies."""
+    return [
+        _refused(one, seed, None)
+        for one in transforms
+        for seed, _ in _asked(one, seeds, taught)
+    ]
+
+
+def _asked(
+    transform: Transform, seeds: Sequence[Seed], taught: Mapping[str, str]
+) -> list[tuple[Seed, str]]:
+    """The seeds that a model is asked about, each with its response, and the words."""
+    known = [replace(one, solution=taught.get(one.id, "")) for one in seeds]
+    pairs = [(seed, transform.asks(seed)) for seed in known]
+    return [(seed, words) for seed, words in pairs if words]
 
 
 def _read(

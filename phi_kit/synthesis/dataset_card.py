@@ -127,7 +127,6 @@ def _table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
 
 def _size(rows: int) -> str:
     """The hub's name for so many rows."""
-    for top, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")):
-        if rows < top:
-            return name
-    return "100K<n<1M"
+    names = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M")
+    sizes = zip((1_000, 10_000, 100_000, 1_000_000), names, strict=True)
+    return next((name for top, name in sizes if rows < top), "1M<n<10M")

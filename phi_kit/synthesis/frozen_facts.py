@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .known_transforms import KIT
+from phi_kit.domains.base import Domain
+
+from .known_transforms import transforms_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +62,7 @@ class FrozenFacts:
         result: Mapping[str, Any],
         *,
         params: Any,
-        style: str,
+        domain: Domain,
         models: Mapping[str, str],
         dropped: Counter[str],
     ) -> FrozenFacts:
@@ -70,16 +72,17 @@ class FrozenFacts:
             rows: of the set.
             result: what step 5 found: `transforms`, `mix`, `gates`, `frozen`.
             params: of step 5.
-            style: of the responses.
+            domain: in the study's style.
             models: by role, those that had a part in it.
             dropped: rows by reason.
         """
         organic = rows[rows.kind == "organic"].groupby("source")
-        asked = {one.name: one.needs for one in KIT if one.needs != "nothing"}
+        every = transforms_of(domain).values()
+        asked = {one.name: one.needs for one in every if one.needs != "nothing"}
         return cls(
             study=params.study,
             domain=params.domain,
-            style=style,
+            style=domain.style,
             digest=result["frozen"],
             counts=result["mix"],
             sources={

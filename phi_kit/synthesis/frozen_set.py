@@ -1,7 +1,7 @@
 """The frozen set: rows as a `datasets` folder, its card, and a hash that names it.
 
-The hash is over the rows as a multiset: neither the order of the seeds nor that one
-stands twice in a source changes what is named.
+The hash is over the rows as a multiset: the order of the seeds does not change it, and
+a row that a source has twice counts twice.
 """
 
 from __future__ import annotations

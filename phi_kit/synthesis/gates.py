@@ -111,12 +111,14 @@ class GateLog:
         counts: by gate, in order: rows that came in, and that went on.
         makers: what made the rows, in the order of their first.
         at: the gate that the rows stand before.
+        expected: what models are being asked for; `take` says what came of it.
     """
 
     def __init__(self, rows: Iterable[MixRow] = ()):
         self.rows: list[MixRow] = []
         self.makers: list[str] = []
         self.at = ""
+        self.expected: list[MixRow] = []
         self.dropped: list[DroppedRow] = []
         self.counts: dict[str, dict[str, int]] = {}
         self.add(rows)
@@ -127,6 +129,10 @@ class GateLog:
         self.rows = [*self.rows, *more]
         self.makers = list(dict.fromkeys([*self.makers, *(row.by for row in more)]))
 
+    def expect(self, rows: Iterable[MixRow]) -> None:
+        """What models will be asked for, so that it is told if they are stopped."""
+        self.expected = numbered(rows)
+
     def take(self, name: str, passed: Passed) -> None:
         """Rows that come through a gate only now, and what it refused.
 
@@ -135,6 +141,7 @@ class GateLog:
             passed: replies that became rows, and those that did not.
         """
         kept, dropped = passed
+        self.expected = []
         self.add(kept)
         gone = numbered(row for row, _ in dropped)
         self.makers = list(dict.fromkeys([*self.makers, *(row.by for row in gone)]))
@@ -193,8 +200,11 @@ class GateLog:
         Args:
             before: the gate that the rest was to come to.
         """
-        rest = [DroppedRow(row, before, Reason(STOPPED)) for row in self.rows]
-        return [*self.dropped, *rest]
+        left = [*self.expected, *self.rows]
+        return [
+            *self.dropped,
+            *(DroppedRow(row, before, Reason(STOPPED)) for row in left),
+        ]
 
 
 def _origin(row: MixRow) -> tuple[str, str, str, int]:

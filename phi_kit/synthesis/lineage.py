@@ -62,7 +62,7 @@ class Lineage:
         frozen: the rows of step 5.
         dropped: what its gates refused.
         seeds: the rows of step 2 or 3, which the made ones come from.
-        responses: by the id of a seed, who wrote what a row teaches.
+        responses: of step 5, which say who wrote what a row teaches.
     """
 
     frozen: pd.DataFrame

@@ -8,7 +8,7 @@ duplicates, and a question that a grader finds ill-posed.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from phi_kit.data.dropped_rows import Reason
@@ -50,8 +50,8 @@ class RowGates:
         known: seeds by id, among which ancestors are looked up.
         max_chars: a longer prompt is dropped.
         marks: control tokens that no row may have.
-        alike: transforms whose rows are a model's words: those of a program differ in
-            what is filled in, however alike they look.
+        alike: transforms whose rows are a model's words and may be near duplicates:
+            those of a program differ in what is filled in, however alike they look.
         grade: asks a grader, where one is named.
     """
 
@@ -64,7 +64,7 @@ class RowGates:
     grade: Complete | None = None
     seen: dict[str, Seed] = field(default_factory=dict)
 
-    def named(self) -> Mapping[str, Gate]:
+    def named(self) -> dict[str, Gate]:
         """The gates by name, in their order."""
         gates: dict[str, Gate] = {
             "invalid": row_by_row(self._invalid),

@@ -31,6 +31,22 @@ def test_kinds_add_up_and_the_rest_is_nobodys(clock):
     assert spent.as_dict() == {"sampling": 6, "training": 5}
 
 
+def test_what_nobody_measured_stands_before_the_next_measuring(clock):
+    with measure_time():
+        pass  # whatever tests before this one have spent
+    with spending(SAMPLING):
+        clock.now += 3
+    with measure_time() as spent, spending(SAMPLING):
+        clock.now += 20
+    with measure_time() as later:
+        pass
+    assert (spent.before.as_dict(), spent.as_dict()) == (
+        {"sampling": 3},
+        {"sampling": 20},
+    )
+    assert later.before.as_dict() == {}
+
+
 def test_samples_drawn_while_training_are_training(clock):
     with measure_time() as spent, spending(TRAINING):
         clock.now += 1

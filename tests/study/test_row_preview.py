@@ -1,22 +1,23 @@
 """A preview: a few rows with every gate's word, and what the rest would take."""
 
 import pytest
-from fake_models import stopped
-from synthesis_study import SEEDS, as_json, study, worded
+from fake_models import Fake, stopped
+from synthesis_study import SEEDS, as_json, study, taught, worded
 from typer.testing import CliRunner
 
 from phi_kit.cli import app
 from phi_kit.core import step_table
 from phi_kit.core.errors import RunError
 from phi_kit.core.finished_run import RunFolder
+from phi_kit.inference import completion
 from phi_kit.steps.synthesize import Params
 from phi_kit.study.row_preview import preview
 
 NAMES = ["invalid", "text", "gold", "agreement", "sealed", "duplicate"]
 
 
-def params(*transforms):
-    return Params(study="s", model="student", transforms=list(transforms))
+def params(*transforms, **more):
+    return Params(study="s", model="student", transforms=list(transforms), **more)
 
 
 @pytest.mark.usefixtures("runs")
@@ -49,6 +50,50 @@ def test_a_few_rows_hear_every_gate_and_the_rest_is_estimated(monkeypatch):
     assert "about 45 samples; 10 were drawn now, 10 of them new" in told
     assert "of 3 tokens each" in told
     assert not RunFolder.of("s", step_table.SYNTHESIZE, domain="math").finished
+
+
+@pytest.mark.usefixtures("runs")
+def test_with_the_gate_off_wrong_answers_pass_as_they_do_in_the_step(monkeypatch):
+    def say(prompt, draw, limit):
+        if "Rewrite a question" not in prompt:
+            return stopped("I guess.\nAnswer: 0")
+        (seed,) = [one for one in SEEDS if one.prompt in prompt]
+        return stopped(as_json(worded(seed)))
+
+    study(monkeypatch, say, seeds=SEEDS[:4])
+    found = preview(params("paraphrase", gate="off"), 2)
+    free = [name for name in NAMES if name != "agreement"]
+    for one in found.rows:
+        assert one.words == dict.fromkeys([*free, "response"], "ok")
+        assert one.row.completion == "I guess.\nAnswer: 0"
+    assert len(found.rows) == 2
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_budget_holds_for_all_rows_together(monkeypatch):
+    def say(prompt, draw, limit):
+        (seed,) = [one for one in SEEDS if one.prompt in prompt]
+        return stopped(as_json(worded(seed)))
+
+    study(monkeypatch, say, seeds=SEEDS, teacher_budget=3)
+    found = preview(params("paraphrase"), 4)
+    *made, refused = found.rows
+    assert refused.words == {"reply": "not asked (the teacher's budget was spent)"}
+    for one in made:
+        assert one.words["second answer"].startswith("not asked")
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_bridge_hears_whether_it_is_likelier(monkeypatch):
+    def say(prompt, draw, limit):
+        (seed,) = [one for one in SEEDS if one.prompt in prompt]
+        return stopped(taught(seed).replace("There are two days.", "I add."))
+
+    study(monkeypatch, say, seeds=SEEDS, score="none")
+    monkeypatch.setattr(completion, "token_counter", lambda _: Fake(None, "student"))
+    (one,) = preview(params("bridge"), 1).rows
+    assert one.words["response"] == "ok"
+    assert one.words["likelier"] == "not scored (the student shows no weights)"
 
 
 @pytest.mark.usefixtures("runs")

@@ -52,6 +52,15 @@ def test_the_notebook_around_a_step_counts(folder):
     assert time_use([folder], total=602).elsewhere == pytest.approx(0.75)
 
 
+def test_what_a_lesson_draws_before_the_step_is_sampling(folder):
+    lesson = {"spent_before": {"sampling": 6.0}}
+    fake_study.write_manifest(folder.path, {}, **lesson)
+    folder = RunFolder(folder.path)
+    assert time_use([folder]).sampling == 90  # by hand: nobody knows how long it took
+    note(folder, "10:16:00", ("10:16:02.5", "10:20:31"), ended="10:21:00")
+    assert time_use([folder]).sampling == 96
+
+
 def test_a_notebook_that_still_runs_counts_as_far_as_it_is(folder):
     note(
         folder,

@@ -18,6 +18,7 @@ from worked_checks.reading import Lines, equal, multiplied, need, numbers, split
 from phi_kit import domains
 from phi_kit.domains import safety, stem_facts
 from phi_kit.domains.coding import asked_output
+from phi_kit.domains.registry import OWN
 from phi_kit.domains.worked import topics, worked
 
 MOST = 20_000  # numbers that are tried
@@ -301,4 +302,4 @@ CONFIRMED = {
     "puzzles.another_letter": same_words, "puzzles.backwards": same_words,
     "stem.renumber": same_words, "stem.as_number": as_number,
     "safety.twin": twin,
-}  # fmt: skip
+} | {f"{name}.same_family": same_words for name in OWN}  # fmt: skip

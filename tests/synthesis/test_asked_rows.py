@@ -1,9 +1,12 @@
 """Transforms that a model carries out, and a teacher that does everything wrong."""
 
+import json
 import re
 from collections import Counter
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 
+import pandas as pd
 import pytest
 from fake_models import Fake, cut, stopped
 from real_server import needs_server, transformers_serve
@@ -14,11 +17,13 @@ from phi_kit.core import step_table
 from phi_kit.core.errors import StoppedError, StudyError
 from phi_kit.core.finished_run import RunFolder
 from phi_kit.data.records import Seed
+from phi_kit.domains.transform import Transform, made_row
 from phi_kit.inference import completion
 from phi_kit.inference.types import Completion
 from phi_kit.steps import synthesize
 from phi_kit.steps.synthesize import Params
 from phi_kit.synthesis import known_transforms, response_gate
+from phi_kit.synthesis.gates import STOPPED
 from phi_kit.synthesis.teacher_transforms import INVALID_REPLY, NO_CHANGE, OTHER_NUMBERS
 from phi_kit.training.encoding import TrainingRow
 
@@ -155,6 +160,29 @@ def test_what_was_replied_before_a_kill_is_not_asked_again(
     assert len(replied) == whole
 
 
+@pytest.mark.usefixtures("runs")
+def test_what_a_stopped_teacher_was_to_rewrite_is_told(monkeypatch):
+    replied = []
+
+    def says(prompt, draw, limit):
+        if len(replied) == 2:
+            raise KeyboardInterrupt
+        replied.append(prompt)
+        return stopped("INVALID")
+
+    study(monkeypatch, says, seeds=SEEDS[:4])
+    with pytest.raises(StoppedError):
+        synthesized("paraphrase", "bridge")
+    target = RunFolder.of("s", step_table.SYNTHESIZE, domain="math").path
+    work = target.with_name(f".{target.name}.work")
+    told = pd.read_parquet(work / "unfinished.parquet")
+    assert Counter(told.by) == {"paraphrase": 4, "bridge": 4}
+    assert set(told.parent) == {seed.id for seed in SEEDS[:4]}
+    assert (told.gate == "reply").all()
+    assert (told.reason == STOPPED).all()
+    assert told.row_id.is_unique
+
+
 class Scored(Fake):
     """Stands in for a local model; what it finds likely is told by the text."""
 
@@ -229,6 +257,34 @@ def test_a_real_server_rewrites_and_its_books_are_right(monkeypatch, tmp_path):
     verify = domains.get("math").in_style("steps").verifier
     for row in made.itertuples():
         assert verify(Seed("math", row.prompt, row.answer), row.completion).right
+
+
+def _adds_a_word(seed, reply):
+    prompt = seed.prompt.replace("together?", f"{reply}?")
+    return [made_row(seed, "worded", prompt=prompt, answer=seed.answer)]
+
+
+WORDED = Transform("worded", asks=lambda seed: seed.prompt, reads=_adds_a_word)
+
+
+@pytest.mark.usefixtures("runs")
+def test_what_a_packages_transform_has_a_teacher_write_is_gated_like_the_kits(
+    monkeypatch,
+):
+    points = [EntryPoint("worded", f"{__name__}:WORDED", known_transforms.GROUP)]
+    monkeypatch.setattr(known_transforms, "_entry_points", lambda path: points)
+    how = {"seeds": SEEDS[:3], "responses": ["worked", "teacher"]}
+    study(monkeypatch, lambda *_: stopped("all together"), **how)
+    run, rows, dropped = synthesized("worded")
+    assert set(dropped.reason) == {"near duplicate"}
+    assert set(rows.kind) == {"organic"}
+    facts = json.loads((run.target / "dataset" / "croissant.json").read_text())
+    (made_by,) = [
+        one["prov:wasAssociatedWith"]["@id"]
+        for one in facts["prov:wasGeneratedBy"]
+        if one["@id"] == "transform/worded"
+    ]
+    assert made_by == "model/teacher"
 
 
 @pytest.mark.usefixtures("runs")

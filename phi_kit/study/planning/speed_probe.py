@@ -116,7 +116,8 @@ class ProbedDomain:
         likely = [(k + 0.5) / (n + 1) if n else 1.0 for k in counts]
         most = [wilson_interval(k, n)[1] if n else 1.0 for k in counts]
         usual, worst = TEACHER_RIGHT
-        same = self.variants, self.prompt
+        learnt = self.tuned.tokens / max(self.tuned.samples, 1)
+        same = self.variants, self.prompt, learnt
         return SeedOutlook(*likely, usual, *same), SeedOutlook(*most, worst, *same)
 
 

@@ -36,7 +36,7 @@ def bill_lines(
         likely, most = (TeacherLoad.of(both[end] for both in its) for end in (0, 1))
         if most.samples:
             yield f"The teacher {name} is asked for"
-            yield f"  {_both(likely.samples, most.samples)} responses, {ASSUMED}"
+            yield f"  {_both(likely.samples, most.samples)} samples, {ASSUMED}"
             yield (
                 f"  {_both(likely.written, most.written)} tokens of them, were each "
                 "as long as it may be"

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil, inf
+from math import ceil
 from typing import Any, Literal, NamedTuple
 
+from phi_kit import domains
 from phi_kit.core import step_table
 from phi_kit.core.answer_style import Style, token_limit
 from phi_kit.core.errors import DataError
@@ -22,7 +23,13 @@ from phi_kit.evaluation.benchmarks.public_benchmark import PublicBenchmark, load
 from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.steps import expand_domains
 from phi_kit.study.config import Unit
+from phi_kit.synthesis import known_transforms
+from phi_kit.synthesis.teacher_transforms import BRIDGE
 from phi_kit.training.arms import OWN
+
+# Tokens around a question where a model rewrites it, at 4 bytes each (the kit's own
+# transforms say 130 to 178).
+REWRITING = 150
 
 
 class SampleKind(NamedTuple):
@@ -47,6 +54,7 @@ class SeedOutlook(NamedTuple):
         right: share of a teacher's samples that may be trained on.
         variants: rewrites of a teachable seed that only a teacher may answer.
         prompt: tokens of a question.
+        trained: tokens of a training row that its loss sees; 0 if nobody knows.
     """
 
     band: float
@@ -55,6 +63,7 @@ class SeedOutlook(NamedTuple):
     right: float
     variants: float = 0.0
     prompt: float = 0.0
+    trained: float = 0.0
 
 
 class TeacherLoad(NamedTuple):
@@ -120,12 +129,29 @@ class DomainState:
         config = self.responses
         if "teacher" not in config.source_names(self.style):
             return load
-        right = self.outlook.right
-        samples = teacher_samples(config, seeds, right=right, paid=self.paid)
+        samples = teacher_samples(config, seeds, right=self.outlook.right)
+        return self.asks(load, samples, self.outlook.prompt)
+
+    def asks(self, load: StepLoad, samples: float, read: float) -> StepLoad:
+        """The load of a step with further samples of the teacher, as its budget lets.
+
+        Args:
+            load: so far.
+            samples: that the step would draw.
+            read: tokens of a prompt.
+        """
+        if budget := self.responses.teacher_budget:
+            samples = min(samples, max(0, budget - self.paid))
         self.paid += samples
-        tokens = samples * token_limit(config.teacher_tokens, self.style, strong=True)
-        teacher = TeacherLoad(samples, samples * self.outlook.prompt, tokens)
-        return replace(load, teacher=teacher)
+        more = TeacherLoad(samples, samples * read, samples * self.strong_limit)
+        both = map(sum, zip(load.teacher, more, strict=True))
+        return replace(load, teacher=TeacherLoad(*both))
+
+    @property
+    def strong_limit(self) -> int:
+        """Tokens that a teacher's answer may have."""
+        tokens = self.responses.teacher_tokens
+        return token_limit(tokens, self.style, strong=True)
 
 
 UnitKey = tuple[str, str]  # step and domain
@@ -174,8 +200,7 @@ def _of_domain(
     if p.STEP == step_table.SYNTHESIZE:
         most = state.teachable / p.organic_share
         state.frozen = most if rows is None else rows
-        rewrites = state.outlook.variants * state.teachable
-        return state.taught(_rounds(unit, state), rewrites)
+        return _synthesize(unit, state)
     state.seeds = seeds[unit.domain]
     return StepLoad(unit)
 
@@ -201,16 +226,13 @@ def seeds_read(params: Any) -> int:
     )
 
 
-def teacher_samples(
-    config: ResponseConfig, seeds: float, *, right: float, paid: float = 0
-) -> float:
+def teacher_samples(config: ResponseConfig, seeds: float, *, right: float) -> float:
     """Samples of a teacher that answers so many seeds, round after round.
 
     Args:
-        config: of the study; its budget is the most.
+        config: of the study.
         seeds: that come to the teacher.
         right: share of its samples that may be trained on.
-        paid: samples that earlier steps took of its budget.
     """
     samples, had = 0.0, 0
     while count := min(
@@ -219,8 +241,7 @@ def teacher_samples(
     ):
         samples += count * seeds * (1 - right) ** had
         had += count
-    left = config.teacher_budget - paid if config.teacher_budget else inf
-    return min(samples, max(0, left))
+    return samples
 
 
 def _filter(unit: Unit, state: DomainState, kept_rows: int | None) -> StepLoad:
@@ -259,6 +280,26 @@ def _probe(unit: Unit, state: DomainState) -> StepLoad:
     return StepLoad(unit, drawn, {unit.domain: passes * rows}, runs)
 
 
+def _synthesize(unit: Unit, state: DomainState) -> StepLoad:
+    """What models rewrite, the responses to that, and the probes between rounds.
+
+    Each reply counts as a question that is answered anew, but those that tell a
+    solution again.
+    """
+    p, seeds, prompt = unit.params, state.teachable, state.outlook.prompt
+    chosen = known_transforms.chosen(domains.of(p), p.transforms)
+    names = [one.name for one in chosen if one.needs == "teacher"]
+    asked = sum(name != BRIDGE for name in names)
+    load = _rounds(unit, state)
+    if retold := sum(one.needs == "student" for one in chosen):
+        kind = SampleKind(unit.domain, state.strong_limit)
+        load = replace(load, samples={**load.samples, kind: retold * seeds})
+    load = state.asks(load, len(names) * seeds, prompt + REWRITING)
+    if p.gate == "on":
+        load = state.asks(load, asked * p.second_answers * seeds, prompt)
+    return state.taught(load, (asked + state.outlook.variants) * seeds)
+
+
 def _rounds(unit: Unit, state: DomainState) -> StepLoad:
     """The probes between the rounds of synthesis, if all of them are made."""
     p, probes = unit.params, unit.params.rounds - 1
@@ -281,10 +322,14 @@ def _expand(unit: Unit, states: Mapping[str, DomainState]) -> StepLoad:
     }
     whole, mixes = sum(rows.values()), p.predict_mix.trained
     jobs = expand_domains.training_plan(p)
+    alone = rows
+    if p.equal_tokens:
+        alone = dict.fromkeys(rows, whole)
+    elif p.domain_tokens:
+        each = {n: states[n].outlook.trained for n in rows}
+        alone = {n: p.domain_tokens / each[n] if each[n] else rows[n] for n in rows}
     trained = [
-        {job.domains[0]: whole}
-        if p.equal_tokens and len(job.domains) == 1
-        else {name: rows[name] for name in job.domains}
+        {name: (rows if len(job.domains) > 1 else alone)[name] for name in job.domains}
         for job in jobs
     ]
     first, last = p.domains[0], p.domains[-1]

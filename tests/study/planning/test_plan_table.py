@@ -174,7 +174,7 @@ def test_what_a_teacher_is_asked_and_what_it_costs():
     assert "price 13.92, at most " in priced  # 11,602 of prompts, 232,031 of responses
     assert "more than the study's budget" in priced
     bounded = lines(TEACHER, "filter_edge.teacher_budget=70")
-    assert "140 (at most 140) responses" in bounded
+    assert "140 (at most 140) samples" in bounded
     assert "its budget: 70 + 70 samples, in steps 3 and 5 of a domain" in bounded
     assert "its budget" not in unpriced
 
@@ -225,7 +225,7 @@ def test_a_card_that_is_elsewhere():
     assert done.exit_code == 0, done.output
     assert "fits into 24.00 GB; given up for it: nothing" in done.stdout
     assert "Phi-4-reasoning-plus is asked for" in done.stdout
-    assert "(at most 24,000) responses" in done.stdout  # 2 x 3,000 seeds, four tries
+    assert "(at most 24,000) samples" in done.stdout  # 2 x 3,000 seeds, four tries
     small = call("phi4-24gb", "--memory-gb", "0.5")
     assert small.exit_code == 1
     assert "does NOT fit" in small.stdout

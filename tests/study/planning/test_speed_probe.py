@@ -34,6 +34,9 @@ def test_none_of_a_few_does_not_mean_none():
     assert most.band == 1.0
     judged, _ = ProbedDomain().outlook()  # a judge, who was not asked
     assert judged[:3] == (1.0, 1.0, 1.0)
+    assert judged.trained == 0
+    learnt = ProbedAnswers(samples=4, tokens=60)  # what the loss saw of four rows
+    assert ProbedDomain(tuned=learnt).outlook()[0].trained == 15
 
 
 @pytest.fixture

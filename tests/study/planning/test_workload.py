@@ -10,6 +10,7 @@ from phi_kit.evaluation.benchmarks import regression_suite
 from phi_kit.responses.response_config import ResponseConfig
 from phi_kit.study import config
 from phi_kit.study.planning.workload import (
+    REWRITING,
     SeedOutlook,
     TeacherLoad,
     seeds_read,
@@ -116,6 +117,18 @@ def test_adapters_of_one_domain_may_see_as_much_as_the_merged_one():
     assert drawn(expand, "tuned") == (3 + 3 + 9) * (200 + 200)  # nine sums as well
 
 
+def test_a_number_of_tokens_for_adapters_of_one_domain_is_counted_in_rows():
+    frozen, sets = 50 / 0.25, ["expand_domains.domain_tokens=3000"]
+    outlook = OUTLOOK._replace(trained=30)
+    expand = counted(*sets, outlook=outlook)["expand_domains", ""]
+    assert seen(expand) == pytest.approx(2 * 100 + 2 * frozen)
+    sets.append("expand_domains.organic_alone=true")
+    expand = counted(*sets, outlook=outlook)["expand_domains", ""]
+    assert seen(expand) == pytest.approx(4 * 100 + 2 * frozen)
+    unknown = counted(*sets)["expand_domains", ""]  # no row has been encoded
+    assert seen(unknown) == pytest.approx(6 * frozen)
+
+
 def test_benchmarks_are_counted_where_their_items_are_known(tmp_path):
     rows = "".join(f'{{"question": "{n}?", "answer": "{n}"}}\n' for n in range(30))
     (tmp_path / "mine.jsonl").write_text(rows)
@@ -190,10 +203,21 @@ def test_rounds_of_a_teacher(config, right, samples):
     assert found == pytest.approx(100 * samples)
 
 
-def test_a_teachers_budget_is_the_most():
-    limited = ResponseConfig(teacher_budget=130)
-    assert teacher_samples(limited, 100, right=0.0) == 130
-    assert teacher_samples(limited, 100, right=1.0) == 100
+def test_what_models_rewrite_is_counted():
+    """Of 50 seeds: two rewrites, two second answers to one of them, and responses."""
+    sets = [TEACHER, "filter_edge.teacher_most=1", "synthesize.second_answers=2"]
+    sets.append("synthesize.transforms=[paraphrase, retell, bridge]")
+    load = counted(*sets)["synthesize", "math"]
+    rewrites, again, responses = 2 * 50, 2 * 50, (1 + 0.6) * 50
+    assert load.teacher.samples == pytest.approx(rewrites + again + responses)
+    asked = 50 * (rewrites + again + responses) + REWRITING * rewrites
+    assert load.teacher.read == pytest.approx(asked)
+    assert drawn(load) == 50  # the student tells its solutions again
+    off = counted(*sets, 'synthesize.gate="off"')["synthesize", "math"]
+    assert off.teacher.samples == pytest.approx(rewrites + responses)
+    few = counted(*sets, "filter_edge.teacher_budget=150")
+    edge, made = (few[name, "math"].teacher for name in ("filter_edge", "synthesize"))
+    assert (edge.samples, edge.samples + made.samples) == (25, 150)
 
 
 def test_a_hint_is_given_where_no_source_before_it_helps():
