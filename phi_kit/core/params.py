@@ -32,29 +32,21 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAMLError
 
-from . import dependency_warnings, folder_names, yaml12
+from . import folder_names, yaml12
 from .endpoint_url import is_endpoint, parse_endpoint
 from .errors import ModelError, RunError, StudyError, did_you_mean
 from .finished_run import RunFolder
-from .interrupts import show_interrupts_as_sentences
+from .notebook_setup import set_up_notebook
 from .outcome_params import NO_OUTCOME, without_added
 from .paths import display_path, project_root, runs_root
 from .step_table import PICK_DOMAIN, Step
 
 ADVANCED = "ADVANCED"  # a notebook's dictionary of parameters that are rarely set
 _LONGEST_VALUE = 200  # characters of a value in a message
-_LONGEST_CELL = 400  # characters of a cell in a notebook's tables
 _LONGEST_SHOWN = 72  # and in the table of a step's parameters
 Compute = Literal["auto", "float32"]
 EngineName = Literal["auto", "own", "transformers", "vllm"]
 Tag = Annotated[str, StringConstraints(min_length=3, pattern=r"^\S+$")]
-
-
-def _show_whole_prompts() -> None:
-    """A table in a notebook cuts no prompt: what differs stands at its end."""
-    import pandas as pd
-
-    pd.options.display.max_colwidth = _LONGEST_CELL
 
 
 def read_value(text: str) -> Any:
@@ -246,9 +238,7 @@ class StepParams(Strict):
             ModelError: the step loads weights and the model is an endpoint.
             RunError: what the step reads has not finished.
         """
-        dependency_warnings.silence_dependencies()
-        _show_whole_prompts()
-        show_interrupts_as_sentences(namespace.get("get_ipython", lambda: None)())
+        set_up_notebook(namespace)
         params = cls.from_namespace(namespace)
         params.require_weights()
         params.require_upstream()

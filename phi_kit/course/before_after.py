@@ -88,6 +88,37 @@ def before_and_after(
     )
 
 
+def reply_and_lesson(
+    samples: pd.DataFrame, responses: pd.DataFrame, seeds: Sequence[Seed]
+) -> BeforeAfter:
+    """What a student says to a seed now, and what it will be taught to say.
+
+    The first seed that it misses; where it misses none that will be taught, the first.
+
+    Args:
+        samples: the student's: `seed_id`, `text`, `verdict`.
+        responses: of step 3: `seed_id`, `text`, `source`, `verdict`, and whether they
+            are `kept`, which at least one is.
+        seeds: the seeds.
+    """
+    taught = responses[responses.kept].drop_duplicates("seed_id").set_index("seed_id")
+    known = {seed.id: seed for seed in seeds if seed.id in taught.index}
+    asked = samples[samples.seed_id.isin(known)]
+    missed = asked[asked.verdict != "right"]
+    reply = (missed if len(missed) else asked).iloc[0]
+    lesson, seed = taught.loc[reply.seed_id], known[reply.seed_id]
+    said = {
+        "the student now": (reply.text, reply.verdict),
+        f"what it will be taught, from `{lesson.source}`": (
+            lesson.text,
+            lesson.verdict,
+        ),
+    }
+    many = missed.seed_id.nunique()
+    why = f"The first of {many} seeds that will be taught and that the student misses"
+    return BeforeAfter(seed.prompt, seed.answer, said, why if many else "One seed")
+
+
 def _sign(verdict: str) -> str:
     return _RIGHT if verdict == "right" else _OTHER
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from phi_kit.core.step_table import COLLECT_SEEDS
+from phi_kit.course.before_after import reply_and_lesson
 from phi_kit.course.exercise import FUNCTION, NUMBER, Exercise, Mistake, about, gives
 from phi_kit.course.guess_log import compare_guess, keep_guess
 from phi_kit.course.sample_source import begin
@@ -34,6 +35,7 @@ __all__ = [
     "keep_guess",
     "open_sampler",
     "posterior_mean",
+    "reply_and_lesson",
     "samples_to_give_up",
     "step",
     "tier_probabilities",

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from phi_kit import steps
 from phi_kit.core.errors import StudyError, did_you_mean, disk_errors
+from phi_kit.core.notebook_setup import set_up_notebook
 from phi_kit.core.params import ADVANCED, StepParams, read_value
 from phi_kit.core.replay_mode import REPLAY
 from phi_kit.core.step_state import up_to_date
@@ -49,6 +50,7 @@ def begin(params: type[P], namespace: Mapping[str, Any]) -> P:
         RunError: what the step reads has not finished, or a changed parameter asks
             for what was not recorded.
     """
+    set_up_notebook(namespace)  # before any step is replayed, which may be stopped
     source, namespace = _source(namespace)
     if source == MODEL:
         if Path(os.environ.get(REPLAY, "")).parent == _folder():

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from phi_kit.course.before_after import before_and_after
+from phi_kit.course.before_after import before_and_after, reply_and_lesson
 from phi_kit.data.records import Seed
 
 SEEDS = [Seed("math", f"What is {n} + 1?", str(n + 1)) for n in range(4)]
@@ -58,3 +58,41 @@ def test_a_long_answer_is_cut_and_a_missing_item_passed_over():
     assert told.question == "What is 1 + 1?"
     assert repr(told).count(" …") == 2
     assert len(repr(told)) < 1200
+
+
+def asked(*verdicts):
+    return pd.DataFrame(
+        {
+            "seed_id": [seed.id for seed in SEEDS],
+            "text": [f"I say {n}" for n in range(4)],
+            "verdict": verdicts,
+        }
+    )
+
+
+def taught(*places, kept=True):
+    return pd.DataFrame(
+        {
+            "seed_id": [SEEDS[place].id for place in places],
+            "text": [f"Answer: {SEEDS[place].answer}" for place in places],
+            "source": "worked",
+            "verdict": R,
+            "kept": kept,
+        }
+    )
+
+
+def test_a_students_reply_stands_beside_what_it_will_be_taught():
+    refused = taught(1, kept=False)
+    told = reply_and_lesson(
+        asked(R, W, W, W), pd.concat([refused, taught(0, 2, 3)]), SEEDS
+    )
+    assert told.question == "What is 2 + 1?"
+    assert told.why.startswith("The first of 2 seeds that will be taught")
+    assert list(told.said.values()) == [("I say 2", W), ("Answer: 3", R)]
+    assert "from `worked` (✓ right)" in repr(told)
+
+
+def test_who_misses_nothing_is_shown_any_seed():
+    told = reply_and_lesson(asked(R, R, R, R), taught(3, 0), SEEDS)
+    assert (told.question, told.why) == ("What is 0 + 1?", "One seed")

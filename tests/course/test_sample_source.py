@@ -2,7 +2,9 @@
 
 import os
 import sqlite3
+import warnings
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,6 +81,29 @@ def test_the_recorded_studys_parameters_hold_but_for_what_is_changed():
     assert as_recorded(given) == unit.params.model_copy(update={"band_high": 0.6})
     named = filter_edge.Params(study="workshop", samples=3, domain="puzzles")
     assert as_recorded(named) == unit.params.model_copy(update={"samples": 3})
+
+
+def test_a_replay_of_earlier_steps_can_be_stopped_and_raises_no_false_alarm(
+    packed, monkeypatch
+):
+    """Both are set up before the first earlier step begins, not after the last."""
+    sentences = []
+    shell = SimpleNamespace(set_custom_exc=lambda kinds, show: sentences.append(kinds))
+
+    def stopped(wanted):
+        assert sentences == [(KeyboardInterrupt,)]
+        for words in ("IProgress not found. Please update", "another"):
+            warnings.warn(words, stacklevel=1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sample_source, "_missing", stopped)
+    cell = {"SOURCE": "recorded", "get_ipython": lambda: shell}
+    with (
+        warnings.catch_warnings(record=True) as seen,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        begin(collect_seeds.Params, cell)
+    assert [str(one.message) for one in seen] == ["another"]
 
 
 def test_another_study_name_is_kept_and_another_domain_refused():

@@ -1,38 +1,28 @@
 """Run All in a real JupyterLab, in a real browser.
 
-Needs Chromium with its driver, and selenium: `pip install selenium`. The tests of
-finished notebooks run the smoke study first, some minutes; `PHI_KIT_LAB_RUNS` names
-a folder in which it is finished already.
+Needs what `lab_browser` needs. The tests of finished notebooks run the smoke study
+first, some minutes; `PHI_KIT_LAB_RUNS` names a folder in which it is finished already.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import headless_browser
 import nbformat
 import pytest
+from lab_browser import RUN_ALL, WIDGET, alarms, opened, outputs, run_all, served, wait
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["-p", "DEV_ITEMS", "4", "-p", "TEST_ITEMS", "4", "-p", "SAMPLES", "1"]
 
 pytestmark = pytest.mark.lab
-
-
-def wait(ready: Callable[[], object], *, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.5)
 
 
 @pytest.fixture
@@ -53,43 +43,8 @@ def runs(tmp_path: Path) -> Path:
 @pytest.fixture
 def lab(runs: Path) -> Iterator[str]:
     """The address of a JupyterLab that serves the notebooks."""
-    with served(ROOT, runs) as address:
+    with served(ROOT, PHI_KIT_RUNS=str(runs)) as address:
         yield address
-
-
-@contextmanager
-def served(root: Path, runs: Path) -> Iterator[str]:
-    """A JupyterLab over a folder; its kernels write to `runs`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [
-        "--no-browser",
-        "--allow-root",
-        f"--port={port}",
-        "--IdentityProvider.token=",
-    ]
-    words += ["--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={root}"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *words],
-        env={**os.environ, "PHI_KIT_RUNS": str(runs)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            return urllib.request.urlopen(f"{address}/api").status == 200
-        except OSError:
-            return False
-
-    try:
-        wait(answers, seconds=60)
-        yield address
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @pytest.fixture
@@ -99,15 +54,6 @@ def browser(tmp_path: Path):
         yield driver
 
 
-# The notebook's panel, focused or not.
-WIDGET = (
-    "[...(window.jupyterapp?.shell?.widgets('main') ?? [])]"
-    ".find(one => one.sessionContext)"
-)
-RUN_ALL = (
-    f"window.jupyterapp.shell.activateById({WIDGET}.id);"
-    "const run = window.jupyterapp.commands.execute('notebook:run-all-cells');"
-)
 FINISHED = [
     *(f"math/{name}" for name in (
         "01_pick_domain", "02_collect_seeds", "03_filter_edge", "04_probe_sft",
@@ -116,36 +62,6 @@ FINISHED = [
     "06_expand_domains",
     "07_benchmark",
 ]  # fmt: skip
-
-
-def opened(browser, address: str) -> None:
-    """Open a notebook and wait for its kernel."""
-    browser.set_script_timeout(300)
-    browser.get(address)
-    ready = f"return !!{WIDGET}?.sessionContext?.session?.kernel"
-    wait(lambda: browser.execute_script(ready), seconds=90)
-
-
-def run_all(browser) -> None:
-    """Run All, until the last cell has ended."""
-    browser.execute_async_script(f"{RUN_ALL} run.then(arguments[0], arguments[0])")
-
-
-def outputs(browser) -> list[dict]:
-    """Every output of the notebook, in order; off-screen cells included."""
-    return browser.execute_script(
-        f"return [...{WIDGET}.content.model.cells].filter(c => c.type === 'code')"
-        ".flatMap(c => c.outputs.toJSON())"
-    )
-
-
-def alarms(shown: list[dict]) -> list[dict]:
-    """What JupyterLab paints red: errors, and whatever went to stderr."""
-    return [
-        one
-        for one in shown
-        if one["output_type"] == "error" or one.get("name") == "stderr"
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +85,7 @@ def notebooks(finished: Path, tmp_path: Path) -> Iterator[str]:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         nbformat.write(notebook, tmp_path / f"{Path(name).name}.ipynb")
-    with served(tmp_path, finished) as address:
+    with served(tmp_path, PHI_KIT_RUNS=str(finished)) as address:
         yield address
 
 

@@ -22,6 +22,7 @@ _HEAD = 400  # bytes of a manifest; the fingerprint is its second entry
 _FINGERPRINT = re.compile(rb'"fingerprint": "([0-9a-f]{16})"')
 # A folder's time of change is as coarse as a disk's clock: two seconds on FAT.
 _COARSE_NS = 2_000_000_000
+_TIMES_AS_LONG = 20  # as a look everywhere takes, until the next one
 
 
 class _Listing(NamedTuple):
@@ -37,18 +38,46 @@ class _Listing(NamedTuple):
 
 
 class FinishedResults:
-    """Finished run folders of all studies and sweeps."""
+    """Finished run folders of all studies and sweeps.
 
-    def __init__(self) -> None:
+    Args:
+        own: name of the study or sweep whose results come by `add` from here on.
+    """
+
+    def __init__(self, own: str = "") -> None:
+        self._own = runs_root() / own
         self._folders: dict[str, dict[Path, None]] = defaultdict(dict)
         self._listed: dict[Path, _Listing] = {}  # folders in which nobody is at work
+        self._everywhere_at = 0.0
         self.look_again()
 
     def look_again(self) -> None:
-        """Read what has changed on the disk: other processes finish steps, too."""
-        folders = [runs_root()]
-        for _ in range(_LEVELS):
+        """Read what has changed on the disk: other processes finish steps, too.
+
+        A run takes a lock in its study's folder and lets it go, both of which change
+        that folder. Where nobody was, only what is run by hand can be new, and there
+        are thousands of folders in a big sweep: they are looked into now and then.
+        """
+        began = time.monotonic()
+        everywhere = began >= self._everywhere_at
+        folders = self._look_into(runs_root())
+        if not everywhere:
+            folders = [one for one in folders if self._somebody_was_in(one)]
+        for _ in range(_LEVELS - 1):
             folders = [inner for one in folders for inner in self._look_into(one)]
+        if everywhere:
+            now = time.monotonic()
+            self._everywhere_at = now + _TIMES_AS_LONG * (now - began)
+
+    def _somebody_was_in(self, folder: Path) -> bool:
+        """Whether a run goes on in a study's folder, or has begun or ended there."""
+        if folder == self._own:
+            return False
+        before = self._listed.get(folder)
+        try:
+            return before is None or before.changed != folder.stat().st_mtime_ns
+        except OSError:
+            return True
 
     def _look_into(self, folder: Path) -> list[Path]:
         """Note the finished steps in a folder; the other folders in it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -201,9 +201,10 @@ class _SweepRun:
     ):
         self.items, self.engine, self.claims, self.state = items, engine, claims, state
         self.say, self.live, self.race = say, live, race
-        self.results = FinishedResults()
+        self.results = FinishedResults(state.name)
         self.wanted: set[str] = set()  # variants that are run and have not failed
         self.pending: list[str] = []
+        self.needless = False  # whether nobody may want some of these any more
         self.finished: dict[str, RunFolder] = {}  # by key
         self.ran = 0  # notebooks
         self.marks: dict[str, str] = {}  # fingerprints of what is ready and not found
@@ -266,13 +267,13 @@ class _SweepRun:
     def _settle(self) -> bool:
         """Finish what need not run, drop what nobody needs; whether anything was."""
         before = len(self.pending)
-        for key in list(self.pending):
-            if not self._units(key):
+        if self.needless:
+            self.needless = False
+            for key in [key for key in self.pending if not self._units(key)]:
                 self.pending.remove(key)
                 self.state.tell(key, kind="left out")
         for key in self._ready():
-            # A failure while results are shared may have left nobody.
-            if self._units(key) and (source := self._found(key)):
+            if source := self._found(key):
                 self.pending.remove(key)
                 self._share(key, source)
         return len(self.pending) < before
@@ -285,7 +286,7 @@ class _SweepRun:
         dropped = self.race.look(self.finished, self.state.failures)
         if len(self.race.result.leaders) == held:
             return False
-        self.wanted -= dropped.keys()
+        self._give_up(dropped)
         self.state.note_race(dropped, self.race.lines(self.finished))
         if self.race.again:
             self._add(self.race.again)
@@ -308,8 +309,13 @@ class _SweepRun:
                 self.state.tell(key, kind="waiting")
 
     def _found(self, key: str) -> RunFolder | None:
-        """A finished result of a ready notebook, wherever it is."""
-        name, unit = next(iter(self._units(key).items()))
+        """A finished result of a ready notebook that somebody needs, wherever it is."""
+        if key in self.marks and self.results.find(self.marks[key]) is None:
+            return None  # most often: nothing more is asked for each of thousands
+        # A failure while results are shared may have left nobody.
+        name, unit = next(iter(self._units(key).items()), (None, None))
+        if unit is None:
+            return None
         try:
             if key not in self.marks:
                 if up_to_date(unit.params):
@@ -381,6 +387,7 @@ class _SweepRun:
         """Put a notebook that was lost behind all others."""
         self.lost[key] += 1
         self.pending.append(key)
+        self.needless = True  # who wanted it may have failed while it ran
         self.state.tell(key, kind="waiting", worker="", said="")
         if self.live is None:
             self.say(
@@ -411,13 +418,18 @@ class _SweepRun:
 
     def _fail(self, key: str, names: Sequence[str], error: PhiKitError) -> None:
         """Some variants end here; all the others go on."""
-        self.wanted -= set(names)
+        self._give_up(names)
         for name in names:
             self.state.fail(name, key, str(error))
         if self.live is None:
             title = self.items[key].title
             why = scrubbed_text(error.what)
             self.say(f"{', '.join(names)} [{title}] failed: {why}")
+
+    def _give_up(self, names: Iterable[str]) -> None:
+        """Run nothing more for these variants alone."""
+        self.wanted -= set(names)
+        self.needless = True
 
     def tally(self) -> str:
         """How many notebooks were run, and how many were there already."""
