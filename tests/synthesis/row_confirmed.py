@@ -247,7 +247,14 @@ def _knights(row):
 
 
 def as_number(parent, row):
-    question = row.prompt.removesuffix(" Answer with a number.")
+    question, _, _ = row.prompt.rpartition(" Answer with a number")
+    if found := re.fullmatch(r"A car travels (\d+) km in (\d+) h\. .+", question):
+        far, hours = map(int, found.groups())
+        pace, over = divmod(far, hours)
+        need(row.answer == f"{pace} km/h" and not over, row)
+        said = f"{far} / {hours} = {pace}\nAnswer: {pace} km/h"
+        need(row.solution == said, row.solution)
+        return
     tables = (*stem_facts.EASY, *stem_facts.MIDDLE, *stem_facts.HARD)
     answers = {
         table.question.format(thing): (thing, answer)

@@ -1,6 +1,7 @@
 """Every offline transform: answers and worked lines confirmed a second time."""
 
 import itertools
+import json
 from collections import Counter
 from dataclasses import replace
 from importlib.metadata import EntryPoint
@@ -56,6 +57,28 @@ def proofs():
         yield Seed("math", total, f"{a} + {b} = {a + b}, so there are\n#### {a + b}")
 
 
+def choices(rng_seed):
+    """Choices among quantities, as sources have them; the kit's own tables have few."""
+    for n in range(40):
+        draw = rng(rng_seed, "choices", n)
+        pace, hours = int(draw.integers(13, 120)), int(draw.integers(2, 12))
+        values = [pace, pace + hours, pace * hours, 2 * pace + hours]
+        options = {
+            letter: f"{values[place]} km/h"
+            for letter, place in zip("ABCD", draw.permutation(4), strict=True)
+        }
+        right = next(key for key, said in options.items() if said == f"{pace} km/h")
+        asked = f"A car travels {pace * hours} km in {hours} h. How fast is it?"
+        listed = [f"{letter}) {said}" for letter, said in options.items()]
+        yield Seed(
+            "stem",
+            "\n".join([asked, *listed]),
+            right,
+            extra=json.dumps({"choices": options}),
+            solution=f"{pace * hours} / {hours} = {pace}",
+        )
+
+
 def parents(name):
     """Seeds of all of a domain's families in turn, without an end."""
     if name == "math.short_answer":
@@ -75,6 +98,8 @@ def parents(name):
             )
             for one in families
         ]
+        if name == "stem.as_number":
+            streams.append(choices(rng_seed))
         for together in itertools.zip_longest(*streams):
             yield from (seed for seed in together if seed)
 
