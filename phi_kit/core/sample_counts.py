@@ -23,7 +23,8 @@ class SampleCounts:
     """Samples of a step; `tokens` and `cost` are those of the paid ones.
 
     `cost` is money, `None` while no price is known. `unanswered` are those asked
-    without an answer, by why (see `UNANSWERED`).
+    without an answer, by why (see `UNANSWERED`). Scores of given texts are counted as
+    samples: `scores` of those asked, `new_scores` of the paid ones.
     """
 
     asked: int = 0
@@ -32,6 +33,8 @@ class SampleCounts:
     tokens: int = 0
     cost: float | None = None
     unanswered: Counter[str] = field(default_factory=Counter)
+    scores: int = 0
+    new_scores: int = 0
 
     def add_cached(self, n: int = 1) -> None:
         """Count samples that were paid for earlier."""
@@ -83,6 +86,13 @@ def record_generated(tokens: int, cost: float | None) -> None:
     """Count a sample that was paid for wherever somebody counts."""
     for counts in _OPEN:
         counts.add_generated(tokens, cost)
+
+
+def record_scores(found: SampleCounts) -> None:
+    """Say wherever somebody counts that these samples were scores."""
+    for counts in _OPEN:
+        counts.scores += found.asked
+        counts.new_scores += found.paid
 
 
 def record_unanswered(why: str, n: int = 1, *, asked: bool) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phi_kit.core.errors import RunError
+from phi_kit.core.sample_counts import count_samples, record_scores
 from phi_kit.models.chat_template import turn_framing
 from phi_kit.models.shortage import is_out_of_memory
 
@@ -58,7 +59,9 @@ def mean_logprobs(
     if not isinstance(sampler, LocalModel):
         return [math.nan] * len(texts)
     prompts = [json.dumps(text, ensure_ascii=False) for text in texts]
-    drawn = draw(TextScorer(sampler), prompts, _ONCE, label=label)
+    with count_samples() as counts:
+        drawn = draw(TextScorer(sampler), prompts, _ONCE, label=label)
+    record_scores(counts)
     return [score.logprob for (score,) in drawn]
 
 

@@ -105,6 +105,7 @@ class PoolTrial:
         rule: `gap` or `band`.
         comparison: of the two arms; `None` where their rows are the same.
         base: accuracy before training.
+        tiers: how many seeds of the pool are of each.
         rows: by arm and family, how many responses were trained on.
         shared: how many of them both arms were trained on.
         gains: by family, teachable over random, over the family's items.
@@ -114,6 +115,7 @@ class PoolTrial:
     rule: str
     comparison: RecipeComparison | None
     base: float
+    tiers: Mapping[str, int]
     rows: Mapping[str, Mapping[str, int]]
     shared: int
     gains: Mapping[str, float]
@@ -284,7 +286,16 @@ class ClaimsEvidence:
             for arm, pairs in taught.items()
         }
         both = set.intersection(*map(set, taught.values())) if taught else set()
-        return PoolTrial(pool, rule, compared, float(base), rows, len(both), gains)
+        return PoolTrial(
+            pool,
+            rule,
+            compared,
+            base=float(base),
+            tiers=Counter(seeds.tier),
+            rows=rows,
+            shared=len(both),
+            gains=gains,
+        )
 
     def _families(self, variant: Variant) -> dict[str, str]:
         items = self._folder(variant, step_table.PICK_DOMAIN).table()

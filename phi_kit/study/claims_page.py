@@ -19,6 +19,7 @@ from phi_kit.core.number_format import (
     points_with_span,
 )
 from phi_kit.plots import recipe_gains
+from phi_kit.selection.tiers import TIER_NAMES
 from phi_kit.study.claims_evidence import (
     ARMS,
     POOLS,
@@ -132,6 +133,7 @@ def _filter_section(pools: Sequence[PoolTrial]) -> Iterator[str]:
         [
             POOLS[one.pool],
             RULES[one.rule],
+            " / ".join(count(one.tiers.get(tier, 0)) for tier in reversed(TIER_NAMES)),
             *(count(sum(one.rows.get(arm, {}).values())) for arm in ARMS),
             count(one.shared),
             percent(one.base),
@@ -139,8 +141,11 @@ def _filter_section(pools: Sequence[PoolTrial]) -> Iterator[str]:
         ]
         for one in pools
     ]
-    names = ["pool", "band", "random rows", "teachable rows", "in both", "base"]
+    seeds = f"its seeds: {' / '.join(reversed(TIER_NAMES))}"
+    names = ["pool", "band", seeds, "random rows", "teachable rows", "in both", "base"]
     yield from _table([*names, "random", "teachable", *_DIFFERENCE], rows)
+    yield "A pool is named for what was meant; its seeds show what this student knew."
+    yield ""
     yield "Rows of both arms by family, random / teachable:"
     yield ""
     families = list(

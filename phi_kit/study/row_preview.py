@@ -85,15 +85,18 @@ class SynthesisPreview:
                 f"  {count(round(rate * self.seeds))} rows of {name}, of which "
                 f"{count(round(rate * share * self.seeds))} pass these gates"
             )
-        if not self.counts.asked:
+        # The student's scores of responses are no samples, and cost nothing.
+        drawn = self.counts.asked - self.counts.scores
+        paid = self.counts.paid - self.counts.new_scores
+        if not drawn:
             yield "No model is asked: it costs nothing."
             return
         # Each transform meets every seed in the step, and met a few of them here.
         scale = self.seeds * len(self.tried) / max(self.tried.total(), 1)
-        asked, paid = round(self.counts.asked * scale), self.counts.paid
+        asked = round(drawn * scale)
         yield (
-            f"Models would be asked for about {count(asked)} samples; "
-            f"{count(self.counts.asked)} were drawn now, {count(paid)} of them new"
+            f"Models would be asked for about {count(asked)} samples; {count(drawn)} "
+            f"were drawn now, {count(paid)} of them new"
         )
         if paid:
             yield f"  of {self.counts.tokens / paid:.0f} tokens each"

@@ -75,11 +75,14 @@ def test_out_of_memory_it_goes_on_with_less(tiny, monkeypatch):
 def test_a_score_is_computed_once(tiny, runs, monkeypatch):
     named = replace(tiny, identity="tiny/float32")
     texts = rendered(named)
-    first = mean_logprobs(named, texts)
+    with count_samples() as counts:
+        first = mean_logprobs(named, texts)
+    assert counts.scores == counts.new_scores == counts.paid == len(texts)
     monkeypatch.setattr(TextScorer, "stream", None)
     with count_samples() as counts:
         assert mean_logprobs(named, [*texts, texts[0]]) == [*first, first[0]]
     assert (counts.from_ledger, counts.paid) == (len(texts) + 1, 0)
+    assert (counts.scores, counts.new_scores) == (len(texts) + 1, 0)
 
 
 def test_scores_are_of_one_model_and_of_one_split_of_the_text(tiny, runs):

@@ -180,7 +180,7 @@ def test_the_page_says_where_the_filter_pays(made, tmp_path):
     assert "Of 3 comparisons: cannot tell in 1, better in 1, worse in 1." in first
     (solved,) = [row for row in first.splitlines() if "70.0 % | +30.0 [" in row]
     assert solved.startswith(
-        "| mostly solved already | never-solved taken in | 6 | 6 |"
+        "| mostly solved already | never-solved taken in | 4 / 6 / 0 | 6 | 6 |"
     )
     assert solved.endswith("| better |")
     assert "| mostly solved already, never-solved taken in | 4 / 0 | 2 / 6 |" in first

@@ -9,6 +9,7 @@ from phi_kit.cli import app
 from phi_kit.core import step_table
 from phi_kit.core.errors import RunError
 from phi_kit.core.finished_run import RunFolder
+from phi_kit.core.sample_counts import SampleCounts
 from phi_kit.inference import completion
 from phi_kit.steps.synthesize import Params
 from phi_kit.study.row_preview import preview
@@ -102,6 +103,13 @@ def test_offline_rows_cost_nothing(monkeypatch):
     found = preview(params("swap", "backward"), 5)
     assert found.rows == []  # word problems of others are left alone
     assert list(found.lines())[-1] == "No model is asked: it costs nothing."
+    found.counts = SampleCounts(asked=5, paid=5, scores=5, new_scores=5)
+    assert list(found.lines())[-1] == "No model is asked: it costs nothing."
+    found.tried["paraphrase"] += 18
+    found.counts = SampleCounts(asked=9, paid=7, scores=5, new_scores=4, tokens=30)
+    *_, asked, long = found.lines()
+    assert asked.endswith("4 were drawn now, 3 of them new")
+    assert long == "  of 10 tokens each"
 
 
 @pytest.mark.usefixtures("runs")
