@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 
 import psutil
 import pytest
@@ -130,10 +129,11 @@ def test_held_out_items_in_between_are_refused_at_once(tiny_pair, processes, tmp
 # --- on Ray ---
 
 
-def kill_a_rank(work):
+def kill_a_rank(work, ended):
     """Kill the second worker once some steps are behind it."""
     while not any(int(f.read_text()) > 12 for f in work.rglob("steps.count")):
-        time.sleep(0.01)
+        if ended.wait(0.01):
+            return
     ranks = [
         process
         for process in psutil.Process().children(recursive=True)
@@ -149,10 +149,14 @@ def test_a_killed_worker_of_ray_costs_the_steps_since_the_checkpoint(
     one, two = tiny_pair
     recipe = RECIPE.with_(epochs=30, save_steps=5)
     alone = run(one, tmp_path / "w1", tmp_path / "a" / "arm", recipe=recipe)
-    killer = threading.Thread(target=kill_a_rank, args=[tmp_path / "w2"])
+    ended = threading.Event()
+    killer = threading.Thread(target=kill_a_rank, args=[tmp_path / "w2", ended])
     killer.start()
-    shared = run(two, tmp_path / "w2", tmp_path / "b" / "arm", recipe=recipe)
-    killer.join()
+    try:
+        shared = run(two, tmp_path / "w2", tmp_path / "b" / "arm", recipe=recipe)
+    finally:
+        ended.set()
+        killer.join()
     assert shared.resumed >= 10
     assert len(shared.losses) == 150
     require_alike(alone, shared, atol=1e-3)

@@ -64,12 +64,19 @@ def test_variants_that_differ_from_step_4_on_share_steps_1_to_3(swept):
         assert notebook.stat().st_size < 1e6
 
 
-def test_another_sweep_that_shares_them_runs_only_the_rest(swept):
+def test_another_sweep_that_shares_steps_1_to_4_runs_only_the_rest(swept):
     folder, _ = swept
-    more = SWEEP.replace("[5e-4, 1e-3, 2e-3]", "[1e-3]\n  probe_sft.rank: [4]")
-    (folder / "ranks.yaml").write_text(more)
-    said = phi_kit(folder / "runs", "sweep", str(folder / "ranks.yaml"))
-    assert "1 notebook run, 3 finished earlier" in said
+    more = SWEEP.replace("to: probe_sft", "to: synthesize")
+    more = more.replace(
+        "[5e-4, 1e-3, 2e-3]", "[1e-3]\n  synthesize.organic_share: [0.5, 1.0]"
+    )
+    (folder / "shares.yaml").write_text(more)
+    said = phi_kit(folder / "runs", "sweep", str(folder / "shares.yaml"))
+    assert "2 notebooks run, 4 finished earlier" in said
+    probe = "math/04_probe_sft/rows.parquet"
+    first = folder / "runs/rates/learning_rate-0.001" / probe
+    shared = list((folder / "runs/shares").glob(f"*/{probe}"))
+    assert [path.stat().st_ino for path in shared] == [first.stat().st_ino] * 2
 
 
 def test_a_variant_is_what_its_study_alone_would_be(swept, tmp_path):
