@@ -110,7 +110,7 @@ def test_an_error_in_any_place_is_caught(name, family):
     assert count > each
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @EVERY
 def test_five_hundred_are_confirmed_and_an_error_in_any_line_is_caught(name, family):
     verified = VERIFIED if family.name in SANDBOXED else None

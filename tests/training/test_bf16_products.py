@@ -22,7 +22,7 @@ from phi_kit.training.qlora import train
 from phi_kit.training.training_config import TrainingConfig
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.sweep,
     pytest.mark.skipif(
         torch.cuda.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported(),
         reason="about CPUs on which oneDNN has bf16",
