@@ -40,7 +40,7 @@ OWN = "local"  # Ray's word for one that is started, whatever else runs here
 # need to read their libraries once; then they are in memory.
 _STARTS = 3
 _KNOCK_SECONDS = 15.0
-_LIBC = ctypes.CDLL(None)
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # of Linux alone
 _SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37  # prctl(2)
 
 
@@ -164,7 +164,8 @@ def _process_put_back() -> Iterator[None]:
         yield
     finally:
         set_child_action(on_child)
-        _LIBC.prctl(_SET_CHILD_SUBREAPER, ctypes.c_ulong(adopts))
+        if _PRCTL:
+            _PRCTL(_SET_CHILD_SUBREAPER, ctypes.c_ulong(adopts))
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_term or signal.SIG_DFL)
 
@@ -181,7 +182,8 @@ def as_any_process() -> None:
 
 def _adopts_orphans() -> bool:
     answer = ctypes.c_int()
-    _LIBC.prctl(_GET_CHILD_SUBREAPER, ctypes.byref(answer))
+    if _PRCTL:
+        _PRCTL(_GET_CHILD_SUBREAPER, ctypes.byref(answer))
     return bool(answer.value)
 
 

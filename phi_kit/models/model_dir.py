@@ -286,9 +286,8 @@ def _remembered_sha256(path: Path) -> str:
             return known
     digest = sha256(path)
     if time.time() - stat.st_ctime > _SETTLED_SECONDS:
-        with suppress(
-            OSError, PhiKitError
-        ):  # no room, or nowhere to write: it is read again
+        # No room, or nowhere to write: it is read again.
+        with suppress(OSError, PhiKitError):
             memory.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(memory, digest)
     return digest

@@ -79,6 +79,15 @@ class TrainingRun:
         """The processes that train together, if there are several."""
         return None
 
+    def explained(self, error: BaseException) -> BaseException:
+        """What to raise where this run was stopped; see `failures.explain`."""
+        return explain(
+            error,
+            name=self.name,
+            work=self.checkpoints.folder,
+            step=lambda: self.checkpoints.step if self.writes_checkpoints else 0,
+        )
+
 
 @spending(TRAINING)
 def run_training(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
@@ -97,12 +106,7 @@ def run_training(student: LocalModel, run: TrainingRun) -> dict[str, Any]:
     try:
         return _train(student, run)
     except BaseException as error:
-        explained = explain(
-            error,
-            name=run.name,
-            work=run.checkpoints.folder,
-            step=lambda: run.checkpoints.step if run.writes_checkpoints else 0,
-        )
+        explained = run.explained(error)
     finally:
         memory.release()
     raise explained

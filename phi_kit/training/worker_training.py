@@ -31,7 +31,6 @@ from phi_kit.inference.pooled_model import PooledModel
 from phi_kit.models.product_rates import known_rates
 
 from .checkpoints import completion_notes, is_complete
-from .failures import explain
 from .ranks import Ranks
 from .shards import ShardSteps, write_shards
 from .trainer import RunHooks, StepRows
@@ -114,12 +113,7 @@ def train_on_workers(student: PooledModel, run: TrainingRun) -> dict[str, Any]:
             _wait(trainer, shards / _STEPS, bar)
         outcome = _outcome(run, shards)
     except BaseException as error:
-        explained = explain(
-            error,
-            name=run.name,
-            work=run.checkpoints.folder,
-            step=lambda: run.checkpoints.step if run.writes_checkpoints else 0,
-        )
+        explained = run.explained(error)
     else:
         for row in outcome["history"]:
             if run.hooks.watch:

@@ -85,6 +85,13 @@ def test_a_worker_hears_how_its_children_end():
         set_child_action(before)
 
 
+def test_a_system_without_prctl_has_ray_all_the_same(monkeypatch):
+    monkeypatch.setattr(ray_session, "_imported", lambda: SlowRay(0))
+    monkeypatch.setattr(ray_session, "_PRCTL", None)  # macOS
+    with ray_session.session(workers=1) as ray:
+        assert ray.asked == ["local"]
+
+
 class SlowRay:
     """So often it does not start in time."""
 
